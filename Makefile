@@ -1,0 +1,130 @@
+# dlv: `make demo` shows the main job, `make check` proves it, `make bench` measures it.
+#
+#   make [CC=clang]     build/dlv
+#   make install        DESTDIR, PREFIX: the binary, its applet links, the man pages
+#   make reproducible   two builds in differently named directories, compared byte for byte
+#   make format         lays the sources out by .clang-format
+
+MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+AR ?= ar
+VARIANT ?= release
+BUILD ?= build
+DEPS := .deps
+PREFIX ?= /usr/local
+VERSION := 0.1.0
+PYTHON := /usr/bin/python3
+
+.PHONY: all demo check bench install clean distclean reproducible format man fuzz unit
+all: $(BUILD)/dlv
+
+ifeq ($(filter clean distclean format,$(MAKECMDGOALS)),)
+# Missing or older than tools/setup: made by the rule below, and make starts over.
+include $(DEPS)/build.mk
+include tools/toolchain.mk
+endif
+
+$(DEPS)/build.mk: tools/setup
+	@tools/setup build
+$(DEPS)/%.stamp: tools/setup
+	@tools/setup $*
+
+# --- BearSSL: every primitive --------------------------------------------------------------------
+BEARSSL := $(DEPS)/bearssl-0.6
+BEARSSL_SRC := $(sort $(wildcard $(BEARSSL)/src/*.c $(BEARSSL)/src/*/*.c))
+BEARSSL_OBJ := $(BEARSSL_SRC:$(BEARSSL)/src/%.c=$(BUILD)/bearssl/%.o)
+BEARSSL_FAST := $(filter $(BUILD)/bearssl/rsa/% $(BUILD)/bearssl/int/% $(BUILD)/bearssl/ec/%,$(BEARSSL_OBJ))
+BEARSSL_FLAGS_RSA := $(call CFLAGS_BEARSSL,$(BEARSSL_CC_RSA))
+BEARSSL_FLAGS_HASH := $(call CFLAGS_BEARSSL,$(BEARSSL_CC_HASH))
+
+$(BEARSSL_FAST): $(BUILD)/bearssl/%.o: $(BEARSSL)/src/%.c
+	@mkdir -p $(@D)
+	@$(BEARSSL_CC_RSA) $(BEARSSL_FLAGS_RSA) -w -I$(BEARSSL)/inc -I$(BEARSSL)/src -c $< -o $@
+$(filter-out $(BEARSSL_FAST),$(BEARSSL_OBJ)): $(BUILD)/bearssl/%.o: $(BEARSSL)/src/%.c
+	@mkdir -p $(@D)
+	@$(BEARSSL_CC_HASH) $(BEARSSL_FLAGS_HASH) -w -I$(BEARSSL)/inc -I$(BEARSSL)/src -c $< -o $@
+$(BUILD)/libbearssl.a: $(BEARSSL_OBJ)
+	@echo "  AR      $@"
+	@rm -f $@ && $(AR) rcsD $@ $^
+
+# --- dlv -----------------------------------------------------------------------------------------
+LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard lib/*/*.c)))
+CMD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cmd/*.c)))
+INCLUDES := -Ilib -isystem $(BEARSSL)/inc
+
+$(BUILD)/cmd/dlv.o: CPPFLAGS_FILE = -DDLV_VERSION='"$(VERSION)"' \
+    -DDLV_COMPILER='"$(shell $(CC) --version | head -n 1)"' -DBEARSSL_SHA256='"$(BEARSSL_SHA256)"'
+$(BUILD)/%.o: %.c Makefile tools/toolchain.mk $(DEPS)/build.mk
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(CFLAGS_DLV) $(INCLUDES) $(CPPFLAGS_FILE) -MMD -MP -c $< -o $@
+$(BUILD)/libdlv.a: $(LIB_OBJ)
+	@rm -f $@ && $(AR) rcsD $@ $^
+$(BUILD)/dlv: $(CMD_OBJ) $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
+	@echo "  LINK    $@"
+	@$(call LINK,$@,$^)
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d)
+
+# --- tests ---------------------------------------------------------------------------------------
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(filter-out tests/unit/unit.c,$(wildcard tests/unit/*.c)))
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/unit/unit.o $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
+	@mkdir -p $(@D)
+	@$(call LINK,$@,$^)
+unit: $(UNIT)
+	@set -e; for test in $(UNIT); do $$test; done
+.SECONDARY:
+
+FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
+FUZZ_SECONDS ?= 10
+$(FUZZ): FUZZER = -fsanitize=fuzzer
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
+	@mkdir -p $(@D)
+	@$(call LINK,$@,$^)
+fuzz: $(FUZZ)
+	@tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)
+
+SANITIZED := $(MAKE) --no-print-directory VARIANT=sanitize BUILD=build/sanitize
+check: all $(DEPS)/check.stamp
+	@$(MAKE) --no-print-directory unit
+	@$(BUILD)/dlv selftest vectors/*.rsp
+	@$(SANITIZED) all unit
+	@DLV=$(abspath $(BUILD)/dlv) DLV_SANITIZED=$(abspath build/sanitize/dlv) \
+	    $(PYTHON) -m pytest -q -p no:cacheprovider -n 4 tests/integration
+	@$(SANITIZED) fuzz
+
+demo: all
+	@tools/demo $(BUILD)/dlv
+
+HOST := $(MAKE) --no-print-directory VARIANT=host BUILD=build/host
+$(BUILD)/bench/%: BENCH_LIBS = -lcdb -llmdb -lsqlite3 -lpthread
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
+	@mkdir -p $(@D)
+	@$(call LINK,$@,$^)
+bench: all $(DEPS)/bench.stamp
+	@$(HOST) build/host/bench/lookup build/host/bench/hashing
+	@tests/bench/run $(BUILD)/dlv build/host/bench
+
+# --- what leaves the house -----------------------------------------------------------------------
+APPLETS = $(shell $(BUILD)/dlv --list)
+man: all
+	@mkdir -p $(BUILD)/man
+	@$(BUILD)/dlv help --man dlv > $(BUILD)/man/dlv.1
+	@for applet in $(APPLETS); do $(BUILD)/dlv help --man $$applet > $(BUILD)/man/dlv-$$applet.1; done
+install: man
+	install -D -m 755 -s $(BUILD)/dlv $(DESTDIR)$(PREFIX)/bin/dlv
+	for applet in $(APPLETS); do ln -sf dlv $(DESTDIR)$(PREFIX)/bin/dlv-$$applet; done
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(BUILD)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+
+reproducible: $(DEPS)/build.mk
+	@tools/reproducible "$(CC)"
+
+format:
+	clang-format -i cmd/*.[ch] lib/*/*.[ch] tests/unit/*.[ch] tests/fuzz/*.c tests/bench/*.c
+
+clean:
+	rm -rf build
+distclean: clean
+	rm -rf $(DEPS)

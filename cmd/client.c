@@ -1,0 +1,314 @@
+#include "applet.h"
+#include "database.h"
+#include "json.h"
+
+#include "base/bytes.h"
+#include "base/date.h"
+#include "base/text.h"
+#include "client/legacy.h"
+#include "db/find.h"
+#include "record/csv.h"
+#include "record/digest.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *servers, *db_path, *authority, *lookup_key_path, *number, *document, *at_text,
+    *timeout_text;
+static bool is_legacy, is_json;
+
+static const struct option options[] = {
+    {"server", 's', "HOST:PORT[,...]", &servers, NULL, "ask this server; further ones where it fails"},
+    {"legacy", 0, NULL, NULL, &is_legacy, "in the protocol of the scripts that dlv replaces"},
+    {"db", 'd', "FILE", &db_path, NULL, "ask this database instead, offline"},
+    {"authority", 'a', "PUB", &authority, NULL, "the public key that signed the database"},
+    {"lookup-key", 0, "FILE", &lookup_key_path, NULL, "of a keyed database"},
+    {"number", 'n', "N", &number, NULL, "ask by licence number (- for one a line on stdin)"},
+    {"document", 0, "FILE", &document, NULL, "ask by the issued document (- for stdin)"},
+    {"at", 0, "TIME", &at_text, NULL, "a time (RFC 3339) or day; default now"},
+    {"json", 'j', NULL, NULL, &is_json, "one JSON object a line"},
+    {"timeout", 0, "SECONDS", &timeout_text, NULL, "for each server; default 10"},
+    {NULL, 0, NULL, NULL, NULL, NULL},
+};
+
+struct asking {
+    enum licence_kind kind;
+    struct moment at;
+    struct db db; /* offline */
+    struct lookup_key lookup_key;
+    char source[SOURCE_SIZE];
+    struct random random; /* legacy */
+    int64_t timeout_ms;
+    bool has_warned_of_key;
+};
+
+struct answer {
+    struct db_answer db;
+    bool is_detailed; /* legacy answers are not */
+};
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+static void print_json(const struct asking *asking, const struct answer *answer,
+                       const uint8_t digest[SHA256_LEN], uint64_t line) {
+    const struct licence *licence = &answer->db.licence;
+    char hex[2 * SHA256_LEN + 1], from[DATE_TEXT_SIZE], to[DATE_TEXT_SIZE], at[TIME_TEXT_SIZE],
+        classes[CLASSES_TEXT_SIZE];
+    bool has_licence = answer->is_detailed && answer->db.is_found;
+    hex_encode(hex, digest, SHA256_LEN);
+    date_format(from, licence->valid_from);
+    date_format(to, licence->valid_to);
+    if (asking->at.is_day)
+        date_format(at, moment_day(&asking->at, 0));
+    else
+        time_format(at, asking->at.unix_s, asking->db.header.utc_offset_s);
+    classes_format(classes, &asking->db.header.class_names, licence->classes, ',');
+
+    json_begin();
+    if (line > 0)
+        json_number("line", (long long)line);
+    json_text("verdict", verdict_name(answer->db.verdict));
+    json_text("kind", kind_name((uint8_t)asking->kind));
+    json_text("digest", hex);
+    json_text("status", has_licence ? status_name(licence->status) : NULL);
+    json_text("valid_from", has_licence ? from : NULL);
+    json_text("valid_to", has_licence ? to : NULL);
+    if (has_licence)
+        json_list("classes", classes, ',');
+    else
+        json_null("classes");
+    json_text("at", at);
+    json_null("server_time");
+    if (answer->is_detailed)
+        json_number("db_sequence", (long long)asking->db.header.sequence);
+    else
+        json_null("db_sequence");
+    json_text("source", asking->source);
+    json_end();
+}
+
+static void print_text(const struct asking *asking, const struct answer *answer, uint64_t line) {
+    const struct licence *licence = &answer->db.licence;
+    fputs(verdict_name(answer->db.verdict), stdout);
+    if (line > 0)
+        printf(" line %llu:", (unsigned long long)line);
+    if (answer->is_detailed && answer->db.is_found) {
+        char from[DATE_TEXT_SIZE], to[DATE_TEXT_SIZE], classes[CLASSES_TEXT_SIZE];
+        date_format(from, licence->valid_from);
+        date_format(to, licence->valid_to);
+        classes_format(classes, &asking->db.header.class_names, licence->classes, ' ');
+        printf(" from %s to %s", from, to);
+        if (*classes != '\0')
+            printf(", classes %s", classes);
+    } else if (answer->is_detailed) {
+        fputs(" not in the database", stdout);
+    } else if (answer->db.verdict != VERDICT_VALID) {
+        fputs(" the server says no more than \"not valid\"", stdout);
+    }
+    printf(" (%s)\n", asking->source);
+}
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+static int ask_legacy(struct asking *asking, const uint8_t digest[SHA256_LEN],
+                      struct answer *answer) {
+    struct client_legacy_answer legacy;
+    struct error error;
+    if (client_legacy_ask(servers, digest, &asking->random, asking->timeout_ms, &legacy, &error))
+        return trouble("%s", error.text);
+    if (legacy.key_bits < 2048 && !asking->has_warned_of_key) {
+        trouble("warning: the key of %s has only %u bits; whoever records this exchange may read "
+                "it one day",
+                legacy.server, legacy.key_bits);
+        asking->has_warned_of_key = true;
+    }
+    answer->is_detailed = false;
+    answer->db.verdict = legacy.is_valid ? VERDICT_VALID : VERDICT_UNKNOWN;
+    snprintf(asking->source, sizeof asking->source, "%.200s, legacy", legacy.server);
+    return EXIT_OK;
+}
+
+/* Asks one question and prints the answer. The exit status it calls for. */
+static int ask(struct asking *asking, const uint8_t digest[SHA256_LEN], uint64_t line) {
+    struct answer answer = {0};
+    if (at_text == NULL)
+        asking->at = (struct moment){.unix_s = time(NULL), .is_day = 0};
+    if (is_legacy) {
+        if (ask_legacy(asking, digest, &answer) != EXIT_OK)
+            return EXIT_TROUBLE;
+    } else {
+        answer.is_detailed = true;
+        db_ask(&asking->db, lookup_key_path ? &asking->lookup_key : NULL, digest, asking->kind,
+               moment_day(&asking->at, asking->db.header.utc_offset_s), &answer.db);
+    }
+    if (is_json)
+        print_json(asking, &answer, digest, line);
+    else
+        print_text(asking, &answer, line);
+    return answer.db.verdict == VERDICT_VALID ? EXIT_OK : EXIT_NOT_VALID;
+}
+
+static int text_digest(const struct asking *asking, const char *text, size_t len,
+                       uint8_t digest[SHA256_LEN], struct error *error) {
+    return asking->kind == KIND_NUMBER ? number_digest(digest, text, len, error)
+                                       : record_digest(digest, text, len, error);
+}
+
+static int ask_text(struct asking *asking, const char *text) {
+    uint8_t digest[SHA256_LEN];
+    struct error error;
+    if (text_digest(asking, text, strlen(text), digest, &error) != 0)
+        return trouble("the %s: %s", kind_name((uint8_t)asking->kind), error.text);
+    return ask(asking, digest, 0);
+}
+
+/* One question a line. A bad line is named and the others are asked; a server that fails ends it. */
+static int ask_lines(struct asking *asking) {
+    static struct csv_reader reader;
+    static struct csv_row row;
+    int worst = EXIT_OK;
+    csv_reader_init(&reader, STDIN_FILENO, 1);
+    for (;;) {
+        uint8_t digest[SHA256_LEN];
+        struct error error;
+        if (reader.start == reader.end)
+            fflush(stdout); /* nothing more to read just now: somebody may be waiting */
+        int result = csv_reader_next(&reader, &row);
+        if (result == CSV_END)
+            return worst;
+        if (result == ERR_SYSTEM)
+            return trouble("standard input: %m");
+        int status;
+        if (result == CSV_BAD) {
+            status = trouble("standard input:%llu: %s", (unsigned long long)row.line, row.reason);
+        } else if (text_digest(asking, row.fields[0].text, row.fields[0].len, digest, &error)) {
+            status = trouble("standard input:%llu: %s", (unsigned long long)row.line, error.text);
+        } else {
+            status = ask(asking, digest, row.line);
+            if (status == EXIT_TROUBLE)
+                return status;
+        }
+        if (status > worst)
+            worst = status;
+    }
+}
+
+static int ask_document(struct asking *asking) {
+    uint8_t digest[SHA256_LEN];
+    bool is_stdin = strcmp(document, "-") == 0;
+    int fd = is_stdin ? STDIN_FILENO : open(document, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || document_digest(digest, fd) != 0)
+        return trouble("%s: %m", document);
+    if (!is_stdin)
+        close(fd);
+    return ask(asking, digest, 0);
+}
+
+/* The record may come as one operand or as several words. */
+static int ask_record(struct asking *asking, int operand_count, char **operands) {
+    char record[4 * RECORD_MAX];
+    size_t len = 0;
+    for (int i = 0; i < operand_count; i++) {
+        int n = snprintf(record + len, sizeof record - len, "%s%s", i > 0 ? " " : "", operands[i]);
+        len += (size_t)n;
+        if (len >= sizeof record)
+            return trouble("the record: longer than %d bytes", RECORD_MAX);
+    }
+    return ask_text(asking, record);
+}
+
+/* --- the command line ------------------------------------------------------------------------- */
+
+static int check_usage(int operand_count) {
+    int ways = (number != NULL) + (document != NULL) + (operand_count > 0);
+    if (ways != 1)
+        return usage_error("one question is needed: RECORD, --number, --document or -");
+    if ((servers != NULL) == (db_path != NULL))
+        return usage_error("either --server or --db is needed");
+    if (db_path != NULL && (is_legacy || timeout_text != NULL))
+        return usage_error("--db is asked offline: no --legacy, no --timeout");
+    if (db_path != NULL && authority == NULL)
+        return usage_error("--db needs --authority");
+    if (servers != NULL && !is_legacy)
+        return usage_error("--server needs --legacy: this dlv speaks no other protocol yet");
+    if (is_legacy && (authority != NULL || lookup_key_path != NULL))
+        return usage_error("--legacy cannot use --authority or --lookup-key");
+    if (is_legacy && at_text != NULL)
+        return usage_error("--legacy cannot ask about another time: no --at");
+    return EXIT_OK;
+}
+
+static int open_offline(struct asking *asking) {
+    struct error error;
+    if (database_open(&asking->db, &asking->lookup_key, db_path, authority, lookup_key_path,
+                      &error) != 0 ||
+        db_verify(&asking->db, db_path, &error) != 0 ||
+        db_check_valid_until(&asking->db.header, db_path, time(NULL), &error) != 0)
+        return trouble("%s", error.text);
+    database_source(&asking->db.header, db_path, asking->source);
+    return EXIT_OK;
+}
+
+static int open_legacy(struct asking *asking) {
+    struct error error;
+    if (random_open(&asking->random, &error) != 0)
+        return trouble("%s", error.text);
+    trouble("warning: --legacy does not prove who the server is, nor that the answer is its own");
+    return EXIT_OK;
+}
+
+static int run(int operand_count, char **operands) {
+    static struct asking asking;
+    unsigned long long timeout_s;
+    if (check_usage(operand_count) != EXIT_OK ||
+        !option_count("timeout", timeout_text, 1, 3600, 10, &timeout_s))
+        return EXIT_TROUBLE;
+    asking.timeout_ms = (int64_t)timeout_s * 1000;
+    asking.kind = number ? KIND_NUMBER : document ? KIND_DOCUMENT : KIND_RECORD;
+    if (at_text != NULL && moment_parse(at_text, &asking.at) != 0)
+        return usage_error("--at \"%s\" is not a time (want 2026-11-24T10:00:00+05:30 or "
+                           "2026-11-24)",
+                           at_text);
+    int status = is_legacy ? open_legacy(&asking) : open_offline(&asking);
+    if (status == EXIT_OK) {
+        if (document != NULL)
+            status = ask_document(&asking);
+        else if (strcmp(number ? number : operands[0], "-") == 0 && operand_count <= 1)
+            status = ask_lines(&asking);
+        else if (number != NULL)
+            status = ask_text(&asking, number);
+        else
+            status = ask_record(&asking, operand_count, operands);
+        if (finish_output() != EXIT_OK)
+            status = EXIT_TROUBLE;
+    }
+    db_close(&asking.db);
+    wipe(&asking.lookup_key, sizeof asking.lookup_key);
+    wipe(&asking.random, sizeof asking.random);
+    return status;
+}
+
+const struct applet applet_client = {
+    .name = "client",
+    .summary = "ask whether a licence is valid",
+    .synopsis = "--db licences.db --authority authority.pub [OPTION ...] RECORD\n"
+                "--legacy --server HOST:PORT[,HOST:PORT ...] [OPTION ...] RECORD\n"
+                "... --number N | --document FILE | -",
+    .options = options,
+    .description =
+        "RECORD is NAME PHONE LICENCE; - reads one a line from standard input. Prints a line for\n"
+        "each answer, the verdict first: VALID, EXPIRED, NOT_YET_VALID, SUSPENDED, REVOKED or\n"
+        "UNKNOWN. Status and dates are as of the database: --at asks what they mean on another day,\n"
+        "not what the database said then.\n\n"
+        "Offline, the database is checked in full before it is asked.\n\n"
+        "--legacy asks a server in the old protocol, which sends its key unauthenticated: whoever\n"
+        "sits between can read the question and give any answer. Its \"not valid\" is shown as\n"
+        "UNKNOWN.\n\n"
+        "Exit status: 0 all VALID, 1 some other verdict, 2 trouble: then nothing has been said of the\n"
+        "question that failed.",
+    .needs_cryptography = true,
+    .run = run,
+};

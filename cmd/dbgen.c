@@ -1,0 +1,312 @@
+#include "applet.h"
+#include "rejects.h"
+
+#include "base/bytes.h"
+#include "base/date.h"
+#include "crypto/rsa_key.h"
+#include "db/build.h"
+#include "db/open.h"
+#include "record/registry.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BAD_ROWS_SHOWN 10
+#define ROWS_PER_REPORT (1u << 17)
+
+static const char *sign, *output, *sequence_text, *created_text, *valid_days_text, *utc_offset_text,
+    *classes_text, *lookup_key_path, *rejects_path;
+static bool is_lines, skip_bad;
+
+static const struct option options[] = {
+    {"sign", 's', "KEY", &sign, NULL, "the authority's private key"},
+    {"output", 'o', "FILE", &output, NULL, "the database; replaced only when the new one is whole"},
+    {"lines", 'l', NULL, NULL, &is_lines, "plain records, one a line, all valid, instead of CSV"},
+    {"lookup-key", 0, "FILE", &lookup_key_path, NULL, "make a keyed database"},
+    {"sequence", 0, "N", &sequence_text, NULL,
+     "default: one more than that of the file replaced, else 1"},
+    {"created", 0, "TIME", &created_text, NULL, "default: now"},
+    {"valid-days", 0, "N", &valid_days_text, NULL,
+     "refused N days after --created; default 30, 0: never"},
+    {"utc-offset", 0, "OFFSET", &utc_offset_text, NULL,
+     "the authority's, such as +05:30, where its days begin; default Z"},
+    {"classes", 0, "NAMES", &classes_text, NULL,
+     "the authority's vehicle classes, 16 at most, separated by commas; default India's"},
+    {"skip-bad", 0, NULL, NULL, &skip_bad, "leave bad rows out instead of failing"},
+    {"rejects", 0, "FILE", &rejects_path, NULL,
+     "where bad rows go, with line and reason; default OUTPUT.rejects"},
+    {NULL, 0, NULL, NULL, NULL, NULL},
+};
+
+struct job {
+    const char *input; /* as messages call it */
+    struct db_build_settings settings;
+    struct rsa_private authority;
+    struct lookup_key lookup_key;
+    struct csv_reader reader;
+    struct registry registry;
+    struct rejects rejects;
+    struct db_builder *builder;
+    uint64_t row_count;
+    struct timespec start;
+    bool shows_progress;
+};
+
+static double seconds_since(const struct timespec *start) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
+}
+
+static void show_progress(void *context, const char *phase, uint64_t done, uint64_t total) {
+    struct job *job = context;
+    if (!job->shows_progress)
+        return;
+    if (total == 0)
+        fprintf(stderr, "\r\033[K%s: %llu rows, %.0f a second", phase, (unsigned long long)done,
+                (double)done / (seconds_since(&job->start) + 1e-9));
+    else
+        fprintf(stderr, "\r\033[K%s: %llu of %llu entries", phase, (unsigned long long)done,
+                (unsigned long long)total);
+}
+
+static void clear_progress(const struct job *job) {
+    if (job->shows_progress)
+        fputs("\r\033[K", stderr);
+}
+
+/* A row that cannot be used: shown (the first few) and kept in the rejects file. */
+static int reject(struct job *job, const struct csv_row *row, const char *reason) {
+    struct error error;
+    if (job->rejects.count < BAD_ROWS_SHOWN) {
+        clear_progress(job);
+        trouble("%s:%llu: %s", job->input, (unsigned long long)row->line, reason);
+    } else if (job->rejects.count == BAD_ROWS_SHOWN) {
+        trouble("more bad rows: see %s", rejects_path);
+    }
+    if (rejects_add(&job->rejects, row, reason, &error) != 0)
+        return trouble("%s", error.text);
+    return EXIT_OK;
+}
+
+static int add_row(struct job *job, const struct csv_row *row) {
+    struct registry_entry entries[REGISTRY_ENTRIES_MAX];
+    struct error error;
+    int count = is_lines ? registry_line(row, entries, &error)
+                         : registry_row(&job->registry, row, entries, &error);
+    if (count < 0)
+        return reject(job, row, error.text);
+    for (int i = 0; i < count; i++) {
+        if (db_build_add(job->builder, entries[i].digest, &entries[i].licence, row->line, &error))
+            return trouble("%s:%llu: %s", job->input, (unsigned long long)row->line, error.text);
+    }
+    if (++job->row_count % ROWS_PER_REPORT == 0)
+        show_progress(job, "reading", job->row_count, 0);
+    return EXIT_OK;
+}
+
+static int read_header_row(struct job *job, struct csv_row *row) {
+    struct error error;
+    int result = csv_reader_next(&job->reader, row);
+    if (result == ERR_SYSTEM)
+        return trouble("%s: %m", job->input);
+    if (result == CSV_END)
+        return trouble("%s: empty (want a header row: name,phone,licence,status,valid_from,"
+                       "valid_to)",
+                       job->input);
+    if (result == CSV_BAD)
+        return trouble("%s:1: header row: %s", job->input, row->reason);
+    if (registry_header(&job->registry, &job->settings.class_names, row, &error) != 0)
+        return trouble("%s:%llu: %s", job->input, (unsigned long long)row->line, error.text);
+    return EXIT_OK;
+}
+
+static int read_rows(struct job *job) {
+    static struct csv_row row;
+    int status = is_lines ? EXIT_OK : read_header_row(job, &row);
+    while (status == EXIT_OK) {
+        int result = csv_reader_next(&job->reader, &row);
+        if (result == CSV_END)
+            return EXIT_OK;
+        if (result == ERR_SYSTEM)
+            return trouble("%s: %m", job->input);
+        status = result == CSV_BAD ? reject(job, &row, row.reason) : add_row(job, &row);
+    }
+    return status;
+}
+
+static int finish(struct job *job) {
+    struct db_build_summary summary;
+    struct error error;
+    char created[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE] = "no limit";
+    char fingerprint[RSA_FINGERPRINT_SIZE];
+    int code = db_build_finish(job->builder, &summary, &error);
+    job->builder = NULL;
+    clear_progress(job);
+    if (code == ERR_CONFLICT)
+        return trouble("%s:%llu: the %s is that of line %llu, but status, dates or classes differ "
+                       "(%llu such entries; nothing was written)",
+                       job->input, (unsigned long long)summary.conflict_lines[1],
+                       kind_name(summary.conflict_kind),
+                       (unsigned long long)summary.conflict_lines[0],
+                       (unsigned long long)summary.conflict_count);
+    if (code == ERR_FORMAT)
+        return trouble("%s: %s", job->input, error.text);
+    if (code != 0)
+        return trouble("%s", error.text);
+
+    const struct db_header *header = &summary.header;
+    time_format(created, header->created_s, header->utc_offset_s);
+    if (header->valid_until_s != 0)
+        time_format(until, header->valid_until_s, header->utc_offset_s);
+    rsa_fingerprint(&job->authority.public, fingerprint);
+    printf("%s: %llu rows, %llu entries", output, (unsigned long long)job->row_count,
+           (unsigned long long)header->count);
+    if (summary.duplicate_count > 0)
+        printf(" (%llu more were there already)", (unsigned long long)summary.duplicate_count);
+    if (job->rejects.count > 0)
+        printf(", %llu bad rows left out", (unsigned long long)job->rejects.count);
+    printf("\nsequence %llu, created %s, valid until %s\nauthority %s%s\n",
+           (unsigned long long)header->sequence, created, until, fingerprint,
+           header->flags & DB_FLAG_KEYED ? ", keyed" : "");
+    return finish_output();
+}
+
+/* Sequence number: given, or one more than that of the database to be replaced. */
+static int choose_sequence(struct job *job) {
+    struct db_header old;
+    struct error error;
+    unsigned long long sequence;
+    int code = db_read_header(&old, output, &error);
+    if (code == ERR_SYSTEM && errno == ENOENT)
+        old.sequence = 0;
+    else if (code != 0)
+        return trouble("%s (it is not replaced; remove it or choose another --output)", error.text);
+    if (!option_count("sequence", sequence_text, 1, INT64_MAX, old.sequence + 1, &sequence))
+        return EXIT_TROUBLE;
+    if (sequence < old.sequence)
+        return trouble("--sequence %llu is behind %llu of %s, which it would replace", sequence,
+                       (unsigned long long)old.sequence, output);
+    job->settings.sequence = sequence;
+    return EXIT_OK;
+}
+
+static int choose_times(struct job *job) {
+    struct moment created = {.unix_s = time(NULL), .is_day = 0};
+    unsigned long long valid_days;
+    if (utc_offset_text != NULL &&
+        utc_offset_parse(utc_offset_text, &job->settings.utc_offset_s) != 0)
+        return usage_error("--utc-offset \"%s\" is not one (want +05:30 or Z)", utc_offset_text);
+    if (created_text != NULL && moment_parse(created_text, &created) != 0)
+        return usage_error("--created \"%s\" is not a time (want 2026-11-24T10:00:00+05:30)",
+                           created_text);
+    if (created.unix_s < 0)
+        return usage_error("--created \"%s\" is before 1970", created_text);
+    if (!option_count("valid-days", valid_days_text, 0, 36525, 30, &valid_days))
+        return EXIT_TROUBLE;
+    /* A plain date begins at the authority's midnight. */
+    job->settings.created_s =
+        created.unix_s - (created.is_day ? job->settings.utc_offset_s : 0);
+    job->settings.valid_until_s =
+        valid_days == 0 ? 0 : job->settings.created_s + (int64_t)valid_days * 86400;
+    return EXIT_OK;
+}
+
+static int prepare(struct job *job) {
+    struct error error;
+    if (sign == NULL || output == NULL)
+        return usage_error("--sign and --output are needed");
+    job->settings.class_names = class_names_default;
+    if (classes_text != NULL && class_names_parse(&job->settings.class_names, classes_text) != 0)
+        return usage_error("--classes \"%s\" is not a list of at most 16 names of A-Z, 0-9 and -",
+                           classes_text);
+    if (choose_times(job) != EXIT_OK || choose_sequence(job) != EXIT_OK)
+        return EXIT_TROUBLE;
+    if (rsa_private_load(&job->authority, sign, 2048, &error) != 0)
+        return trouble("%s", error.text);
+    if (lookup_key_path != NULL && lookup_key_load(&job->lookup_key, lookup_key_path, &error) != 0)
+        return trouble("%s", error.text);
+    job->settings.path = output;
+    job->settings.authority = &job->authority;
+    job->settings.lookup_key = lookup_key_path != NULL ? &job->lookup_key : NULL;
+    job->settings.progress = show_progress;
+    job->settings.progress_context = job;
+    return EXIT_OK;
+}
+
+static int build(struct job *job) {
+    struct error error;
+    if (db_build_open(&job->builder, &job->settings, &error) != 0)
+        return trouble("%s", error.text);
+    int status = read_rows(job);
+    clear_progress(job);
+    if (rejects_close(&job->rejects, &error) != 0)
+        status = trouble("%s", error.text);
+    if (status == EXIT_OK && job->rejects.count > 0 && !skip_bad)
+        status = trouble("%s: %llu bad rows, listed in %s; nothing was written "
+                         "(--skip-bad leaves them out)",
+                         job->input, (unsigned long long)job->rejects.count, rejects_path);
+    if (status == EXIT_OK)
+        status = finish(job);
+    db_build_abort(job->builder);
+    return status;
+}
+
+static int run(int operand_count, char **operands) {
+    static struct job job;
+    static char default_rejects[PATH_MAX];
+    if (operand_count != 1)
+        return usage_error("one registry is needed (- for standard input)");
+    bool is_stdin = strcmp(operands[0], "-") == 0;
+    job.input = is_stdin ? "standard input" : operands[0];
+    clock_gettime(CLOCK_MONOTONIC, &job.start);
+    job.shows_progress = isatty(STDERR_FILENO);
+
+    int status = prepare(&job);
+    if (status == EXIT_OK && rejects_path == NULL) {
+        snprintf(default_rejects, sizeof default_rejects, "%s.rejects", output);
+        rejects_path = default_rejects;
+    }
+    if (status == EXIT_OK) {
+        int fd = is_stdin ? STDIN_FILENO : open(operands[0], O_RDONLY | O_CLOEXEC);
+        if (fd < 0) {
+            status = trouble("%s: %m", operands[0]);
+        } else {
+            csv_reader_init(&job.reader, fd, is_lines);
+            rejects_init(&job.rejects, rejects_path);
+            status = build(&job);
+            if (!is_stdin)
+                close(fd);
+        }
+    }
+    wipe(&job.authority, sizeof job.authority);
+    wipe(&job.lookup_key, sizeof job.lookup_key);
+    return status;
+}
+
+const struct applet applet_dbgen = {
+    .name = "dbgen",
+    .summary = "build the signed database from the authority's registry",
+    .synopsis = "--sign authority.key -o licences.db [OPTION ...] registry.csv|-\n"
+                "--lines --sign authority.key -o licences.db [OPTION ...] records.txt|-",
+    .options = options,
+    .description =
+        "The registry is CSV (RFC 4180, UTF-8) with a header row. Columns, in any order: name, phone,\n"
+        "licence, status (valid, suspended or revoked), valid_from and valid_to (YYYY-MM-DD, both\n"
+        "inclusive); optionally classes (names of vehicle classes) and document (SHA-256 of the\n"
+        "issued file, in hex). Each row can then be asked for by record (name, phone, licence), by\n"
+        "licence number, and by document.\n\n"
+        "The output appears whole or not at all: until it is complete, the old file stays. The same\n"
+        "input, --created and --sequence give the same bytes.\n\n"
+        "A bad row is named by its line and kept, with the reason, in the rejects file; without\n"
+        "--skip-bad the build then fails. Two rows with one record, number or document but different\n"
+        "status, dates or classes always make it fail. Equal ones are merged.",
+    .needs_cryptography = true,
+    .run = run,
+};

@@ -1,0 +1,132 @@
+/* dlv: finds the applet by first argument or by the name of the link, and runs it. */
+#include "applet.h"
+
+#include "base/bytes.h"
+#include "kat/kat.h"
+#include "os/process.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const struct applet *const applets[] = {
+    &applet_client, &applet_dbgen,  &applet_keygen, &applet_selftest,
+    &applet_server, &applet_verify, NULL,
+};
+
+static const struct applet *find_applet(const char *name) {
+    for (size_t i = 0; applets[i] != NULL; i++) {
+        if (strcmp(applets[i]->name, name) == 0)
+            return applets[i];
+    }
+    return NULL;
+}
+
+static int print_overview(FILE *out) {
+    fputs("dlv: verifies driving licences\n\n"
+          "    dlv APPLET ...        or through a link named dlv-APPLET\n"
+          "    dlv help APPLET       dlv help --man APPLET\n"
+          "    dlv --list            dlv --install DIR        dlv --version\n\n",
+          out);
+    for (size_t i = 0; applets[i] != NULL; i++)
+        fprintf(out, "  %-10s %s\n", applets[i]->name, applets[i]->summary);
+    fputs("\nExit status: 0 VALID or success, 1 another verdict, 2 trouble (never a verdict).\n",
+          out);
+    return out == stdout ? finish_output() : EXIT_TROUBLE;
+}
+
+static int help(int argc, char **argv) {
+    bool is_man = argc > 0 && strcmp(argv[0], "--man") == 0;
+    const char *name = argc > is_man ? argv[is_man] : NULL;
+    if (argc > is_man + 1)
+        return usage_error("help takes the name of one applet");
+    if (is_man && (name == NULL || strcmp(name, "dlv") == 0)) {
+        help_print_man_overview(DLV_VERSION);
+        return finish_output();
+    }
+    if (name == NULL)
+        return print_overview(stdout);
+    const struct applet *applet = find_applet(name);
+    if (applet == NULL)
+        return usage_error("there is no applet \"%s\"", name);
+    (is_man ? help_print_man : help_print)(applet);
+    return finish_output();
+}
+
+static int list(void) {
+    for (size_t i = 0; applets[i] != NULL; i++)
+        puts(applets[i]->name);
+    return finish_output();
+}
+
+static int version(void) {
+    printf("dlv %s\ncompiler: %s\nBearSSL: 0.6, source archive SHA-256 %s\n", DLV_VERSION,
+           DLV_COMPILER, BEARSSL_SHA256);
+    return finish_output();
+}
+
+/* Links DIR/dlv-APPLET to this binary; what else stands under such a name is not touched. */
+static int install(const char *folder) {
+    char self[4096];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (len < 0)
+        return trouble("/proc/self/exe: %m");
+    self[len] = '\0';
+    for (size_t i = 0; applets[i] != NULL; i++) {
+        char link_path[4352];
+        struct stat status;
+        snprintf(link_path, sizeof link_path, "%s/dlv-%s", folder, applets[i]->name);
+        if (lstat(link_path, &status) == 0 && (!S_ISLNK(status.st_mode) || unlink(link_path) != 0))
+            return trouble("%s: exists and is no link", link_path);
+        if (symlink(self, link_path) != 0)
+            return trouble("%s: %m", link_path);
+    }
+    return EXIT_OK;
+}
+
+static int run_applet(const struct applet *applet, int argc, char **argv) {
+    current_applet = applet;
+    int operand_count = options_parse(applet, argc, argv);
+    if (operand_count == -2) {
+        help_print(applet);
+        return finish_output();
+    }
+    if (operand_count < 0)
+        return EXIT_TROUBLE;
+    if (applet->needs_cryptography) {
+        struct kat_count count;
+        struct error error;
+        if (kat_run_builtin(&count, &error) != 0)
+            return trouble("self-test failed, nothing is done: %s", error.text);
+    }
+    return applet->run(operand_count, argv);
+}
+
+int main(int argc, char **argv) {
+    process_forbid_core_dumps();
+    const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+    const char *self = argc == 0 ? "dlv" : slash ? slash + 1 : argv[0];
+    if (strncmp(self, "dlv-", 4) == 0) {
+        const struct applet *applet = find_applet(self + 4);
+        if (applet != NULL)
+            return run_applet(applet, argc - 1, argv + 1);
+    }
+    if (argc < 2)
+        return print_overview(stderr);
+    const char *word = argv[1];
+    if (strcmp(word, "--list") == 0)
+        return list();
+    if (strcmp(word, "--version") == 0)
+        return version();
+    if (strcmp(word, "--help") == 0)
+        return print_overview(stdout);
+    if (strcmp(word, "--install") == 0)
+        return argc == 3 ? install(argv[2]) : usage_error("--install wants DIR");
+    if (strcmp(word, "help") == 0)
+        return help(argc - 2, argv + 2);
+    const struct applet *applet = find_applet(word);
+    if (applet == NULL)
+        return usage_error("there is no applet \"%s\"", word);
+    return run_applet(applet, argc - 2, argv + 2);
+}

@@ -1,0 +1,122 @@
+#include "applet.h"
+
+#include "base/bytes.h"
+#include "base/file.h"
+#include "crypto/rsa_key.h"
+#include "db/lookup_key.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *type, *bits_text, *output;
+static bool force;
+
+static const struct option options[] = {
+    {"type", 't', "TYPE", &type, NULL, "authority, server, kiosk or lookup"},
+    {"output", 'o', "BASE", &output, NULL, "write BASE.key and BASE.pub (lookup: the file itself)"},
+    {"bits", 'b', "N", &bits_text, NULL,
+     "2048 to 4096; default 3072 for authority, else 2048"},
+    {"force", 'f', NULL, NULL, &force, "replace files that exist"},
+    {NULL, 0, NULL, NULL, NULL, NULL},
+};
+
+static int write_lookup_key(struct random *random) {
+    struct error error;
+    uint8_t bytes[LOOKUP_KEY_LEN];
+    random_bytes(random, bytes, sizeof bytes);
+    int code = file_replace(output, bytes, sizeof bytes, 0600, force, &error);
+    wipe(bytes, sizeof bytes);
+    if (code != 0)
+        return trouble("%s%s", error.text, code == ERR_EXISTS ? " (--force replaces it)" : "");
+    return EXIT_OK;
+}
+
+/* Both names must be free before the first is written. */
+static int check_free(const char *path) {
+    if (force || access(path, F_OK) != 0)
+        return EXIT_OK;
+    return trouble("%s: exists already (--force replaces it)", path);
+}
+
+static int write_pair(const struct rsa_private *key) {
+    char path[2][PATH_MAX];
+    char pem[RSA_PEM_MAX];
+    char fingerprint[RSA_FINGERPRINT_SIZE];
+    struct error error;
+    snprintf(path[0], sizeof path[0], "%s.key", output);
+    snprintf(path[1], sizeof path[1], "%s.pub", output);
+    if (check_free(path[0]) != EXIT_OK || check_free(path[1]) != EXIT_OK)
+        return EXIT_TROUBLE;
+    size_t len = rsa_private_write_pem(key, pem);
+    int code = file_replace(path[0], pem, len, 0600, force, &error);
+    wipe(pem, sizeof pem);
+    if (code == 0) {
+        len = rsa_public_write_pem(&key->public, pem);
+        code = file_replace(path[1], pem, len, 0644, force, &error);
+    }
+    if (code != 0)
+        return trouble("%s%s", error.text, code == ERR_EXISTS ? " (--force replaces it)" : "");
+    rsa_fingerprint(&key->public, fingerprint);
+    puts(fingerprint);
+    return finish_output();
+}
+
+static int run(int operand_count, char **operands) {
+    static const struct {
+        const char *name;
+        unsigned bits;
+    } types[] = {{"authority", 3072}, {"server", 2048}, {"kiosk", 2048}, {"lookup", 0}};
+    size_t i = 0;
+    unsigned long long bits;
+    struct random random;
+    struct error error;
+
+    if (operand_count > 0)
+        return usage_error("\"%s\" is not expected here", operands[0]);
+    if (type == NULL || output == NULL)
+        return usage_error("--type and --output are needed");
+    while (i < sizeof types / sizeof types[0] && strcmp(types[i].name, type) != 0)
+        i++;
+    if (i == sizeof types / sizeof types[0])
+        return usage_error("--type \"%s\" is none of authority, server, kiosk, lookup", type);
+    if (types[i].bits == 0 && bits_text != NULL)
+        return usage_error("--bits: a lookup key always has 256");
+    if (!option_count("bits", bits_text, 2048, RSA_BITS_MAX, types[i].bits, &bits))
+        return EXIT_TROUBLE;
+    if (bits % 8 != 0)
+        return usage_error("--bits %llu is not a multiple of 8", bits);
+    if (strlen(output) > PATH_MAX - 64)
+        return usage_error("--output is too long");
+    if (random_open(&random, &error) != 0)
+        return trouble("%s", error.text);
+
+    int status;
+    if (types[i].bits == 0) {
+        status = write_lookup_key(&random);
+    } else {
+        struct rsa_private key;
+        status = rsa_generate(&key, (unsigned)bits, &random) && rsa_private_is_consistent(&key)
+                     ? write_pair(&key)
+                     : trouble("no key could be generated");
+        wipe(&key, sizeof key);
+    }
+    wipe(&random, sizeof random);
+    return status;
+}
+
+const struct applet applet_keygen = {
+    .name = "keygen",
+    .summary = "make the keys of an authority, a server, a kiosk or a keyed database",
+    .synopsis = "--type authority|server|kiosk [--bits N] -o BASE\n"
+                "--type lookup -o FILE",
+    .options = options,
+    .description =
+        "Writes an RSA key pair: BASE.key (PKCS#8 PEM, readable by its owner alone) and BASE.pub\n"
+        "(SubjectPublicKeyInfo PEM), and prints the fingerprint of the public key. The authority's\n"
+        "key signs databases; the server's decrypts questions; a kiosk's says who asks.\n\n"
+        "A lookup key is 32 random bytes: the secret of a keyed database (dlv dbgen --lookup-key).",
+    .needs_cryptography = true,
+    .run = run,
+};

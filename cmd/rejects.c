@@ -1,0 +1,68 @@
+#include "rejects.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+void rejects_init(struct rejects *rejects, const char *path) {
+    *rejects = (struct rejects){.path = path};
+}
+
+static void put_quoted(FILE *stream, const char *text, size_t len) {
+    putc('"', stream);
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '"')
+            putc('"', stream);
+        putc(text[i], stream);
+    }
+    putc('"', stream);
+}
+
+static int open_stream(struct rejects *rejects, struct error *error) {
+    /* Rows hold personal data: for the owner alone. */
+    int code = atomic_file_open(&rejects->file, rejects->path, 0600, error);
+    if (code != 0)
+        return code;
+    int fd = dup(rejects->file.fd);
+    rejects->stream = fd < 0 ? NULL : fdopen(fd, "w");
+    if (rejects->stream == NULL) {
+        error_set_errno(error, "%s", rejects->path);
+        atomic_file_abort(&rejects->file);
+        return ERR_SYSTEM;
+    }
+    fputs("line,reason,row\n", rejects->stream);
+    return 0;
+}
+
+int rejects_add(struct rejects *rejects, const struct csv_row *row, const char *reason,
+                struct error *error) {
+    if (rejects->stream == NULL) {
+        int code = open_stream(rejects, error);
+        if (code != 0)
+            return code;
+    }
+    rejects->count++;
+    fprintf(rejects->stream, "%llu,", (unsigned long long)row->line);
+    put_quoted(rejects->stream, reason, strlen(reason));
+    putc(',', rejects->stream);
+    put_quoted(rejects->stream, row->raw, row->raw_len);
+    putc('\n', rejects->stream);
+    return 0;
+}
+
+int rejects_close(struct rejects *rejects, struct error *error) {
+    if (rejects->stream == NULL) {
+        if (rejects->count == 0 && unlink(rejects->path) != 0 && errno != ENOENT)
+            return error_set_errno(error, "%s: cannot be removed", rejects->path);
+        return 0;
+    }
+    int failed = ferror(rejects->stream);
+    failed |= fclose(rejects->stream);
+    rejects->stream = NULL;
+    if (failed) {
+        error_set_errno(error, "%s: cannot be written", rejects->path);
+        atomic_file_abort(&rejects->file);
+        return ERR_SYSTEM;
+    }
+    return atomic_file_commit(&rejects->file, 1, error);
+}

@@ -1,0 +1,27 @@
+/* The rejects file of dbgen: CSV with the columns line, reason, row. It appears with the first bad
+ * row; one left by an earlier build goes away when there is none. */
+#ifndef DLV_CMD_REJECTS_H
+#define DLV_CMD_REJECTS_H
+
+#include "base/file.h"
+#include "record/csv.h"
+
+#include <stdio.h>
+
+struct rejects {
+    const char *path;
+    uint64_t count;
+    struct atomic_file file;
+    FILE *stream; /* NULL until the first row */
+};
+
+void rejects_init(struct rejects *rejects, const char *path);
+
+/* 0 or ERR_SYSTEM. */
+int rejects_add(struct rejects *rejects, const struct csv_row *row, const char *reason,
+                struct error *error);
+
+/* Puts the file in place, or removes an old one. 0 or ERR_SYSTEM. */
+int rejects_close(struct rejects *rejects, struct error *error);
+
+#endif

@@ -1,0 +1,68 @@
+#include "base/bytes.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+void wipe(void *secret, size_t len) {
+    memset(secret, 0, len);
+    __asm__ volatile("" : : "r"(secret) : "memory");
+}
+
+int bytes_are_zero(const void *bytes, size_t len) {
+    const uint8_t *p = bytes;
+    for (size_t i = 0; i < len; i++) {
+        if (p[i] != 0)
+            return 0;
+    }
+    return 1;
+}
+
+void hex_encode(char *text, const void *bytes, size_t len) {
+    const uint8_t *p = bytes;
+    for (size_t i = 0; i < len; i++) {
+        text[2 * i] = "0123456789abcdef"[p[i] >> 4];
+        text[2 * i + 1] = "0123456789abcdef"[p[i] & 15];
+    }
+    text[2 * len] = '\0';
+}
+
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+long hex_decode(void *bytes, size_t max, const char *text, size_t text_len) {
+    uint8_t *p = bytes;
+    if (text_len % 2 != 0 || text_len / 2 > max)
+        return ERR_FORMAT;
+    for (size_t i = 0; i < text_len / 2; i++) {
+        int high = hex_digit(text[2 * i]);
+        int low = hex_digit(text[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return ERR_FORMAT;
+        p[i] = (uint8_t)(high << 4 | low);
+    }
+    return (long)(text_len / 2);
+}
+
+void base64_encode(char *text, const void *bytes, size_t len) {
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *p = bytes;
+    for (size_t i = 0; i < len; i += 3) {
+        size_t left = len - i;
+        uint32_t group = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
+                         (left > 2 ? (uint32_t)p[i + 2] : 0);
+        *text++ = alphabet[group >> 18];
+        *text++ = alphabet[group >> 12 & 63];
+        *text++ = left > 1 ? alphabet[group >> 6 & 63] : '=';
+        *text++ = left > 2 ? alphabet[group & 63] : '=';
+    }
+    *text = '\0';
+}

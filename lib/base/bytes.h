@@ -1,0 +1,56 @@
+/* Little-endian loads and stores, wiping, hexadecimal and base64. */
+#ifndef DLV_BASE_BYTES_H
+#define DLV_BASE_BYTES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+static inline uint16_t load_le16(const uint8_t *p) {
+    return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static inline uint32_t load_le32(const uint8_t *p) {
+    return (uint32_t)load_le16(p) | (uint32_t)load_le16(p + 2) << 16;
+}
+
+static inline uint64_t load_le64(const uint8_t *p) {
+    return (uint64_t)load_le32(p) | (uint64_t)load_le32(p + 4) << 32;
+}
+
+static inline uint64_t load_be64(const uint8_t *p) {
+    uint64_t v = 0;
+    for (int i = 0; i < 8; i++)
+        v = v << 8 | p[i];
+    return v;
+}
+
+static inline void store_le32(uint8_t *p, uint32_t v) {
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static inline void store_le64(uint8_t *p, uint64_t v) {
+    store_le32(p, (uint32_t)v);
+    store_le32(p + 4, (uint32_t)(v >> 32));
+}
+
+/* Overwrites a secret with zeros; the compiler cannot leave it out. */
+void wipe(void *secret, size_t len);
+
+/* 1 if all `len` bytes are zero, else 0. Not constant time. */
+int bytes_are_zero(const void *bytes, size_t len);
+
+/* Lower-case hexadecimal of `len` bytes and a NUL: 2 * len + 1 characters at `text`. */
+void hex_encode(char *text, const void *bytes, size_t len);
+
+/* Bytes of `text_len` hexadecimal digits (either case) into `bytes`, which holds `max` of them.
+ * Returns the number of bytes, or ERR_FORMAT (odd length, not a digit, more than max). */
+long hex_decode(void *bytes, size_t max, const char *text, size_t text_len);
+
+/* Characters of the base64 (RFC 4648, section 4) of `len` bytes, without the NUL. */
+#define BASE64_LEN(len) (((len) + 2) / 3 * 4)
+
+/* Base64 of `len` bytes, padded, and a NUL: BASE64_LEN(len) + 1 characters at `text`. */
+void base64_encode(char *text, const void *bytes, size_t len);
+
+#endif

@@ -1,0 +1,42 @@
+/* Files read whole, and files that appear whole or not at all. */
+#ifndef DLV_BASE_FILE_H
+#define DLV_BASE_FILE_H
+
+#include "base/error.h"
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Reads all of `path` into `buffer`. Returns the number of bytes, or ERR_SYSTEM, or ERR_LIMIT
+ * where the file holds more than `max`. */
+ssize_t file_read(const char *path, void *buffer, size_t max, struct error *error);
+
+/* Writes all `len` bytes at `offset`. 0, or ERR_SYSTEM with errno set. */
+int file_write_at(int fd, const void *bytes, size_t len, uint64_t offset);
+
+/* A file under construction, invisible under its final name until it is complete. Where the file
+ * system has O_TMPFILE it has no name at all before that, so a crash leaves nothing behind. */
+struct atomic_file {
+    int fd; /* write here */
+    int is_unnamed;
+    char path[PATH_MAX];
+    char temporary[PATH_MAX];
+};
+
+/* Begins. `mode` is exact (no umask). 0 or ERR_SYSTEM. */
+int atomic_file_open(struct atomic_file *file, const char *path, mode_t mode, struct error *error);
+
+/* Puts the complete file in place: fsync, rename over what was there, fsync of the folder. With
+ * `replace` 0 an existing file is kept and ERR_EXISTS returned. The file is closed in any case. */
+int atomic_file_commit(struct atomic_file *file, int replace, struct error *error);
+
+/* Gives up; what stood under the name stays as it was. */
+void atomic_file_abort(struct atomic_file *file);
+
+/* A small file at once: `bytes` under `path`, as above. */
+int file_replace(const char *path, const void *bytes, size_t len, mode_t mode, int replace,
+                 struct error *error);
+
+#endif

@@ -1,0 +1,16 @@
+/* UTF-8 (RFC 3629), strictly. */
+#ifndef DLV_BASE_UTF8_H
+#define DLV_BASE_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Length in bytes of the well-formed character at `text` (1 to 4), its code point at `*character`;
+ * 0 where the bytes are not UTF-8 (overlong, surrogate, beyond U+10FFFF, cut short).
+ * `len` must be at least 1. */
+size_t utf8_decode(const uint8_t *text, size_t len, uint32_t *character);
+
+/* 1 for the control characters (Unicode's category Cc: C0, DEL and C1), else 0. */
+int utf8_is_control(uint32_t character);
+
+#endif

@@ -1,0 +1,42 @@
+/* RSA keys as text: PEM (RFC 7468) around SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7), PKCS#8
+ * (RFC 5208) and PKCS#1 (RFC 8017, appendix A.1). What OpenSSL and PyCryptodome write is read, and
+ * what is written they read. */
+#ifndef DLV_CRYPTO_RSA_KEY_H
+#define DLV_CRYPTO_RSA_KEY_H
+
+#include "crypto/rsa.h"
+
+#define RSA_PUBLIC_DER_MAX (2 * RSA_LEN_MAX + 64)
+#define RSA_PEM_MAX 8192 /* a private key of 4096 bits takes 3.3 kB */
+
+/* Fingerprint as text: "SHA256:", base64 of the digest without padding, NUL. */
+#define RSA_FINGERPRINT_SIZE (7 + 43 + 1)
+
+/* The key's SubjectPublicKeyInfo in DER; returns its length, at most RSA_PUBLIC_DER_MAX. */
+size_t rsa_public_encode(const struct rsa_public *key, uint8_t der[RSA_PUBLIC_DER_MAX]);
+
+/* SHA-256 of that: what identifies a key everywhere in dlv. */
+void rsa_public_id(const struct rsa_public *key, uint8_t id[SHA256_LEN]);
+void rsa_fingerprint(const struct rsa_public *key, char text[RSA_FINGERPRINT_SIZE]);
+
+/* PEM of `key`, NUL-terminated, at most RSA_PEM_MAX bytes; returns its length. */
+size_t rsa_public_write_pem(const struct rsa_public *key, char *pem);
+
+/* Only for keys of rsa_generate: BearSSL derives the private exponent just of primes that are 3
+ * modulo 4, which others' need not be. */
+size_t rsa_private_write_pem(const struct rsa_private *key, char *pem);
+
+/* Reads the first key of `pem` ("PUBLIC KEY" or "RSA PUBLIC KEY"; "PRIVATE KEY" or "RSA PRIVATE
+ * KEY"). Total: any bytes may come. The public key is sane (rsa_public_is_sane); of a private key
+ * it is made sure that its halves belong together. 0 or ERR_FORMAT with a reason. */
+int rsa_public_read_pem(struct rsa_public *key, const char *pem, size_t len, struct error *error);
+int rsa_private_read_pem(struct rsa_private *key, const char *pem, size_t len,
+                         struct error *error);
+
+/* The same from a file, whose key must have at least `bits_min` bits; the reason names the file. */
+int rsa_public_load(struct rsa_public *key, const char *path, unsigned bits_min,
+                    struct error *error);
+int rsa_private_load(struct rsa_private *key, const char *path, unsigned bits_min,
+                     struct error *error);
+
+#endif

@@ -1,0 +1,53 @@
+/* Building a database: entries go in in any order, a signed file comes out, whole or not at all.
+ *
+ * All entries are held in memory (48 bytes each), the only allocation in lib/. */
+#ifndef DLV_DB_BUILD_H
+#define DLV_DB_BUILD_H
+
+#include "crypto/rsa.h"
+#include "db/format.h"
+#include "db/lookup_key.h"
+
+struct db_build_settings {
+    const char *path;                    /* where the file is to appear */
+    const struct rsa_private *authority; /* signs; 2048 bits or more */
+    const struct lookup_key *lookup_key; /* NULL: a plain database */
+    struct class_names class_names;
+    uint64_t sequence;
+    int64_t created_s;
+    int64_t valid_until_s; /* 0: no limit */
+    int32_t utc_offset_s;
+    /* Called now and then while the file is written, with what is done of `total`; may be NULL. */
+    void (*progress)(void *context, const char *phase, uint64_t done, uint64_t total);
+    void *progress_context;
+};
+
+/* What became of the entries. */
+struct db_build_summary {
+    struct db_header header;
+    uint64_t duplicate_count; /* entries that were there already, with the same attributes */
+    uint64_t conflict_count;  /* entries that contradict an earlier one */
+    uint64_t conflict_lines[2]; /* the first such pair in the input: earlier and later line */
+    uint8_t conflict_kind;
+};
+
+struct db_builder;
+
+/* 0 or a negative code with the reason. The settings must live as long as the builder. */
+int db_build_open(struct db_builder **builder, const struct db_build_settings *settings,
+                  struct error *error);
+
+/* Adds an entry; `line` says where it came from. 0, ERR_MEMORY or ERR_LIMIT. */
+int db_build_add(struct db_builder *builder, const uint8_t digest[SHA256_LEN],
+                 const struct licence *licence, uint64_t line, struct error *error);
+
+/* Sorts, writes, signs and puts the file in place. ERR_CONFLICT where two entries have one key but
+ * different attributes (summary->conflict_*); ERR_FORMAT where there are none at all. In every case
+ * the builder is released. */
+int db_build_finish(struct db_builder *builder, struct db_build_summary *summary,
+                    struct error *error);
+
+/* Gives up: releases the builder, leaves the old file as it was. NULL is allowed. */
+void db_build_abort(struct db_builder *builder);
+
+#endif

@@ -1,0 +1,83 @@
+#include "db/find.h"
+
+#include <string.h>
+
+/* A key's first 8 bytes decide nearly every comparison. */
+static int compare(const uint8_t *stored, const uint8_t *key, uint64_t key_head) {
+    uint64_t head = load_be64(stored);
+    if (head != key_head)
+        return head < key_head ? -1 : 1;
+    return memcmp(stored + 8, key + 8, DB_KEY_LEN - 8);
+}
+
+/* The range of entries that share the key's leading bits. Clamped, so that a damaged fan-out of a
+ * file opened without db_verify cannot lead outside the map. */
+static void bucket_range(const struct db *db, const uint8_t *key, uint64_t *low, uint64_t *high) {
+    const uint8_t *element = db->fanout + db_bucket(key, db->header.fanout_bits) * DB_FANOUT_LEN;
+    *low = load_le32(element);
+    *high = load_le32(element + DB_FANOUT_LEN);
+    if (*high > db->header.count)
+        *high = db->header.count;
+    if (*low > *high)
+        *low = *high;
+}
+
+static int search(const struct db *db, const uint8_t *key, uint64_t low, uint64_t high,
+                  uint64_t *at) {
+    uint64_t head = load_be64(key);
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        int order = compare(db->keys + middle * DB_KEY_LEN, key, head);
+        if (order == 0) {
+            *at = middle;
+            return 1;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *at = low;
+    return 0;
+}
+
+int db_find(const struct db *db, const uint8_t key[DB_KEY_LEN], uint64_t *at) {
+    uint64_t low, high;
+    bucket_range(db, key, &low, &high);
+    return search(db, key, low, high, at);
+}
+
+void db_find_batch(const struct db *db, const uint8_t *keys, size_t n, uint8_t *found,
+                   uint64_t *at) {
+    uint64_t low[DB_BATCH_MAX], high[DB_BATCH_MAX];
+    for (size_t i = 0; i < n; i++)
+        __builtin_prefetch(db->fanout + db_bucket(keys + i * DB_KEY_LEN, db->header.fanout_bits) *
+                                            DB_FANOUT_LEN);
+    for (size_t i = 0; i < n; i++) {
+        bucket_range(db, keys + i * DB_KEY_LEN, &low[i], &high[i]);
+        /* A bucket is a cache line or two; its attributes are one. */
+        const uint8_t *middle = db->keys + (low[i] + (high[i] - low[i]) / 2) * DB_KEY_LEN;
+        __builtin_prefetch(middle);
+        __builtin_prefetch(middle + DB_KEY_LEN);
+        __builtin_prefetch(db->attributes + low[i] * DB_ATTRIBUTES_LEN);
+    }
+    for (size_t i = 0; i < n; i++)
+        found[i] = (uint8_t)search(db, keys + i * DB_KEY_LEN, low[i], high[i], &at[i]);
+}
+
+void db_ask(const struct db *db, const struct lookup_key *lookup_key,
+            const uint8_t digest[SHA256_LEN], enum licence_kind kind, uint32_t day,
+            struct db_answer *answer) {
+    uint8_t key[DB_KEY_LEN];
+    uint64_t at;
+    memset(answer, 0, sizeof *answer);
+    lookup_key_apply(lookup_key, digest, key);
+    if (!db_find(db, key, &at) ||
+        !db_attributes_decode(&answer->licence, db->attributes + at * DB_ATTRIBUTES_LEN) ||
+        (kind != KIND_ANY && answer->licence.kind != kind)) {
+        memset(answer, 0, sizeof *answer);
+        return;
+    }
+    answer->is_found = 1;
+    answer->verdict = licence_verdict(&answer->licence, day);
+}

@@ -1,0 +1,41 @@
+#include "db/lookup_key.h"
+
+#include "base/bytes.h"
+#include "base/file.h"
+
+#include <string.h>
+
+void lookup_key_init(struct lookup_key *key, const uint8_t bytes[LOOKUP_KEY_LEN]) {
+    static const char label[] = "dlv:lookup-key-id";
+    br_hmac_key_init(&key->prepared, &br_sha256_vtable, bytes, LOOKUP_KEY_LEN);
+    hmac_sha256(key->id, bytes, LOOKUP_KEY_LEN, label, sizeof label - 1);
+}
+
+int lookup_key_load(struct lookup_key *key, const char *path, struct error *error) {
+    uint8_t bytes[LOOKUP_KEY_LEN];
+    ssize_t len = file_read(path, bytes, sizeof bytes, error);
+    if (len < 0 && len != ERR_LIMIT)
+        return (int)len;
+    if (len != LOOKUP_KEY_LEN) {
+        wipe(bytes, sizeof bytes);
+        return error_set(error, ERR_FORMAT,
+                         "%s: not a lookup key (want exactly 32 bytes, as keygen --type lookup "
+                         "writes them)",
+                         path);
+    }
+    lookup_key_init(key, bytes);
+    wipe(bytes, sizeof bytes);
+    return 0;
+}
+
+void lookup_key_apply(const struct lookup_key *key, const uint8_t digest[SHA256_LEN],
+                      uint8_t stored[SHA256_LEN]) {
+    if (key == NULL) {
+        memcpy(stored, digest, SHA256_LEN);
+        return;
+    }
+    br_hmac_context context;
+    br_hmac_init(&context, &key->prepared, 0);
+    br_hmac_update(&context, digest, SHA256_LEN);
+    br_hmac_out(&context, stored);
+}

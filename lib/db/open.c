@@ -1,0 +1,118 @@
+#include "db/open.h"
+
+#include "base/date.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int read_page(int fd, uint8_t page[DB_PAGE]) {
+    size_t len = 0;
+    while (len < DB_PAGE) {
+        ssize_t n = pread(fd, page + len, DB_PAGE - len, (off_t)len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return ERR_SYSTEM;
+        if (n == 0)
+            return ERR_FORMAT;
+        len += (size_t)n;
+    }
+    return 0;
+}
+
+/* Opens and maps `fd`; the reason does not yet name the file. */
+static int open_mapped(struct db *db, int fd, const struct rsa_public *authority,
+                       struct error *error) {
+    uint8_t page[DB_PAGE];
+    struct stat status;
+    int code = read_page(fd, page);
+    if (code == ERR_SYSTEM || fstat(fd, &status) != 0)
+        return error_set_errno(error, "cannot be read");
+    if (code != 0)
+        return error_set(error, ERR_FORMAT, "not a dlv database (shorter than its header)");
+    code = db_header_decode(&db->header, page, error);
+    if (code == 0)
+        code = db_header_verify(&db->header, page, authority, error);
+    if (code != 0)
+        return code;
+    uint64_t want = db_file_len(&db->header);
+    if ((uint64_t)status.st_size != want)
+        return error_set(error, ERR_FORMAT, "%lld bytes long (want %llu)",
+                         (long long)status.st_size, (unsigned long long)want);
+    if (want > SIZE_MAX)
+        return error_set(error, ERR_LIMIT, "too large for this machine's addresses");
+    db->map_len = (size_t)want;
+    db->map = mmap(NULL, db->map_len, PROT_READ, MAP_SHARED, fd, 0);
+    if (db->map == MAP_FAILED) {
+        db->map = NULL;
+        return error_set_errno(error, "cannot be mapped");
+    }
+    const uint8_t *map = db->map;
+    db->keys = map + db->header.sections[DB_KEYS].offset;
+    db->attributes = map + db->header.sections[DB_ATTRIBUTES].offset;
+    db->fanout = map + db->header.sections[DB_FANOUT].offset;
+    db->merkle = map + db->header.sections[DB_MERKLE].offset;
+    /* The header that was checked is the one in use; the mapped page must be the same. */
+    if (memcmp(map, page, DB_PAGE) != 0) {
+        db_close(db);
+        return error_set(error, ERR_FORMAT, "changed while it was opened");
+    }
+    return 0;
+}
+
+int db_open_fd(struct db *db, int fd, const char *name, const struct rsa_public *authority,
+               struct error *error) {
+    struct error reason;
+    memset(db, 0, sizeof *db);
+    int code = open_mapped(db, fd, authority, &reason);
+    return code == 0 ? 0 : error_set(error, code, "%s: %.900s", name, reason.text);
+}
+
+int db_open(struct db *db, const char *path, const struct rsa_public *authority,
+            struct error *error) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_set_errno(error, "%s", path);
+    int code = db_open_fd(db, fd, path, authority, error);
+    close(fd);
+    return code;
+}
+
+int db_read_header(struct db_header *header, const char *path, struct error *error) {
+    uint8_t page[DB_PAGE];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_set_errno(error, "%s", path);
+    int code = read_page(fd, page);
+    if (code == ERR_SYSTEM)
+        error_set_errno(error, "%s", path);
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    if (code == ERR_FORMAT)
+        return error_set(error, code, "%s: not a dlv database (shorter than its header)", path);
+    if (code != 0)
+        return code;
+    struct error reason;
+    code = db_header_decode(header, page, &reason);
+    return code == 0 ? 0 : error_set(error, code, "%s: %.900s", path, reason.text);
+}
+
+int db_check_valid_until(const struct db_header *header, const char *name, int64_t now_s,
+                         struct error *error) {
+    if (header->valid_until_s == 0 || now_s <= header->valid_until_s)
+        return 0;
+    char until[TIME_TEXT_SIZE];
+    time_format(until, header->valid_until_s, header->utc_offset_s);
+    return error_set(error, ERR_LIMIT, "%s: was valid until %s (get a newer release)", name, until);
+}
+
+void db_close(struct db *db) {
+    if (db->map != NULL)
+        munmap(db->map, db->map_len);
+    memset(db, 0, sizeof *db);
+}

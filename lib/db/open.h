@@ -1,0 +1,42 @@
+/* An open database: a mapped file whose signature and structure have been checked.
+ *
+ * db_open costs a page, a signature and a few comparisons, whatever the size. It makes look-ups
+ * memory-safe; that the sections are the ones that were signed only db_verify shows. */
+#ifndef DLV_DB_OPEN_H
+#define DLV_DB_OPEN_H
+
+#include "db/format.h"
+
+struct db {
+    struct db_header header;
+    const uint8_t *keys;       /* header.count * DB_KEY_LEN, sorted, unique */
+    const uint8_t *attributes; /* header.count * DB_ATTRIBUTES_LEN */
+    const uint8_t *fanout;     /* (1 << fanout_bits) + 1 elements of 32 bits */
+    const uint8_t *merkle;     /* stored nodes, lowest level first */
+    void *map;
+    size_t map_len;
+};
+
+/* Opens `path`. 0, or a negative code with the reason, which names the file. */
+int db_open(struct db *db, const char *path, const struct rsa_public *authority,
+            struct error *error);
+
+/* The same for an open file; `name` is what the reason calls it. The caller keeps and closes `fd`. */
+int db_open_fd(struct db *db, int fd, const char *name, const struct rsa_public *authority,
+               struct error *error);
+
+/* The header of `path` alone, its signature unchecked (to learn the sequence number of a file that
+ * is to be replaced). 0, ERR_SYSTEM with errno set (ENOENT: no such file), or ERR_FORMAT. */
+int db_read_header(struct db_header *header, const char *path, struct error *error);
+
+/* Checks everything: section digests, zeros between sections, sorted order, attributes, fan-out,
+ * Merkle nodes and root. Reads the whole file. 0, or the first thing wrong. */
+int db_verify(const struct db *db, const char *name, struct error *error);
+
+/* Whether the database may be used at `now_s`. 0, or ERR_LIMIT where it is past its valid-until. */
+int db_check_valid_until(const struct db_header *header, const char *name, int64_t now_s,
+                         struct error *error);
+
+void db_close(struct db *db);
+
+#endif

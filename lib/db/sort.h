@@ -1,0 +1,23 @@
+/* Sorting of entries while a database is built. */
+#ifndef DLV_DB_SORT_H
+#define DLV_DB_SORT_H
+
+#include "db/format.h"
+
+#include <stddef.h>
+
+#define SORT_KEY_LEN (DB_KEY_LEN + 8)
+
+/* An entry on its way into a file. */
+struct sort_entry {
+    uint8_t sort_key[SORT_KEY_LEN]; /* the stored key, then the input line, big-endian */
+    uint8_t attributes[DB_ATTRIBUTES_LEN];
+};
+
+/* Sorts by sort_key, in place, in time linear in `count` whatever the keys. */
+void sort_entries(struct sort_entry *entries, size_t count);
+
+/* The input line an entry came from. */
+uint64_t sort_entry_line(const struct sort_entry *entry);
+
+#endif

@@ -1,0 +1,217 @@
+#include "net/socket.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+int64_t net_now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int net_split(const char *text, const char *port_default, char host[NET_HOST_SIZE],
+              char port[NET_PORT_SIZE], struct error *error) {
+    const char *host_start = text;
+    const char *port_start = NULL;
+    size_t host_len;
+    if (*text == '[') {
+        const char *close_bracket = strchr(text, ']');
+        host_start++;
+        if (close_bracket == NULL || (close_bracket[1] != '\0' && close_bracket[1] != ':'))
+            return error_set(error, ERR_FORMAT, "\"%s\" is not an address (want [IPv6]:port)", text);
+        host_len = (size_t)(close_bracket - host_start);
+        if (close_bracket[1] == ':')
+            port_start = close_bracket + 2;
+    } else {
+        const char *colon = strchr(text, ':');
+        if (colon != NULL && strchr(colon + 1, ':') != NULL)
+            return error_set(error, ERR_FORMAT,
+                             "\"%s\" is not an address (IPv6 wants brackets: [::1]:8080)", text);
+        host_len = colon ? (size_t)(colon - text) : strlen(text);
+        if (colon != NULL)
+            port_start = colon + 1;
+    }
+    if (port_start == NULL)
+        port_start = port_default;
+    int number = 0;
+    size_t digits = strspn(port_start, "0123456789");
+    if (digits > 0 && digits <= 5 && port_start[digits] == '\0') {
+        for (size_t i = 0; i < digits; i++)
+            number = number * 10 + (port_start[i] - '0');
+    } else {
+        number = -1;
+    }
+    if (number < 0 || number > 65535 || host_len >= NET_HOST_SIZE)
+        return error_set(error, ERR_FORMAT, "\"%s\" is not an address (want host:port)", text);
+    memcpy(host, host_start, host_len);
+    host[host_len] = '\0';
+    snprintf(port, NET_PORT_SIZE, "%u", (unsigned)number & 0xFFFF);
+    return 0;
+}
+
+/* Waits until `fd` is ready for `events`. 0, ERR_SYSTEM or ERR_TIMEOUT. */
+static int wait_for(int fd, short events, int64_t deadline_ms) {
+    for (;;) {
+        struct pollfd entry = {.fd = fd, .events = events};
+        int64_t left = deadline_ms - net_now_ms();
+        if (left <= 0)
+            return ERR_TIMEOUT;
+        int n = poll(&entry, 1, left > 1000000 ? 1000000 : (int)left);
+        if (n > 0)
+            return 0;
+        if (n < 0 && errno != EINTR)
+            return ERR_SYSTEM;
+    }
+}
+
+static int connect_one(const struct addrinfo *address, int64_t deadline_ms) {
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return ERR_SYSTEM;
+    int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    int code = 0;
+    if (connect(fd, address->ai_addr, address->ai_addrlen) != 0) {
+        code = errno == EINPROGRESS ? wait_for(fd, POLLOUT, deadline_ms) : ERR_SYSTEM;
+        int problem = errno;
+        socklen_t len = sizeof problem;
+        if (code == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &len) == 0 && problem != 0)
+            code = ERR_SYSTEM;
+        errno = problem;
+    }
+    if (code == 0)
+        return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return code;
+}
+
+int net_connect(const char *host, const char *port, int64_t deadline_ms, struct error *error) {
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *addresses;
+    int problem = getaddrinfo(host, port, &hints, &addresses);
+    if (problem != 0)
+        return error_set(error, ERR_SYSTEM, "%s:%s: %s", host, port, gai_strerror(problem));
+    int code = ERR_SYSTEM;
+    for (const struct addrinfo *address = addresses; address != NULL; address = address->ai_next) {
+        code = connect_one(address, deadline_ms);
+        if (code >= 0)
+            break;
+    }
+    if (code == ERR_SYSTEM)
+        error_set_errno(error, "%s:%s: no connection", host, port);
+    else if (code < 0)
+        error_set(error, code, "%s:%s: no connection within the time allowed", host, port);
+    freeaddrinfo(addresses);
+    return code;
+}
+
+int net_send(int fd, const void *bytes, size_t len, int64_t deadline_ms) {
+    const uint8_t *p = bytes;
+    while (len > 0) {
+        ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
+        if (n >= 0) {
+            p += n;
+            len -= (size_t)n;
+            continue;
+        }
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN)
+            return ERR_SYSTEM;
+        int code = wait_for(fd, POLLOUT, deadline_ms);
+        if (code != 0)
+            return code;
+    }
+    return 0;
+}
+
+ssize_t net_receive(int fd, void *bytes, size_t max, int64_t deadline_ms) {
+    for (;;) {
+        ssize_t n = recv(fd, bytes, max, 0);
+        if (n >= 0)
+            return n;
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN)
+            return ERR_SYSTEM;
+        int code = wait_for(fd, POLLIN, deadline_ms);
+        if (code != 0)
+            return code;
+    }
+}
+
+static int listen_one(const struct addrinfo *address, int is_any) {
+    int one = 1, zero = 0;
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return ERR_SYSTEM;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (address->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, is_any ? &zero : &one, sizeof one);
+    if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, 4096) == 0)
+        return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return ERR_SYSTEM;
+}
+
+int net_listen(const char *host, const char *port, struct error *error) {
+    const char *families[] = {host, NULL};
+    int is_any = *host == '\0';
+    if (is_any) {
+        families[0] = "::";
+        families[1] = "0.0.0.0"; /* a machine without IPv6 */
+    }
+    int fd = ERR_SYSTEM;
+    for (int i = 0; i < 2 && families[i] != NULL && fd < 0; i++) {
+        const struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                                       .ai_socktype = SOCK_STREAM,
+                                       .ai_flags = AI_PASSIVE};
+        struct addrinfo *addresses;
+        int problem = getaddrinfo(families[i], port, &hints, &addresses);
+        if (problem != 0)
+            return error_set(error, ERR_SYSTEM, "%s:%s: %s", host, port, gai_strerror(problem));
+        fd = listen_one(addresses, is_any);
+        freeaddrinfo(addresses);
+        if (fd < 0 && errno == EADDRINUSE)
+            break;
+    }
+    return fd >= 0 ? fd : error_set_errno(error, "%s:%s: cannot listen", host, port);
+}
+
+static void format_address(const struct sockaddr_storage *address, socklen_t len,
+                           char text[NET_ADDRESS_SIZE]) {
+    char host[48], port[NET_PORT_SIZE];
+    if (getnameinfo((const struct sockaddr *)address, len, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        snprintf(text, NET_ADDRESS_SIZE, "unknown");
+    else
+        snprintf(text, NET_ADDRESS_SIZE, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+void net_local_address(int fd, char text[NET_ADDRESS_SIZE]) {
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        len = 0;
+    format_address(&address, len, text);
+}
+
+void net_peer_address(int fd, char text[NET_ADDRESS_SIZE]) {
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    if (getpeername(fd, (struct sockaddr *)&address, &len) != 0)
+        len = 0;
+    format_address(&address, len, text);
+}

@@ -1,0 +1,8 @@
+/* What a process says of itself to the kernel. */
+#ifndef DLV_OS_PROCESS_H
+#define DLV_OS_PROCESS_H
+
+/* No core files, no attaching by processes of the same user: memory may hold keys. */
+void process_forbid_core_dumps(void);
+
+#endif

@@ -1,0 +1,30 @@
+/* A licence's three digests: of the record, of its number, of the issued document.
+ *
+ * Record: NAME SP PHONE SP LICENCE in UTF-8, in canonical form: spaces and tabs at both ends go,
+ * runs of them become one space, control characters and invalid UTF-8 are refused, nothing else
+ * changes. Texts that begin with "dlv:" are refused too: that prefix keeps the other digests apart.
+ * Number: SHA-256 of "dlv:number:" and the number with a-z upper-cased, spaces, tabs and hyphens
+ * dropped. Document: SHA-256 of the file's bytes. */
+#ifndef DLV_RECORD_DIGEST_H
+#define DLV_RECORD_DIGEST_H
+
+#include "base/error.h"
+#include "crypto/sha256.h"
+
+#define RECORD_MAX 1024 /* bytes of a canonical record or number */
+
+/* The canonical form of `text` into `canonical` (RECORD_MAX bytes, no NUL), its length at
+ * *canonical_len. 0, or ERR_FORMAT or ERR_LIMIT with the reason. */
+int record_canonical(char *canonical, size_t *canonical_len, const char *text, size_t len,
+                     struct error *error);
+int record_digest(uint8_t digest[SHA256_LEN], const char *text, size_t len, struct error *error);
+
+/* As above, for a licence number. */
+int number_canonical(char *canonical, size_t *canonical_len, const char *text, size_t len,
+                     struct error *error);
+int number_digest(uint8_t digest[SHA256_LEN], const char *text, size_t len, struct error *error);
+
+/* Reads `fd` to its end. 0 or ERR_SYSTEM with errno set. */
+int document_digest(uint8_t digest[SHA256_LEN], int fd);
+
+#endif
