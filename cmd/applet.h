@@ -22,8 +22,8 @@ struct applet {
     const char *summary;  /* a line, lower case, no full stop */
     const char *synopsis; /* lines of what follows "dlv NAME" */
     const struct option *options;
-    const char *description;  /* paragraphs; blank lines between them */
-    bool needs_cryptography;  /* runs the built-in known answers first */
+    const char *description;                        /* paragraphs; blank lines between them */
+    bool needs_cryptography;                        /* runs the built-in known answers first */
     int (*run)(int operand_count, char **operands); /* returns the exit status */
 };
 

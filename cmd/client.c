@@ -21,7 +21,8 @@ static const char *servers, *db_path, *authority, *lookup_key_path, *number, *do
 static bool is_legacy, is_json;
 
 static const struct option options[] = {
-    {"server", 's', "HOST:PORT[,...]", &servers, NULL, "ask this server; further ones where it fails"},
+    {"server", 's', "HOST:PORT[,...]", &servers, NULL,
+     "ask this server; further ones where it fails"},
     {"legacy", 0, NULL, NULL, &is_legacy, "in the protocol of the scripts that dlv replaces"},
     {"db", 'd', "FILE", &db_path, NULL, "ask this database instead, offline"},
     {"authority", 'a', "PUB", &authority, NULL, "the public key that signed the database"},
@@ -165,7 +166,8 @@ static int ask_text(struct asking *asking, const char *text) {
     return ask(asking, digest, 0);
 }
 
-/* One question a line. A bad line is named and the others are asked; a server that fails ends it. */
+/* One question a line. A bad line is named and the others are asked; a server that fails ends it.
+ */
 static int ask_lines(struct asking *asking) {
     static struct csv_reader reader;
     static struct csv_row row;

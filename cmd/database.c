@@ -15,14 +15,7 @@ int database_open(struct db *db, struct lookup_key *lookup_key, const char *path
         code = db_open(db, path, &authority, error);
     if (code != 0)
         return code;
-    int is_keyed = (db->header.flags & DB_FLAG_KEYED) != 0;
-    if (is_keyed && lookup_key_path == NULL)
-        code = error_set(error, ERR_FORMAT, "%s: keyed (its --lookup-key is needed)", path);
-    else if (!is_keyed && lookup_key_path != NULL)
-        code = error_set(error, ERR_FORMAT, "%s: not keyed, but --lookup-key is given", path);
-    else if (is_keyed && memcmp(db->header.lookup_key_id, lookup_key->id, SHA256_LEN) != 0)
-        code = error_set(error, ERR_FORMAT, "%s: keyed with another lookup key than %s", path,
-                         lookup_key_path);
+    code = db_check_lookup_key(&db->header, lookup_key_path ? lookup_key : NULL, path, error);
     if (code != 0)
         db_close(db);
     return code;

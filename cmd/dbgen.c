@@ -211,8 +211,7 @@ static int choose_times(struct job *job) {
     if (!option_count("valid-days", valid_days_text, 0, 36525, 30, &valid_days))
         return EXIT_TROUBLE;
     /* A plain date begins at the authority's midnight. */
-    job->settings.created_s =
-        created.unix_s - (created.is_day ? job->settings.utc_offset_s : 0);
+    job->settings.created_s = created.unix_s - (created.is_day ? job->settings.utc_offset_s : 0);
     job->settings.valid_until_s =
         valid_days == 0 ? 0 : job->settings.created_s + (int64_t)valid_days * 86400;
     return EXIT_OK;

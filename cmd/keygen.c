@@ -16,8 +16,7 @@ static bool force;
 static const struct option options[] = {
     {"type", 't', "TYPE", &type, NULL, "authority, server, kiosk or lookup"},
     {"output", 'o', "BASE", &output, NULL, "write BASE.key and BASE.pub (lookup: the file itself)"},
-    {"bits", 'b', "N", &bits_text, NULL,
-     "2048 to 4096; default 3072 for authority, else 2048"},
+    {"bits", 'b', "N", &bits_text, NULL, "2048 to 4096; default 3072 for authority, else 2048"},
     {"force", 'f', NULL, NULL, &force, "replace files that exist"},
     {NULL, 0, NULL, NULL, NULL, NULL},
 };

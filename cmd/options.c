@@ -8,6 +8,8 @@
 
 const struct applet *current_applet;
 
+static void print_line(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
+
 static void print_line(const char *format, va_list arguments) {
     fflush(stdout);
     fprintf(stderr, "dlv%s%s: ", current_applet ? " " : "",
@@ -80,8 +82,7 @@ int options_parse(const struct applet *applet, int argc, char **argv) {
         const char *name = word + (is_long ? 2 : 1);
         const char *equals = is_long ? strchr(name, '=') : NULL;
         size_t len = equals ? (size_t)(equals - name) : strlen(name);
-        const struct option *option =
-            find_option(applet, name, len, is_long ? 0 : name[0]);
+        const struct option *option = find_option(applet, name, len, is_long ? 0 : name[0]);
         if (option == NULL || (!is_long && len > 1 && option->argument == NULL)) {
             usage_error("there is no option %s", word);
             return -1;

@@ -1,4 +1,123 @@
 #include "applet.h"
-static const struct option options[] = {{NULL, 0, NULL, NULL, NULL, NULL}};
-static int run(int operand_count, char **operands) { (void)operand_count; (void)operands; return 2; }
-const struct applet applet_server = {.name = "server", .summary = "x", .synopsis = "", .options = options, .description = "", .run = run};
+
+#include "base/bytes.h"
+#include "crypto/rsa_key.h"
+#include "net/socket.h"
+#include "serve/serve.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *db_path, *authority, *key_path, *listen_text, *lookup_key_path, *workers_text,
+    *key_holders_text, *connections_text, *timeout_text;
+static bool is_legacy, is_anonymous, is_once;
+
+static const struct option options[] = {
+    {"db", 'd', "FILE", &db_path, NULL, "the database"},
+    {"authority", 'a', "PUB", &authority, NULL, "the public key that signed it"},
+    {"key", 'k', "KEY", &key_path, NULL, "the server's private key"},
+    {"lookup-key", 0, "FILE", &lookup_key_path, NULL, "of a keyed database"},
+    {"listen", 'l', "ADDR:PORT", &listen_text, NULL,
+     "default :8080, every address; port 0: any free one"},
+    {"legacy", 0, NULL, NULL, &is_legacy, "speak the protocol of the scripts that dlv replaces"},
+    {"anonymous", 0, NULL, NULL, &is_anonymous, "answer clients that are not enrolled"},
+    {"once", 0, NULL, NULL, &is_once, "serve one connection, then end"},
+    {"workers", 0, "N", &workers_text, NULL, "processes that talk to clients; default 1 a core"},
+    {"key-holders", 0, "N", &key_holders_text, NULL, "processes that decrypt; default 1 a core"},
+    {"connections", 0, "N", &connections_text, NULL,
+     "at once, for each worker; default 10000; then the oldest is closed"},
+    {"timeout", 0, "SECONDS", &timeout_text, NULL, "for a whole connection; default 30"},
+    {NULL, 0, NULL, NULL, NULL, NULL},
+};
+
+static void log_line(const char *line) {
+    char whole[1600];
+    int len = snprintf(whole, sizeof whole, "dlv server: %s\n", line);
+    /* One write a line, so that processes do not mix theirs. */
+    if (len > 0 && write(STDERR_FILENO, whole, (size_t)len) < 0)
+        return; /* nowhere left to say so */
+}
+
+static int check_usage(int operand_count, char **operands) {
+    if (operand_count > 0)
+        return usage_error("\"%s\" is not expected here", operands[0]);
+    if (db_path == NULL || authority == NULL || key_path == NULL)
+        return usage_error("--db, --authority and --key are needed");
+    if (!is_legacy)
+        return usage_error("--legacy is needed: this dlv speaks no other protocol yet");
+    if (!is_anonymous)
+        return usage_error("--legacy needs --anonymous: its clients cannot be enrolled");
+    return EXIT_OK;
+}
+
+static int read_counts(struct serve_settings *settings) {
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned long long cores = online < 1 ? 1 : online > 16 ? 16 : (unsigned long long)online;
+    unsigned long long workers, key_holders, connections, timeout_s;
+    if (!option_count("workers", workers_text, 1, SERVE_PROCESSES_MAX / 2, cores, &workers) ||
+        !option_count("key-holders", key_holders_text, 1, SERVE_PROCESSES_MAX / 2, cores,
+                      &key_holders) ||
+        !option_count("connections", connections_text, 1, 1000000, 10000, &connections) ||
+        !option_count("timeout", timeout_text, 1, 3600, 30, &timeout_s))
+        return EXIT_TROUBLE;
+    settings->worker_count = is_once ? 1 : (unsigned)workers;
+    settings->key_holder_count = is_once ? 1 : (unsigned)key_holders;
+    settings->connection_max = (unsigned)connections;
+    settings->deadline_ms = (int64_t)timeout_s * 1000;
+    return EXIT_OK;
+}
+
+static int load_keys(struct serve_settings *settings) {
+    struct error error;
+    settings->is_keyed = lookup_key_path != NULL;
+    if (rsa_public_load(&settings->authority, authority, 2048, &error) != 0 ||
+        (settings->is_keyed &&
+         lookup_key_load(&settings->lookup_key, lookup_key_path, &error) != 0) ||
+        rsa_private_load(&settings->key, key_path, 2048, &error) != 0)
+        return trouble("%s", error.text);
+    return EXIT_OK;
+}
+
+static int run(int operand_count, char **operands) {
+    static struct serve_settings settings;
+    char host[NET_HOST_SIZE], port[NET_PORT_SIZE];
+    struct error error;
+    if (check_usage(operand_count, operands) != EXIT_OK || read_counts(&settings) != EXIT_OK)
+        return EXIT_TROUBLE;
+    if (net_split(listen_text ? listen_text : ":8080", "8080", host, port, &error) != 0)
+        return usage_error("--listen: %s", error.text);
+    if (load_keys(&settings) != EXIT_OK)
+        return EXIT_TROUBLE;
+    settings.db_path = db_path;
+    settings.host = host;
+    settings.port = port;
+    settings.is_legacy = is_legacy;
+    settings.is_once = is_once;
+    settings.log = log_line;
+    trouble("warning: --legacy does not prove to clients who the server is; its answers can be "
+            "changed on the way, and anybody may ask");
+    int code = serve_run(&settings, &error);
+    wipe(&settings, sizeof settings);
+    return code == 0 ? EXIT_OK : trouble("%s", error.text);
+}
+
+const struct applet applet_server = {
+    .name = "server",
+    .summary = "answer clients from a signed database",
+    .synopsis = "--db licences.db --authority authority.pub --key server.key --legacy --anonymous "
+                "[OPTION ...]",
+    .options = options,
+    .description =
+        "Checks the database in full, then serves. It does not start on a database that fails a check\n"
+        "or is past its valid-until, and gives no answers from one that passes it later.\n\n"
+        "SIGHUP loads the database anew: only one that passes every check, and whose sequence number\n"
+        "is higher, takes the old one's place; no question is lost. SIGTERM and SIGINT let\n"
+        "connections end, each within its time, then end the server.\n\n"
+        "The private key is held by processes that only decrypt; those that talk to clients never\n"
+        "have it. The log on stderr is one event a line and says nothing of persons.\n\n"
+        "--legacy protects little: the key is sent unauthenticated, and the answer is neither\n"
+        "encrypted nor signed. Use it only to keep old clients working.",
+    .needs_cryptography = true,
+    .run = run,
+};

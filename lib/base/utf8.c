@@ -3,9 +3,12 @@
 size_t utf8_decode(const uint8_t *text, size_t len, uint32_t *character) {
     static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
     uint8_t first = text[0];
-    size_t size = first < 0x80 ? 1 : first < 0xC0 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3
-                                                       : first < 0xF8   ? 4
-                                                                        : 0;
+    size_t size = first < 0x80   ? 1
+                  : first < 0xC0 ? 0
+                  : first < 0xE0 ? 2
+                  : first < 0xF0 ? 3
+                  : first < 0xF8 ? 4
+                                 : 0;
     if (size == 0 || size > len)
         return 0;
     uint32_t c = size == 1 ? first : first & (0xFFu >> (size + 1));

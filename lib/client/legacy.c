@@ -38,8 +38,8 @@ static int next_step(const struct exchange *exchange, struct legacy_client *prot
         step = legacy_client_take(protocol, bytes, (size_t)n);
     }
     if (step == LEGACY_CLIENT_REFUSE)
-        return error_set(exchange->error, ERR_FORMAT,
-                         "%s: does not speak the legacy protocol (%s)", exchange->name, awaited);
+        return error_set(exchange->error, ERR_FORMAT, "%s: does not speak the legacy protocol (%s)",
+                         exchange->name, awaited);
     return (int)step;
 }
 

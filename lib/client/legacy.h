@@ -7,8 +7,8 @@
 #include "net/socket.h"
 
 struct client_legacy_answer {
-    int is_valid;                            /* all that this protocol says */
-    unsigned key_bits;                       /* of the key the server sent, unauthenticated */
+    int is_valid;      /* all that this protocol says */
+    unsigned key_bits; /* of the key the server sent, unauthenticated */
     char server[NET_HOST_SIZE + NET_PORT_SIZE + 1]; /* who answered, as it was named */
 };
 
@@ -16,7 +16,6 @@ struct client_legacy_answer {
  * where there is none) until one answers; each may take timeout_ms. 0, or the last server's
  * failure: ERR_SYSTEM, ERR_TIMEOUT, or ERR_FORMAT (not this protocol, no whole answer). */
 int client_legacy_ask(const char *servers, const uint8_t digest[SHA256_LEN], struct random *random,
-                      int64_t timeout_ms, struct client_legacy_answer *answer,
-                      struct error *error);
+                      int64_t timeout_ms, struct client_legacy_answer *answer, struct error *error);
 
 #endif

@@ -40,8 +40,8 @@ unsigned rsa_bits(const struct rsa_public *key);
  * more and shorter than the modulus; else 0. */
 int rsa_public_is_sane(const struct rsa_public *key);
 
-/* Whether the parts of a private key, all filled in, belong together: the factors give the modulus,
- * and what the private half signs the public half verifies. 1 or 0. */
+/* Whether the parts of a private key, all filled in, belong together: what the private half signs
+ * the public half verifies. 1 or 0. */
 int rsa_private_is_consistent(const struct rsa_private *key);
 
 /* A new key, exponent 65537. `bits` is even, 1024 to 4096. 1, or 0 if BearSSL refuses. */

@@ -231,8 +231,7 @@ static int der_take_algorithm(struct der *in) {
 static int der_take_info(struct der *in, struct rsa_public *key) {
     struct der info, bits;
     if (!der_take(in, DER_SEQUENCE, &info) || !der_take_algorithm(&info) ||
-        !der_take(&info, DER_BIT_STRING, &bits) || info.len != 0 || bits.len < 1 ||
-        bits.at[0] != 0)
+        !der_take(&info, DER_BIT_STRING, &bits) || info.len != 0 || bits.len < 1 || bits.at[0] != 0)
         return 0;
     bits.at++;
     bits.len--;
@@ -255,8 +254,8 @@ int rsa_public_read_pem(struct rsa_public *key, const char *pem, size_t len, str
 }
 
 /* Takes a number and keeps it behind what `store` holds so far. */
-static int keep_number(struct der *in, struct rsa_private *key, size_t *used,
-                       unsigned char **part, size_t *part_len) {
+static int keep_number(struct der *in, struct rsa_private *key, size_t *used, unsigned char **part,
+                       size_t *part_len) {
     uint8_t number[RSA_LEN_MAX];
     int ok = der_take_number(in, number, part_len) && *part_len <= sizeof key->store - *used;
     if (ok) {

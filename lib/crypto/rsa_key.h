@@ -30,8 +30,7 @@ size_t rsa_private_write_pem(const struct rsa_private *key, char *pem);
  * KEY"). Total: any bytes may come. The public key is sane (rsa_public_is_sane); of a private key
  * it is made sure that its halves belong together. 0 or ERR_FORMAT with a reason. */
 int rsa_public_read_pem(struct rsa_public *key, const char *pem, size_t len, struct error *error);
-int rsa_private_read_pem(struct rsa_private *key, const char *pem, size_t len,
-                         struct error *error);
+int rsa_private_read_pem(struct rsa_private *key, const char *pem, size_t len, struct error *error);
 
 /* The same from a file, whose key must have at least `bits_min` bits; the reason names the file. */
 int rsa_public_load(struct rsa_public *key, const char *path, unsigned bits_min,

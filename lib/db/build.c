@@ -35,9 +35,10 @@ int db_build_add(struct db_builder *builder, const uint8_t digest[SHA256_LEN],
                  const struct licence *licence, uint64_t line, struct error *error) {
     if (builder->count == builder->capacity) {
         size_t capacity = builder->capacity == 0 ? 65536 : builder->capacity * 2;
-        void *grown = builder->count >= DB_COUNT_MAX || capacity > SIZE_MAX / sizeof *builder->entries
-                          ? NULL
-                          : realloc(builder->entries, capacity * sizeof *builder->entries);
+        void *grown =
+            builder->count >= DB_COUNT_MAX || capacity > SIZE_MAX / sizeof *builder->entries
+                ? NULL
+                : realloc(builder->entries, capacity * sizeof *builder->entries);
         if (grown == NULL)
             return error_set(error, ERR_MEMORY, "no memory for more than %zu entries",
                              builder->count);

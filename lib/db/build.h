@@ -25,8 +25,8 @@ struct db_build_settings {
 /* What became of the entries. */
 struct db_build_summary {
     struct db_header header;
-    uint64_t duplicate_count; /* entries that were there already, with the same attributes */
-    uint64_t conflict_count;  /* entries that contradict an earlier one */
+    uint64_t duplicate_count;   /* entries that were there already, with the same attributes */
+    uint64_t conflict_count;    /* entries that contradict an earlier one */
     uint64_t conflict_lines[2]; /* the first such pair in the input: earlier and later line */
     uint8_t conflict_kind;
 };

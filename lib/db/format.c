@@ -97,7 +97,8 @@ void db_header_encode(const struct db_header *header, uint8_t page[DB_SIGNED_LEN
 int db_header_decode(struct db_header *header, const uint8_t page[DB_PAGE], struct error *error) {
     memset(header, 0, sizeof *header);
     if (memcmp(page + AT_MAGIC, magic, sizeof magic) != 0)
-        return error_set(error, ERR_FORMAT, "not a dlv database (its first bytes are not its magic)");
+        return error_set(error, ERR_FORMAT,
+                         "not a dlv database (its first bytes are not its magic)");
     if (load_le32(page + AT_VERSION) != DB_VERSION)
         return error_set(error, ERR_FORMAT, "format version %u (this dlv reads %d)",
                          (unsigned)load_le32(page + AT_VERSION), DB_VERSION);

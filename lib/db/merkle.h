@@ -12,7 +12,8 @@
 
 #define MERKLE_NODE_LEN 32
 #define MERKLE_STORED_LEVEL 4
-#define MERKLE_BLOCK (1u << MERKLE_STORED_LEVEL) /* leaves under a node of the lowest stored level */
+#define MERKLE_BLOCK                                                                               \
+    (1u << MERKLE_STORED_LEVEL) /* leaves under a node of the lowest stored level */
 
 /* Nodes of the lowest stored level, and of all stored levels together, for `count` >= 1 entries. */
 uint64_t merkle_block_count(uint64_t count);

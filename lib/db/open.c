@@ -111,6 +111,18 @@ int db_check_valid_until(const struct db_header *header, const char *name, int64
     return error_set(error, ERR_LIMIT, "%s: was valid until %s (get a newer release)", name, until);
 }
 
+int db_check_lookup_key(const struct db_header *header, const struct lookup_key *key,
+                        const char *name, struct error *error) {
+    int is_keyed = (header->flags & DB_FLAG_KEYED) != 0;
+    if (is_keyed && key == NULL)
+        return error_set(error, ERR_FORMAT, "%s: keyed (its --lookup-key is needed)", name);
+    if (!is_keyed && key != NULL)
+        return error_set(error, ERR_FORMAT, "%s: not keyed, but --lookup-key is given", name);
+    if (is_keyed && memcmp(header->lookup_key_id, key->id, SHA256_LEN) != 0)
+        return error_set(error, ERR_FORMAT, "%s: keyed with another lookup key", name);
+    return 0;
+}
+
 void db_close(struct db *db) {
     if (db->map != NULL)
         munmap(db->map, db->map_len);

@@ -6,6 +6,7 @@
 #define DLV_DB_OPEN_H
 
 #include "db/format.h"
+#include "db/lookup_key.h"
 
 struct db {
     struct db_header header;
@@ -21,7 +22,8 @@ struct db {
 int db_open(struct db *db, const char *path, const struct rsa_public *authority,
             struct error *error);
 
-/* The same for an open file; `name` is what the reason calls it. The caller keeps and closes `fd`. */
+/* The same for an open file; `name` is what the reason calls it. The caller keeps and closes `fd`.
+ */
 int db_open_fd(struct db *db, int fd, const char *name, const struct rsa_public *authority,
                struct error *error);
 
@@ -36,6 +38,10 @@ int db_verify(const struct db *db, const char *name, struct error *error);
 /* Whether the database may be used at `now_s`. 0, or ERR_LIMIT where it is past its valid-until. */
 int db_check_valid_until(const struct db_header *header, const char *name, int64_t now_s,
                          struct error *error);
+
+/* Whether `key` is the database's: NULL for a plain one. 0, or ERR_FORMAT. */
+int db_check_lookup_key(const struct db_header *header, const struct lookup_key *key,
+                        const char *name, struct error *error);
 
 void db_close(struct db *db);
 

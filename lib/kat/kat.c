@@ -55,27 +55,44 @@ static const struct {
     const char *name;
     int is_kept;
 } fields[FIELD_COUNT] = {
-    [F_LENGTH] = {"L", 1},       [F_LEN] = {"Len", 0},
-    [F_TLEN] = {"Tlen", 0},      [F_MSG] = {"Msg", 0},
-    [F_MD] = {"MD", 0},          [F_SEED] = {"Seed", 0},
-    [F_COUNT] = {"COUNT", 0},    [F_KEY] = {"Key", 0},
-    [F_MAC] = {"Mac", 0},        [F_N] = {"n", 1},
-    [F_E] = {"e", 1},            [F_P] = {"p", 1},
-    [F_Q] = {"q", 1},            [F_DP] = {"dP", 1},
-    [F_DQ] = {"dQ", 1},          [F_QINV] = {"qInv", 1},
-    [F_HASH] = {"Hash", 0},      [F_SHAALG] = {"SHAAlg", 0},
-    [F_LABEL] = {"Label", 0},    [F_CT] = {"CT", 0},
-    [F_S] = {"S", 0},            [F_RESULT] = {"Result", 0},
-    [F_KIND] = {"Kind", 0},      [F_INPUT] = {"Input", 0},
-    [F_CANONICAL] = {"Canonical", 0}, [F_DIGEST] = {"Digest", 0},
-    [F_DATABASE] = {"Database", 1},   [F_AUTHORITY] = {"Authority", 1},
-    [F_LOOKUP_KEY] = {"LookupKey", 1}, [F_AT] = {"At", 0},
-    [F_VERDICT] = {"Verdict", 0},     [F_CHECKSUM] = {"Checksum", 0},
+    [F_LENGTH] = {"L", 1},
+    [F_LEN] = {"Len", 0},
+    [F_TLEN] = {"Tlen", 0},
+    [F_MSG] = {"Msg", 0},
+    [F_MD] = {"MD", 0},
+    [F_SEED] = {"Seed", 0},
+    [F_COUNT] = {"COUNT", 0},
+    [F_KEY] = {"Key", 0},
+    [F_MAC] = {"Mac", 0},
+    [F_N] = {"n", 1},
+    [F_E] = {"e", 1},
+    [F_P] = {"p", 1},
+    [F_Q] = {"q", 1},
+    [F_DP] = {"dP", 1},
+    [F_DQ] = {"dQ", 1},
+    [F_QINV] = {"qInv", 1},
+    [F_HASH] = {"Hash", 0},
+    [F_SHAALG] = {"SHAAlg", 0},
+    [F_LABEL] = {"Label", 0},
+    [F_CT] = {"CT", 0},
+    [F_S] = {"S", 0},
+    [F_RESULT] = {"Result", 0},
+    [F_KIND] = {"Kind", 0},
+    [F_INPUT] = {"Input", 0},
+    [F_CANONICAL] = {"Canonical", 0},
+    [F_DIGEST] = {"Digest", 0},
+    [F_DATABASE] = {"Database", 1},
+    [F_AUTHORITY] = {"Authority", 1},
+    [F_LOOKUP_KEY] = {"LookupKey", 1},
+    [F_AT] = {"At", 0},
+    [F_VERDICT] = {"Verdict", 0},
+    [F_CHECKSUM] = {"Checksum", 0},
     [F_IGNORED] = {"", 0},
 };
 
 /* Found in NIST's files, not needed to run them. */
-static const char *const ignored[] = {"mod", "d", "SaltVal", "EM", "Klen", "Count"};
+static const char *const ignored[] = {
+    "mod", "d", "SaltVal", "EM", "EM with hash moved", "EM with trailer wrong", "Klen"};
 
 struct value {
     const char *text; /* NULL: not there */
@@ -131,9 +148,7 @@ static int get_hex(const struct run *run, enum field_name field, uint8_t *bytes,
 static int get_digest(const struct run *run, enum field_name field, uint8_t digest[SHA256_LEN]) {
     size_t len = 0;
     int code = get_hex(run, field, digest, SHA256_LEN, &len);
-    return code != 0              ? code
-           : len != SHA256_LEN ? malformed(run, "not 32 bytes")
-                                  : 0;
+    return code != 0 ? code : len != SHA256_LEN ? malformed(run, "not 32 bytes") : 0;
 }
 
 static int get_number(const struct run *run, enum field_name field, unsigned long long *number) {
@@ -269,7 +284,7 @@ static int get_rsa_private(const struct run *run, struct rsa_private *key) {
         code = get_rsa_number(run, parts[i].field, number, parts[i].len);
         if (code != 0)
             break;
-        if (*parts[i].len > (key->public.n_len + 1) / 2 + 1)
+        if (*parts[i].len > key->public.n_len / 2 + 2)
             return malformed(run, "a part of the private key is too long");
         *parts[i].part = key->store + used;
         memcpy(*parts[i].part, number, *parts[i].len);
@@ -342,8 +357,8 @@ static int check_oaep_encrypt(const struct run *run, const struct rsa_private *k
     if (seed_len != (hash == RSA_SHA1 ? 20 : 32))
         return malformed(run, "Seed is not as long as the hash");
     struct fixed_seed fixed = {&fixed_class, seed, seed_len};
-    if (!rsa_oaep_encrypt(&key->public, hash, label, label_len, &fixed.vtable, message,
-                          message_len, encrypted) ||
+    if (!rsa_oaep_encrypt(&key->public, hash, label, label_len, &fixed.vtable, message, message_len,
+                          encrypted) ||
         memcmp(encrypted, ciphertext, key->public.n_len) != 0)
         return wrong(run, "RSA-OAEP encryption differs");
     return 0;
@@ -351,7 +366,7 @@ static int check_oaep_encrypt(const struct run *run, const struct rsa_private *k
 
 static int run_oaep(struct run *run) {
     struct rsa_private key = {0};
-    uint8_t label[256], message[RSA_LEN_MAX], ciphertext[RSA_LEN_MAX], data[RSA_LEN_MAX];
+    uint8_t label[256], message[RSA_LEN_MAX], ciphertext[2 * RSA_LEN_MAX], data[2 * RSA_LEN_MAX];
     size_t label_len = 0, message_len = 0, len;
     int is_pass;
     enum rsa_hash hash = is(run, F_HASH, "SHA1") ? RSA_SHA1 : RSA_SHA256;
@@ -367,8 +382,8 @@ static int run_oaep(struct run *run) {
     if (code == 0)
         code = get_hex(run, F_CT, ciphertext, sizeof ciphertext, &len);
     if (code == 0 && has(run, F_SEED) && len == key.public.n_len)
-        code = check_oaep_encrypt(run, &key, hash, label, label_len, message, message_len,
-                                  ciphertext);
+        code =
+            check_oaep_encrypt(run, &key, hash, label, label_len, message, message_len, ciphertext);
     if (code != 0)
         return code;
     memcpy(data, ciphertext, len);
@@ -423,7 +438,7 @@ static int run_record(struct run *run) {
         code = get_result(run, &is_pass);
         if (code != 0)
             return code;
-        return is_pass ? malformed(run, "Result of a record can only be F")
+        return is_pass      ? malformed(run, "Result of a record can only be F")
                : is_refused ? pass(run)
                             : wrong(run, "a text that is no record was accepted");
     }
@@ -514,7 +529,8 @@ static int run_checksum(struct run *run, const char *line_start) {
                : wrong(run, "the lines above do not have this SHA-256");
 }
 
-/* --- the file ----------------------------------------------------------------------------------- */
+/* --- the file -----------------------------------------------------------------------------------
+ */
 
 static int run_case(struct run *run, enum field_name last, const char *line_start) {
     switch (last) {
@@ -523,8 +539,9 @@ static int run_case(struct run *run, enum field_name last, const char *line_star
     case F_MAC:
         return run_hmac(run);
     case F_RESULT:
-        return has(run, F_KIND) ? run_record(run) : has(run, F_S) ? run_signature(run)
-                                                                  : run_oaep(run);
+        return has(run, F_KIND) ? run_record(run)
+               : has(run, F_S)  ? run_signature(run)
+                                : run_oaep(run);
     case F_DIGEST:
         return run_record(run);
     case F_VERDICT:
@@ -606,8 +623,7 @@ static int take_line(struct run *run, const char *line, size_t len) {
 
 int kat_run(const char *name, const char *text, size_t len, struct kat_count *count,
             struct error *error) {
-    struct run run = {.name = name, .text = text, .count = count, .error = error,
-                      .monte_next = -1};
+    struct run run = {.name = name, .text = text, .count = count, .error = error, .monte_next = -1};
     int code = 0;
     *count = (struct kat_count){0};
     for (size_t at = 0; code == 0 && at < len;) {

@@ -5,9 +5,8 @@
  *
  *   MD       SHA-256 (CAVP: [L], Len, Msg; Monte Carlo: Seed, COUNT)
  *   Mac      HMAC-SHA-256 (CAVP: [L], Tlen, Key, Msg)
- *   Result   P or F of: an RSA signature (CAVP: n, e, SHAAlg, Msg, S); RSA-OAEP (n, e, p, q, dP, dQ,
- *            qInv, Hash, Label, Seed, Msg, CT); a record or number that must be refused
- *            (Kind, Input)
+ *   Result   P or F of: an RSA signature (CAVP: n, e, SHAAlg, Msg, S); RSA-OAEP (n, e, p, q, dP,
+ * dQ, qInv, Hash, Label, Seed, Msg, CT); a record or number that must be refused (Kind, Input)
  *   Digest   of a record or number (Kind, Input, Canonical)
  *   Verdict  of a database beside the file ([Database], [Authority], [LookupKey]; Kind, Input, At)
  *   Checksum SHA-256 of all bytes before its line

@@ -26,7 +26,8 @@ int net_split(const char *text, const char *port_default, char host[NET_HOST_SIZ
         const char *close_bracket = strchr(text, ']');
         host_start++;
         if (close_bracket == NULL || (close_bracket[1] != '\0' && close_bracket[1] != ':'))
-            return error_set(error, ERR_FORMAT, "\"%s\" is not an address (want [IPv6]:port)", text);
+            return error_set(error, ERR_FORMAT, "\"%s\" is not an address (want [IPv6]:port)",
+                             text);
         host_len = (size_t)(close_bracket - host_start);
         if (close_bracket[1] == ':')
             port_start = close_bracket + 2;
@@ -175,9 +176,8 @@ int net_listen(const char *host, const char *port, struct error *error) {
     }
     int fd = ERR_SYSTEM;
     for (int i = 0; i < 2 && families[i] != NULL && fd < 0; i++) {
-        const struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                                       .ai_socktype = SOCK_STREAM,
-                                       .ai_flags = AI_PASSIVE};
+        const struct addrinfo hints = {
+            .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
         struct addrinfo *addresses;
         int problem = getaddrinfo(families[i], port, &hints, &addresses);
         if (problem != 0)

@@ -190,8 +190,7 @@ int csv_reader_next(struct csv_reader *reader, struct csv_row *row) {
             int is_last = reader->is_last && visible == len;
             result = reader->is_lines
                          ? line_parse(bytes, visible, is_last, row, &used, &lines)
-                         : csv_parse(bytes, visible, is_last, reader->scratch, row, &used,
-                                     &lines);
+                         : csv_parse(bytes, visible, is_last, reader->scratch, row, &used, &lines);
         }
         if (result == CSV_MORE && len < CSV_ROW_MAX) {
             if (fill(reader) != 0)

@@ -118,8 +118,8 @@ int class_names_are_valid(const struct class_names *names) {
     return 1;
 }
 
-void classes_format(char text[CLASSES_TEXT_SIZE], const struct class_names *names,
-                    uint16_t classes, char separator) {
+void classes_format(char text[CLASSES_TEXT_SIZE], const struct class_names *names, uint16_t classes,
+                    char separator) {
     size_t out = 0;
     for (int i = 0; i < CLASS_COUNT; i++) {
         size_t len = strnlen(names->name[i], CLASS_NAME_SIZE - 1);

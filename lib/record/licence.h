@@ -67,7 +67,7 @@ int class_names_are_valid(const struct class_names *names);
 #define CLASSES_TEXT_SIZE (CLASS_COUNT * CLASS_NAME_SIZE + 1)
 
 /* The names of the set bits with `separator` between them. */
-void classes_format(char text[CLASSES_TEXT_SIZE], const struct class_names *names,
-                    uint16_t classes, char separator);
+void classes_format(char text[CLASSES_TEXT_SIZE], const struct class_names *names, uint16_t classes,
+                    char separator);
 
 #endif

@@ -74,8 +74,8 @@ static int record_entry(const struct registry *registry, const struct csv_row *r
         if (is_blank_field(field))
             return error_set(error, ERR_FORMAT, "%s is empty", column_names[column]);
         if (field.len > RECORD_MAX)
-            return error_set(error, ERR_FORMAT, "%s is longer than %d bytes",
-                             column_names[column], RECORD_MAX);
+            return error_set(error, ERR_FORMAT, "%s is longer than %d bytes", column_names[column],
+                             RECORD_MAX);
         if (len > 0)
             record[len++] = ' ';
         memcpy(record + len, field.text, field.len);
@@ -133,10 +133,8 @@ int registry_row(const struct registry *registry, const struct csv_row *row,
 
 int registry_line(const struct csv_row *row, struct registry_entry entries[REGISTRY_ENTRIES_MAX],
                   struct error *error) {
-    entries[0].licence = (struct licence){.status = STATUS_VALID,
-                                          .kind = KIND_RECORD,
-                                          .valid_from = 0,
-                                          .valid_to = DATE_DAY_MAX};
+    entries[0].licence = (struct licence){
+        .status = STATUS_VALID, .kind = KIND_RECORD, .valid_from = 0, .valid_to = DATE_DAY_MAX};
     int code = record_digest(entries[0].digest, row->fields[0].text, row->fields[0].len, error);
     return code == 0 ? 1 : code;
 }

@@ -1,7 +1,7 @@
 /* The authority's registry: from a CSV row to the entries it makes.
  *
- * Columns, in any order, named in the first row: name, phone, licence, status, valid_from, valid_to;
- * optionally classes and document (the SHA-256 of the issued file, in hex). */
+ * Columns, in any order, named in the first row: name, phone, licence, status, valid_from,
+ * valid_to; optionally classes and document (the SHA-256 of the issued file, in hex). */
 #ifndef DLV_RECORD_REGISTRY_H
 #define DLV_RECORD_REGISTRY_H
 

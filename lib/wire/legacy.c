@@ -13,6 +13,19 @@ void legacy_server_init(struct legacy_server *server, size_t modulus_len) {
     server->len = 0;
 }
 
+size_t legacy_server_wants(const struct legacy_server *server) {
+    switch (server->state) {
+    case SERVER_HELLO:
+        return strlen(LEGACY_HELLO) - server->len;
+    case SERVER_QUESTION:
+        return server->modulus_len - server->len;
+    case SERVER_QUIT:
+        return strlen(LEGACY_QUIT) - server->len;
+    default:
+        return 0;
+    }
+}
+
 /* Collects up to `want` bytes of a message. 1 when it is complete. */
 static int collect(struct legacy_server *server, size_t want, const uint8_t *bytes, size_t len,
                    size_t *used) {

@@ -3,10 +3,9 @@
  * One exchange a connection, no framing:
  *   client  "Client: OK"
  *   server  its RSA key, PEM SubjectPublicKeyInfo
- *   client  RSA-OAEP (SHA-1, MGF1-SHA-1, no label) of 64 lower-case hex digits: the record's SHA-256
- *   server  one of the two answers below
- *   client  "Quit"
- *   server  "Server stopped\n", and closes
+ *   client  RSA-OAEP (SHA-1, MGF1-SHA-1, no label) of 64 lower-case hex digits: the record's
+ * SHA-256 server  one of the two answers below client  "Quit" server  "Server stopped\n", and
+ * closes
  *
  * It does not say who the server is, nor protect the answer: whoever sits in between can give any
  * answer. */
@@ -27,10 +26,10 @@
 /* --- the server's side ------------------------------------------------------------------------ */
 
 enum legacy_server_step {
-    LEGACY_SERVER_WAIT,         /* more bytes are needed */
-    LEGACY_SERVER_SEND_KEY,     /* send the key */
-    LEGACY_SERVER_DECRYPT,      /* `buffer` holds `modulus_len` bytes of ciphertext; decrypt, answer,
-                                   and then call legacy_server_answered */
+    LEGACY_SERVER_WAIT,     /* more bytes are needed */
+    LEGACY_SERVER_SEND_KEY, /* send the key */
+    LEGACY_SERVER_DECRYPT,  /* `buffer` holds `modulus_len` bytes of ciphertext; decrypt, answer,
+                               and then call legacy_server_answered */
     LEGACY_SERVER_SEND_STOPPED, /* send LEGACY_STOPPED and close */
     LEGACY_SERVER_REFUSE        /* not this protocol: close without a word */
 };
@@ -43,6 +42,9 @@ struct legacy_server {
 };
 
 void legacy_server_init(struct legacy_server *server, size_t modulus_len);
+
+/* How many more bytes the current message has; 0 while none is expected. */
+size_t legacy_server_wants(const struct legacy_server *server);
 
 /* Takes what has arrived, up to the end of the current message: *used bytes. Total. */
 enum legacy_server_step legacy_server_take(struct legacy_server *server, const uint8_t *bytes,

@@ -1,0 +1,37 @@
+/* The server: a parent that opens, supervises and reloads; key-holders, which have the private key
+ * and do nothing but decrypt; workers, which talk to clients and look up, and never see the key.
+ *
+ * Processes, so that each can later be confined to what it needs: a worker that is taken over holds
+ * no key, a key-holder hears nobody but workers. A flood of openings fills the key-holders' queue
+ * and leaves the workers free. */
+#ifndef DLV_SERVE_SERVE_H
+#define DLV_SERVE_SERVE_H
+
+#include "crypto/rsa.h"
+#include "db/lookup_key.h"
+#include "db/open.h"
+
+#define SERVE_PROCESSES_MAX 64
+
+struct serve_settings {
+    const char *db_path;
+    struct rsa_public authority;
+    struct lookup_key lookup_key;
+    int is_keyed;
+    struct rsa_private key; /* wiped from the parent once the key-holders have it */
+    const char *host;       /* empty: every address */
+    const char *port;
+    int is_legacy;
+    int is_once; /* one connection, then end */
+    unsigned worker_count;
+    unsigned key_holder_count;
+    unsigned connection_max;       /* for each worker */
+    int64_t deadline_ms;           /* for each connection, from its acceptance */
+    void (*log)(const char *line); /* one event, key=value, no line feed */
+};
+
+/* Opens and fully checks the database, serves until SIGTERM or SIGINT, reloads on SIGHUP. 0 after
+ * an orderly end, or a negative code with the reason. Forks: call it before any thread exists. */
+int serve_run(struct serve_settings *settings, struct error *error);
+
+#endif
