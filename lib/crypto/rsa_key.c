@@ -131,7 +131,13 @@ static size_t pem_find(const char *pem, size_t len, const char *name, uint8_t *d
 
     br_pem_decoder_init(&decoder);
     for (size_t at = 0; at <= len;) {
-        at += at < len ? br_pem_decoder_push(&decoder, pem + at, len - at)
+        if (at < len && pem[at] == '\r') { /* BearSSL's banners end with a line feed alone */
+            at++;
+            continue;
+        }
+        const char *stop = at < len ? memchr(pem + at, '\r', len - at) : NULL;
+        size_t run_len = (stop ? (size_t)(stop - pem) : len) - at;
+        at += at < len ? br_pem_decoder_push(&decoder, pem + at, run_len)
                        : br_pem_decoder_push(&decoder, &line_feed, 1);
         switch (br_pem_decoder_event(&decoder)) {
         case BR_PEM_BEGIN_OBJ: {

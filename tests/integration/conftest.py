@@ -1,0 +1,160 @@
+"""Fixtures: the real binaries, keys made by openssl, databases, running servers."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+VECTORS = ROOT / "vectors"
+HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+RELEASE = os.environ.get("DLV", str(ROOT / "build/dlv"))
+SANITIZED = os.environ.get("DLV_SANITIZED", str(ROOT / "build/sanitize/dlv"))
+os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
+
+GOLDEN = ["--authority", str(VECTORS / "golden_authority.pub")]
+HEADER = "name,phone,licence,status,valid_from,valid_to\n"
+
+
+class Dlv:
+    """Runs one of the binaries; a sanitizer's complaint is a failure whatever the test expects."""
+
+    def __init__(self, path, is_sanitized):
+        self.path, self.is_sanitized = path, is_sanitized
+
+    def __call__(self, *args, stdin=b"", status=None, cwd=None, timeout=120):
+        if isinstance(stdin, str):
+            stdin = stdin.encode()
+        done = subprocess.run([self.path, *map(str, args)], input=stdin, capture_output=True,
+                              cwd=cwd, timeout=timeout)
+        check_sanitizer(done.stderr)
+        if status is not None:
+            assert done.returncode == status, (args, done.stdout, done.stderr)
+        done.out, done.err = done.stdout.decode(), done.stderr.decode()
+        return done
+
+
+def check_sanitizer(stderr):
+    for word in (b"AddressSanitizer", b"runtime error", b"LeakSanitizer"):
+        assert word not in stderr, stderr.decode(errors="replace")
+
+
+def one_line(done):
+    """Trouble is told in exactly one line that names the applet."""
+    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
+    assert done.err.count("\n") == 1 and done.err.startswith("dlv"), done.err
+    return done.err
+
+
+@pytest.fixture(scope="session", params=["release", "sanitized"])
+def dlv(request):
+    is_sanitized = request.param == "sanitized"
+    return Dlv(SANITIZED if is_sanitized else RELEASE, is_sanitized)
+
+
+@pytest.fixture(scope="session")
+def release():
+    return Dlv(RELEASE, False)
+
+
+class Keys:
+    def __init__(self, folder):
+        self.folder = folder
+        for name, bits in (("authority", 2048), ("server", 2048), ("other", 2048)):
+            key = folder / f"{name}.key"
+            subprocess.run(["openssl", "genrsa", "-out", key, str(bits)], check=True,
+                           capture_output=True)
+            subprocess.run(["openssl", "rsa", "-in", key, "-pubout", "-out", folder / f"{name}.pub"],
+                           check=True, capture_output=True)
+            setattr(self, name, key)
+            setattr(self, f"{name}_pub", folder / f"{name}.pub")
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory):
+    return Keys(tmp_path_factory.mktemp("keys"))
+
+
+def build(dlv, keys, path, text, *options, status=0):
+    return dlv("dbgen", "--sign", keys.authority, "-o", path, *options, "-", stdin=text, status=status)
+
+
+@pytest.fixture(scope="session")
+def small_db(release, keys, tmp_path_factory):
+    """The golden registry under these keys: six persons, every status."""
+    path = tmp_path_factory.mktemp("db") / "licences.db"
+    build(release, keys, path, (VECTORS / "golden.csv").read_text())
+    return path
+
+
+class Server:
+    def __init__(self, dlv, *args, cwd=None):
+        self.process = subprocess.Popen(
+            [dlv.path, "server", "--listen", "127.0.0.1:0", "--legacy", "--anonymous",
+             *map(str, args)], stderr=subprocess.PIPE, cwd=cwd)
+        self.log = b""
+        ready = self.wait_for(rb"event=ready address=127\.0\.0\.1:(\d+)")
+        self.port = int(ready.group(1))
+        self.address = f"127.0.0.1:{self.port}"
+
+    def wait_for(self, pattern, seconds=30):
+        deadline = time.monotonic() + seconds
+        os.set_blocking(self.process.stderr.fileno(), False)
+        while time.monotonic() < deadline:
+            found = re.search(pattern, self.log)
+            if found:
+                return found
+            piece = self.process.stderr.read()
+            if piece:
+                self.log += piece
+            elif self.process.poll() is not None and piece == b"":
+                break
+            else:
+                time.sleep(0.01)
+        raise AssertionError(f"{pattern!r} is not in the log:\n{self.log.decode()}")
+
+    def reload(self):
+        self.log = b""
+        self.process.send_signal(signal.SIGHUP)
+        return self.wait_for(rb"event=(reloaded|reload_refused)[^\n]*").group(0).decode()
+
+    def stop(self, status=0):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        os.set_blocking(self.process.stderr.fileno(), True)
+        self.log += self.process.stderr.read() or b""
+        check_sanitizer(self.log)
+        assert self.process.returncode == status, self.log.decode()
+
+    def children(self):
+        pid = self.process.pid
+        return [int(p) for p in
+                pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.fixture
+def serve(keys):
+    """A function that starts a server; all are stopped in good order at the end."""
+    started = []
+
+    def start(dlv, db, *args, key=None):
+        server = Server(dlv, "--db", db, "--authority", keys.authority_pub, "--key",
+                        key or keys.server, *args)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.stop()

@@ -1,0 +1,363 @@
+"""dbgen: exact, atomic, deterministic; bad rows are named and lose nothing else."""
+
+import csv
+import hashlib
+import io
+import os
+import random
+import subprocess
+import time
+
+import dbformat
+import pytest
+from conftest import HEADER, RELEASE, ROOT, VECTORS, build, one_line
+from Cryptodome.PublicKey import RSA
+
+ROW = "Asha,98,GJ01,valid,2020-01-01,2030-01-01\n"
+GOLDEN_OPTIONS = ["--sequence", "7", "--created", "2026-11-24T06:00:00Z", "--valid-days", "0",
+                  "--utc-offset", "+05:30"]
+
+
+def load(path, keys):
+    return dbformat.Database(path, RSA.import_key(keys.authority.read_bytes()))
+
+
+def ask(dlv, keys, db, *question):
+    return dlv("client", "--db", db, "--authority", keys.authority_pub, *question)
+
+
+def registry(count, seed=1):
+    """A registry of `count` rows, as dicts: names in several scripts, every status."""
+    rng = random.Random(seed)
+    names = ["Asha", "रमेश पटेल", "Zoë", "O'Brien, Pat", 'The "Fox" Singh', "Nguyễn Văn A", "李雷"]
+    for i in range(count):
+        start = f"{rng.randint(1960, 2026)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}"
+        end = f"{rng.randint(2027, 9999)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}"
+        yield {
+            "name": f"{rng.choice(names)} {i}", "phone": str(9800000000 + i),
+            "licence": f"GJ{i % 38:02}-{2000 + i % 26}{i:07}",
+            "status": rng.choice(["valid"] * 8 + ["suspended", "revoked"]),
+            "valid_from": start, "valid_to": end,
+            "classes": ";".join(sorted(rng.sample(dbformat.CLASSES, rng.randint(0, 4)))),
+            "document": hashlib.sha256(b"%d" % i).hexdigest() if i % 3 == 0 else "",
+        }
+
+
+def as_csv(rows, **format):
+    out = io.StringIO()
+    rows = list(rows)
+    writer = csv.DictWriter(out, rows[0].keys(), **{"lineterminator": "\n", **format})
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+# --- exactness ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name,options", [
+    ("golden", []), ("golden_keyed", ["--lookup-key", VECTORS / "golden_lookup.key"])])
+def test_golden(dlv, tmp_path, name, options):
+    out = tmp_path / "g.db"
+    dlv("dbgen", "--sign", VECTORS / "golden_authority.key", "-o", out, *GOLDEN_OPTIONS, *options,
+        VECTORS / "golden.csv", status=0)
+    assert out.read_bytes() == (VECTORS / f"{name}.db").read_bytes()
+
+
+def test_ten_thousand_rows(dlv, keys, tmp_path):
+    rows = list(registry(10000))
+    db, path = tmp_path / "l.db", tmp_path / "registry.csv"
+    path.write_text(as_csv(rows))
+    done = dlv("dbgen", "--sign", keys.authority, "-o", db, path, status=0)
+    assert "10000 rows, 23334 entries" in done.out
+    read = load(db, keys)
+    assert read.count == 23334
+    for row in rows:
+        kinds = 0
+        for digest, raw in dbformat.row_entries(row):
+            found = read.find(digest)
+            assert found == dbformat.decode_attributes(raw), row
+            assert found["status"] == row["status"]
+            assert (found["valid_from"], found["valid_to"]) == (row["valid_from"], row["valid_to"])
+            assert sorted(found["classes"]) == [c for c in row["classes"].split(";") if c]
+            kinds += 1
+        assert kinds == 2 + bool(row["document"])
+    assert read.find(dbformat.record_digest("nobody 1 2")) is None
+    # The whole file, byte for byte, from the independent implementation.
+    header = dlv("verify", "--json", "--authority", keys.authority_pub, db, status=0)
+    assert '"entries":23334' in header.out
+    entries = [e for row in rows for e in dbformat.row_entries(row)]
+    expected = dbformat.build(entries, RSA.import_key(keys.authority.read_bytes()), read.sequence,
+                              read.created, read.valid_until, read.utc_offset)
+    assert db.read_bytes() == expected
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 65, 127, 129])
+def test_every_shape_of_tree(dlv, keys, tmp_path, count):
+    text = "".join(f"person {i} x\n" for i in range(count))
+    db = tmp_path / "l.db"
+    build(dlv, keys, db, text, "--lines", "--created", "2026-01-01", "--valid-days", "0")
+    entries = [(dbformat.record_digest(f"person {i} x"),
+                dbformat.attributes("record", "valid", "0001-01-01", "9999-12-31"))
+               for i in range(count)]
+    authority = RSA.import_key(keys.authority.read_bytes())
+    assert db.read_bytes() == dbformat.build(entries, authority, 1, 1767225600)
+    dlv("verify", "--authority", keys.authority_pub, db, status=0)
+
+
+def test_same_input_same_bytes(release, keys, tmp_path):
+    rows = list(registry(500))
+    options = ["--created", "2026-11-24T10:00:00+05:30", "--sequence", "3"]
+    build(release, keys, tmp_path / "a", as_csv(rows), *options)
+    random.Random(5).shuffle(rows)
+    shuffled = as_csv([dict(reversed(row.items())) for row in rows], lineterminator="\r\n",
+                      quoting=csv.QUOTE_ALL)
+    build(release, keys, tmp_path / "b", "\ufeff" + shuffled, *options)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_openssl_verifies_the_signature(release, keys, tmp_path):
+    db = tmp_path / "l.db"
+    build(release, keys, db, HEADER + ROW)
+    data = db.read_bytes()
+    (tmp_path / "signed").write_bytes(data[:3072])
+    (tmp_path / "signature").write_bytes(data[3072 : 3072 + 256])
+    done = subprocess.run(["openssl", "dgst", "-sha256", "-verify", keys.authority_pub, "-signature",
+                           tmp_path / "signature", tmp_path / "signed"], capture_output=True)
+    assert done.stdout == b"Verified OK\n"
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def test_quoting(dlv, keys, tmp_path):
+    db = tmp_path / "l.db"
+    text = ('"name","phone",licence,status,valid_from,valid_to\r\n'
+            '"Sharma, Asha",98,"GJ01-1",valid,2020-01-01,2030-01-01\r\n'
+            '"The ""Fox""",99,GJ01-2,valid,2020-01-01,2030-01-01\r\n'
+            '\r\n'
+            '  Two\t words ,9 7,GJ01 3,valid,2020-01-01,2030-01-01')
+    build(dlv, keys, db, text)
+    for record in ["Sharma, Asha 98 GJ01-1", 'The "Fox" 99 GJ01-2', "Two words 9 7 GJ01 3"]:
+        assert ask(dlv, keys, db, "--at", "2025-01-01", record).out.startswith("VALID ")
+
+
+BAD = {
+    "Asha,98,GJ01,valid,2020-01-01,2026-02-30": 'valid_to "2026-02-30" is not a date',
+    "Asha,98,GJ01,valid,2020-1-01,2026-02-01": 'valid_from "2020-1-01" is not a date',
+    "Asha,98,GJ01,valid,1900-02-29,2026-02-01": 'valid_from "1900-02-29" is not a date',
+    "Asha,98,GJ01,valid,0000-01-01,2026-02-01": "is not a date",
+    "Asha,98,GJ01,valid,,2026-02-01": 'valid_from "" is not a date',
+    "Asha,98,GJ01,valid,2027-01-01,2026-02-01": "before valid_from",
+    "Asha,98,GJ01,Valid,2020-01-01,2026-02-01": 'status "Valid" is not a status',
+    "Asha,98,GJ01,,2020-01-01,2026-02-01": 'status "" is not',
+    ",98,GJ01,valid,2020-01-01,2026-02-01": "name is empty",
+    "Asha, ,GJ01,valid,2020-01-01,2026-02-01": "phone is empty",
+    "Asha,98,,valid,2020-01-01,2026-02-01": "licence is empty",
+    "Asha,98,--,valid,2020-01-01,2026-02-01": "licence: empty",
+    "Asha,98,GJ01,valid,2020-01-01": "5 fields",
+    "Asha,98,GJ01,valid,2020-01-01,2026-02-01,x": "7 fields",
+    "As\x00ha,98,GJ01,valid,2020-01-01,2026-02-01": "control character U+0000",
+    "As\x1b[31mha,98,GJ01,valid,2020-01-01,2026-02-01": "control character U+001B",
+    '"As\nha",98,GJ01,valid,2020-01-01,2026-02-01': "control character U+000A",
+    'As"ha,98,GJ01,valid,2020-01-01,2026-02-01': "quotation mark",
+    '"Asha"x,98,GJ01,valid,2020-01-01,2026-02-01': "closing quotation mark",
+    '"Asha,98,GJ01,valid,2020-01-01,2026-02-01': "never closed",
+    "dlv:number:X,98,GJ01,valid,2020-01-01,2026-02-01": "reserved",
+    "," * 40: "more than 32 fields",
+}
+
+
+@pytest.mark.parametrize("row", BAD)
+def test_bad_rows(dlv, keys, tmp_path, row):
+    db = tmp_path / "l.db"
+    good = [ROW, ROW.replace("Asha,98,GJ01", "Ravi,99,GJ02")]
+    text = HEADER + good[0] + row + "\n" + good[1]
+    done = build(dlv, keys, db, text, status=2)
+    lines = done.err.splitlines()
+    assert lines[0].startswith("dlv dbgen: standard input:3: ") and BAD[row] in lines[0]
+    assert "\x1b" not in done.err and "\x00" not in done.err
+    assert "--skip-bad" in lines[-1] and not db.exists() and done.out == ""
+    rejects = tmp_path / "l.db.rejects"
+    assert rejects.stat().st_mode & 0o777 == 0o600
+    raw = rejects.read_bytes()
+    assert raw.startswith(b"line,reason,row\n3,") and row.splitlines()[0].replace('"', '""').encode() in raw
+
+    done = build(dlv, keys, db, text, "--skip-bad")
+    assert f"2 rows, 4 entries, 1 bad rows left out" in done.out
+    for record in ("Asha 98 GJ01", "Ravi 99 GJ02"):
+        assert ask(dlv, keys, db, "--at", "2025-01-01", record).returncode == 0
+    build(dlv, keys, db, HEADER + good[0])
+    assert not rejects.exists()
+
+
+def test_invalid_utf8_and_long_rows(dlv, keys, tmp_path):
+    db = tmp_path / "l.db"
+    long_line = b"A" * 10_000_000
+    text = (HEADER + ROW).encode() + b"\xff\xfe,1,2,valid,2020-01-01,2030-01-01\n" + long_line + \
+        b"\n" + b'"' + long_line + b'\n' + b"B" * 2000 + b",1,2,valid,2020-01-01,2030-01-01\n" + \
+        b"Last,1,2,valid,2020-01-01,2030-01-01\n"
+    done = dlv("dbgen", "--sign", keys.authority, "-o", db, "--skip-bad", "--rejects",
+               tmp_path / "bad.csv", "-", stdin=text, status=0)
+    told = done.err.splitlines()
+    assert [line.split(": ")[1] for line in told] == [f"standard input:{n}" for n in (3, 4, 5, 6)]
+    assert "invalid UTF-8 at byte 1" in told[0] and "longer than" in told[1]
+    assert "2 rows, 4 entries, 4 bad rows" in done.out
+    assert ask(dlv, keys, db, "--at", "2025-01-01", "Last 1 2").returncode == 0
+    assert (tmp_path / "bad.csv").stat().st_size < 100_000
+
+
+def test_many_bad_rows_are_not_all_shown(release, keys, tmp_path):
+    text = HEADER + ROW + "x\n" * 1000
+    done = build(release, keys, tmp_path / "l.db", text, status=2)
+    assert done.err.count("\n") == 12 and "1000 bad rows" in done.err
+    assert (tmp_path / "l.db.rejects").read_text().count("\n") == 1001
+
+
+@pytest.mark.parametrize("header,complaint", [
+    ("", "empty"), ("\n\n", "empty"), (HEADER, "no licences"), ("\ufeff" + HEADER, "no licences"),
+    ("name,phone,licence,status,valid_from\n" + ROW, 'column "valid_to" is missing'),
+    (HEADER.replace("name", "Name"), 'unknown column "Name"'),
+    (HEADER.replace("phone", "name"), 'column "name" is there twice'),
+    (HEADER.strip() + ",documnet\n", 'unknown column "documnet"'),
+    ('"name,phone\n', "header row"), ("\xff\n", "unknown column"),
+])
+def test_headers(dlv, keys, tmp_path, header, complaint):
+    done = build(dlv, keys, tmp_path / "l.db", header, status=2)
+    assert complaint in one_line(done) and not (tmp_path / "l.db").exists()
+
+
+def test_duplicates_and_conflicts(dlv, keys, tmp_path):
+    db = tmp_path / "l.db"
+    done = build(dlv, keys, db, HEADER + ROW * 50)
+    assert "50 rows, 2 entries (98 more were there already)" in done.out
+    before = db.read_bytes()
+    other = [ROW.replace("valid,", "revoked,"), ROW.replace("2030", "2031"), ROW.replace("2020", "2019")]
+    for row in other:
+        line = one_line(build(dlv, keys, db, HEADER + ROW + "B,1,2,valid,2020-01-01,2030-01-01\n" + row,
+                              "--skip-bad", status=2))
+        assert "standard input:4: " in line and "line 2" in line
+    # One number, two phones: the same person twice is no conflict, other dates are.
+    build(dlv, keys, db, HEADER + ROW + ROW.replace("98", "97"), "--sequence", "9")
+    line = one_line(build(dlv, keys, db, HEADER + ROW + ROW.replace("98", "97").replace("2030", "2031"),
+                          status=2))
+    assert "the number is that of line 2" in line
+    assert load(db, keys).count == 3 and db.read_bytes() != before
+
+
+def test_classes(dlv, keys, tmp_path):
+    db = tmp_path / "l.db"
+    header = HEADER.strip() + ",classes\n"
+    row = ROW.strip() + ",{}\n"
+    build(dlv, keys, db, header + row.format("LMV;MCWG"))
+    assert "classes MCWG LMV" in ask(dlv, keys, db, "--at", "2025-01-01", "--number", "gj01").out
+    done = build(dlv, keys, db, header + row.format("LMV X"), status=2)
+    assert 'classes "X" is not' in done.err
+    build(dlv, keys, db, header + row.format('"B, BE"'), "--classes", "A1,A2,A,B,BE")
+    assert "classes B BE" in ask(dlv, keys, db, "--at", "2025-01-01", "--number", "gj01").out
+    for bad in ("", "a", "A,A", "A" * 16, ",".join(f"C{i}" for i in range(17))):
+        assert "--classes" in one_line(build(dlv, keys, db, HEADER + ROW, "--classes", bad, status=2))
+
+
+def test_lines(dlv, keys, tmp_path):
+    db = tmp_path / "l.db"
+    done = build(dlv, keys, db, "Ramesh 2344567890 GJ05-1234\r\n\nरमेश 1 2\nx\x01y\n", "--lines",
+                 "--skip-bad")
+    assert "2 rows, 2 entries, 1 bad rows" in done.out and "standard input:4:" in done.err
+    for at in ("0001-01-01", "9999-12-31"):
+        assert ask(dlv, keys, db, "--at", at, "Ramesh  2344567890 GJ05-1234").returncode == 0
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def test_sequence(dlv, keys, tmp_path):
+    db = tmp_path / "l.db"
+    for expected in (1, 2, 3):
+        assert f"sequence {expected}," in build(dlv, keys, db, HEADER + ROW).out
+    build(dlv, keys, db, HEADER + ROW, "--sequence", "10")
+    assert "is behind 10" in one_line(build(dlv, keys, db, HEADER + ROW, "--sequence", "9", status=2))
+    assert load(db, keys).sequence == 10
+    assert "sequence 11," in build(dlv, keys, db, HEADER + ROW).out
+
+
+def test_what_is_no_database_is_not_replaced(dlv, keys, tmp_path):
+    for text in (b"", b"precious", b"x" * 5000):
+        path = tmp_path / "l.db"
+        path.write_bytes(text)
+        assert "l.db" in one_line(build(dlv, keys, path, HEADER + ROW, status=2))
+        assert path.read_bytes() == text
+    one_line(build(dlv, keys, tmp_path, HEADER + ROW, status=2))
+    one_line(build(dlv, keys, tmp_path / "no" / "l.db", HEADER + ROW, status=2))
+    one_line(dlv("dbgen", "--sign", keys.authority, "-o", tmp_path / "x.db", tmp_path / "nowhere.csv"))
+    one_line(dlv("dbgen", "--sign", keys.authority, "-o", tmp_path / "x.db", tmp_path))
+
+
+def test_times(dlv, keys, tmp_path):
+    db = tmp_path / "l.db"
+    out = build(dlv, keys, db, HEADER + ROW, "--created", "2026-11-24", "--utc-offset", "+05:30").out
+    assert "created 2026-11-24T00:00:00+05:30, valid until 2026-12-24T00:00:00+05:30" in out
+    assert load(db, keys).created == 1795458600
+    for option, value in (("--created", "yesterday"), ("--created", "2026-11-24T10:00"),
+                          ("--created", "1969-12-31T00:00:00Z"), ("--utc-offset", "5:30"),
+                          ("--utc-offset", "+19:00"), ("--valid-days", "-1"), ("--sequence", "0")):
+        assert option in one_line(build(dlv, keys, db, HEADER + ROW, option, value, status=2))
+
+
+def test_killed_at_any_point(release, keys, tmp_path):
+    db, path = tmp_path / "l.db", tmp_path / "registry.csv"
+    path.write_text(as_csv(registry(30000)))
+    command = [RELEASE, "dbgen", "--sign", keys.authority, "-o", db, path]
+    start = time.monotonic()
+    subprocess.run(command, check=True, capture_output=True)
+    whole = time.monotonic() - start
+    rng = random.Random(3)
+    killed, sequence = 0, 1
+    for _ in range(50):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0, whole * 1.1))
+        process.kill()
+        killed += process.wait() == -9
+        read = load(db, keys)  # checks signature and digests
+        assert read.count == 70000 and read.sequence in (sequence, sequence + 1)
+        sequence = read.sequence
+    assert killed >= 20
+    release("verify", "--authority", keys.authority_pub, db, status=0)
+    left = [p.name for p in tmp_path.iterdir() if p.name not in ("l.db", "registry.csv")]
+    assert len(left) <= 1, left  # only between link and rename can a name be left
+    build(release, keys, db, HEADER + ROW)
+
+
+def test_no_space_left(release, keys, tmp_path):
+    path, mount = tmp_path / "registry.csv", tmp_path / "small"
+    path.write_text(as_csv(registry(20000)))
+    mount.mkdir()
+    script = f"""set -e
+mount -t tmpfs -o size=1m tmpfs {mount}
+{RELEASE} dbgen --lines --sign {keys.authority} -o {mount}/l.db {VECTORS}/golden.csv --skip-bad 2>&1
+cp {mount}/l.db {tmp_path}/before
+set +e
+{RELEASE} dbgen --sign {keys.authority} -o {mount}/l.db {path}; echo status $?
+cmp {mount}/l.db {tmp_path}/before && ls -A {mount}"""
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True)
+    if "mount" in done.stderr:
+        pytest.skip("cannot mount a tmpfs here")
+    assert "No space left on device" in done.stderr and done.stderr.count("\n") == 1
+    assert done.stdout.endswith("status 2\nl.db\n")
+
+
+def test_memory_for_a_million(release, keys, tmp_path):
+    """48 bytes an entry and some: 10 million rows stay under 2 GiB."""
+    path = tmp_path / "registry.csv"
+    with open(path, "w") as out:
+        out.write(HEADER)
+        for i in range(1_000_000):
+            out.write(f"P{i},{i},GJ-{i},valid,2020-01-01,2030-01-01\n")
+    before = os.times()
+    done = subprocess.Popen([RELEASE, "dbgen", "--sign", keys.authority, "-o", tmp_path / "l.db", path],
+                            stdout=subprocess.PIPE)
+    out = done.stdout.read()
+    _, status, usage = os.wait4(done.pid, 0)
+    done.returncode = status
+    assert status == 0 and b"1000000 rows, 2000000 entries" in out
+    assert usage.ru_maxrss * 1024 < 200_000_000
