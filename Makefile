@@ -82,7 +82,7 @@ $(FUZZ): FUZZER = -fsanitize=fuzzer
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
 	@mkdir -p $(@D)
 	@$(call LINK,$@,$^)
-fuzz: $(FUZZ)
+fuzz: $(FUZZ) tests/fuzz/run
 	@tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)
 
 SANITIZED := $(MAKE) --no-print-directory VARIANT=sanitize BUILD=build/sanitize

@@ -1,0 +1,323 @@
+"""The server as a service: start, slow clients, limits, reload, end."""
+
+import os
+import pathlib
+import signal
+import socket
+import threading
+import time
+
+import original_client
+import pytest
+from conftest import GOLDEN, HEADER, VECTORS, Server, build
+from test_legacy import GOOD, INVALID, VALID, Peer
+
+
+def ask(server, record=GOOD):
+    return original_client.ask("127.0.0.1", server.port, record)[0]
+
+
+def rows(*names, status="valid"):
+    return HEADER + "".join(f"{n},1,GJ-{n},{status},2020-01-01,2090-01-01\n" for n in names)
+
+
+# --- start ----------------------------------------------------------------------------------------
+
+
+def test_refuses_to_start(dlv, keys, small_db, tmp_path):
+    good = {"--db": small_db, "--authority": keys.authority_pub, "--key": keys.server}
+    old = tmp_path / "old.db"
+    build(dlv, keys, old, rows("a"), "--created", "2026-01-01", "--valid-days", "1")
+    for option, value, complaint in (
+        ("--db", old, "was valid until"), ("--db", tmp_path / "none", "none"),
+        ("--authority", keys.other_pub, "another authority"), ("--key", keys.server_pub, "private key"),
+        ("--listen", "127.0.0.1:1x", "--listen"), ("--listen", "192.0.2.1:1", "cannot listen"),
+        ("--workers", "0", "--workers"), ("--timeout", "0", "--timeout"),
+        ("--lookup-key", VECTORS / "golden_lookup.key", "not keyed")):
+        options = {"--listen": "127.0.0.1:0", **good, option: value}
+        done = dlv("server", "--legacy", "--anonymous", *(x for pair in options.items() for x in pair),
+                   timeout=20)
+        assert done.returncode == 2 and complaint in done.err.splitlines()[-1], done.err
+    taken = socket.create_server(("127.0.0.1", 0))
+    done = dlv("server", "--legacy", "--anonymous", "--listen", f"127.0.0.1:{taken.getsockname()[1]}",
+               *(x for pair in good.items() for x in pair), timeout=20)
+    assert done.returncode == 2 and "in use" in done.err.splitlines()[-1]
+
+
+def test_keyed(dlv):
+    server = Server(dlv, "--db", VECTORS / "golden_keyed.db", *GOLDEN, "--key",
+                    VECTORS / "golden_authority.key", "--lookup-key", VECTORS / "golden_lookup.key")
+    try:
+        assert ask(server) == VALID and ask(server, "nobody 1 2") == INVALID
+    finally:
+        server.stop()
+
+
+def test_listens_on_every_address(release, keys, small_db):
+    import subprocess
+    process = subprocess.Popen(
+        [release.path, "server", "--listen", ":0", "--legacy", "--anonymous", "--db", small_db,
+         "--authority", keys.authority_pub, "--key", keys.server], stderr=subprocess.PIPE)
+    try:
+        while b"event=ready" not in (line := process.stderr.readline()):
+            assert line
+        port = int(line.split(b" sequence")[0].rsplit(b":", 1)[1])
+        assert original_client.ask("127.0.0.1", port, GOOD)[0] == VALID
+        if b"[::]" in line and pathlib.Path("/proc/net/if_inet6").exists():
+            assert original_client.ask("::1", port, GOOD)[0] == VALID
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+# --- clients that do not behave -----------------------------------------------------------------
+
+
+def test_thousands_of_slow_clients(release, serve, small_db):
+    """Stalled at every stage; the others notice nothing."""
+    server = serve(release, small_db, "--timeout", "60")
+    slow = []
+    for i in range(3000):
+        peer = socket.create_connection(("127.0.0.1", server.port), 20)
+        if i % 3:
+            peer.sendall(b"Client: OK"[: i % 11])
+        if i % 3 == 2:
+            peer.sendall(b"Client: OK"[i % 11 :] + b"half a question")
+        slow.append(peer)
+    start = time.monotonic()
+    for _ in range(20):
+        assert ask(server) == VALID
+    assert time.monotonic() - start < 10
+    for peer in slow:
+        peer.close()
+
+
+def test_client_that_never_reads(release, serve, small_db):
+    server = serve(release, small_db, "--timeout", "2")
+    peer = Peer(server).greet()
+    peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    peer.socket.sendall(peer.question() + b"Quit")
+    assert ask(server) == VALID
+
+
+def test_client_that_leaves_while_decrypting(dlv, serve, small_db):
+    server = serve(dlv, small_db)
+    for _ in range(40):
+        peer = Peer(server).greet()
+        peer.socket.sendall(peer.question())
+        peer.socket.close()
+    assert ask(server) == VALID
+
+
+def test_flood_of_openings_does_not_stop_greetings(release, serve, small_db):
+    """Ciphertexts wait for the key in a queue of their own."""
+    server = serve(release, small_db, "--workers", "1", "--key-holders", "1")
+    peers = [Peer(server).greet() for _ in range(400)]
+    question = peers[0].question()
+    for peer in peers:
+        peer.socket.sendall(question)
+    start = time.monotonic()
+    Peer(server).greet()
+    assert time.monotonic() - start < 0.5
+    for peer in peers:
+        assert peer.socket.recv(1024).decode() == VALID
+
+
+def test_more_connections_than_allowed(release, serve, small_db):
+    server = serve(release, small_db, "--connections", "50", "--workers", "1", "--timeout", "60")
+    slow = [socket.create_connection(("127.0.0.1", server.port), 20) for _ in range(200)]
+    assert ask(server) == VALID  # the oldest made room
+    assert slow[0].recv(1) == b""
+    for peer in slow:
+        peer.close()
+
+
+def test_descriptors_run_out(release, keys, small_db):
+    import resource
+    import subprocess
+    process = subprocess.Popen(
+        [release.path, "server", "--listen", "127.0.0.1:0", "--legacy", "--anonymous", "--db", small_db,
+         "--authority", keys.authority_pub, "--key", keys.server, "--workers", "1", "--connections",
+         "100000"], stderr=subprocess.PIPE,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300)))
+    try:
+        while b"event=ready" not in (line := process.stderr.readline()):
+            assert line
+        port = int(line.split(b" sequence")[0].rsplit(b":", 1)[1])
+        slow = [socket.create_connection(("127.0.0.1", port), 20) for _ in range(400)]
+        assert original_client.ask("127.0.0.1", port, GOOD)[0] == VALID
+        for peer in slow:
+            peer.close()
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+# --- reload and end -----------------------------------------------------------------------------
+
+
+def test_reload(dlv, serve, keys, tmp_path):
+    db = tmp_path / "l.db"
+    build(dlv, keys, db, rows("old"))
+    server = serve(dlv, db)
+    assert ask(server, "old 1 GJ-old") == VALID and ask(server, "new 1 GJ-new") == INVALID
+    build(dlv, keys, db, rows("new"))
+    assert ask(server, "new 1 GJ-new") == INVALID  # not before it is told
+    assert "event=reloaded sequence=2 entries=2" in server.reload()
+    assert ask(server, "old 1 GJ-old") == INVALID and ask(server, "new 1 GJ-new") == VALID
+
+
+def test_worse_databases_are_not_taken(dlv, serve, keys, tmp_path):
+    db = tmp_path / "l.db"
+    build(dlv, keys, db, rows("good"), "--sequence", "5")
+    server = serve(dlv, db)
+    good = db.read_bytes()
+
+    def with_options(*options, sign=keys.authority):
+        db.unlink()
+        dlv("dbgen", "--sign", sign, "-o", db, *options, "-", stdin=rows("bad"), status=0)
+
+    def damaged():
+        data = bytearray(good)
+        data[5000] ^= 1
+        os.replace(write(tmp_path / "x", bytes(data)), db)
+
+    for spoil, complaint in (
+        (lambda: with_options("--sequence", "4"), "not above 5"),
+        (lambda: with_options("--sequence", "5"), "not above 5"),
+        (lambda: with_options("--sequence", "6", sign=keys.other), "another authority"),
+        (lambda: with_options("--sequence", "6", "--created", "2026-01-01", "--valid-days", "1"),
+         "was valid until"),
+        (lambda: with_options("--sequence", "6", "--lookup-key", VECTORS / "golden_lookup.key"), "keyed"),
+        (damaged, "keys"), (lambda: os.replace(write(tmp_path / "x", good[:4000]), db), "shorter"),
+        (lambda: os.replace(write(tmp_path / "x", b""), db), "shorter"), (db.unlink, "No such file")):
+        spoil()
+        line = server.reload()
+        assert line.startswith("event=reload_refused sequence_kept=5") and complaint in line, line
+        assert ask(server, "good 1 GJ-good") == VALID
+    dlv("dbgen", "--sign", keys.authority, "-o", db, "--sequence", "6", "-", stdin=rows("next"), status=0)
+    assert "reloaded sequence=6" in server.reload() and ask(server, "next 1 GJ-next") == VALID
+
+
+def write(path, data):
+    path.write_bytes(data)
+    return path
+
+
+def test_reload_under_load_loses_nothing(release, serve, keys, tmp_path):
+    db = tmp_path / "l.db"
+    build(release, keys, db, rows("always", "r1"))
+    server = serve(release, db)
+    over, wrong = threading.Event(), []
+
+    def load():
+        while not over.is_set():
+            if ask(server, "always 1 GJ-always") != VALID or ask(server, "never 1 2") != INVALID:
+                wrong.append(1)
+
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for i in range(2, 30):
+        build(release, keys, db, rows("always", f"r{i}"))
+        assert f"reloaded sequence={i}" in server.reload()
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_valid_until_passes_while_serving(release, serve, keys, tmp_path):
+    db = tmp_path / "l.db"
+    created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 86400 + 4))
+    build(release, keys, db, rows("a"), "--created", created, "--valid-days", "1")
+    server = serve(release, db)
+    assert ask(server, "a 1 GJ-a") == VALID
+    time.sleep(5.5)
+    peer = Peer(server).greet()
+    peer.socket.sendall(peer.question())
+    assert peer.rest() == b""  # no answer is better than an old one
+
+
+def test_drain(dlv, serve, small_db):
+    """After SIGTERM nobody new is heard, and who was being served is served."""
+    server = serve(dlv, small_db)
+    peer = Peer(server).greet()
+    server.process.send_signal(signal.SIGTERM)
+    server.wait_for(rb"event=draining")
+    time.sleep(0.3)
+    with pytest.raises(ConnectionRefusedError):
+        Peer(server)
+    peer.socket.sendall(peer.question() + b"Quit")
+    assert peer.rest().decode() == VALID + "Server stopped\n"
+    assert server.process.wait(20) == 0
+
+
+def test_drain_ends_at_the_deadline(release, serve, small_db):
+    server = serve(release, small_db, "--timeout", "1")
+    stalled = Peer(server).greet()
+    start = time.monotonic()
+    server.stop()
+    assert time.monotonic() - start < 5 and stalled.rest() == b""
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_a_failed_child_ends_the_server(release, serve, small_db, which):
+    """Until children are restarted, the supervisor of the machine does it: never half a server."""
+    server = serve(release, small_db, "--workers", "2", "--key-holders", "2")
+    children = server.children()
+    assert len(children) == 4
+    os.kill(children[which], signal.SIGKILL)
+    assert server.process.wait(20) == 2
+    for pid in children:
+        deadline = time.monotonic() + 10
+        while pathlib.Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not pathlib.Path(f"/proc/{pid}").exists()
+
+
+def test_children_do_not_outlive_a_killed_parent(release, serve, small_db):
+    server = serve(release, small_db)
+    children = server.children()
+    server.process.kill()
+    server.process.wait()
+    deadline = time.monotonic() + 10
+    while any(pathlib.Path(f"/proc/{pid}").exists() for pid in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_only_key_holders_have_the_key(release, serve, small_db, keys):
+    """The prime is in no other process's memory."""
+    from Cryptodome.PublicKey import RSA
+    prime = RSA.import_key(keys.server.read_bytes()).p.to_bytes(128, "big")
+    server = serve(release, small_db, "--workers", "2", "--key-holders", "1")
+    ask(server)
+
+    def holds(pid):
+        with open(f"/proc/{pid}/mem", "rb") as memory:
+            for line in open(f"/proc/{pid}/maps"):
+                fields = line.split()
+                low, high = (int(x, 16) for x in fields[0].split("-"))
+                if "r" not in fields[1] or "[vvar" in line or "[vsyscall" in line:
+                    continue
+                memory.seek(low)
+                if prime in memory.read(high - low):
+                    return True
+        return False
+
+    try:
+        held = [holds(pid) for pid in [server.process.pid, *server.children()]]
+    except PermissionError:
+        pytest.skip("may not read other processes' memory here")
+    assert held == [False, True, False, False]
+
+
+def test_log_says_nothing_of_persons(dlv, serve, small_db):
+    server = serve(dlv, small_db)
+    ask(server)
+    server.stop()
+    for word in (b"Ramesh", b"8f90a67a", b"2344567890"):
+        assert word not in server.log
+    for line in server.log.decode().splitlines():
+        assert line.startswith("dlv server: ") and ("event=" in line or "warning" in line)

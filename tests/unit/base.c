@@ -1,0 +1,200 @@
+#include "unit.h"
+
+#include "base/bytes.h"
+#include "base/date.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/list.h"
+#include "base/text.h"
+#include "base/utf8.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void test_bytes(void) {
+    uint8_t bytes[8] = {1, 2, 3, 4, 5, 6, 7, 0x88};
+    char text[32];
+    CHECK(load_le16(bytes) == 0x0201);
+    CHECK(load_le32(bytes) == 0x04030201);
+    CHECK(load_le64(bytes) == 0x8807060504030201);
+    CHECK(load_be64(bytes) == 0x0102030405060788);
+    uint8_t copy[8];
+    store_le64(copy, load_le64(bytes));
+    CHECK(memcmp(copy, bytes, 8) == 0);
+    CHECK(!bytes_are_zero(bytes, 8) && bytes_are_zero(bytes, 0));
+    wipe(copy, sizeof copy);
+    CHECK(bytes_are_zero(copy, 8));
+
+    hex_encode(text, bytes, 8);
+    CHECK_TEXT(text, "0102030405060788");
+    CHECK(hex_decode(copy, 8, "0102030405060788", 16) == 8 && memcmp(copy, bytes, 8) == 0);
+    CHECK(hex_decode(copy, 8, "aAfF", 4) == 2 && copy[0] == 0xAA && copy[1] == 0xFF);
+    CHECK(hex_decode(copy, 8, "", 0) == 0);
+    CHECK(hex_decode(copy, 8, "0", 1) == ERR_FORMAT);
+    CHECK(hex_decode(copy, 8, "0g", 2) == ERR_FORMAT);
+    CHECK(hex_decode(copy, 1, "0102", 4) == ERR_FORMAT);
+
+    /* RFC 4648, section 10 */
+    static const char *const base64[] = {"", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=",
+                                         "Zm9vYmFy"};
+    for (size_t len = 0; len <= 6; len++) {
+        base64_encode(text, "foobar", len);
+        CHECK_TEXT(text, base64[len]);
+        CHECK(strlen(text) == BASE64_LEN(len));
+    }
+}
+
+static void test_utf8(void) {
+    static const struct {
+        const char *text;
+        size_t size;
+        uint32_t character;
+    } cases[] = {
+        {"A", 1, 'A'},          {"\x7f", 1, 0x7F},           {"\xc2\x80", 2, 0x80},
+        {"\xdf\xbf", 2, 0x7FF}, {"\xe0\xa0\x80", 3, 0x800},  {"\xef\xbf\xbf", 3, 0xFFFF},
+        {"\xed\x9f\xbf", 3, 0xD7FF}, {"\xf0\x90\x80\x80", 4, 0x10000},
+        {"\xf4\x8f\xbf\xbf", 4, 0x10FFFF},
+        {"\x80", 0, 0},         {"\xc1\xbf", 0, 0},          {"\xe0\x9f\xbf", 0, 0},
+        {"\xed\xa0\x80", 0, 0}, {"\xf0\x8f\xbf\xbf", 0, 0},  {"\xf4\x90\x80\x80", 0, 0},
+        {"\xf8\x80\x80\x80", 0, 0}, {"\xff", 0, 0},          {"\xc2", 0, 0},
+        {"\xe2\x82", 0, 0},     {"\xe2\x28\xa1", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint32_t character = 0;
+        size_t size = utf8_decode((const uint8_t *)cases[i].text, strlen(cases[i].text), &character);
+        CHECK(size == cases[i].size && character == cases[i].character);
+    }
+    CHECK(utf8_is_control(0) && utf8_is_control(0x1F) && utf8_is_control(0x7F) &&
+          utf8_is_control(0x9F));
+    CHECK(!utf8_is_control(' ') && !utf8_is_control(0xA0));
+}
+
+static void test_dates(void) {
+    uint32_t day;
+    char text[TIME_TEXT_SIZE];
+    CHECK(date_parse("0001-01-01", 10, &day) == 0 && day == 0);
+    CHECK(date_parse("1970-01-01", 10, &day) == 0 && day == DATE_UNIX_EPOCH);
+    CHECK(date_parse("9999-12-31", 10, &day) == 0 && day == DATE_DAY_MAX);
+    CHECK(date_parse("2000-02-29", 10, &day) == 0);
+    static const char *const bad[] = {"1900-02-29", "2023-02-29", "2023-00-01", "2023-13-01",
+                                      "2023-04-31", "2023-01-00", "0000-01-01", "2023/01/01",
+                                      "2023-1-001", "+023-01-01", " 023-01-01"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        CHECK(date_parse(bad[i], 10, &day) == ERR_FORMAT);
+    CHECK(date_parse("2023-01-011", 11, &day) == ERR_FORMAT);
+
+    /* Every day of the calendar, there and back, in order. */
+    int mismatches = 0;
+    for (uint32_t d = 0; d <= DATE_DAY_MAX; d++) {
+        date_format(text, d);
+        mismatches += date_parse(text, 10, &day) != 0 || day != d;
+    }
+    CHECK(mismatches == 0);
+
+    struct moment moment;
+    CHECK(moment_parse("2026-11-24T10:00:00+05:30", &moment) == 0 && moment.unix_s == 1795494600 &&
+          !moment.is_day);
+    CHECK(moment_parse("1969-12-31T23:59:59Z", &moment) == 0 && moment.unix_s == -1);
+    CHECK(moment_parse("2026-11-24", &moment) == 0 && moment.is_day && moment.unix_s == 1795478400);
+    CHECK(moment_parse("2026-11-24T24:00:00Z", &moment) == ERR_FORMAT);
+    CHECK(moment_parse("2026-11-24T10:00:00", &moment) == ERR_FORMAT);
+
+    moment = (struct moment){.unix_s = 1795478400 - 1, .is_day = 0};
+    CHECK(moment_day(&moment, 1) == moment_day(&moment, 0) + 1);
+    moment = (struct moment){.unix_s = 1795478400, .is_day = 1};
+    CHECK(moment_day(&moment, -43200) == moment_day(&moment, 43200));
+    moment = (struct moment){.unix_s = INT64_MAX, .is_day = 0};
+    CHECK(moment_day(&moment, 3600) == DATE_DAY_MAX);
+    moment.unix_s = INT64_MIN;
+    CHECK(moment_day(&moment, -3600) == 0);
+
+    time_format(text, 1795494600, 19800);
+    CHECK_TEXT(text, "2026-11-24T10:00:00+05:30");
+    time_format(text, 1795494600, -12600);
+    CHECK_TEXT(text, "2026-11-24T01:00:00-03:30");
+    time_format(text, 0, 0);
+    CHECK_TEXT(text, "1970-01-01T00:00:00Z");
+}
+
+static void test_text(void) {
+    char quoted[TEXT_QUOTE_SIZE], text[200];
+    unsigned long long count;
+    text_quote(quoted, "a\x1b[1mb\xff", 7);
+    CHECK_TEXT(quoted, "a?[1mb?");
+    memset(text, 'x', sizeof text);
+    text_quote(quoted, text, sizeof text);
+    CHECK(strlen(quoted) == 63 && strcmp(quoted + 60, "...") == 0);
+    for (size_t i = 0; i + 3 <= sizeof text; i += 3)
+        memcpy(text + i, "\xe2\x82\xac", 3);
+    text_quote(quoted, text, 198);
+    CHECK(strlen(quoted) <= TEXT_QUOTE_SIZE - 1);
+
+    CHECK(text_parse_count("0", 10, &count) == 0 && count == 0);
+    CHECK(text_parse_count("10", 10, &count) == 0 && count == 10);
+    CHECK(text_parse_count("11", 10, &count) == ERR_FORMAT);
+    CHECK(text_parse_count("5", 3, &count) == ERR_FORMAT);
+    CHECK(text_parse_count("18446744073709551615", UINT64_MAX, &count) == 0 && count == UINT64_MAX);
+    CHECK(text_parse_count("18446744073709551616", UINT64_MAX, &count) == ERR_FORMAT);
+    CHECK(text_parse_count("", 10, &count) == ERR_FORMAT);
+    CHECK(text_parse_count("-1", 10, &count) == ERR_FORMAT);
+    CHECK(text_parse_count("1 ", 10, &count) == ERR_FORMAT);
+}
+
+static void test_files(void) {
+    char folder[] = "/tmp/dlv-unit-XXXXXX", path[64], bytes[16];
+    struct error error;
+    struct atomic_file file;
+    struct stat status;
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof path, "%s/f", folder);
+    CHECK(file_replace(path, "one", 3, 0600, 0, &error) == 0);
+    CHECK(stat(path, &status) == 0 && (status.st_mode & 0777) == 0600);
+    CHECK(file_replace(path, "two", 3, 0600, 0, &error) == ERR_EXISTS);
+    CHECK(file_read(path, bytes, sizeof bytes, &error) == 3 && memcmp(bytes, "one", 3) == 0);
+    CHECK(file_read(path, bytes, 3, &error) == 3);
+    CHECK(file_read(path, bytes, 2, &error) == ERR_LIMIT);
+    CHECK(file_replace(path, "three", 5, 0644, 1, &error) == 0);
+    CHECK(file_read(path, bytes, sizeof bytes, &error) == 5);
+
+    CHECK(atomic_file_open(&file, path, 0644, &error) == 0);
+    CHECK(file_write_at(file.fd, "four", 4, 0) == 0);
+    atomic_file_abort(&file);
+    atomic_file_abort(&file);
+    CHECK(file_read(path, bytes, sizeof bytes, &error) == 5 && memcmp(bytes, "three", 5) == 0);
+    CHECK(unlink(path) == 0 && rmdir(folder) == 0); /* nothing else was left there */
+    CHECK(file_read(path, bytes, sizeof bytes, &error) == ERR_SYSTEM &&
+          strstr(error.text, path) != NULL);
+    CHECK(atomic_file_open(&file, path, 0644, &error) == ERR_SYSTEM);
+}
+
+static void test_list(void) {
+    struct item {
+        int value;
+        struct list link;
+    } items[3] = {{.value = 0}, {.value = 1}, {.value = 2}};
+    struct list list;
+    list_init(&list);
+    CHECK(list_is_empty(&list));
+    for (int i = 0; i < 3; i++)
+        list_append(&list, &items[i].link);
+    CHECK(LIST_ENTRY(list.next, struct item, link)->value == 0);
+    list_remove(&items[0].link);
+    list_remove(&items[0].link);
+    CHECK(LIST_ENTRY(list.next, struct item, link)->value == 1 &&
+          LIST_ENTRY(list.previous, struct item, link)->value == 2);
+    list_remove(&items[1].link);
+    list_remove(&items[2].link);
+    CHECK(list_is_empty(&list));
+}
+
+int main(void) {
+    test_bytes();
+    test_utf8();
+    test_dates();
+    test_text();
+    test_files();
+    test_list();
+    return unit_end("base");
+}

@@ -1,0 +1,171 @@
+#include "unit.h"
+
+#include "base/bytes.h"
+#include "base/date.h"
+#include "crypto/rsa_key.h"
+#include "db/build.h"
+#include "db/find.h"
+#include "db/sort.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int compare_entries(const void *a, const void *b) {
+    return memcmp(a, b, SORT_KEY_LEN);
+}
+
+/* Against the C library's sort: random keys, few different ones, all equal, sorted already. */
+static void test_sort(struct random *random) {
+    static struct sort_entry entries[20000], expected[20000];
+    for (int shape = 0; shape < 4; shape++) {
+        for (size_t count = 0; count <= 20000; count = count * 3 + 1) {
+            random_bytes(random, entries, count * sizeof *entries);
+            for (size_t i = 0; shape > 0 && i < count; i++)
+                memset(entries[i].sort_key, shape == 1 ? (int)(i % 3) : 0,
+                       shape == 3 ? 34 : SORT_KEY_LEN - 2);
+            memcpy(expected, entries, sizeof expected);
+            qsort(expected, count, sizeof *expected, compare_entries);
+            sort_entries(entries, count);
+            int same = 1;
+            for (size_t i = 0; i < count; i++)
+                same &= memcmp(entries[i].sort_key, expected[i].sort_key, SORT_KEY_LEN) == 0;
+            CHECK(same);
+        }
+    }
+}
+
+static void test_attributes(void) {
+    struct licence licence = {.status = STATUS_REVOKED,
+                              .kind = KIND_DOCUMENT,
+                              .classes = 0xFFFF,
+                              .valid_from = DATE_DAY_MAX,
+                              .valid_to = DATE_DAY_MAX},
+                   read;
+    uint8_t bytes[DB_ATTRIBUTES_LEN];
+    db_attributes_encode(bytes, &licence);
+    CHECK(db_attributes_decode(&read, bytes));
+    CHECK(read.status == licence.status && read.kind == licence.kind &&
+          read.classes == licence.classes && read.valid_from == licence.valid_from &&
+          read.valid_to == licence.valid_to);
+    licence.valid_to++;
+    db_attributes_encode(bytes, &licence);
+    CHECK(!db_attributes_decode(&read, bytes));
+    memset(bytes, 0, sizeof bytes);
+    CHECK(!db_attributes_decode(&read, bytes));
+    memset(bytes, 0xFF, sizeof bytes);
+    CHECK(!db_attributes_decode(&read, bytes));
+}
+
+static void test_buckets(void) {
+    uint8_t key[DB_KEY_LEN] = {0x80, 0x01, 0xFF, 0xFF, 0x12};
+    CHECK(db_bucket(key, 0) == 0 && db_bucket(key, 1) == 1 && db_bucket(key, 16) == 0x8001);
+    CHECK(db_bucket(key, 32) == 0x8001FFFF);
+    CHECK(db_fanout_bits(1) == 0 && db_fanout_bits(4) == 0 && db_fanout_bits(8) == 1);
+    CHECK(db_fanout_bits(UINT32_MAX) == 30);
+}
+
+static void build(const struct db_build_settings *settings, uint32_t count) {
+    struct db_builder *builder;
+    struct db_build_summary summary;
+    struct error error;
+    CHECK(db_build_open(&builder, settings, &error) == 0);
+    for (uint32_t i = 0; i < count; i++) {
+        struct licence licence = {.status = STATUS_VALID, .kind = KIND_RECORD, .valid_from = i,
+                                  .valid_to = i + 10};
+        uint8_t digest[SHA256_LEN];
+        sha256(digest, &i, sizeof i);
+        CHECK(db_build_add(builder, digest, &licence, i + 1, &error) == 0);
+    }
+    CHECK(db_build_finish(builder, &summary, &error) == 0);
+    CHECK(summary.header.count == count);
+}
+
+/* Every entry is found where it stands, single and in batches; what is not there is placed. */
+static void check_look_ups(const struct db *db, uint32_t count) {
+    enum { BATCH = DB_BATCH_MAX };
+    uint8_t keys[BATCH * DB_KEY_LEN], found[BATCH];
+    uint64_t at[BATCH];
+    int wrong = 0;
+    for (uint32_t first = 0; first < 2 * count; first += BATCH) {
+        for (uint32_t i = 0; i < BATCH; i++) {
+            uint32_t number = first + i;
+            sha256(keys + i * DB_KEY_LEN, &number, sizeof number);
+        }
+        db_find_batch(db, keys, BATCH, found, at);
+        for (uint32_t i = 0; i < BATCH; i++) {
+            const uint8_t *key = keys + i * DB_KEY_LEN;
+            uint64_t single;
+            wrong += db_find(db, key, &single) != found[i] || single != at[i];
+            wrong += found[i] != (first + i < count);
+            wrong += single > 0 && memcmp(db->keys + (single - 1) * DB_KEY_LEN, key, 32) >= 0;
+            wrong += single < count && memcmp(db->keys + single * DB_KEY_LEN, key, 32) < 0;
+        }
+    }
+    CHECK(wrong == 0);
+    uint8_t edge[DB_KEY_LEN] = {0};
+    uint64_t where;
+    CHECK(!db_find(db, edge, &where) && where == 0);
+    memset(edge, 0xFF, sizeof edge);
+    CHECK(!db_find(db, edge, &where) && where == count);
+}
+
+static void test_database(struct random *random) {
+    static struct rsa_private authority;
+    char path[] = "/tmp/dlv-unit-XXXXXX";
+    struct error error;
+    struct db db;
+    CHECK(rsa_generate(&authority, 2048, random));
+    close(mkstemp(path));
+    struct db_build_settings settings = {.path = path, .authority = &authority, .sequence = 1,
+                                         .class_names = class_names_default};
+    static const uint32_t counts[] = {1, 2, 5, 100, 3000};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        build(&settings, counts[i]);
+        CHECK(db_open(&db, path, &authority.public, &error) == 0);
+        CHECK(db_verify(&db, path, &error) == 0);
+        check_look_ups(&db, counts[i]);
+
+        uint32_t number = 0;
+        uint8_t digest[SHA256_LEN];
+        struct db_answer answer;
+        sha256(digest, &number, sizeof number);
+        db_ask(&db, NULL, digest, KIND_RECORD, 5, &answer);
+        CHECK(answer.is_found && answer.verdict == VERDICT_VALID && answer.licence.valid_to == 10);
+        db_ask(&db, NULL, digest, KIND_NUMBER, 5, &answer);
+        CHECK(!answer.is_found && answer.verdict == VERDICT_UNKNOWN);
+        db_ask(&db, NULL, digest, KIND_ANY, 11, &answer);
+        CHECK(answer.verdict == VERDICT_EXPIRED);
+        db_close(&db);
+    }
+    unlink(path);
+}
+
+/* A fan-out that lies must not lead outside the map, whatever it says. */
+static void test_damaged_fanout(struct random *random) {
+    uint8_t fanout[17 * DB_FANOUT_LEN], keys[8 * DB_KEY_LEN], key[DB_KEY_LEN];
+    struct db db = {.header = {.count = 8, .fanout_bits = 4}, .keys = keys, .fanout = fanout};
+    uint64_t at;
+    int outside = 0;
+    random_bytes(random, keys, sizeof keys);
+    for (int i = 0; i < 20000; i++) {
+        random_bytes(random, fanout, sizeof fanout);
+        for (size_t j = 0; i % 2 && j < sizeof fanout; j += 4)
+            store_le32(fanout + j, fanout[j] % 12);
+        random_bytes(random, key, sizeof key);
+        db_find(&db, key, &at);
+        outside += at > 8;
+    }
+    CHECK(outside == 0);
+}
+
+int main(void) {
+    struct random random;
+    CHECK(random_open(&random, NULL) == 0);
+    test_sort(&random);
+    test_attributes();
+    test_buckets();
+    test_database(&random);
+    test_damaged_fanout(&random);
+    return unit_end("db");
+}
