@@ -94,17 +94,22 @@ check: all $(DEPS)/check.stamp
 	    $(PYTHON) -m pytest -q -p no:cacheprovider -n 4 tests/integration
 	@$(SANITIZED) fuzz
 
-demo: all
-	@tools/demo $(BUILD)/dlv
+# Runs on the machine that builds, so it takes that machine's C library.
+build/make_registry: tools/make_registry.c
+	@mkdir -p $(@D)
+	@cc -O2 -Wall -Wextra -Werror $< -o $@
+
+demo: all build/make_registry
+	@tools/demo $(BUILD)/dlv build/make_registry
 
 HOST := $(MAKE) --no-print-directory VARIANT=host BUILD=build/host
-$(BUILD)/bench/%: BENCH_LIBS = -lcdb -llmdb -lsqlite3 -lpthread
+$(BUILD)/bench/lookup: BENCH_LIBS = -lcdb -llmdb -lsqlite3 -lpthread
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
 	@mkdir -p $(@D)
 	@$(call LINK,$@,$^)
-bench: all $(DEPS)/bench.stamp
-	@$(HOST) build/host/bench/lookup build/host/bench/hashing
-	@tests/bench/run $(BUILD)/dlv build/host/bench
+bench: all $(DEPS)/bench.stamp build/make_registry $(BUILD)/bench/crypto $(BUILD)/bench/hashing
+	@$(HOST) build/host/bench/lookup
+	@tests/bench/run
 
 # --- what leaves the house -----------------------------------------------------------------------
 APPLETS = $(shell $(BUILD)/dlv --list)
@@ -122,7 +127,7 @@ reproducible: $(DEPS)/build.mk
 	@tools/reproducible "$(CC)"
 
 format:
-	clang-format -i cmd/*.[ch] lib/*/*.[ch] tests/unit/*.[ch] tests/fuzz/*.c tests/bench/*.c
+	clang-format -i cmd/*.[ch] lib/*/*.[ch] tests/*/*.c tests/unit/*.h tools/*.c
 
 clean:
 	rm -rf build

@@ -117,7 +117,7 @@ def build(entries, authority, sequence, created, valid_until=0, utc_offset=0, lo
     count = len(entries)
     assert len({key for key, _ in entries}) == count
     bits = 0
-    while count >> bits > 4:
+    while 4 << bits < count:
         bits += 1
     fanout, at = [], 0
     for bucket in range(1 << bits):

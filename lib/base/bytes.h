@@ -5,23 +5,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Written out so that compilers see one load in them. */
 static inline uint16_t load_le16(const uint8_t *p) {
     return (uint16_t)(p[0] | p[1] << 8);
 }
 
 static inline uint32_t load_le32(const uint8_t *p) {
-    return (uint32_t)load_le16(p) | (uint32_t)load_le16(p + 2) << 16;
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
 static inline uint64_t load_le64(const uint8_t *p) {
-    return (uint64_t)load_le32(p) | (uint64_t)load_le32(p + 4) << 32;
+    return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
+           (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 |
+           (uint64_t)p[7] << 56;
 }
 
 static inline uint64_t load_be64(const uint8_t *p) {
-    uint64_t v = 0;
-    for (int i = 0; i < 8; i++)
-        v = v << 8 | p[i];
-    return v;
+    return (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 | (uint64_t)p[2] << 40 |
+           (uint64_t)p[3] << 32 | (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 |
+           (uint64_t)p[6] << 8 | (uint64_t)p[7];
 }
 
 static inline void store_le32(uint8_t *p, uint32_t v) {

@@ -22,20 +22,31 @@ static void bucket_range(const struct db *db, const uint8_t *key, uint64_t *low,
         *low = *high;
 }
 
+/* A bucket is short, and its keys are next to each other: counting those below is faster than
+ * halving, because no comparison waits for another. */
+#define SCAN_MAX 16
+
 static int search(const struct db *db, const uint8_t *key, uint64_t low, uint64_t high,
                   uint64_t *at) {
     uint64_t head = load_be64(key);
-    while (low < high) {
+    while (high - low > SCAN_MAX) {
         uint64_t middle = low + (high - low) / 2;
-        int order = compare(db->keys + middle * DB_KEY_LEN, key, head);
-        if (order == 0) {
-            *at = middle;
-            return 1;
-        }
-        if (order < 0)
+        if (compare(db->keys + middle * DB_KEY_LEN, key, head) < 0)
             low = middle + 1;
         else
-            high = middle;
+            high = middle + 1; /* it may be the one */
+    }
+    uint64_t below = 0;
+    for (uint64_t i = low; i < high; i++)
+        below += load_be64(db->keys + i * DB_KEY_LEN) < head;
+    low += below;
+    while (low < high) {
+        int order = compare(db->keys + low * DB_KEY_LEN, key, head);
+        if (order >= 0) {
+            *at = low;
+            return order == 0;
+        }
+        low++;
     }
     *at = low;
     return 0;
@@ -44,6 +55,7 @@ static int search(const struct db *db, const uint8_t *key, uint64_t low, uint64_
 int db_find(const struct db *db, const uint8_t key[DB_KEY_LEN], uint64_t *at) {
     uint64_t low, high;
     bucket_range(db, key, &low, &high);
+    __builtin_prefetch(db->attributes + low * DB_ATTRIBUTES_LEN);
     return search(db, key, low, high, at);
 }
 
@@ -59,10 +71,12 @@ void db_find_batch(const struct db *db, const uint8_t *keys, size_t n, uint8_t *
         const uint8_t *middle = db->keys + (low[i] + (high[i] - low[i]) / 2) * DB_KEY_LEN;
         __builtin_prefetch(middle);
         __builtin_prefetch(middle + DB_KEY_LEN);
-        __builtin_prefetch(db->attributes + low[i] * DB_ATTRIBUTES_LEN);
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         found[i] = (uint8_t)search(db, keys + i * DB_KEY_LEN, low[i], high[i], &at[i]);
+        if (found[i])
+            __builtin_prefetch(db->attributes + at[i] * DB_ATTRIBUTES_LEN);
+    }
 }
 
 void db_ask(const struct db *db, const struct lookup_key *lookup_key,

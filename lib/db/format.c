@@ -41,7 +41,7 @@ const char *db_section_name(enum db_section_name section) {
 
 uint32_t db_fanout_bits(uint64_t count) {
     uint32_t bits = 0;
-    while (bits < 32 && count >> bits > 4)
+    while (bits < 32 && (uint64_t)4 << bits < count)
         bits++;
     return bits;
 }

@@ -25,13 +25,9 @@ static void insertion_sort(struct sort_entry *entries, size_t count, size_t byte
     }
 }
 
-static void sort_from(struct sort_entry *entries, size_t count, size_t byte) {
+static void radix_sort(struct sort_entry *entries, size_t count, size_t byte) {
     size_t next[256] = {0}; /* where the next entry of each group goes */
     size_t end[256];
-    if (count <= SMALL) {
-        insertion_sort(entries, count, byte);
-        return;
-    }
     for (size_t i = 0; i < count; i++)
         next[entries[i].sort_key[byte]]++;
     for (size_t group = 0, start = 0; group < 256; group++) {
@@ -53,10 +49,15 @@ static void sort_from(struct sort_entry *entries, size_t count, size_t byte) {
     }
     if (byte + 1 == SORT_KEY_LEN)
         return;
-    for (size_t group = 0, start = 0; group < 256; start = end[group++])
-        sort_from(entries + start, end[group] - start, byte + 1);
+    for (size_t group = 0, start = 0; group < 256; start = end[group++]) {
+        size_t size = end[group] - start;
+        if (size <= SMALL)
+            insertion_sort(entries + start, size, byte + 1);
+        else
+            radix_sort(entries + start, size, byte + 1);
+    }
 }
 
 void sort_entries(struct sort_entry *entries, size_t count) {
-    sort_from(entries, count, 0);
+    radix_sort(entries, count, 0);
 }

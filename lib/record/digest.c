@@ -45,9 +45,8 @@ int record_canonical(char *canonical, size_t *canonical_len, const char *text, s
         if (space_pending)
             canonical[out++] = ' ';
         space_pending = 0;
-        memcpy(canonical + out, text + at, size);
-        out += size;
-        at += size;
+        for (size_t end = at + size; at < end; at++)
+            canonical[out++] = text[at];
     }
     if (out == 0)
         return error_set(error, ERR_FORMAT, "empty");
@@ -79,11 +78,9 @@ int number_canonical(char *canonical, size_t *canonical_len, const char *text, s
             return ERR_FORMAT;
         if (out + size > RECORD_MAX)
             return error_set(error, ERR_LIMIT, "longer than %d bytes", RECORD_MAX);
-        memcpy(canonical + out, text + at, size);
-        if (text[at] >= 'a' && text[at] <= 'z')
-            canonical[out] = (char)(text[at] - 'a' + 'A');
-        out += size;
-        at += size;
+        for (size_t end = at + size; at < end; at++)
+            canonical[out++] =
+                text[at] >= 'a' && text[at] <= 'z' ? (char)(text[at] - 'a' + 'A') : text[at];
     }
     if (out == 0)
         return error_set(error, ERR_FORMAT, "empty");

@@ -9,7 +9,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_row(const struct csv_row *row, const char *bytes, size_t len, const char *scratch) {
+static void check_row(const struct csv_row *row, const char *bytes, size_t len,
+                      const char *scratch) {
     for (size_t i = 0; i < row->field_count; i++) {
         const struct csv_field *field = &row->fields[i];
         int in_bytes = field->text >= bytes && field->text + field->len <= bytes + len;

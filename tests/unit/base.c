@@ -37,8 +37,8 @@ static void test_bytes(void) {
     CHECK(hex_decode(copy, 1, "0102", 4) == ERR_FORMAT);
 
     /* RFC 4648, section 10 */
-    static const char *const base64[] = {"", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=",
-                                         "Zm9vYmFy"};
+    static const char *const base64[] = {"",         "Zg==",     "Zm8=",    "Zm9v",
+                                         "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
     for (size_t len = 0; len <= 6; len++) {
         base64_encode(text, "foobar", len);
         CHECK_TEXT(text, base64[len]);
@@ -52,18 +52,31 @@ static void test_utf8(void) {
         size_t size;
         uint32_t character;
     } cases[] = {
-        {"A", 1, 'A'},          {"\x7f", 1, 0x7F},           {"\xc2\x80", 2, 0x80},
-        {"\xdf\xbf", 2, 0x7FF}, {"\xe0\xa0\x80", 3, 0x800},  {"\xef\xbf\xbf", 3, 0xFFFF},
-        {"\xed\x9f\xbf", 3, 0xD7FF}, {"\xf0\x90\x80\x80", 4, 0x10000},
+        {"A", 1, 'A'},
+        {"\x7f", 1, 0x7F},
+        {"\xc2\x80", 2, 0x80},
+        {"\xdf\xbf", 2, 0x7FF},
+        {"\xe0\xa0\x80", 3, 0x800},
+        {"\xef\xbf\xbf", 3, 0xFFFF},
+        {"\xed\x9f\xbf", 3, 0xD7FF},
+        {"\xf0\x90\x80\x80", 4, 0x10000},
         {"\xf4\x8f\xbf\xbf", 4, 0x10FFFF},
-        {"\x80", 0, 0},         {"\xc1\xbf", 0, 0},          {"\xe0\x9f\xbf", 0, 0},
-        {"\xed\xa0\x80", 0, 0}, {"\xf0\x8f\xbf\xbf", 0, 0},  {"\xf4\x90\x80\x80", 0, 0},
-        {"\xf8\x80\x80\x80", 0, 0}, {"\xff", 0, 0},          {"\xc2", 0, 0},
-        {"\xe2\x82", 0, 0},     {"\xe2\x28\xa1", 0, 0},
+        {"\x80", 0, 0},
+        {"\xc1\xbf", 0, 0},
+        {"\xe0\x9f\xbf", 0, 0},
+        {"\xed\xa0\x80", 0, 0},
+        {"\xf0\x8f\xbf\xbf", 0, 0},
+        {"\xf4\x90\x80\x80", 0, 0},
+        {"\xf8\x80\x80\x80", 0, 0},
+        {"\xff", 0, 0},
+        {"\xc2", 0, 0},
+        {"\xe2\x82", 0, 0},
+        {"\xe2\x28\xa1", 0, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint32_t character = 0;
-        size_t size = utf8_decode((const uint8_t *)cases[i].text, strlen(cases[i].text), &character);
+        size_t size =
+            utf8_decode((const uint8_t *)cases[i].text, strlen(cases[i].text), &character);
         CHECK(size == cases[i].size && character == cases[i].character);
     }
     CHECK(utf8_is_control(0) && utf8_is_control(0x1F) && utf8_is_control(0x7F) &&

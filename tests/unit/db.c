@@ -61,7 +61,8 @@ static void test_buckets(void) {
     uint8_t key[DB_KEY_LEN] = {0x80, 0x01, 0xFF, 0xFF, 0x12};
     CHECK(db_bucket(key, 0) == 0 && db_bucket(key, 1) == 1 && db_bucket(key, 16) == 0x8001);
     CHECK(db_bucket(key, 32) == 0x8001FFFF);
-    CHECK(db_fanout_bits(1) == 0 && db_fanout_bits(4) == 0 && db_fanout_bits(8) == 1);
+    CHECK(db_fanout_bits(1) == 0 && db_fanout_bits(4) == 0 && db_fanout_bits(5) == 1);
+    CHECK(db_fanout_bits(8) == 1 && db_fanout_bits(9) == 2);
     CHECK(db_fanout_bits(UINT32_MAX) == 30);
 }
 
@@ -71,8 +72,8 @@ static void build(const struct db_build_settings *settings, uint32_t count) {
     struct error error;
     CHECK(db_build_open(&builder, settings, &error) == 0);
     for (uint32_t i = 0; i < count; i++) {
-        struct licence licence = {.status = STATUS_VALID, .kind = KIND_RECORD, .valid_from = i,
-                                  .valid_to = i + 10};
+        struct licence licence = {
+            .status = STATUS_VALID, .kind = KIND_RECORD, .valid_from = i, .valid_to = i + 10};
         uint8_t digest[SHA256_LEN];
         sha256(digest, &i, sizeof i);
         CHECK(db_build_add(builder, digest, &licence, i + 1, &error) == 0);
@@ -117,8 +118,8 @@ static void test_database(struct random *random) {
     struct db db;
     CHECK(rsa_generate(&authority, 2048, random));
     close(mkstemp(path));
-    struct db_build_settings settings = {.path = path, .authority = &authority, .sequence = 1,
-                                         .class_names = class_names_default};
+    struct db_build_settings settings = {
+        .path = path, .authority = &authority, .sequence = 1, .class_names = class_names_default};
     static const uint32_t counts[] = {1, 2, 5, 100, 3000};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         build(&settings, counts[i]);
@@ -139,6 +140,32 @@ static void test_database(struct random *random) {
         db_close(&db);
     }
     unlink(path);
+}
+
+/* Buckets of any size: one for all keys here, searched from both ends. */
+static void test_large_buckets(void) {
+    enum { COUNT = 100 };
+    static uint8_t keys[COUNT * DB_KEY_LEN];
+    uint8_t fanout[2 * DB_FANOUT_LEN], key[DB_KEY_LEN];
+    int wrong = 0;
+    for (uint32_t i = 0; i < COUNT;
+         i++) { /* the same leading bytes, so that all 32 are looked at */
+        memset(keys + i * DB_KEY_LEN, 0x55, DB_KEY_LEN);
+        keys[i * DB_KEY_LEN + (i < 50 ? 31 : 3)] = (uint8_t)(2 * i);
+    }
+    for (uint32_t count = 0; count <= COUNT; count++) {
+        struct db db = {.header = {.count = count}, .keys = keys, .fanout = fanout};
+        uint64_t at;
+        store_le32(fanout, 0);
+        store_le32(fanout + DB_FANOUT_LEN, count);
+        for (uint32_t i = 0; i < count; i++) {
+            memcpy(key, keys + i * DB_KEY_LEN, DB_KEY_LEN);
+            wrong += !db_find(&db, key, &at) || at != i;
+            key[i < 50 ? 31 : 3]++;
+            wrong += db_find(&db, key, &at) || at != i + 1;
+        }
+    }
+    CHECK(wrong == 0);
 }
 
 /* A fan-out that lies must not lead outside the map, whatever it says. */
@@ -166,6 +193,7 @@ int main(void) {
     test_attributes();
     test_buckets();
     test_database(&random);
+    test_large_buckets();
     test_damaged_fanout(&random);
     return unit_end("db");
 }

@@ -53,7 +53,9 @@ static void test_csv(void) {
     check_csv("a,b\n", "1:a|b ");
     check_csv("a,b", "1:a|b ");
     check_csv("a,b\r\nc,d\r\n", "1:a|b 2:c|d ");
-    check_csv("\xEF\xBB\xBF" "a\n", "1:a ");
+    check_csv("\xEF\xBB\xBF"
+              "a\n",
+              "1:a ");
     check_csv(",\n", "1:| ");
     check_csv("\"a,b\",c\n", "1:a,b|c ");
     check_csv("\"a\"\"b\",\"\",\"\"\"\"\n", "1:a\"b||\" ");

@@ -4,7 +4,8 @@
 #include "wire/legacy.h"
 
 /* A whole exchange between the two sides, in pieces of every size. */
-static void test_exchange(struct rsa_private *key, struct random *random, size_t piece, int is_valid) {
+static void test_exchange(struct rsa_private *key, struct random *random, size_t piece,
+                          int is_valid) {
     struct legacy_server server;
     struct legacy_client client;
     char pem[RSA_PEM_MAX];
@@ -48,8 +49,8 @@ static void test_exchange(struct rsa_private *key, struct random *random, size_t
     for (size_t at = 0; at < strlen(answer); at += piece) {
         size_t left = strlen(answer) - at;
         CHECK(client_step == LEGACY_CLIENT_WAIT);
-        client_step = legacy_client_take(&client, (const uint8_t *)answer + at,
-                                         left < piece ? left : piece);
+        client_step =
+            legacy_client_take(&client, (const uint8_t *)answer + at, left < piece ? left : piece);
     }
     CHECK(client_step == (is_valid ? LEGACY_CLIENT_VALID : LEGACY_CLIENT_INVALID));
     CHECK(legacy_client_take(&client, (const uint8_t *)"x", 1) == LEGACY_CLIENT_REFUSE);
