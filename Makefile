@@ -60,6 +60,7 @@ $(BUILD)/%.o: %.c Makefile tools/toolchain.mk $(DEPS)/build.mk
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	@$(CC) $(CFLAGS_DLV) $(INCLUDES) $(CPPFLAGS_FILE) -MMD -MP -c $< -o $@
+$(BUILD)/lib/kat/builtin.o: vectors/builtin.rsp
 $(BUILD)/libdlv.a: $(LIB_OBJ)
 	@rm -f $@ && $(AR) rcsD $@ $^
 $(BUILD)/dlv: $(CMD_OBJ) $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
@@ -89,10 +90,10 @@ SANITIZED := $(MAKE) --no-print-directory VARIANT=sanitize BUILD=build/sanitize
 check: all $(DEPS)/check.stamp
 	@$(MAKE) --no-print-directory unit
 	@$(BUILD)/dlv selftest vectors/*.rsp
-	@$(SANITIZED) all unit
+	@+$(SANITIZED) all unit
 	@DLV=$(abspath $(BUILD)/dlv) DLV_SANITIZED=$(abspath build/sanitize/dlv) \
 	    $(PYTHON) -m pytest -q -p no:cacheprovider -n 4 tests/integration
-	@$(SANITIZED) fuzz
+	@+$(SANITIZED) fuzz
 
 # Runs on the machine that builds, so it takes that machine's C library.
 build/make_registry: tools/make_registry.c
@@ -108,7 +109,7 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libdlv.a $(BUILD)/libbearssl
 	@mkdir -p $(@D)
 	@$(call LINK,$@,$^)
 bench: all $(DEPS)/bench.stamp build/make_registry $(BUILD)/bench/crypto $(BUILD)/bench/hashing
-	@$(HOST) build/host/bench/lookup
+	@+$(HOST) build/host/bench/lookup
 	@tests/bench/run
 
 # --- what leaves the house -----------------------------------------------------------------------
@@ -124,7 +125,7 @@ install: man
 	install -m 644 $(BUILD)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 
 reproducible: $(DEPS)/build.mk
-	@tools/reproducible "$(CC)"
+	@+tools/reproducible "$(CC)"
 
 format:
 	clang-format -i cmd/*.[ch] lib/*/*.[ch] tests/*/*.c tests/unit/*.h tools/*.c
