@@ -5,7 +5,10 @@
 #   make reproducible   two builds in differently named directories, compared byte for byte
 #   make format         lays the sources out by .clang-format
 
-MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
+MAKEFLAGS += --no-builtin-rules
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 ifeq ($(origin CC),default)
 CC := gcc
 endif

@@ -154,7 +154,8 @@ static void test_large_buckets(void) {
         keys[i * DB_KEY_LEN + (i < 50 ? 31 : 3)] = (uint8_t)(2 * i);
     }
     for (uint32_t count = 0; count <= COUNT; count++) {
-        struct db db = {.header = {.count = count}, .keys = keys, .fanout = fanout};
+        struct db db = {
+            .header = {.count = count}, .keys = keys, .attributes = keys, .fanout = fanout};
         uint64_t at;
         store_le32(fanout, 0);
         store_le32(fanout + DB_FANOUT_LEN, count);
@@ -171,7 +172,10 @@ static void test_large_buckets(void) {
 /* A fan-out that lies must not lead outside the map, whatever it says. */
 static void test_damaged_fanout(struct random *random) {
     uint8_t fanout[17 * DB_FANOUT_LEN], keys[8 * DB_KEY_LEN], key[DB_KEY_LEN];
-    struct db db = {.header = {.count = 8, .fanout_bits = 4}, .keys = keys, .fanout = fanout};
+    struct db db = {.header = {.count = 8, .fanout_bits = 4},
+                    .keys = keys,
+                    .attributes = keys,
+                    .fanout = fanout};
     uint64_t at;
     int outside = 0;
     random_bytes(random, keys, sizeof keys);
