@@ -255,13 +255,15 @@ int db_build_finish(struct db_builder *builder, struct db_build_summary *summary
                     struct error *error) {
     struct atomic_file file;
     memset(summary, 0, sizeof *summary);
+    if (builder->count == 0) {
+        db_build_abort(builder);
+        return error_set(error, ERR_FORMAT, "no licences to write");
+    }
     report(builder, "sorting", 0, builder->count);
     sort_entries(builder->entries, builder->count);
     int code = merge_duplicates(builder, summary);
     if (code != 0)
         error_set(error, code, "entries contradict each other");
-    else if (builder->count == 0)
-        code = error_set(error, ERR_FORMAT, "no licences to write");
     else if (builder->count > DB_COUNT_MAX)
         code = error_set(error, ERR_LIMIT, "more than %lu entries", (unsigned long)DB_COUNT_MAX);
     if (code == 0)
