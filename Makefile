@@ -26,7 +26,9 @@ all: $(BUILD)/dlv
 ifeq ($(filter clean distclean format,$(MAKECMDGOALS)),)
 # Missing or older than tools/setup: made by the rule below, and make starts over.
 include $(DEPS)/build.mk
+ifneq ($(wildcard $(DEPS)/build.mk),)
 include tools/toolchain.mk
+endif
 endif
 
 $(DEPS)/build.mk: tools/setup
