@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/date.h"
+#include "base/parallel.h"
 #include "base/text.h"
 #include "client/legacy.h"
 #include "db/find.h"
@@ -247,7 +248,7 @@ static int open_offline(struct asking *asking) {
     struct error error;
     if (database_open(&asking->db, &asking->lookup_key, db_path, authority, lookup_key_path,
                       &error) != 0 ||
-        db_verify(&asking->db, db_path, &error) != 0 ||
+        db_verify(&asking->db, parallel_processors(), db_path, &error) != 0 ||
         db_check_valid_until(&asking->db.header, db_path, time(NULL), &error) != 0)
         return trouble("%s", error.text);
     database_source(&asking->db.header, db_path, asking->source);

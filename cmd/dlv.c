@@ -105,6 +105,7 @@ static int run_applet(const struct applet *applet, int argc, char **argv) {
 
 int main(int argc, char **argv) {
     process_forbid_core_dumps();
+    process_ignore_file_size_signal();
     const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
     const char *self = argc == 0 ? "dlv" : slash ? slash + 1 : argv[0];
     if (strncmp(self, "dlv-", 4) == 0) {

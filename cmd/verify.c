@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/date.h"
+#include "base/parallel.h"
 #include "crypto/rsa_key.h"
 
 #include <stdio.h>
@@ -74,7 +75,7 @@ static int run(int operand_count, char **operands) {
     if (rsa_public_load(&key, authority, 2048, &error) != 0 ||
         db_open(&db, operands[0], &key, &error) != 0)
         return trouble("%s", error.text);
-    int code = db_verify(&db, operands[0], &error);
+    int code = db_verify(&db, parallel_processors(), operands[0], &error);
     if (code == 0) {
         rsa_fingerprint(&key, fingerprint);
         print_facts(operands[0], &db.header, fingerprint);

@@ -58,13 +58,13 @@ BEARSSL_CC_RSA := clang
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS_DLV := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link $(SANITIZE)
 CFLAGS_BEARSSL = -O2 -g -fno-omit-frame-pointer -fsanitize=address
-LINK = $(CC) $(SANITIZE) $(FUZZER) -o $(1) $(2)
+LINK = $(CC) -pthread $(SANITIZE) $(FUZZER) -o $(1) $(2)
 endif
 
 ifeq ($(VARIANT),host)
 CFLAGS_DLV := -O2 -g
 CFLAGS_BEARSSL = -O3 -g
-LINK = $(CC) -o $(1) $(2) $(BENCH_LIBS)
+LINK = $(CC) -pthread -o $(1) $(2) $(BENCH_LIBS)
 endif
 
 CFLAGS_DLV += -std=c11 -D_GNU_SOURCE $(WARNINGS) -pthread

@@ -36,17 +36,20 @@ void merkle_node(uint8_t node[MERKLE_NODE_LEN], const uint8_t left[MERKLE_NODE_L
     sha256(node, input, sizeof input);
 }
 
+void merkle_parent(uint8_t node[MERKLE_NODE_LEN], const uint8_t *level, uint64_t count,
+                   uint64_t i) {
+    const uint8_t *left = level + 2 * i * MERKLE_NODE_LEN;
+    if (2 * i + 1 < count)
+        merkle_node(node, left, left + MERKLE_NODE_LEN);
+    else
+        memmove(node, left, MERKLE_NODE_LEN);
+}
+
 /* The level above `count` nodes, into `above` (which may be `nodes` itself). Returns its size. */
 static uint64_t level_up(uint8_t *above, const uint8_t *nodes, uint64_t count) {
-    uint64_t pairs = count / 2;
-    for (uint64_t i = 0; i < pairs; i++)
-        merkle_node(above + i * MERKLE_NODE_LEN, nodes + 2 * i * MERKLE_NODE_LEN,
-                    nodes + (2 * i + 1) * MERKLE_NODE_LEN);
-    if (count % 2 == 0)
-        return pairs;
-    memmove(above + pairs * MERKLE_NODE_LEN, nodes + (count - 1) * MERKLE_NODE_LEN,
-            MERKLE_NODE_LEN);
-    return pairs + 1;
+    for (uint64_t i = 0; i < (count + 1) / 2; i++)
+        merkle_parent(above + i * MERKLE_NODE_LEN, nodes, count, i);
+    return (count + 1) / 2;
 }
 
 void merkle_block(uint8_t node[MERKLE_NODE_LEN], const uint8_t *keys, const uint8_t *attributes,

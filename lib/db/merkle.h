@@ -23,6 +23,9 @@ void merkle_leaf(uint8_t leaf[MERKLE_NODE_LEN], const uint8_t *key, const uint8_
 void merkle_node(uint8_t node[MERKLE_NODE_LEN], const uint8_t left[MERKLE_NODE_LEN],
                  const uint8_t right[MERKLE_NODE_LEN]);
 
+/* The i-th node above a level of `count` nodes: of its two children, or its one as it is. */
+void merkle_parent(uint8_t node[MERKLE_NODE_LEN], const uint8_t *level, uint64_t count, uint64_t i);
+
 /* The node over `leaf_count` (1 to MERKLE_BLOCK) neighbouring entries. */
 void merkle_block(uint8_t node[MERKLE_NODE_LEN], const uint8_t *keys, const uint8_t *attributes,
                   size_t leaf_count);

@@ -32,8 +32,9 @@ int db_open_fd(struct db *db, int fd, const char *name, const struct rsa_public 
 int db_read_header(struct db_header *header, const char *path, struct error *error);
 
 /* Checks everything: section digests, zeros between sections, sorted order, attributes, fan-out,
- * Merkle nodes and root. Reads the whole file. 0, or the first thing wrong. */
-int db_verify(const struct db *db, const char *name, struct error *error);
+ * Merkle nodes and root. Reads the whole file, on `thread_count` threads that have ended when it
+ * returns. 0, or the first thing wrong: the same on any number of threads. */
+int db_verify(const struct db *db, unsigned thread_count, const char *name, struct error *error);
 
 /* Whether the database may be used at `now_s`. 0, or ERR_LIMIT where it is past its valid-until. */
 int db_check_valid_until(const struct db_header *header, const char *name, int64_t now_s,

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/date.h"
+#include "base/parallel.h"
 #include "base/text.h"
 #include "crypto/rsa_key.h"
 #include "db/find.h"
@@ -487,7 +488,7 @@ static int open_database(struct run *run) {
         run->db_is_open = code == 0;
     }
     if (code == 0)
-        code = db_verify(&run->db, path, &reason);
+        code = db_verify(&run->db, parallel_processors(), path, &reason);
     if (code == 0 && memcmp(run->lookup_key.id, run->db.header.lookup_key_id, SHA256_LEN) != 0)
         return wrong(run, "the database is keyed otherwise");
     return code == 0 ? 0 : wrong(run, reason.text);

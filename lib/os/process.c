@@ -1,5 +1,6 @@
 #include "os/process.h"
 
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -7,4 +8,8 @@ void process_forbid_core_dumps(void) {
     const struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+void process_ignore_file_size_signal(void) {
+    signal(SIGXFSZ, SIG_IGN);
 }

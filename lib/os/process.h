@@ -5,4 +5,7 @@
 /* No core files, no attaching by processes of the same user: memory may hold keys. */
 void process_forbid_core_dumps(void);
 
+/* A file over the size limit is an error of write(2), told like any other, not a silent death. */
+void process_ignore_file_size_signal(void);
+
 #endif

@@ -1,5 +1,6 @@
 /* The parent: it starts the others, and afterwards only waits for signals. */
 #include "base/bytes.h"
+#include "base/parallel.h"
 #include "net/socket.h"
 #include "serve/channel.h"
 #include "serve/key_holder.h"
@@ -45,7 +46,7 @@ static int open_checked(const struct serve_settings *settings, int fd, struct db
     if (code == 0)
         code = db_check_valid_until(&db->header, settings->db_path, time(NULL), error);
     if (code == 0)
-        code = db_verify(db, settings->db_path, error);
+        code = db_verify(db, parallel_processors(), settings->db_path, error);
     if (code != 0)
         db_close(db);
     return code;

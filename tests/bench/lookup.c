@@ -317,7 +317,8 @@ static void build(const char *folder) {
         fail("no key");
     struct db_build_settings settings = {
         .path = path, .authority = &authority, .sequence = 1, .class_names = class_names_default};
-    struct licence licence = {.status = STATUS_VALID, .kind = KIND_NUMBER, .valid_from = 1, .valid_to = 1};
+    struct licence licence = {
+        .status = STATUS_VALID, .kind = KIND_NUMBER, .valid_from = 1, .valid_to = 1};
     if (db_build_open(&builder, &settings, &error) != 0)
         fail(error.text);
     for (uint64_t i = 0; i < count; i++) {

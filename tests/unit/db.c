@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/date.h"
+#include "base/parallel.h"
 #include "crypto/rsa_key.h"
 #include "db/build.h"
 #include "db/find.h"
@@ -124,7 +125,7 @@ static void test_database(struct random *random) {
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         build(&settings, counts[i]);
         CHECK(db_open(&db, path, &authority.public, &error) == 0);
-        CHECK(db_verify(&db, path, &error) == 0);
+        CHECK(db_verify(&db, parallel_processors(), path, &error) == 0);
         check_look_ups(&db, counts[i]);
 
         uint32_t number = 0;
