@@ -3,6 +3,9 @@
 
 #include "base/bytes.h"
 #include "base/date.h"
+#include "base/file.h"
+#include "base/parallel.h"
+#include "base/text.h"
 #include "crypto/rsa_key.h"
 #include "db/build.h"
 #include "db/open.h"
@@ -21,7 +24,7 @@
 #define ROWS_PER_REPORT (1u << 17)
 
 static const char *sign, *output, *sequence_text, *created_text, *valid_days_text, *utc_offset_text,
-    *classes_text, *lookup_key_path, *rejects_path;
+    *classes_text, *lookup_key_path, *rejects_path, *memory_text, *tmp, *threads_text;
 static bool is_lines, skip_bad;
 
 static const struct option options[] = {
@@ -41,6 +44,10 @@ static const struct option options[] = {
     {"skip-bad", 0, NULL, NULL, &skip_bad, "leave bad rows out instead of failing"},
     {"rejects", 0, "FILE", &rejects_path, NULL,
      "where bad rows go, with line and reason; default OUTPUT.rejects"},
+    {"memory", 0, "SIZE", &memory_text, NULL,
+     "use about this much (K, M or G behind it); default a quarter of what there is"},
+    {"tmp", 0, "DIR", &tmp, NULL, "for what does not fit into it; default the output's folder"},
+    {"threads", 0, "N", &threads_text, NULL, "default 1 a core"},
     {NULL, 0, NULL, NULL, NULL, NULL},
 };
 
@@ -217,6 +224,42 @@ static int choose_times(struct job *job) {
     return EXIT_OK;
 }
 
+/* A size in bytes, with K, M or G behind it for powers of 1024. */
+static bool parse_size(const char *text, unsigned long long *size) {
+    char digits[24];
+    size_t len = strlen(text);
+    unsigned shift = 0;
+    if (len > 0 && strchr("KMG", text[len - 1]) != NULL)
+        shift = text[len - 1] == 'K' ? 10 : text[len - 1] == 'M' ? 20 : 30;
+    len -= shift > 0;
+    if (len >= sizeof digits)
+        return false;
+    snprintf(digits, sizeof digits, "%.*s", (int)len, text);
+    if (text_parse_count(digits, SIZE_MAX >> 31, size) != 0)
+        return false;
+    *size <<= shift;
+    return true;
+}
+
+/* Entries get what is left beside buffers and the program itself. */
+static int choose_resources(struct job *job) {
+    static char folder[PATH_MAX];
+    const unsigned long long least = 16u << 20, beside = 8u << 20;
+    unsigned long long memory =
+        (unsigned long long)sysconf(_SC_PHYS_PAGES) * (unsigned long long)sysconf(_SC_PAGESIZE) / 4;
+    unsigned long long threads;
+    if (memory_text != NULL && (!parse_size(memory_text, &memory) || memory < least))
+        return usage_error("--memory \"%s\" is not a size of at least 16M", memory_text);
+    if (!option_count("threads", threads_text, 1, PARALLEL_THREADS_MAX, parallel_processors(),
+                      &threads))
+        return EXIT_TROUBLE;
+    job->settings.memory = (size_t)(memory > least ? memory - beside : least - beside);
+    job->settings.thread_count = (unsigned)threads;
+    file_folder(folder, output);
+    job->settings.temporary_folder = tmp != NULL ? tmp : folder;
+    return EXIT_OK;
+}
+
 static int prepare(struct job *job) {
     struct error error;
     if (sign == NULL || output == NULL)
@@ -225,7 +268,8 @@ static int prepare(struct job *job) {
     if (classes_text != NULL && class_names_parse(&job->settings.class_names, classes_text) != 0)
         return usage_error("--classes \"%s\" is not a list of at most 16 names of A-Z, 0-9 and -",
                            classes_text);
-    if (choose_times(job) != EXIT_OK || choose_sequence(job) != EXIT_OK)
+    if (choose_times(job) != EXIT_OK || choose_resources(job) != EXIT_OK ||
+        choose_sequence(job) != EXIT_OK)
         return EXIT_TROUBLE;
     if (rsa_private_load(&job->authority, sign, 2048, &error) != 0)
         return trouble("%s", error.text);

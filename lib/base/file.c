@@ -51,8 +51,24 @@ int file_write_at(int fd, const void *bytes, size_t len, uint64_t offset) {
     return 0;
 }
 
-/* The folder part of `path` into `folder` (PATH_MAX bytes). */
-static void folder_of(char *folder, const char *path) {
+int file_read_at(int fd, void *bytes, size_t len, uint64_t offset) {
+    uint8_t *p = bytes;
+    while (len > 0) {
+        ssize_t n = pread(fd, p, len, (off_t)offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n == 0)
+            errno = EIO;
+        if (n <= 0)
+            return ERR_SYSTEM;
+        p += n;
+        len -= (size_t)n;
+        offset += (uint64_t)n;
+    }
+    return 0;
+}
+
+void file_folder(char *folder, const char *path) {
     const char *slash = strrchr(path, '/');
     if (slash == NULL)
         snprintf(folder, PATH_MAX, ".");
@@ -73,7 +89,7 @@ int atomic_file_open(struct atomic_file *file, const char *path, mode_t mode, st
     snprintf(file->path, sizeof file->path, "%s", path);
     snprintf(file->temporary, sizeof file->temporary, "%.*s.%s.%ld.tmp", (int)prefix_len, path,
              path + prefix_len, (long)getpid());
-    folder_of(folder, path);
+    file_folder(folder, path);
 
     file->is_unnamed = 0;
     if (access("/proc/self/fd", X_OK) == 0) {
@@ -94,7 +110,7 @@ int atomic_file_open(struct atomic_file *file, const char *path, mode_t mode, st
 
 static int sync_folder(const char *path) {
     char folder[PATH_MAX];
-    folder_of(folder, path);
+    file_folder(folder, path);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return -1;

@@ -16,6 +16,13 @@ ssize_t file_read(const char *path, void *buffer, size_t max, struct error *erro
 /* Writes all `len` bytes at `offset`. 0, or ERR_SYSTEM with errno set. */
 int file_write_at(int fd, const void *bytes, size_t len, uint64_t offset);
 
+/* The folder part of `path` ("." where it has none) into `folder`, PATH_MAX bytes. */
+void file_folder(char *folder, const char *path);
+
+/* Reads exactly `len` bytes at `offset`. 0, or ERR_SYSTEM with errno set (EIO: the file is
+ * shorter). */
+int file_read_at(int fd, void *bytes, size_t len, uint64_t offset);
+
 /* A file under construction, invisible under its final name until it is complete. Where the file
  * system has O_TMPFILE it has no name at all before that, so a crash leaves nothing behind. */
 struct atomic_file {

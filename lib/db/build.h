@@ -1,6 +1,8 @@
 /* Building a database: entries go in in any order, a signed file comes out, whole or not at all.
  *
- * All entries are held in memory (48 bytes each), the only allocation in lib/. */
+ * Entries take 48 bytes each. What does not fit into the memory allowed is sorted in pieces, which
+ * wait in temporary files and are merged at the end. The bytes of the result depend neither on the
+ * memory nor on the number of threads. */
 #ifndef DLV_DB_BUILD_H
 #define DLV_DB_BUILD_H
 
@@ -17,6 +19,10 @@ struct db_build_settings {
     int64_t created_s;
     int64_t valid_until_s; /* 0: no limit */
     int32_t utc_offset_s;
+    size_t memory; /* bytes for entries, at least a page; some MiB come on top */
+    const char
+        *temporary_folder; /* for what does not fit; up to 1.2 times the size of the result */
+    unsigned thread_count;
     /* Called now and then while the file is written, with what is done of `total`; may be NULL. */
     void (*progress)(void *context, const char *phase, uint64_t done, uint64_t total);
     void *progress_context;

@@ -3,6 +3,7 @@
 #include "db/sort.h"
 
 #include "base/bytes.h"
+#include "base/parallel.h"
 
 #include <string.h>
 
@@ -25,18 +26,24 @@ static void insertion_sort(struct sort_entry *entries, size_t count, size_t byte
     }
 }
 
-static void radix_sort(struct sort_entry *entries, size_t count, size_t byte) {
-    size_t next[256] = {0}; /* where the next entry of each group goes */
+/* Where each group of entries with one value of a byte ends. */
+struct groups {
     size_t end[256];
+};
+
+/* Puts entries into groups by one byte of their key. */
+static void distribute(struct sort_entry *entries, size_t count, size_t byte,
+                       struct groups *groups) {
+    size_t next[256] = {0}; /* where the next entry of each group goes */
     for (size_t i = 0; i < count; i++)
         next[entries[i].sort_key[byte]]++;
     for (size_t group = 0, start = 0; group < 256; group++) {
-        end[group] = start + next[group];
+        groups->end[group] = start + next[group];
         next[group] = start;
-        start = end[group];
+        start = groups->end[group];
     }
     for (size_t group = 0; group < 256; group++) {
-        while (next[group] < end[group]) {
+        while (next[group] < groups->end[group]) {
             struct sort_entry moving = entries[next[group]];
             size_t own;
             while ((own = moving.sort_key[byte]) != group) {
@@ -47,17 +54,45 @@ static void radix_sort(struct sort_entry *entries, size_t count, size_t byte) {
             entries[next[group]++] = moving;
         }
     }
-    if (byte + 1 == SORT_KEY_LEN)
-        return;
-    for (size_t group = 0, start = 0; group < 256; start = end[group++]) {
-        size_t size = end[group] - start;
-        if (size <= SMALL)
-            insertion_sort(entries + start, size, byte + 1);
-        else
-            radix_sort(entries + start, size, byte + 1);
-    }
 }
 
-void sort_entries(struct sort_entry *entries, size_t count) {
-    radix_sort(entries, count, 0);
+static void sort_from(struct sort_entry *entries, size_t count, size_t byte);
+
+static void sort_groups(struct sort_entry *entries, size_t count, size_t byte) {
+    struct groups groups;
+    distribute(entries, count, byte, &groups);
+    for (size_t group = 0, start = 0; group < 256; start = groups.end[group++])
+        sort_from(entries + start, groups.end[group] - start, byte + 1);
+}
+
+/* Sorts entries whose keys are equal before `byte`. */
+static void sort_from(struct sort_entry *entries, size_t count, size_t byte) {
+    if (count <= SMALL)
+        insertion_sort(entries, count, byte);
+    else if (byte < SORT_KEY_LEN)
+        sort_groups(entries, count, byte);
+}
+
+struct job {
+    struct sort_entry *entries;
+    struct groups groups;
+};
+
+static int sort_group(void *context, uint64_t group, uint64_t end) {
+    const struct job *job = context;
+    size_t start = group == 0 ? 0 : job->groups.end[group - 1];
+    (void)end; /* one group at a time */
+    sort_from(job->entries + start, job->groups.end[group] - start, 1);
+    return 0;
+}
+
+void sort_entries(struct sort_entry *entries, size_t count, unsigned thread_count) {
+    if (count <= SMALL) {
+        if (count > 1)
+            insertion_sort(entries, count, 0);
+        return;
+    }
+    struct job job = {.entries = entries};
+    distribute(entries, count, 0, &job.groups);
+    parallel_run(thread_count, 256, 1, sort_group, &job);
 }

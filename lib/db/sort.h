@@ -14,8 +14,9 @@ struct sort_entry {
     uint8_t attributes[DB_ATTRIBUTES_LEN];
 };
 
-/* Sorts by sort_key, in place, in time linear in `count` whatever the keys. */
-void sort_entries(struct sort_entry *entries, size_t count);
+/* Sorts by sort_key, in place, in time linear in `count` whatever the keys, on up to thread_count
+ * threads. */
+void sort_entries(struct sort_entry *entries, size_t count, unsigned thread_count);
 
 /* The input line an entry came from. */
 uint64_t sort_entry_line(const struct sort_entry *entry);

@@ -315,8 +315,13 @@ static void build(const char *folder) {
     snprintf(path, sizeof path, "%s/bench.db", folder);
     if (random_open(&random, &error) != 0 || !rsa_generate(&authority, 2048, &random))
         fail("no key");
-    struct db_build_settings settings = {
-        .path = path, .authority = &authority, .sequence = 1, .class_names = class_names_default};
+    struct db_build_settings settings = {.path = path,
+                                         .authority = &authority,
+                                         .sequence = 1,
+                                         .memory = (size_t)4 << 30,
+                                         .temporary_folder = folder,
+                                         .thread_count = 2,
+                                         .class_names = class_names_default};
     struct licence licence = {
         .status = STATUS_VALID, .kind = KIND_NUMBER, .valid_from = 1, .valid_to = 1};
     if (db_build_open(&builder, &settings, &error) != 0)

@@ -116,6 +116,45 @@ def test_same_input_same_bytes(release, keys, tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+def test_memory_and_threads_do_not_show(release, keys, tmp_path):
+    """Sorted in pieces on disk or at once in memory, by one thread or several: the same bytes."""
+    text = "".join(f"person {i % 390000} x\n" for i in range(400000))
+    results = set()
+    for memory, threads in (("1G", 1), ("16M", 1), ("16M", 4), ("20M", 2)):
+        db = tmp_path / f"{memory}-{threads}.db"
+        done = build(release, keys, db, text, "--lines", "--memory", memory, "--threads", threads,
+                     "--created", "2026-01-01", "--tmp", tmp_path)
+        assert "390000 entries (10000 more were there already)" in done.out
+        results.add(hashlib.sha256(db.read_bytes()).hexdigest())
+    assert len(results) == 1
+    assert all(p.suffix == ".db" for p in tmp_path.iterdir())
+    release("verify", "--authority", keys.authority_pub, db, status=0)
+    # A contradiction is found across pieces too, and by the same lines.
+    text = "".join(f"P{i},1,N{i % 200000},valid,2020-01-01,{2030 + i // 200000}-01-01\n"
+                   for i in range(200003))
+    for memory in ("16M", "1G"):
+        line = one_line(build(release, keys, tmp_path / "x.db", HEADER + text, "--memory", memory,
+                              status=2))
+        assert ":200002: the number is that of line 2," in line and "(3 such" in line
+
+
+@pytest.mark.parametrize("option,value", [("--memory", "1M"), ("--memory", "x"), ("--memory", "16MB"),
+                                          ("--memory", ""), ("--threads", "0"), ("--threads", "999"),
+                                          ("--memory", "99999999999999999999G")])
+def test_bad_resources(dlv, keys, tmp_path, option, value):
+    assert option in one_line(build(dlv, keys, tmp_path / "l.db", HEADER + ROW, option, value, status=2))
+    assert not list(tmp_path.iterdir())
+
+
+def test_temporary_folder(release, keys, tmp_path):
+    text = "".join(f"person {i} x\n" for i in range(200000))
+    for tmp in (tmp_path / "none", "/proc"):
+        line = one_line(build(release, keys, tmp_path / "l.db", text, "--lines", "--memory", "16M",
+                              "--tmp", tmp, status=2))
+        assert str(tmp) in line and "temporary" in line
+    assert not list(tmp_path.iterdir())
+
+
 def test_openssl_verifies_the_signature(release, keys, tmp_path):
     db = tmp_path / "l.db"
     build(release, keys, db, HEADER + ROW)

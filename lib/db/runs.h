@@ -1,0 +1,59 @@
+/* Sorted runs of entries in temporary files, and the stream that merges them. How a database larger
+ * than memory is sorted: each run is as large as memory allows, and all are merged at once. */
+#ifndef DLV_DB_RUNS_H
+#define DLV_DB_RUNS_H
+
+#include "base/error.h"
+#include "db/sort.h"
+
+#define RUNS_MAX 1024
+
+/* Files without a name: they go when they are closed, and when the process ends in any way. */
+struct runs {
+    const char *folder; /* where temporary files are put */
+    unsigned count;
+    int fds[RUNS_MAX];
+    uint64_t entry_counts[RUNS_MAX];
+};
+
+void runs_init(struct runs *runs, const char *folder);
+
+/* A temporary file in `folder`. A descriptor, or ERR_SYSTEM with the reason. */
+int runs_temporary(const char *folder, struct error *error);
+
+/* Writes sorted entries as a run. 0, ERR_SYSTEM, or ERR_LIMIT where there are too many runs. */
+int runs_spill(struct runs *runs, const struct sort_entry *entries, size_t count,
+               struct error *error);
+
+void runs_close(struct runs *runs);
+
+/* Where a run has got to. */
+struct run_cursor {
+    struct sort_entry *buffer;
+    size_t at;
+    size_t len;
+    uint64_t offset; /* of the entry after the buffer, in entries */
+    unsigned run;
+};
+
+/* All runs as one sorted sequence. */
+struct run_stream {
+    const struct runs *runs;
+    size_t buffer_len; /* entries of each cursor's buffer */
+    int is_started;    /* the first entry has been given out */
+    unsigned heap_count;
+    struct run_cursor *heap[RUNS_MAX]; /* the smallest entry first */
+    struct run_cursor cursors[RUNS_MAX];
+};
+
+/* Starts merging, with `memory` (room for memory_count entries, at least one a run) as buffers.
+ * 0 or ERR_SYSTEM. */
+int run_stream_open(struct run_stream *stream, const struct runs *runs, struct sort_entry *memory,
+                    size_t memory_count, struct error *error);
+
+/* The next entry in order: 1, 0 at the end, or ERR_SYSTEM. It stays where it is until the next
+ * call. */
+int run_stream_next(struct run_stream *stream, const struct sort_entry **entry,
+                    struct error *error);
+
+#endif
