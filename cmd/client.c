@@ -1,25 +1,25 @@
 #include "applet.h"
 #include "database.h"
 #include "json.h"
+#include "question.h"
 
 #include "base/bytes.h"
 #include "base/date.h"
+#include "base/file.h"
 #include "base/parallel.h"
-#include "base/text.h"
 #include "client/legacy.h"
+#include "db/evidence.h"
 #include "db/find.h"
 #include "record/csv.h"
-#include "record/digest.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 static const char *servers, *db_path, *authority, *lookup_key_path, *number, *document, *at_text,
-    *timeout_text;
-static bool is_legacy, is_json;
+    *timeout_text, *evidence_path;
+static bool is_legacy, is_json, prove, is_quick;
 
 static const struct option options[] = {
     {"server", 's', "HOST:PORT[,...]", &servers, NULL,
@@ -31,6 +31,11 @@ static const struct option options[] = {
     {"number", 'n', "N", &number, NULL, "ask by licence number (- for one a line on stdin)"},
     {"document", 0, "FILE", &document, NULL, "ask by the issued document (- for stdin)"},
     {"at", 0, "TIME", &at_text, NULL, "a time (RFC 3339) or day; default now"},
+    {"prove", 0, NULL, NULL, &prove, "check the Merkle proof of every answer, too"},
+    {"evidence", 0, "FILE", &evidence_path, NULL,
+     "write the answer with its proof, for dlv verify --evidence"},
+    {"quick", 0, NULL, NULL, &is_quick,
+     "prove each answer instead of checking the whole database first"},
     {"json", 'j', NULL, NULL, &is_json, "one JSON object a line"},
     {"timeout", 0, "SECONDS", &timeout_text, NULL, "for each server; default 10"},
     {NULL, 0, NULL, NULL, NULL, NULL},
@@ -133,38 +138,63 @@ static int ask_legacy(struct asking *asking, const uint8_t digest[SHA256_LEN],
     return EXIT_OK;
 }
 
+static int write_evidence(const struct asking *asking, const uint8_t digest[SHA256_LEN],
+                          const struct proof *proof) {
+    static struct evidence evidence;
+    static char text[EVIDENCE_MAX];
+    struct error error;
+    memcpy(evidence.digest, digest, SHA256_LEN);
+    evidence.kind = asking->kind;
+    evidence.at = asking->at;
+    memcpy(evidence.header_page, asking->db.map, DB_PAGE);
+    evidence.proof = *proof;
+    size_t len = evidence_write(&evidence, text);
+    if (file_replace(evidence_path, text, len, 0644, 1, &error) != 0)
+        return trouble("%s", error.text);
+    return EXIT_OK;
+}
+
+/* Proves what db_ask said by the header that the authority has signed. */
+static int check_proof(const struct asking *asking, const uint8_t digest[SHA256_LEN],
+                       const struct db_answer *answer) {
+    static struct proof proof;
+    uint8_t key[DB_KEY_LEN];
+    struct licence licence = {0};
+    struct error error;
+    lookup_key_apply(lookup_key_path ? &asking->lookup_key : NULL, digest, key);
+    db_prove(&asking->db, key, &proof);
+    int result = proof_check(&asking->db.header, key, &proof, &licence, &error);
+    if (result < 0)
+        return trouble("%s: %s (the database is damaged)", db_path, error.text);
+    bool is_found = result == 1 && licence.kind == asking->kind;
+    if (is_found != answer->is_found ||
+        (is_found && memcmp(&licence, &answer->licence, sizeof licence) != 0))
+        return trouble("%s: answer and proof differ (the database is damaged)", db_path);
+    return evidence_path != NULL ? write_evidence(asking, digest, &proof) : EXIT_OK;
+}
+
+static int ask_offline(const struct asking *asking, const uint8_t digest[SHA256_LEN],
+                       struct answer *answer) {
+    answer->is_detailed = true;
+    db_ask(&asking->db, lookup_key_path ? &asking->lookup_key : NULL, digest, asking->kind,
+           moment_day(&asking->at, asking->db.header.utc_offset_s), &answer->db);
+    return prove ? check_proof(asking, digest, &answer->db) : EXIT_OK;
+}
+
 /* Asks one question and prints the answer. The exit status it calls for. */
 static int ask(struct asking *asking, const uint8_t digest[SHA256_LEN], uint64_t line) {
     struct answer answer = {0};
     if (at_text == NULL)
         asking->at = (struct moment){.unix_s = time(NULL), .is_day = 0};
-    if (is_legacy) {
-        if (ask_legacy(asking, digest, &answer) != EXIT_OK)
-            return EXIT_TROUBLE;
-    } else {
-        answer.is_detailed = true;
-        db_ask(&asking->db, lookup_key_path ? &asking->lookup_key : NULL, digest, asking->kind,
-               moment_day(&asking->at, asking->db.header.utc_offset_s), &answer.db);
-    }
+    int status =
+        is_legacy ? ask_legacy(asking, digest, &answer) : ask_offline(asking, digest, &answer);
+    if (status != EXIT_OK)
+        return status;
     if (is_json)
         print_json(asking, &answer, digest, line);
     else
         print_text(asking, &answer, line);
     return answer.db.verdict == VERDICT_VALID ? EXIT_OK : EXIT_NOT_VALID;
-}
-
-static int text_digest(const struct asking *asking, const char *text, size_t len,
-                       uint8_t digest[SHA256_LEN], struct error *error) {
-    return asking->kind == KIND_NUMBER ? number_digest(digest, text, len, error)
-                                       : record_digest(digest, text, len, error);
-}
-
-static int ask_text(struct asking *asking, const char *text) {
-    uint8_t digest[SHA256_LEN];
-    struct error error;
-    if (text_digest(asking, text, strlen(text), digest, &error) != 0)
-        return trouble("the %s: %s", kind_name((uint8_t)asking->kind), error.text);
-    return ask(asking, digest, 0);
 }
 
 /* One question a line. A bad line is named and the others are asked; a server that fails ends it.
@@ -187,7 +217,8 @@ static int ask_lines(struct asking *asking) {
         int status;
         if (result == CSV_BAD) {
             status = trouble("standard input:%llu: %s", (unsigned long long)row.line, row.reason);
-        } else if (text_digest(asking, row.fields[0].text, row.fields[0].len, digest, &error)) {
+        } else if (question_text_digest(asking->kind, row.fields[0].text, row.fields[0].len, digest,
+                                        &error)) {
             status = trouble("standard input:%llu: %s", (unsigned long long)row.line, error.text);
         } else {
             status = ask(asking, digest, row.line);
@@ -199,33 +230,23 @@ static int ask_lines(struct asking *asking) {
     }
 }
 
-static int ask_document(struct asking *asking) {
+static int ask_one(struct asking *asking, int operand_count, char **operands) {
     uint8_t digest[SHA256_LEN];
-    bool is_stdin = strcmp(document, "-") == 0;
-    int fd = is_stdin ? STDIN_FILENO : open(document, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || document_digest(digest, fd) != 0)
-        return trouble("%s: %m", document);
-    if (!is_stdin)
-        close(fd);
+    if (question_digest(number, document, operand_count, operands, &asking->kind, digest) !=
+        EXIT_OK)
+        return EXIT_TROUBLE;
     return ask(asking, digest, 0);
-}
-
-/* The record may come as one operand or as several words. */
-static int ask_record(struct asking *asking, int operand_count, char **operands) {
-    char record[4 * RECORD_MAX];
-    size_t len = 0;
-    for (int i = 0; i < operand_count; i++) {
-        int n = snprintf(record + len, sizeof record - len, "%s%s", i > 0 ? " " : "", operands[i]);
-        len += (size_t)n;
-        if (len >= sizeof record)
-            return trouble("the record: longer than %d bytes", RECORD_MAX);
-    }
-    return ask_text(asking, record);
 }
 
 /* --- the command line ------------------------------------------------------------------------- */
 
-static int check_usage(int operand_count) {
+/* Whether questions come one a line from stdin. */
+static bool is_lines(int operand_count, char **operands) {
+    const char *word = number ? number : operand_count == 1 ? operands[0] : "";
+    return document == NULL && strcmp(word, "-") == 0;
+}
+
+static int check_usage(int operand_count, char **operands) {
     int ways = (number != NULL) + (document != NULL) + (operand_count > 0);
     if (ways != 1)
         return usage_error("one question is needed: RECORD, --number, --document or -");
@@ -239,6 +260,10 @@ static int check_usage(int operand_count) {
         return usage_error("--server needs --legacy: this dlv speaks no other protocol yet");
     if (is_legacy && (authority != NULL || lookup_key_path != NULL))
         return usage_error("--legacy cannot use --authority or --lookup-key");
+    if (is_legacy && (prove || is_quick || evidence_path != NULL))
+        return usage_error("--legacy cannot prove anything: no --prove, --quick or --evidence");
+    if (evidence_path != NULL && is_lines(operand_count, operands))
+        return usage_error("--evidence holds one answer, so ask one question");
     if (is_legacy && at_text != NULL)
         return usage_error("--legacy cannot ask about another time: no --at");
     return EXIT_OK;
@@ -248,7 +273,7 @@ static int open_offline(struct asking *asking) {
     struct error error;
     if (database_open(&asking->db, &asking->lookup_key, db_path, authority, lookup_key_path,
                       &error) != 0 ||
-        db_verify(&asking->db, parallel_processors(), db_path, &error) != 0 ||
+        (!is_quick && db_verify(&asking->db, parallel_processors(), db_path, &error) != 0) ||
         db_check_valid_until(&asking->db.header, db_path, time(NULL), &error) != 0)
         return trouble("%s", error.text);
     database_source(&asking->db.header, db_path, asking->source);
@@ -266,10 +291,11 @@ static int open_legacy(struct asking *asking) {
 static int run(int operand_count, char **operands) {
     static struct asking asking;
     unsigned long long timeout_s;
-    if (check_usage(operand_count) != EXIT_OK ||
+    if (check_usage(operand_count, operands) != EXIT_OK ||
         !option_count("timeout", timeout_text, 1, 3600, 10, &timeout_s))
         return EXIT_TROUBLE;
     asking.timeout_ms = (int64_t)timeout_s * 1000;
+    prove = prove || is_quick || evidence_path != NULL;
     asking.kind = number ? KIND_NUMBER : document ? KIND_DOCUMENT : KIND_RECORD;
     if (at_text != NULL && moment_parse(at_text, &asking.at) != 0)
         return usage_error("--at \"%s\" is not a time (want 2026-11-24T10:00:00+05:30 or "
@@ -277,14 +303,8 @@ static int run(int operand_count, char **operands) {
                            at_text);
     int status = is_legacy ? open_legacy(&asking) : open_offline(&asking);
     if (status == EXIT_OK) {
-        if (document != NULL)
-            status = ask_document(&asking);
-        else if (strcmp(number ? number : operands[0], "-") == 0 && operand_count <= 1)
-            status = ask_lines(&asking);
-        else if (number != NULL)
-            status = ask_text(&asking, number);
-        else
-            status = ask_record(&asking, operand_count, operands);
+        status = is_lines(operand_count, operands) ? ask_lines(&asking)
+                                                   : ask_one(&asking, operand_count, operands);
         if (finish_output() != EXIT_OK)
             status = EXIT_TROUBLE;
     }
@@ -306,7 +326,9 @@ const struct applet applet_client = {
         "each answer, the verdict first: VALID, EXPIRED, NOT_YET_VALID, SUSPENDED, REVOKED or\n"
         "UNKNOWN. Status and dates are as of the database: --at asks what they mean on another day,\n"
         "not what the database said then.\n\n"
-        "Offline, the database is checked in full before it is asked.\n\n"
+        "Offline, the database is checked in full before it is asked; with --quick only its signature\n"
+        "and structure are, and each answer is proved instead, by its Merkle path to the root that\n"
+        "the authority has signed. --evidence writes such a proof for somebody who has no database.\n\n"
         "--legacy asks a server in the old protocol, which sends its key unauthenticated: whoever\n"
         "sits between can read the question and give any answer. Its \"not valid\" is shown as\n"
         "UNKNOWN.\n\n"

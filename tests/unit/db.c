@@ -6,6 +6,7 @@
 #include "crypto/rsa_key.h"
 #include "db/build.h"
 #include "db/find.h"
+#include "db/proof.h"
 #include "db/sort.h"
 
 #include <stdio.h>
@@ -83,6 +84,46 @@ static void build(const struct db_build_settings *settings, uint32_t count) {
     CHECK(summary.header.count == count);
 }
 
+/* Every key is proved to be there, its neighbourhood not to be, and nothing else is proved. */
+static void check_proofs(const struct db *db, uint32_t count) {
+    static struct proof proof;
+    struct licence licence;
+    int wrong = 0;
+    for (uint32_t i = 0; i < count + 20; i++) {
+        uint8_t key[DB_KEY_LEN];
+        sha256(key, &i, sizeof i);
+        db_prove(db, key, &proof);
+        wrong += proof_check(&db->header, key, &proof, &licence, NULL) != (i < count);
+        wrong += i < count && licence.valid_from != i;
+        key[31] ^= 1; /* the first and the last entry do prove that nothing stands beyond them */
+        int is_inner = proof.entries[0].index > 0 && proof.entries[0].index < count - 1;
+        wrong +=
+            i < count && is_inner && proof_check(&db->header, key, &proof, &licence, NULL) >= 0;
+        db_prove(db, key, &proof);
+        wrong += proof_check(&db->header, key, &proof, &licence, NULL) != 0;
+        /* Any change spoils it. */
+        struct proof_entry *entry = &proof.entries[proof.entry_count - 1];
+        entry->attributes[i % 8] ^= 4;
+        wrong += proof_check(&db->header, key, &proof, &licence, NULL) >= 0;
+        entry->attributes[i % 8] ^= 4;
+        entry->index ^= 1;
+        wrong += proof_check(&db->header, key, &proof, &licence, NULL) >= 0;
+        entry->index ^= 1;
+        entry->path_len++;
+        wrong += proof_check(&db->header, key, &proof, &licence, NULL) >= 0;
+        entry->path_len--;
+        if (entry->path_len > 0) {
+            entry->path[i % entry->path_len][i % 32] ^= 1;
+            wrong += proof_check(&db->header, key, &proof, &licence, NULL) >= 0;
+            entry->path_len--;
+            wrong += proof_check(&db->header, key, &proof, &licence, NULL) >= 0;
+        }
+        proof.entry_count = 0;
+        wrong += proof_check(&db->header, key, &proof, &licence, NULL) >= 0;
+    }
+    CHECK(wrong == 0);
+}
+
 /* Every entry is found where it stands, single and in batches; what is not there is placed. */
 static void check_look_ups(const struct db *db, uint32_t count) {
     enum { BATCH = DB_BATCH_MAX };
@@ -126,12 +167,13 @@ static void test_database(struct random *random) {
                                          .temporary_folder = "/tmp",
                                          .thread_count = 2,
                                          .class_names = class_names_default};
-    static const uint32_t counts[] = {1, 2, 5, 100, 3000};
+    static const uint32_t counts[] = {1, 2, 3, 5, 15, 16, 17, 33, 100, 3000};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         build(&settings, counts[i]);
         CHECK(db_open(&db, path, &authority.public, &error) == 0);
         CHECK(db_verify(&db, parallel_processors(), path, &error) == 0);
         check_look_ups(&db, counts[i]);
+        check_proofs(&db, counts[i]);
 
         uint32_t number = 0;
         uint8_t digest[SHA256_LEN];

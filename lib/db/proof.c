@@ -1,0 +1,111 @@
+#include "db/proof.h"
+
+#include "db/find.h"
+
+#include <string.h>
+
+/* Adds the sibling of the i-th of `count` nodes to the path; the last one of an odd level has none.
+ */
+static void add_sibling(struct proof_entry *entry, const uint8_t *level, uint64_t count,
+                        uint64_t i) {
+    if ((i ^ 1) < count)
+        memcpy(entry->path[entry->path_len++], level + (i ^ 1) * MERKLE_NODE_LEN, MERKLE_NODE_LEN);
+}
+
+/* The path inside the block of leaves that is not stored. */
+static void prove_in_block(const struct db *db, struct proof_entry *entry) {
+    uint8_t nodes[MERKLE_BLOCK * MERKLE_NODE_LEN];
+    uint64_t first = entry->index / MERKLE_BLOCK * MERKLE_BLOCK;
+    uint64_t left = db->header.count - first;
+    uint64_t count = left < MERKLE_BLOCK ? left : MERKLE_BLOCK;
+    uint64_t i = entry->index - first;
+    for (uint64_t leaf = 0; leaf < count; leaf++)
+        merkle_leaf(nodes + leaf * MERKLE_NODE_LEN, db->keys + (first + leaf) * DB_KEY_LEN,
+                    db->attributes + (first + leaf) * DB_ATTRIBUTES_LEN);
+    for (; count > 1; count = (count + 1) / 2, i /= 2) {
+        add_sibling(entry, nodes, count, i);
+        for (uint64_t parent = 0; parent < (count + 1) / 2; parent++)
+            merkle_parent(nodes + parent * MERKLE_NODE_LEN, nodes, count, parent);
+    }
+}
+
+static void prove_entry(const struct db *db, uint64_t index, struct proof_entry *entry) {
+    entry->index = index;
+    entry->path_len = 0;
+    memcpy(entry->key, db->keys + index * DB_KEY_LEN, DB_KEY_LEN);
+    memcpy(entry->attributes, db->attributes + index * DB_ATTRIBUTES_LEN, DB_ATTRIBUTES_LEN);
+    prove_in_block(db, entry);
+    const uint8_t *level = db->merkle;
+    uint64_t count = merkle_block_count(db->header.count);
+    for (uint64_t i = index / MERKLE_BLOCK; count > 1; i /= 2) {
+        add_sibling(entry, level, count, i);
+        level += count * MERKLE_NODE_LEN;
+        count = (count + 1) / 2;
+    }
+}
+
+void db_prove(const struct db *db, const uint8_t key[DB_KEY_LEN], struct proof *proof) {
+    uint64_t at;
+    proof->entry_count = 0;
+    if (db_find(db, key, &at)) {
+        prove_entry(db, at, &proof->entries[proof->entry_count++]);
+        return;
+    }
+    if (at > 0)
+        prove_entry(db, at - 1, &proof->entries[proof->entry_count++]);
+    if (at < db->header.count)
+        prove_entry(db, at, &proof->entries[proof->entry_count++]);
+}
+
+/* Whether the path leads from the entry to the root. */
+static int is_in_tree(const struct db_header *header, const struct proof_entry *entry) {
+    uint8_t node[MERKLE_NODE_LEN];
+    uint64_t i = entry->index;
+    unsigned used = 0;
+    if (i >= header->count || entry->path_len > PROOF_PATH_MAX)
+        return 0;
+    merkle_leaf(node, entry->key, entry->attributes);
+    for (uint64_t count = header->count; count > 1; count = (count + 1) / 2, i /= 2) {
+        if ((i ^ 1) >= count)
+            continue; /* moves up as it is */
+        if (used == entry->path_len)
+            return 0;
+        if (i % 2 == 0)
+            merkle_node(node, node, entry->path[used++]);
+        else
+            merkle_node(node, entry->path[used++], node);
+    }
+    return used == entry->path_len && memcmp(node, header->merkle_root, MERKLE_NODE_LEN) == 0;
+}
+
+/* Whether entries that are in the tree leave no place for `key`. */
+static int leaves_no_place(const struct db_header *header, const uint8_t *key,
+                           const struct proof *proof) {
+    const struct proof_entry *first = &proof->entries[0];
+    int order = memcmp(first->key, key, DB_KEY_LEN);
+    if (proof->entry_count == 2) {
+        const struct proof_entry *second = &proof->entries[1];
+        return order < 0 && memcmp(second->key, key, DB_KEY_LEN) > 0 &&
+               second->index == first->index + 1;
+    }
+    return order < 0 ? first->index == header->count - 1 : order > 0 && first->index == 0;
+}
+
+int proof_check(const struct db_header *header, const uint8_t key[DB_KEY_LEN],
+                const struct proof *proof, struct licence *licence, struct error *error) {
+    if (proof->entry_count < 1 || proof->entry_count > 2)
+        return error_set(error, ERR_SIGNATURE, "the proof has no entry");
+    for (unsigned i = 0; i < proof->entry_count; i++) {
+        if (!is_in_tree(header, &proof->entries[i]))
+            return error_set(error, ERR_SIGNATURE,
+                             "a path does not lead to the Merkle root that was signed");
+    }
+    if (proof->entry_count == 1 && memcmp(proof->entries[0].key, key, DB_KEY_LEN) == 0) {
+        if (!db_attributes_decode(licence, proof->entries[0].attributes))
+            return error_set(error, ERR_SIGNATURE, "impossible attributes");
+        return 1;
+    }
+    if (!leaves_no_place(header, key, proof))
+        return error_set(error, ERR_SIGNATURE, "the entries say nothing about this question");
+    return 0;
+}

@@ -1,0 +1,37 @@
+/* Proofs that an entry is in a database, or that none is: Merkle paths to the root that the
+ * authority has signed. Who has the authority's key and the signed header can check them without
+ * the database, and trusts neither the server nor who runs it. */
+#ifndef DLV_DB_PROOF_H
+#define DLV_DB_PROOF_H
+
+#include "db/merkle.h"
+#include "db/open.h"
+
+#define PROOF_PATH_MAX 32 /* levels of a tree of DB_COUNT_MAX leaves */
+
+/* An entry and the siblings on its way to the root, the lowest first (RFC 9162, section 2.1.3). */
+struct proof_entry {
+    uint64_t index;
+    uint8_t key[DB_KEY_LEN];
+    uint8_t attributes[DB_ATTRIBUTES_LEN];
+    unsigned path_len;
+    uint8_t path[PROOF_PATH_MAX][MERKLE_NODE_LEN];
+};
+
+/* Presence: the entry. Absence: the two neighbours between which it would stand, or the first or
+ * the last entry alone. */
+struct proof {
+    unsigned entry_count; /* 1 or 2 */
+    struct proof_entry entries[2];
+};
+
+/* The proof about `key` (after lookup_key_apply). Some ten microseconds, no system call. */
+void db_prove(const struct db *db, const uint8_t key[DB_KEY_LEN], struct proof *proof);
+
+/* Checks a proof about `key` against a header whose signature has been verified. Total: any bytes
+ * may be in `proof`. 1 and the licence where it proves presence, 0 where it proves absence, or
+ * ERR_SIGNATURE with the reason. */
+int proof_check(const struct db_header *header, const uint8_t key[DB_KEY_LEN],
+                const struct proof *proof, struct licence *licence, struct error *error);
+
+#endif

@@ -1,0 +1,200 @@
+"""Evidence: answers that prove themselves, and what is no proof; the checker in tools/ as the peer."""
+
+import json
+import random
+import subprocess
+import sys
+
+import check_evidence
+import pytest
+from conftest import GOLDEN, ROOT, VECTORS, build, one_line
+from Cryptodome.PublicKey import RSA
+from test_dbgen import as_csv, registry
+
+AUTHORITY = RSA.import_key((VECTORS / "golden_authority.pub").read_bytes())
+LOOKUP = VECTORS / "golden_lookup.key"
+DATABASES = {"golden": [], "golden_keyed": ["--lookup-key", LOOKUP]}
+
+
+def make(dlv, path, name, *question, at="2026-11-24"):
+    return dlv("client", "--db", VECTORS / f"{name}.db", *GOLDEN, *DATABASES[name], "--evidence", path,
+               "--at", at, *question)
+
+
+def lookup_key(name):
+    return LOOKUP.read_bytes() if DATABASES[name] else None
+
+
+@pytest.mark.parametrize("name", DATABASES)
+@pytest.mark.parametrize("question,verdict", [
+    (["--number", "gj05 1234"], "VALID"), (["Ramesh 2344567890 GJ05-1234"], "VALID"),
+    (["--number", "GJ01 20110012345"], "NOT_YET_VALID"), (["--number", "KA05-1999-1"], "EXPIRED"),
+    (["--number", "mh12 20190054321"], "SUSPENDED"), (["--number", "DL03-2008-7654321"], "REVOKED"),
+    *((["--number", f"nobody {i}"], "UNKNOWN") for i in range(12))])
+def test_answers_prove_themselves(dlv, tmp_path, name, question, verdict):
+    path = tmp_path / "e"
+    status = 0 if verdict == "VALID" else 1
+    assert make(dlv, path, name, *question).returncode == status
+    verify = ["verify", *GOLDEN, *DATABASES[name], "--evidence", path]
+    done = dlv(*verify, *question, status=status)
+    assert done.out.startswith(verdict + "\n") and f"is {verdict}." in done.out
+    found = json.loads(dlv(*verify, "--json", status=status).out)
+    proves = "absence" if verdict == "UNKNOWN" else "presence"
+    assert (found["verdict"], found["proves"], found["db_sequence"]) == (verdict, proves, 7)
+    assert check_evidence.check(path.read_text(), AUTHORITY, lookup_key(name)) == (verdict, proves)
+    assert "another question" in one_line(dlv(*verify, "--number", "other"))
+    assert "another question" in one_line(dlv(*verify, "GJ05-1234"))
+
+
+def test_checker_as_a_program(release, tmp_path):
+    path = tmp_path / "e"
+    make(release, path, "golden_keyed", "--number", "gj05 1234")
+    command = [sys.executable, ROOT / "tools/check_evidence.py", VECTORS / "golden_authority.pub", path]
+    done = subprocess.run([*command, LOOKUP], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout == "VALID (proof of presence)\n"
+    assert subprocess.run(command, capture_output=True).returncode == 2
+
+
+def test_moments(dlv, tmp_path):
+    """The day begins at the authority, also in evidence."""
+    path = tmp_path / "e"
+    for at, verdict in (("2035-04-01T18:29:59Z", "VALID"), ("2035-04-02T00:00:00+05:30", "EXPIRED"),
+                        ("2035-04-01", "VALID"), ("2035-04-02", "EXPIRED"), ("0001-01-01", "NOT_YET_VALID")):
+        make(dlv, path, "golden", "--number", "gj051234", at=at)
+        assert dlv("verify", *GOLDEN, "--evidence", path).out.startswith(verdict + "\n")
+        assert check_evidence.check(path.read_text(), AUTHORITY)[0] == verdict
+
+
+def test_wrong_keys(dlv, keys, tmp_path):
+    path = tmp_path / "e"
+    make(dlv, path, "golden_keyed", "--number", "gj051234")
+    verify = ["verify", "--evidence", path]
+    assert "another authority" in one_line(dlv(*verify, "--authority", keys.authority_pub))
+    assert "keyed" in one_line(dlv(*verify, *GOLDEN))
+    other = tmp_path / "other"
+    other.write_bytes(bytes(32))
+    assert "another lookup key" in one_line(dlv(*verify, *GOLDEN, "--lookup-key", other))
+    make(dlv, path, "golden", "--number", "gj051234")
+    assert "not keyed" in one_line(dlv(*verify, *GOLDEN, "--lookup-key", LOOKUP))
+
+
+def mutated(text, rng):
+    lines = text.split("\n")
+    way = rng.randrange(8)
+    if way == 0:  # a character
+        at = rng.randrange(len(text))
+        return text[:at] + rng.choice("0123456789abcdefT:-Z =\n") + text[at + 1 :]
+    if way == 1:  # one of the lines after the header, where most of the meaning is
+        at = rng.randrange(text.index("entry"), len(text))
+        return text[:at] + rng.choice("0123456789abcdef") + text[at + 1 :]
+    if way == 2:
+        at = rng.randrange(len(text))
+        return text[:at] + text[at + 1 :]
+    if way == 3:
+        return text[: rng.randrange(len(text))]
+    i, j = rng.randrange(len(lines)), rng.randrange(len(lines))
+    if way == 4:
+        lines[i], lines[j] = lines[j], lines[i]
+    elif way == 5:
+        lines.insert(i, lines[j])
+    elif way == 6:
+        del lines[i]
+    else:
+        return text + rng.choice([text, "\n", "path = " + "0" * 64 + "\n", lines[-2] + "\n"])
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("question", [["--number", "gj05 1234"], ["nobody"]], ids=["presence", "absence"])
+def test_thousands_of_mutations(release, tmp_path, question):
+    """dlv and the checker agree on every one; what changes anything proves nothing."""
+    path, changed = tmp_path / "e", tmp_path / "m"
+    make(release, path, "golden", *question)
+    text = path.read_text()
+    rng = random.Random(question[0])
+    accepted = 0
+    for _ in range(1500):
+        mutation = mutated(text, rng)
+        changed.write_text(mutation)
+        done = release("verify", *GOLDEN, "--evidence", changed)
+        try:
+            verdict, _ = check_evidence.check(mutation, AUTHORITY)
+        except check_evidence.Refused:
+            verdict = None
+        if verdict is None:
+            one_line(done)
+        else:
+            # Only the question's own words (kind, moment) may differ without spoiling the proof.
+            assert done.out.startswith(verdict + "\n"), (mutation, done.err)
+            assert mutation.split("\n")[4:] == text.split("\n")[4:]
+            accepted += mutation != text
+    assert accepted < 100
+
+
+def test_mutations_sanitized(dlv, tmp_path):
+    path, changed = tmp_path / "e", tmp_path / "m"
+    make(dlv, path, "golden_keyed", "--number", "gj05 1234")
+    text = path.read_text()
+    rng = random.Random(4)
+    for _ in range(150):
+        changed.write_text(mutated(text, rng))
+        dlv("verify", *GOLDEN, "--lookup-key", LOOKUP, "--evidence", changed)
+    changed.write_bytes(b"\xff" * 20000)
+    one_line(dlv("verify", *GOLDEN, "--evidence", changed))
+
+
+def test_forged_by_the_operator(release, keys, tmp_path):
+    """Who runs the server but has no key of the authority: every forgery he could try."""
+    path = tmp_path / "e"
+    make(release, path, "golden", "--number", "mh12 20190054321")
+    text = path.read_text()
+    entry = next(line for line in text.split("\n") if line.startswith("entry"))
+    index, key, attributes = entry.split(" = ")[1].split(" ")
+    valid = (int.from_bytes(bytes.fromhex(attributes), "little") & ~(3 << 60) | 1 << 60).to_bytes(8, "little")
+    for forged in (text.replace(attributes, valid.hex()), text.replace(f"= {index} ", f"= {int(index) + 1} "),
+                   text.replace(entry + "\n", "")):
+        path.write_text(forged)
+        one_line(release("verify", *GOLDEN, "--evidence", path))
+
+
+def test_ten_thousand_rows(release, keys, tmp_path):
+    db, path = tmp_path / "l.db", tmp_path / "e"
+    rows = list(registry(10000, seed=8))
+    build(release, keys, db, as_csv(rows))
+    authority = RSA.import_key(keys.authority_pub.read_bytes())
+    for row in random.Random(1).sample(rows, 40):
+        for number, found in ((row["licence"], "presence"), (row["licence"] + "X", "absence")):
+            release("client", "--db", db, "--authority", keys.authority_pub, "--quick", "--evidence", path,
+                    "--number", number)
+            verdict, proved = check_evidence.check(path.read_text(), authority)
+            assert proved == found
+            done = release("verify", "--authority", keys.authority_pub, "--evidence", path, "--number", number)
+            assert done.out.startswith(verdict + "\n")
+
+
+def test_quick_notices_damage_where_it_matters(release, keys, tmp_path):
+    """--quick does not read the whole file; an answer from a damaged part is trouble all the same."""
+    data = bytearray((VECTORS / "golden.db").read_bytes())
+    db = tmp_path / "bad.db"
+    question = ["client", "--db", db, *GOLDEN, "--quick", "--at", "2026-11-24", "--number"]
+    refused = 0
+    for bit in range(4096 * 8, len(data) * 8, 97):
+        data[bit // 8] ^= 1 << bit % 8
+        db.write_bytes(data)
+        data[bit // 8] ^= 1 << bit % 8
+        for number, verdict in (("gj051234", "VALID"), ("nobody", "UNKNOWN")):
+            done = release(*question, number)
+            if done.returncode == 2:
+                assert "damaged" in one_line(done)
+                refused += 1
+            else:
+                assert done.out.startswith(verdict + " ")
+    assert refused > 50
+
+
+@pytest.mark.parametrize("args", [
+    ["--legacy", "--server", "x", "--prove", "y"], ["--legacy", "--server", "x", "--quick", "y"],
+    ["--db", "x", "--authority", "y", "--evidence", "z", "-"],
+    ["--db", "x", "--authority", "y", "--evidence", "z", "--number", "-"]])
+def test_usage(dlv, args):
+    one_line(dlv("client", *args))
+    one_line(dlv("verify", *GOLDEN, "--number", "x", "y"))
