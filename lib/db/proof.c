@@ -12,49 +12,63 @@ static void add_sibling(struct proof_entry *entry, const uint8_t *level, uint64_
         memcpy(entry->path[entry->path_len++], level + (i ^ 1) * MERKLE_NODE_LEN, MERKLE_NODE_LEN);
 }
 
-/* The path inside the block of leaves that is not stored. */
-static void prove_in_block(const struct db *db, struct proof_entry *entry) {
+/* The paths of `n` entries inside the one block of leaves, not stored, that they are in. */
+static void prove_in_block(const struct db *db, struct proof_entry *entries, unsigned n) {
     uint8_t nodes[MERKLE_BLOCK * MERKLE_NODE_LEN];
-    uint64_t first = entry->index / MERKLE_BLOCK * MERKLE_BLOCK;
+    uint64_t first = entries[0].index / MERKLE_BLOCK * MERKLE_BLOCK;
     uint64_t left = db->header.count - first;
     uint64_t count = left < MERKLE_BLOCK ? left : MERKLE_BLOCK;
-    uint64_t i = entry->index - first;
     for (uint64_t leaf = 0; leaf < count; leaf++)
         merkle_leaf(nodes + leaf * MERKLE_NODE_LEN, db->keys + (first + leaf) * DB_KEY_LEN,
                     db->attributes + (first + leaf) * DB_ATTRIBUTES_LEN);
-    for (; count > 1; count = (count + 1) / 2, i /= 2) {
-        add_sibling(entry, nodes, count, i);
+    for (unsigned level = 0; count > 1; level++, count = (count + 1) / 2) {
+        for (unsigned i = 0; i < n; i++)
+            add_sibling(&entries[i], nodes, count, (entries[i].index - first) >> level);
         for (uint64_t parent = 0; parent < (count + 1) / 2; parent++)
             merkle_parent(nodes + parent * MERKLE_NODE_LEN, nodes, count, parent);
     }
 }
 
-static void prove_entry(const struct db *db, uint64_t index, struct proof_entry *entry) {
-    entry->index = index;
-    entry->path_len = 0;
-    memcpy(entry->key, db->keys + index * DB_KEY_LEN, DB_KEY_LEN);
-    memcpy(entry->attributes, db->attributes + index * DB_ATTRIBUTES_LEN, DB_ATTRIBUTES_LEN);
-    prove_in_block(db, entry);
+/* The path from there to the root. */
+static void prove_above(const struct db *db, struct proof_entry *entry) {
     const uint8_t *level = db->merkle;
     uint64_t count = merkle_block_count(db->header.count);
-    for (uint64_t i = index / MERKLE_BLOCK; count > 1; i /= 2) {
+    for (uint64_t i = entry->index / MERKLE_BLOCK; count > 1; i /= 2) {
         add_sibling(entry, level, count, i);
         level += count * MERKLE_NODE_LEN;
         count = (count + 1) / 2;
     }
 }
 
+static void add_entry(const struct db *db, struct proof *proof, uint64_t index) {
+    struct proof_entry *entry = &proof->entries[proof->entry_count++];
+    entry->index = index;
+    entry->path_len = 0;
+    memcpy(entry->key, db->keys + index * DB_KEY_LEN, DB_KEY_LEN);
+    memcpy(entry->attributes, db->attributes + index * DB_ATTRIBUTES_LEN, DB_ATTRIBUTES_LEN);
+}
+
 void db_prove(const struct db *db, const uint8_t key[DB_KEY_LEN], struct proof *proof) {
+    struct proof_entry *entries = proof->entries;
     uint64_t at;
     proof->entry_count = 0;
     if (db_find(db, key, &at)) {
-        prove_entry(db, at, &proof->entries[proof->entry_count++]);
-        return;
+        add_entry(db, proof, at);
+    } else {
+        if (at > 0)
+            add_entry(db, proof, at - 1);
+        if (at < db->header.count)
+            add_entry(db, proof, at);
     }
-    if (at > 0)
-        prove_entry(db, at - 1, &proof->entries[proof->entry_count++]);
-    if (at < db->header.count)
-        prove_entry(db, at, &proof->entries[proof->entry_count++]);
+    if (proof->entry_count == 2 &&
+        entries[0].index / MERKLE_BLOCK != entries[1].index / MERKLE_BLOCK) {
+        prove_in_block(db, &entries[0], 1);
+        prove_in_block(db, &entries[1], 1);
+    } else {
+        prove_in_block(db, entries, proof->entry_count);
+    }
+    for (unsigned i = 0; i < proof->entry_count; i++)
+        prove_above(db, &entries[i]);
 }
 
 /* Whether the path leads from the entry to the root. */
