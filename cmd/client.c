@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 static const char *servers, *db_path, *authority, *lookup_key_path, *number, *document, *at_text,
-    *timeout_text, *evidence_path;
+    *timeout_text, *evidence_path, *stale_ok_text;
 static bool is_legacy, is_json, prove, is_quick;
 
 static const struct option options[] = {
@@ -36,6 +36,8 @@ static const struct option options[] = {
      "write the answer with its proof, for dlv verify --evidence"},
     {"quick", 0, NULL, NULL, &is_quick,
      "prove each answer instead of checking the whole database first"},
+    {"stale-ok", 0, "DAYS", &stale_ok_text, NULL,
+     "use a database up to DAYS past its valid-until, with a warning"},
     {"json", 'j', NULL, NULL, &is_json, "one JSON object a line"},
     {"timeout", 0, "SECONDS", &timeout_text, NULL, "for each server; default 10"},
     {NULL, 0, NULL, NULL, NULL, NULL},
@@ -260,6 +262,8 @@ static int check_usage(int operand_count, char **operands) {
         return usage_error("--server needs --legacy: this dlv speaks no other protocol yet");
     if (is_legacy && (authority != NULL || lookup_key_path != NULL))
         return usage_error("--legacy cannot use --authority or --lookup-key");
+    if (is_legacy && stale_ok_text != NULL)
+        return usage_error("--stale-ok belongs to --db");
     if (is_legacy && (prove || is_quick || evidence_path != NULL))
         return usage_error("--legacy cannot prove anything: no --prove, --quick or --evidence");
     if (evidence_path != NULL && is_lines(operand_count, operands))
@@ -269,13 +273,30 @@ static int check_usage(int operand_count, char **operands) {
     return EXIT_OK;
 }
 
+/* A database past its valid-until is trouble, unless --stale-ok says how long it is not. */
+static int check_age(const struct db_header *header) {
+    struct error error;
+    unsigned long long days;
+    int64_t now = time(NULL);
+    if (!option_count("stale-ok", stale_ok_text, 0, 36525, 0, &days))
+        return EXIT_TROUBLE;
+    if (db_check_valid_until(header, db_path, now, &error) == 0)
+        return EXIT_OK;
+    if (db_check_valid_until(header, db_path, now - (int64_t)days * 86400, &error) != 0)
+        return trouble("%s", error.text);
+    db_check_valid_until(header, db_path, now, &error);
+    trouble("warning: %s; used all the same (--stale-ok)", error.text);
+    return EXIT_OK;
+}
+
 static int open_offline(struct asking *asking) {
     struct error error;
     if (database_open(&asking->db, &asking->lookup_key, db_path, authority, lookup_key_path,
                       &error) != 0 ||
-        (!is_quick && db_verify(&asking->db, parallel_processors(), db_path, &error) != 0) ||
-        db_check_valid_until(&asking->db.header, db_path, time(NULL), &error) != 0)
+        (!is_quick && db_verify(&asking->db, parallel_processors(), db_path, &error) != 0))
         return trouble("%s", error.text);
+    if (check_age(&asking->db.header) != EXIT_OK)
+        return EXIT_TROUBLE;
     database_source(&asking->db.header, db_path, asking->source);
     return EXIT_OK;
 }

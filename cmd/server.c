@@ -11,7 +11,7 @@
 
 static const char *db_path, *authority, *key_path, *listen_text, *lookup_key_path, *workers_text,
     *key_holders_text, *connections_text, *timeout_text;
-static bool is_legacy, is_anonymous, is_once;
+static bool is_legacy, is_anonymous, is_once, is_quick, populates, locks;
 
 static const struct option options[] = {
     {"db", 'd', "FILE", &db_path, NULL, "the database"},
@@ -22,6 +22,10 @@ static const struct option options[] = {
      "default :8080, every address; port 0: any free one"},
     {"legacy", 0, NULL, NULL, &is_legacy, "speak the protocol of the scripts that dlv replaces"},
     {"anonymous", 0, NULL, NULL, &is_anonymous, "answer clients that are not enrolled"},
+    {"quick", 0, NULL, NULL, &is_quick,
+     "start and reload without checking the whole file: you have run dlv verify"},
+    {"populate", 0, NULL, NULL, &populates, "read the database into memory first"},
+    {"lock", 0, NULL, NULL, &locks, "and keep it there (RLIMIT_MEMLOCK must allow it)"},
     {"once", 0, NULL, NULL, &is_once, "serve one connection, then end"},
     {"workers", 0, "N", &workers_text, NULL, "processes that talk to clients; default 1 a core"},
     {"key-holders", 0, "N", &key_holders_text, NULL, "processes that decrypt; default 1 a core"},
@@ -94,6 +98,9 @@ static int run(int operand_count, char **operands) {
     settings.port = port;
     settings.is_legacy = is_legacy;
     settings.is_once = is_once;
+    settings.is_quick = is_quick;
+    settings.populates = populates || locks;
+    settings.locks = locks;
     settings.log = log_line;
     trouble("warning: --legacy does not prove to clients who the server is; its answers can be "
             "changed on the way, and anybody may ask");
@@ -111,8 +118,9 @@ const struct applet applet_server = {
     .description =
         "Checks the database in full, then serves. It does not start on a database that fails a check\n"
         "or is past its valid-until, and gives no answers from one that passes it later.\n\n"
-        "SIGHUP loads the database anew: only one that passes every check, and whose sequence number\n"
-        "is higher, takes the old one's place; no question is lost. SIGTERM and SIGINT let\n"
+        "SIGHUP loads the database anew: it is checked beside the running service, and only one that\n"
+        "passes every check, and whose sequence number is higher, takes the old one's place; no\n"
+        "question is lost. SIGTERM and SIGINT let\n"
         "connections end, each within its time, then end the server.\n\n"
         "The private key is held by processes that only decrypt; those that talk to clients never\n"
         "have it. The log on stderr is one event a line and says nothing of persons.\n\n"

@@ -102,6 +102,28 @@ int db_read_header(struct db_header *header, const char *path, struct error *err
     return code == 0 ? 0 : error_set(error, code, "%s: %.900s", path, reason.text);
 }
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14 */
+#endif
+
+int db_populate(const struct db *db, const char *name, struct error *error) {
+    if (madvise(db->map, db->map_len, MADV_POPULATE_READ) == 0)
+        return 0;
+    if (errno != EINVAL)
+        return error_set_errno(error, "%s: cannot be read into memory", name);
+    /* An older kernel: touch every page. */
+    const volatile uint8_t *bytes = db->map;
+    for (size_t at = 0; at < db->map_len; at += DB_PAGE)
+        (void)bytes[at];
+    return 0;
+}
+
+int db_lock(const struct db *db, const char *name, struct error *error) {
+    if (mlock(db->map, db->map_len) == 0)
+        return 0;
+    return error_set_errno(error, "%s: cannot be locked in memory (see RLIMIT_MEMLOCK)", name);
+}
+
 int db_check_valid_until(const struct db_header *header, const char *name, int64_t now_s,
                          struct error *error) {
     if (header->valid_until_s == 0 || now_s <= header->valid_until_s)

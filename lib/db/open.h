@@ -36,6 +36,14 @@ int db_read_header(struct db_header *header, const char *path, struct error *err
  * returns. 0, or the first thing wrong: the same on any number of threads. */
 int db_verify(const struct db *db, unsigned thread_count, const char *name, struct error *error);
 
+/* Reads the whole file into the page cache and maps it, so that look-ups find it there. 0 or
+ * ERR_SYSTEM. */
+int db_populate(const struct db *db, const char *name, struct error *error);
+
+/* Keeps the map in memory: no look-up waits for a disk. Needs RLIMIT_MEMLOCK or CAP_IPC_LOCK. 0 or
+ * ERR_SYSTEM. */
+int db_lock(const struct db *db, const char *name, struct error *error);
+
 /* Whether the database may be used at `now_s`. 0, or ERR_LIMIT where it is past its valid-until. */
 int db_check_valid_until(const struct db_header *header, const char *name, int64_t now_s,
                          struct error *error);

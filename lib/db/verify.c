@@ -91,8 +91,7 @@ static int verify_entries(const struct db *db, uint64_t first, uint64_t end, str
     return 0;
 }
 
-/* --- the levels of the tree above ----------------------------------------------------------------
- */
+/* --- the levels of the tree above ------------------------------------------------------------ */
 
 static int verify_levels(const struct db *db, struct error *error) {
     const uint8_t *level = db->merkle;
@@ -114,8 +113,7 @@ static int verify_levels(const struct db *db, struct error *error) {
     return 0;
 }
 
-/* --- all of it ----------------------------------------------------------------------------------
- */
+/* --- all of it ------------------------------------------------------------------------------- */
 
 /* Units 0 to 3 are the sections, 4 the upper levels, the rest pieces of entries. The sections come
  * first: the longest of them is the longest unit. */

@@ -67,8 +67,7 @@ static void report(const struct db_build_settings *settings, const char *phase, 
         settings->progress(settings->progress_context, phase, done, total);
 }
 
-/* --- keys and attributes, as they come ----------------------------------------------------------
- */
+/* --- keys and attributes, as they come ------------------------------------------------------- */
 
 int db_writer_open(struct db_writer *writer, const struct db_build_settings *settings, int fd,
                    const char *folder, struct error *error) {
@@ -101,8 +100,7 @@ void db_writer_put(struct db_writer *writer, const struct sort_entry *entry) {
     writer->count++;
 }
 
-/* --- the passes after all are counted -----------------------------------------------------------
- */
+/* --- the passes after all are counted -------------------------------------------------------- */
 
 struct pass {
     const struct db_writer *writer;

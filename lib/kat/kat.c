@@ -530,8 +530,7 @@ static int run_checksum(struct run *run, const char *line_start) {
                : wrong(run, "the lines above do not have this SHA-256");
 }
 
-/* --- the file -----------------------------------------------------------------------------------
- */
+/* --- the file -------------------------------------------------------------------------------- */
 
 static int run_case(struct run *run, enum field_name last, const char *line_start) {
     switch (last) {

@@ -30,12 +30,15 @@ struct parent {
     unsigned key_holders_alive;
     int is_draining;
     int64_t drain_deadline_ms;
+    pid_t checker;      /* verifies the next database; 0: there is none */
+    int checker_reason; /* where it says what is wrong */
+    int next_fd;        /* that database */
+    int is_reload_due;  /* it was asked for again meanwhile */
 };
 
-/* --- the database ------------------------------------------------------------------------------
- */
+/* --- the database ---------------------------------------------------------------------------- */
 
-/* Opens and checks a database as it must be before anybody asks it. */
+/* Checks a database's signature, lookup key and valid-until: what costs next to nothing. */
 static int open_checked(const struct serve_settings *settings, int fd, struct db *db,
                         struct error *error) {
     int code = db_open_fd(db, fd, settings->db_path, &settings->authority, error);
@@ -45,11 +48,14 @@ static int open_checked(const struct serve_settings *settings, int fd, struct db
                                settings->db_path, error);
     if (code == 0)
         code = db_check_valid_until(&db->header, settings->db_path, time(NULL), error);
-    if (code == 0)
-        code = db_verify(db, parallel_processors(), settings->db_path, error);
     if (code != 0)
         db_close(db);
     return code;
+}
+
+/* Checks all of it, unless the operator says that he has. */
+static int verify(const struct serve_settings *settings, const struct db *db, struct error *error) {
+    return settings->is_quick ? 0 : db_verify(db, parallel_processors(), settings->db_path, error);
 }
 
 static int open_database(struct parent *parent, struct error *error) {
@@ -57,10 +63,17 @@ static int open_database(struct parent *parent, struct error *error) {
     if (fd < 0)
         return error_set_errno(error, "%s", parent->settings->db_path);
     int code = open_checked(parent->settings, fd, &parent->db, error);
-    parent->header = parent->db.header;
     close(fd);
+    if (code != 0)
+        return code;
+    parent->header = parent->db.header;
+    code = verify(parent->settings, &parent->db, error);
+    if (code != 0)
+        db_close(&parent->db);
     return code;
 }
+
+/* --- reloading ------------------------------------------------------------------------------- */
 
 /* Sequence numbers go forward only: an old release must not come back. */
 static int check_sequence(const struct parent *parent, const struct db_header *next,
@@ -72,44 +85,110 @@ static int check_sequence(const struct parent *parent, const struct db_header *n
                      (unsigned long long)parent->header.sequence);
 }
 
-static int reload_from(struct parent *parent, int fd, struct error *error) {
+/* In a process of its own, so that the parent stays there for signals: verifies the open database,
+ * says what is wrong, and ends. */
+static void run_checker(const struct serve_settings *settings, const struct db *next, int reason) {
+    struct error error;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int code = verify(settings, next, &error);
+    if (code != 0 && write(reason, error.text, strlen(error.text)) < 0)
+        _exit(3);
+    _exit(code == 0 ? 0 : 2);
+}
+
+static int start_checker(struct parent *parent, int fd, struct error *error) {
     struct db next;
-    struct db_header header;
+    int reason[2];
     int code = open_checked(parent->settings, fd, &next, error);
     if (code != 0)
         return code;
-    header = next.header;
-    db_close(&next);
-    code = check_sequence(parent, &header, error);
-    if (code != 0)
-        return code;
-    for (unsigned i = 0; i < parent->settings->worker_count; i++) {
-        if (channel_send_order(parent->orders[i], CHANNEL_DATABASE, fd) != 0)
-            return error_set_errno(error, "a worker cannot be told of the database");
+    code = check_sequence(parent, &next.header, error);
+    if (code == 0 && pipe2(reason, O_CLOEXEC | O_NONBLOCK) != 0)
+        code = error_set_errno(error, "pipe");
+    if (code == 0) {
+        parent->checker = fork();
+        if (parent->checker == 0)
+            run_checker(parent->settings, &next, reason[1]);
+        if (parent->checker < 0) {
+            code = error_set_errno(error, "fork");
+            parent->checker = 0;
+            close(reason[0]);
+        }
+        close(reason[1]);
+        parent->checker_reason = reason[0];
+        parent->next_fd = fd;
     }
-    parent->header = header;
-    return 0;
+    db_close(&next);
+    return code;
 }
 
-/* The old database stays in use where the new one is worse. */
+static void refuse_reload(const struct parent *parent, const struct error *error) {
+    serve_log(parent->settings, "reload_refused sequence_kept=%llu reason=\"%s\"",
+              (unsigned long long)parent->header.sequence, error->text);
+}
+
+/* Begins to check the file; the old database stays in use until that has ended well. */
 static void reload(struct parent *parent) {
     struct error error;
+    if (parent->checker != 0) {
+        parent->is_reload_due = 1;
+        return;
+    }
     int fd = open(parent->settings->db_path, O_RDONLY | O_CLOEXEC);
     int code = fd < 0 ? error_set_errno(&error, "%s", parent->settings->db_path)
-                      : reload_from(parent, fd, &error);
+                      : start_checker(parent, fd, &error);
+    if (code == 0)
+        return;
     if (fd >= 0)
         close(fd);
+    refuse_reload(parent, &error);
+}
+
+/* Hands the database that was checked to the workers. */
+static int switch_database(struct parent *parent, struct error *error) {
+    struct db next;
+    int code = open_checked(parent->settings, parent->next_fd, &next, error);
+    if (code != 0)
+        return code;
+    for (unsigned i = 0; i < parent->settings->worker_count && code == 0; i++) {
+        if (channel_send_order(parent->orders[i], CHANNEL_DATABASE, parent->next_fd) != 0)
+            code = error_set_errno(error, "a worker cannot be told of the database");
+    }
+    if (code == 0)
+        parent->header = next.header;
+    db_close(&next);
+    return code;
+}
+
+/* The checker has ended: `status` as of waitpid. */
+static void finish_reload(struct parent *parent, int status) {
+    struct error error;
+    ssize_t n = read(parent->checker_reason, error.text, sizeof error.text - 1);
+    int code;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        code = switch_database(parent, &error);
+    } else {
+        code = ERR_FORMAT;
+        error.text[n > 0 ? n : 0] = '\0';
+        if (n <= 0)
+            error_set(&error, code, "the check has failed");
+    }
     if (code == 0)
         serve_log(parent->settings, "reloaded sequence=%llu entries=%llu",
                   (unsigned long long)parent->header.sequence,
                   (unsigned long long)parent->header.count);
     else
-        serve_log(parent->settings, "reload_refused sequence_kept=%llu reason=\"%s\"",
-                  (unsigned long long)parent->header.sequence, error.text);
+        refuse_reload(parent, &error);
+    close(parent->checker_reason);
+    close(parent->next_fd);
+    parent->checker = 0;
+    if (parent->is_reload_due) {
+        parent->is_reload_due = 0;
+        reload(parent);
+    }
 }
 
-/* --- the children ------------------------------------------------------------------------------
- */
+/* --- the children ---------------------------------------------------------------------------- */
 
 static int make_channels(struct parent *parent, int order_ends[SERVE_PROCESSES_MAX]) {
     const struct serve_settings *settings = parent->settings;
@@ -212,6 +291,8 @@ static int start_children(struct parent *parent, struct error *error) {
 }
 
 static void kill_children(const struct parent *parent) {
+    if (parent->checker > 0)
+        kill(parent->checker, SIGKILL);
     for (unsigned i = 0; i < SERVE_PROCESSES_MAX; i++) {
         if (parent->workers[i] > 0)
             kill(parent->workers[i], SIGKILL);
@@ -223,6 +304,10 @@ static void kill_children(const struct parent *parent) {
 /* Takes note of a child's end. 0 where it was to be expected. */
 static int note_end(struct parent *parent, pid_t pid, int status, struct error *error) {
     const char *role = NULL;
+    if (pid == parent->checker) {
+        finish_reload(parent, status);
+        return 0;
+    }
     for (unsigned i = 0; i < SERVE_PROCESSES_MAX; i++) {
         if (parent->workers[i] == pid) {
             parent->workers[i] = 0;
@@ -246,8 +331,7 @@ static int note_end(struct parent *parent, pid_t pid, int status, struct error *
     return error_set(error, ERR_SYSTEM, "a %s has failed", role);
 }
 
-/* --- signals -----------------------------------------------------------------------------------
- */
+/* --- signals --------------------------------------------------------------------------------- */
 
 static void drain(struct parent *parent) {
     if (parent->is_draining)
@@ -299,8 +383,7 @@ static int supervise(struct parent *parent, const sigset_t *signals, struct erro
     return 0;
 }
 
-/* --- start and end -----------------------------------------------------------------------------
- */
+/* --- start and end --------------------------------------------------------------------------- */
 
 /* A connection is a descriptor: as many as the kernel lets us have. */
 static void raise_descriptor_limit(struct serve_settings *settings) {

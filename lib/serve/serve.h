@@ -22,7 +22,10 @@ struct serve_settings {
     const char *host;       /* empty: every address */
     const char *port;
     int is_legacy;
-    int is_once; /* one connection, then end */
+    int is_quick; /* the operator has verified the database: only look at signature and structure */
+    int populates; /* read the database into memory before it is asked */
+    int locks;     /* and keep it there */
+    int is_once;   /* one connection, then end */
     unsigned worker_count;
     unsigned key_holder_count;
     unsigned connection_max;       /* for each worker */

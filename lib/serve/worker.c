@@ -247,6 +247,14 @@ static void take_replies(struct worker *worker, unsigned key_holder) {
 
 /* --- orders ----------------------------------------------------------------------------------- */
 
+/* What the settings want of a database before it is asked. */
+static int prepare_database(const struct worker *worker, const struct db *db, struct error *error) {
+    int code = worker->settings->populates ? db_populate(db, worker->settings->db_path, error) : 0;
+    if (code == 0 && worker->settings->locks)
+        code = db_lock(db, worker->settings->db_path, error);
+    return code;
+}
+
 /* The parent has checked the file in full; here it takes the old one's place between two answers.
  */
 static void switch_database(struct worker *worker, int fd) {
@@ -255,6 +263,11 @@ static void switch_database(struct worker *worker, int fd) {
     int code =
         db_open_fd(&next, fd, worker->settings->db_path, &worker->settings->authority, &error);
     close(fd);
+    if (code == 0) {
+        code = prepare_database(worker, &next, &error);
+        if (code != 0)
+            db_close(&next);
+    }
     if (code != 0) {
         serve_log(worker->settings, "switch_failed reason=\"%s\"", error.text);
         return;
@@ -381,11 +394,16 @@ int worker_run(const struct serve_settings *settings, struct db *db,
                const struct worker_channels *channels) {
     static struct worker worker;
     struct epoll_event events[EVENTS_MAX];
+    struct error error;
     worker.settings = settings;
     worker.db = db;
     worker.channels = channels;
     if (open_worker(&worker) != 0) {
         serve_log(settings, "worker_failed reason=\"%s\"", strerror(errno));
+        return 2;
+    }
+    if (prepare_database(&worker, db, &error) != 0) {
+        serve_log(settings, "worker_failed reason=\"%s\"", error.text);
         return 2;
     }
     while (!worker.is_over && !(worker.is_draining && list_is_empty(&worker.by_age))) {

@@ -123,8 +123,7 @@ static void measure_proofs(void) {
     printf("%-34s %9.1f ns\n", "dlv db_prove, half of absence", (now_ns() - start) / PROOFS);
 }
 
-/* --- plain binary search over the same mapped keys ----------------------------------------------
- */
+/* --- plain binary search over the same mapped keys ------------------------------------------- */
 
 static size_t run_binary(void) {
     size_t hits = 0;
@@ -148,8 +147,7 @@ static size_t run_binary(void) {
     return hits;
 }
 
-/* --- the bound: a hash table in memory ----------------------------------------------------------
- */
+/* --- the bound: a hash table in memory ------------------------------------------------------- */
 
 struct slot {
     uint8_t key[DB_KEY_LEN];
@@ -192,8 +190,7 @@ static size_t run_hash(void) {
     return hits;
 }
 
-/* --- tinycdb ------------------------------------------------------------------------------------
- */
+/* --- tinycdb --------------------------------------------------------------------------------- */
 
 static struct cdb cdb;
 
@@ -224,8 +221,7 @@ static size_t run_cdb(void) {
     return hits;
 }
 
-/* --- LMDB ---------------------------------------------------------------------------------------
- */
+/* --- LMDB ------------------------------------------------------------------------------------ */
 
 static MDB_txn *lmdb;
 static MDB_dbi lmdb_table;
@@ -270,8 +266,7 @@ static size_t run_lmdb(void) {
     return hits;
 }
 
-/* --- SQLite -------------------------------------------------------------------------------------
- */
+/* --- SQLite ---------------------------------------------------------------------------------- */
 
 static sqlite3_stmt *sqlite_select;
 
@@ -315,8 +310,7 @@ static size_t run_sqlite(void) {
     return hits;
 }
 
-/* --- the run ------------------------------------------------------------------------------------
- */
+/* --- the run --------------------------------------------------------------------------------- */
 
 static void build(const char *folder) {
     static struct rsa_private authority;

@@ -106,4 +106,9 @@ def test_past_valid_until(dlv, keys, tmp_path):
     line = one_line(dlv("client", "--db", db, "--authority", keys.authority_pub, "--at", "2026-01-02",
                         "A 1 2"))
     assert "was valid until 2026-01-11T00:00:00Z" in line
+    ask = ["client", "--db", db, "--authority", keys.authority_pub, "A 1 2", "--stale-ok"]
+    done = dlv(*ask, "36500", status=0)
+    assert done.out.startswith("VALID ") and "warning" in done.err and "was valid until" in done.err
+    assert "was valid until" in one_line(dlv(*ask, "1"))
+    assert "--stale-ok" in one_line(dlv(*ask, "x"))
     assert "past" in dlv("verify", "--authority", keys.authority_pub, db, status=0).out

@@ -178,8 +178,9 @@ def test_worse_databases_are_not_taken(dlv, serve, keys, tmp_path):
         dlv("dbgen", "--sign", sign, "-o", db, *options, "-", stdin=rows("bad"), status=0)
 
     def damaged():
-        data = bytearray(good)
-        data[5000] ^= 1
+        with_options("--sequence", "6")
+        data = bytearray(db.read_bytes())
+        data[4100] ^= 1
         os.replace(write(tmp_path / "x", bytes(data)), db)
 
     for spoil, complaint in (
@@ -225,6 +226,64 @@ def test_reload_under_load_loses_nothing(release, serve, keys, tmp_path):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.fixture(scope="module")
+def large_db(release, keys, tmp_path_factory):
+    """Large enough that its check takes a while."""
+    path = tmp_path_factory.mktemp("large") / "l.db"
+    text = "".join(f"person {i} x\n" for i in range(600000))
+    build(release, keys, path, text, "--lines", "--sequence", "10")
+    return path
+
+
+def test_answers_while_the_next_database_is_checked(release, serve, keys, tmp_path, large_db):
+    db = tmp_path / "l.db"
+    build(release, keys, db, rows("old"))
+    server = serve(release, db)
+    os.link(large_db, tmp_path / "next")
+    os.replace(tmp_path / "next", db)
+    server.log = b""
+    server.process.send_signal(signal.SIGHUP)
+    assert ask(server, "old 1 GJ-old") == VALID and b"reload" not in server.log
+    server.wait_for(rb"event=reloaded sequence=10 entries=600000")
+    assert ask(server, "person 599999 x") == VALID
+
+
+def test_ends_while_the_next_database_is_checked(release, serve, keys, tmp_path, large_db):
+    db = tmp_path / "l.db"
+    build(release, keys, db, rows("old"))
+    server = serve(release, db)
+    os.link(large_db, tmp_path / "next")
+    os.replace(tmp_path / "next", db)
+    server.process.send_signal(signal.SIGHUP)
+    start = time.monotonic()
+    server.stop()
+    assert time.monotonic() - start < 5
+
+
+def test_damage_that_only_the_full_check_sees(release, keys, tmp_path, serve):
+    db = tmp_path / "l.db"
+    build(release, keys, db, rows("a", "b"))
+    data = bytearray(db.read_bytes())
+    data[-4096] ^= 1  # a Merkle node: no look-up reads it
+    db.write_bytes(data)
+    done = release("server", "--legacy", "--anonymous", "--listen", "127.0.0.1:0", "--db", db, "--authority",
+                   keys.authority_pub, "--key", keys.server, timeout=20)
+    assert done.returncode == 2 and "Merkle" in done.err
+    server = serve(release, db, "--quick")
+    assert ask(server, "a 1 GJ-a") == VALID
+
+
+def test_populate_and_lock(dlv, serve, small_db):
+    server = serve(dlv, small_db, "--populate", "--lock", "--workers", "1")
+    assert ask(server) == VALID
+    locked = 0
+    for pid in server.children():
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        locked = max(locked, int(status.split("VmLck:")[1].split()[0]) * 1024)
+    # AddressSanitizer makes mlock do nothing.
+    assert dlv.is_sanitized or locked >= small_db.stat().st_size
 
 
 def test_valid_until_passes_while_serving(release, serve, keys, tmp_path):
