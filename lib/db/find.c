@@ -22,31 +22,20 @@ static void bucket_range(const struct db *db, const uint8_t *key, uint64_t *low,
         *low = *high;
 }
 
-/* A bucket is short, and its keys are next to each other: counting those below is faster than
- * halving, because no comparison waits for another. */
-#define SCAN_MAX 16
-
 static int search(const struct db *db, const uint8_t *key, uint64_t low, uint64_t high,
                   uint64_t *at) {
     uint64_t head = load_be64(key);
-    while (high - low > SCAN_MAX) {
+    while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        if (compare(db->keys + middle * DB_KEY_LEN, key, head) < 0)
+        int order = compare(db->keys + middle * DB_KEY_LEN, key, head);
+        if (order == 0) {
+            *at = middle;
+            return 1;
+        }
+        if (order < 0)
             low = middle + 1;
         else
-            high = middle + 1; /* it may be the one */
-    }
-    uint64_t below = 0;
-    for (uint64_t i = low; i < high; i++)
-        below += load_be64(db->keys + i * DB_KEY_LEN) < head;
-    low += below;
-    while (low < high) {
-        int order = compare(db->keys + low * DB_KEY_LEN, key, head);
-        if (order >= 0) {
-            *at = low;
-            return order == 0;
-        }
-        low++;
+            high = middle;
     }
     *at = low;
     return 0;
