@@ -9,7 +9,7 @@
 #include "crypto/rsa_key.h"
 #include "db/build.h"
 #include "db/open.h"
-#include "record/registry.h"
+#include "db/rows.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,6 +59,7 @@ struct job {
     struct csv_reader reader;
     struct registry registry;
     struct rejects rejects;
+    struct rows rows;
     struct db_builder *builder;
     uint64_t row_count;
     struct timespec start;
@@ -102,20 +103,44 @@ static int reject(struct job *job, const struct csv_row *row, const char *reason
     return EXIT_OK;
 }
 
-static int add_row(struct job *job, const struct csv_row *row) {
+/* Says why a row that was read well makes no entries. */
+static int reject_row(struct job *job, const struct csv_row *row) {
     struct registry_entry entries[REGISTRY_ENTRIES_MAX];
     struct error error;
-    int count = is_lines ? registry_line(row, entries, &error)
-                         : registry_row(&job->registry, row, entries, &error);
-    if (count < 0)
-        return reject(job, row, error.text);
-    for (int i = 0; i < count; i++) {
-        if (db_build_add(job->builder, entries[i].digest, &entries[i].licence, row->line, &error))
+    if (is_lines)
+        registry_line(row, entries, &error);
+    else
+        registry_row(&job->registry, row, entries, &error);
+    return reject(job, row, error.text);
+}
+
+static int add_item(struct job *job, const struct rows_item *item) {
+    const struct csv_row *row = &item->row;
+    struct error error;
+    if (row->reason != NULL)
+        return reject(job, row, row->reason);
+    if (item->entry_count < 0)
+        return reject_row(job, row);
+    for (int i = 0; i < item->entry_count; i++) {
+        const struct registry_entry *entry = &item->entries[i];
+        if (db_build_add(job->builder, entry->digest, &entry->licence, row->line, &error) != 0)
             return trouble("%s:%llu: %s", job->input, (unsigned long long)row->line, error.text);
     }
     if (++job->row_count % ROWS_PER_REPORT == 0)
         show_progress(job, "reading", job->row_count, 0);
     return EXIT_OK;
+}
+
+/* Hashes the rows collected and adds their entries, in order. */
+static int add_rows(struct job *job) {
+    struct rows *rows = &job->rows;
+    int status = EXIT_OK;
+    rows_hash(rows, is_lines ? NULL : &job->registry, job->settings.lookup_key,
+              job->settings.thread_count);
+    for (unsigned i = 0; status == EXIT_OK && i < rows->count; i++)
+        status = add_item(job, &rows->items[i]);
+    rows_clear(rows);
+    return status;
 }
 
 static int read_header_row(struct job *job, struct csv_row *row) {
@@ -139,11 +164,12 @@ static int read_rows(struct job *job) {
     int status = is_lines ? EXIT_OK : read_header_row(job, &row);
     while (status == EXIT_OK) {
         int result = csv_reader_next(&job->reader, &row);
-        if (result == CSV_END)
-            return EXIT_OK;
         if (result == ERR_SYSTEM)
             return trouble("%s: %m", job->input);
-        status = result == CSV_BAD ? reject(job, &row, row.reason) : add_row(job, &row);
+        if (result == CSV_END)
+            return add_rows(job);
+        if (!rows_add(&job->rows, &row))
+            status = add_rows(job);
     }
     return status;
 }

@@ -62,7 +62,7 @@ static int spill(struct db_builder *builder, struct error *error) {
     return code;
 }
 
-int db_build_add(struct db_builder *builder, const uint8_t digest[SHA256_LEN],
+int db_build_add(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
                  const struct licence *licence, uint64_t line, struct error *error) {
     if (builder->count == builder->capacity) {
         int code = spill(builder, error);
@@ -70,7 +70,7 @@ int db_build_add(struct db_builder *builder, const uint8_t digest[SHA256_LEN],
             return code;
     }
     struct sort_entry *entry = &builder->entries[builder->count++];
-    lookup_key_apply(builder->settings->lookup_key, digest, entry->sort_key);
+    memcpy(entry->sort_key, key, DB_KEY_LEN);
     for (int i = 0; i < 8; i++)
         entry->sort_key[DB_KEY_LEN + i] = (uint8_t)(line >> (56 - 8 * i));
     db_attributes_encode(entry->attributes, licence);

@@ -13,7 +13,7 @@
 struct db_build_settings {
     const char *path;                    /* where the file is to appear */
     const struct rsa_private *authority; /* signs; 2048 bits or more */
-    const struct lookup_key *lookup_key; /* NULL: a plain database */
+    const struct lookup_key *lookup_key; /* the keys' (the header names it); NULL: plain */
     struct class_names class_names;
     uint64_t sequence;
     int64_t created_s;
@@ -43,8 +43,9 @@ struct db_builder;
 int db_build_open(struct db_builder **builder, const struct db_build_settings *settings,
                   struct error *error);
 
-/* Adds an entry; `line` says where it came from. 0, ERR_MEMORY or ERR_LIMIT. */
-int db_build_add(struct db_builder *builder, const uint8_t digest[SHA256_LEN],
+/* Adds an entry under its stored key (lookup_key_apply); `line` says where it came from. 0, or a
+ * negative code with the reason. */
+int db_build_add(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
                  const struct licence *licence, uint64_t line, struct error *error);
 
 /* Sorts, writes, signs and puts the file in place. ERR_CONFLICT where two entries have one key but
