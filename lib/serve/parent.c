@@ -85,11 +85,17 @@ static int check_sequence(const struct parent *parent, const struct db_header *n
                      (unsigned long long)parent->header.sequence);
 }
 
+/* In a child: ends with the parent, in whatever way that ends, even if it already has. */
+static void die_with_parent(pid_t parent_pid) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent_pid)
+        _exit(2);
+}
+
 /* In a process of its own, so that the parent stays there for signals: verifies the open database,
  * says what is wrong, and ends. */
 static void run_checker(const struct serve_settings *settings, const struct db *next, int reason) {
     struct error error;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     int code = verify(settings, next, &error);
     if (code != 0 && write(reason, error.text, strlen(error.text)) < 0)
         _exit(3);
@@ -106,9 +112,12 @@ static int start_checker(struct parent *parent, int fd, struct error *error) {
     if (code == 0 && pipe2(reason, O_CLOEXEC | O_NONBLOCK) != 0)
         code = error_set_errno(error, "pipe");
     if (code == 0) {
+        pid_t own_pid = getpid();
         parent->checker = fork();
-        if (parent->checker == 0)
+        if (parent->checker == 0) {
+            die_with_parent(own_pid);
             run_checker(parent->settings, &next, reason[1]);
+        }
         if (parent->checker < 0) {
             code = error_set_errno(error, "fork");
             parent->checker = 0;
@@ -224,10 +233,11 @@ static void close_others(const int *keep, unsigned keep_count) {
 static pid_t start_key_holder(struct parent *parent, unsigned k) {
     int channels[SERVE_PROCESSES_MAX];
     unsigned count = parent->settings->worker_count;
+    pid_t own_pid = getpid();
     pid_t pid = fork();
     if (pid != 0)
         return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    die_with_parent(own_pid);
     for (unsigned w = 0; w < count; w++)
         channels[w] = parent->requests[w][k][1];
     close_others(channels, count);
@@ -240,10 +250,11 @@ static pid_t start_worker(struct parent *parent, unsigned w, int order_end) {
                                        .orders = order_end,
                                        .key_holder_count = parent->settings->key_holder_count};
     int keep[SERVE_PROCESSES_MAX + 2] = {parent->listener, order_end};
+    pid_t own_pid = getpid();
     pid_t pid = fork();
     if (pid != 0)
         return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    die_with_parent(own_pid);
     for (unsigned k = 0; k < channels.key_holder_count; k++) {
         channels.key_holders[k] = parent->requests[w][k][0];
         keep[2 + k] = channels.key_holders[k];
