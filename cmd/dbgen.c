@@ -14,14 +14,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define BAD_ROWS_SHOWN 10
 #define ROWS_PER_REPORT (1u << 17)
+#define SECONDS_BETWEEN_LINES 10
 
 static const char *sign, *output, *sequence_text, *created_text, *valid_days_text, *utc_offset_text,
     *classes_text, *lookup_key_path, *rejects_path, *memory_text, *tmp, *threads_text;
@@ -63,7 +66,11 @@ struct job {
     struct db_builder *builder;
     uint64_t row_count;
     struct timespec start;
-    bool shows_progress;
+    bool is_terminal;
+    const char *phase;  /* what progress was shown of last */
+    double phase_start; /* seconds since `start` */
+    double last_line;
+    off_t input_size; /* 0: a pipe */
 };
 
 static double seconds_since(const struct timespec *start) {
@@ -72,20 +79,50 @@ static double seconds_since(const struct timespec *start) {
     return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
 }
 
+/* What is done of a phase, from 0 to 1; 0 where it cannot be known (a pipe). */
+static double phase_done(const struct job *job, uint64_t done, uint64_t total) {
+    double fraction = 0;
+    if (total > 0)
+        fraction = (double)done / (double)total;
+    else if (job->input_size > 0)
+        fraction = (double)job->reader.bytes_read / (double)job->input_size;
+    return fraction < 1 ? fraction : 1;
+}
+
+/* A bar that is redrawn on a terminal; a line now and then elsewhere. Called from several threads.
+ */
 static void show_progress(void *context, const char *phase, uint64_t done, uint64_t total) {
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     struct job *job = context;
-    if (!job->shows_progress)
-        return;
-    if (total == 0)
-        fprintf(stderr, "\r\033[K%s: %llu rows, %.0f a second", phase, (unsigned long long)done,
-                (double)done / (seconds_since(&job->start) + 1e-9));
-    else
-        fprintf(stderr, "\r\033[K%s: %llu of %llu entries", phase, (unsigned long long)done,
-                (unsigned long long)total);
+    char text[128], left[32] = "";
+    pthread_mutex_lock(&mutex);
+    double now = seconds_since(&job->start);
+    if (job->phase != phase) {
+        job->phase = phase;
+        job->phase_start = now;
+    }
+    double elapsed = now - job->phase_start + 1e-9;
+    double fraction = phase_done(job, done, total);
+    snprintf(text, sizeof text, "%s: %llu %s, %.0f a second", phase, (unsigned long long)done,
+             total > 0 ? "entries" : "rows", (double)done / elapsed);
+    if (fraction > 0.01) {
+        unsigned seconds = (unsigned)(elapsed * (1 - fraction) / fraction);
+        snprintf(left, sizeof left, ", %.0f %%, %u:%02u left", 100 * fraction, seconds / 60,
+                 seconds % 60);
+    }
+    if (job->is_terminal) {
+        int filled = (int)(20 * fraction);
+        fprintf(stderr, "\r\033[K[%.*s%.*s] %s%s", filled, "####################", 20 - filled,
+                "....................", text, left);
+    } else if (now - job->last_line >= SECONDS_BETWEEN_LINES) {
+        job->last_line = now;
+        fprintf(stderr, "dlv dbgen: %s%s\n", text, left);
+    }
+    pthread_mutex_unlock(&mutex);
 }
 
 static void clear_progress(const struct job *job) {
-    if (job->shows_progress)
+    if (job->is_terminal)
         fputs("\r\033[K", stderr);
 }
 
@@ -335,7 +372,7 @@ static int run(int operand_count, char **operands) {
     bool is_stdin = strcmp(operands[0], "-") == 0;
     job.input = is_stdin ? "standard input" : operands[0];
     clock_gettime(CLOCK_MONOTONIC, &job.start);
-    job.shows_progress = isatty(STDERR_FILENO);
+    job.is_terminal = isatty(STDERR_FILENO);
 
     int status = prepare(&job);
     if (status == EXIT_OK && rejects_path == NULL) {
@@ -347,6 +384,9 @@ static int run(int operand_count, char **operands) {
         if (fd < 0) {
             status = trouble("%s: %m", operands[0]);
         } else {
+            struct stat file;
+            if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode))
+                job.input_size = file.st_size;
             csv_reader_init(&job.reader, fd, is_lines);
             rejects_init(&job.rejects, rejects_path);
             status = build(&job);

@@ -146,6 +146,26 @@ def test_bad_resources(dlv, keys, tmp_path, option, value):
     assert not list(tmp_path.iterdir())
 
 
+def test_progress_on_a_terminal(release, keys, tmp_path):
+    import pty
+    path = tmp_path / "registry.csv"
+    path.write_text("".join(f"person {i} x\n" for i in range(300000)))
+    main, child = pty.openpty()
+    process = subprocess.Popen([release.path, "dbgen", "--lines", "--sign", keys.authority, "-o",
+                                tmp_path / "l.db", path], stderr=child, stdout=subprocess.DEVNULL)
+    os.close(child)
+    shown = b""
+    try:
+        while piece := os.read(main, 65536):
+            shown += piece
+    except OSError:
+        pass  # the terminal's other end is closed
+    assert process.wait() == 0
+    for phase in (b"reading: 131072 rows,", b"sorting:", b"writing:", b"hashing:", b"%", b" left"):
+        assert phase in shown
+    assert shown.endswith(b"\r\x1b[K") and b"\n" not in shown  # nothing of it stays
+
+
 def test_temporary_folder(release, keys, tmp_path):
     text = "".join(f"person {i} x\n" for i in range(200000))
     for tmp in (tmp_path / "none", "/proc"):
