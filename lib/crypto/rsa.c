@@ -62,11 +62,6 @@ int rsa_generate(struct rsa_private *key, unsigned bits, struct random *random) 
     return 1;
 }
 
-size_t rsa_oaep_max(size_t n_len, enum rsa_hash hash) {
-    size_t overhead = 2 * (hash == RSA_SHA1 ? 20 : 32) + 2;
-    return n_len < overhead ? 0 : n_len - overhead;
-}
-
 int rsa_oaep_encrypt(const struct rsa_public *key, enum rsa_hash hash, const void *label,
                      size_t label_len, const br_prng_class **prng, const void *message,
                      size_t message_len, uint8_t *ciphertext) {

@@ -47,9 +47,6 @@ int rsa_private_is_consistent(const struct rsa_private *key);
 /* A new key, exponent 65537. `bits` is even, 1024 to 4096. 1, or 0 if BearSSL refuses. */
 int rsa_generate(struct rsa_private *key, unsigned bits, struct random *random);
 
-/* Longest message that OAEP takes under a modulus of `n_len` bytes. */
-size_t rsa_oaep_max(size_t n_len, enum rsa_hash hash);
-
 /* OAEP encryption of `message` into `ciphertext`, key->n_len bytes. `prng` supplies the seed.
  * 1, or 0 where the message is too long for the key. */
 int rsa_oaep_encrypt(const struct rsa_public *key, enum rsa_hash hash, const void *label,

@@ -62,12 +62,3 @@ void merkle_block(uint8_t node[MERKLE_NODE_LEN], const uint8_t *keys, const uint
         count = level_up(nodes, nodes, count);
     memcpy(node, nodes, MERKLE_NODE_LEN);
 }
-
-void merkle_fill(uint8_t *nodes, uint64_t count) {
-    uint64_t level = merkle_block_count(count);
-    while (level > 1) {
-        uint8_t *above = nodes + level * MERKLE_NODE_LEN;
-        level = level_up(above, nodes, level);
-        nodes = above;
-    }
-}

@@ -30,8 +30,4 @@ void merkle_parent(uint8_t node[MERKLE_NODE_LEN], const uint8_t *level, uint64_t
 void merkle_block(uint8_t node[MERKLE_NODE_LEN], const uint8_t *keys, const uint8_t *attributes,
                   size_t leaf_count);
 
-/* Fills in the stored levels above the lowest: `nodes` holds merkle_block_count(count) nodes and
- * has room for merkle_stored_nodes(count). The last one is the root. */
-void merkle_fill(uint8_t *nodes, uint64_t count);
-
 #endif

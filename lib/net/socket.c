@@ -207,11 +207,3 @@ void net_local_address(int fd, char text[NET_ADDRESS_SIZE]) {
         len = 0;
     format_address(&address, len, text);
 }
-
-void net_peer_address(int fd, char text[NET_ADDRESS_SIZE]) {
-    struct sockaddr_storage address;
-    socklen_t len = sizeof address;
-    if (getpeername(fd, (struct sockaddr *)&address, &len) != 0)
-        len = 0;
-    format_address(&address, len, text);
-}

@@ -37,8 +37,7 @@ ssize_t net_receive(int fd, void *bytes, size_t max, int64_t deadline_ms);
  * ERR_SYSTEM with the reason. */
 int net_listen(const char *host, const char *port, struct error *error);
 
-/* The socket's own address, or its peer's, as "127.0.0.1:8080" or "[::1]:8080". */
+/* The socket's own address, as "127.0.0.1:8080" or "[::1]:8080". */
 void net_local_address(int fd, char text[NET_ADDRESS_SIZE]);
-void net_peer_address(int fd, char text[NET_ADDRESS_SIZE]);
 
 #endif
