@@ -83,7 +83,7 @@ enum csv_result csv_parse(const char *bytes, size_t len, int is_last, char *scra
         ++*lines;
         break;
     }
-    for (size_t i = 0; has_doubled >> i != 0 && i < row->field_count; i++) {
+    for (size_t i = 0; has_doubled != 0 && i < row->field_count; i++) {
         if (!(has_doubled >> i & 1))
             continue;
         size_t copy_len = undouble(scratch, row->fields[i].text, row->fields[i].len);

@@ -69,6 +69,9 @@ static void test_csv(void) {
     check_csv("\"a\nb\nc\n", "1! 2:b 3:c ");
     check_csv("x\n\"a\nb\"c\nd\n", "1:x 2! 3! 4:d ");
     check_csv("a,\"b\n", "1! ");
+    /* As many fields as there may be, the last one with a doubled mark; and one more. */
+    check_csv(",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\"\"\"\"\n", "1:|||||||||||||||||||||||||||||||\" ");
+    check_csv(",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n", "1! ");
 }
 
 static void test_long_rows(void) {
