@@ -1,4 +1,4 @@
-/* Opening a database as verify, client and server all do. */
+/* Opening a database for questions on the command line, and citing it. */
 #ifndef DLV_CMD_DATABASE_H
 #define DLV_CMD_DATABASE_H
 
