@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,13 +28,14 @@
 #define SECONDS_BETWEEN_LINES 10
 
 static const char *sign, *output, *sequence_text, *created_text, *valid_days_text, *utc_offset_text,
-    *classes_text, *lookup_key_path, *rejects_path, *memory_text, *tmp, *threads_text;
+    *classes_text, *lookup_key_path, *rejects_path, *memory_text, *tmp, *threads_text, *base_path;
 static bool is_lines, skip_bad;
 
 static const struct option options[] = {
     {"sign", 's', "KEY", &sign, NULL, "the authority's private key"},
     {"output", 'o', "FILE", &output, NULL, "the database; replaced only when the new one is whole"},
     {"lines", 'l', NULL, NULL, &is_lines, "plain records, one a line, all valid, instead of CSV"},
+    {"base", 'b', "DB", &base_path, NULL, "the release before; the CSV is a list of changes to it"},
     {"lookup-key", 0, "FILE", &lookup_key_path, NULL, "make a keyed database"},
     {"sequence", 0, "N", &sequence_text, NULL,
      "default: one more than that of the file replaced, else 1"},
@@ -41,9 +43,9 @@ static const struct option options[] = {
     {"valid-days", 0, "N", &valid_days_text, NULL,
      "refused N days after --created; default 30, 0: never"},
     {"utc-offset", 0, "OFFSET", &utc_offset_text, NULL,
-     "the authority's, such as +05:30, where its days begin; default Z"},
+     "the authority's, such as +05:30, where its days begin; default Z, or the base's"},
     {"classes", 0, "NAMES", &classes_text, NULL,
-     "the authority's vehicle classes, 16 at most, separated by commas; default India's"},
+     "the authority's vehicle classes, 16 at most, separated by commas; default India's, or the base's"},
     {"skip-bad", 0, NULL, NULL, &skip_bad, "leave bad rows out instead of failing"},
     {"rejects", 0, "FILE", &rejects_path, NULL,
      "where bad rows go, with line and reason; default OUTPUT.rejects"},
@@ -62,7 +64,11 @@ struct job {
     struct csv_reader reader;
     struct registry registry;
     struct rejects rejects;
-    struct rows rows;
+    struct rows rows[2];
+    struct rows *filling; /* being read */
+    struct rows *hashing; /* by `parallel` */
+    struct parallel parallel;
+    struct db_base base;
     struct db_builder *builder;
     uint64_t row_count;
     struct timespec start;
@@ -70,7 +76,10 @@ struct job {
     const char *phase;  /* what progress was shown of last */
     double phase_start; /* seconds since `start` */
     double last_line;
-    off_t input_size; /* 0: a pipe */
+    int input_fd;
+    struct stat input_status; /* when it was opened */
+    off_t input_size;         /* 0: a pipe */
+    int output_fd;            /* the file that is to be replaced, locked; -1: there is none */
 };
 
 static double seconds_since(const struct timespec *start) {
@@ -160,7 +169,12 @@ static int add_item(struct job *job, const struct rows_item *item) {
         return reject_row(job, row);
     for (int i = 0; i < item->entry_count; i++) {
         const struct registry_entry *entry = &item->entries[i];
-        if (db_build_add(job->builder, entry->digest, &entry->licence, row->line, &error) != 0)
+        int code =
+            entry->is_removal
+                ? db_build_remove(job->builder, entry->digest,
+                                  (enum licence_kind)entry->licence.kind, row->line, &error)
+                : db_build_add(job->builder, entry->digest, &entry->licence, row->line, &error);
+        if (code != 0)
             return trouble("%s:%llu: %s", job->input, (unsigned long long)row->line, error.text);
     }
     if (++job->row_count % ROWS_PER_REPORT == 0)
@@ -168,15 +182,19 @@ static int add_item(struct job *job, const struct rows_item *item) {
     return EXIT_OK;
 }
 
-/* Hashes the rows collected and adds their entries, in order. */
-static int add_rows(struct job *job) {
-    struct rows *rows = &job->rows;
+/* Lets the rows just read be hashed while further ones are read, and adds the entries of those
+ * hashed meanwhile, in order. */
+static int turn_rows(struct job *job) {
     int status = EXIT_OK;
-    rows_hash(rows, is_lines ? NULL : &job->registry, job->settings.lookup_key,
-              job->settings.thread_count);
-    for (unsigned i = 0; status == EXIT_OK && i < rows->count; i++)
-        status = add_item(job, &rows->items[i]);
-    rows_clear(rows);
+    parallel_wait(&job->parallel);
+    struct rows *hashed = job->hashing;
+    job->hashing = job->filling;
+    job->filling = hashed;
+    rows_hash(job->hashing, is_lines ? NULL : &job->registry, job->settings.lookup_key,
+              &job->parallel);
+    for (unsigned i = 0; status == EXIT_OK && i < hashed->count; i++)
+        status = add_item(job, &hashed->items[i]);
+    rows_clear(hashed);
     return status;
 }
 
@@ -191,24 +209,62 @@ static int read_header_row(struct job *job, struct csv_row *row) {
                        job->input);
     if (result == CSV_BAD)
         return trouble("%s:1: header row: %s", job->input, row->reason);
-    if (registry_header(&job->registry, &job->settings.class_names, row, &error) != 0)
+    if (registry_header(&job->registry, &job->settings.class_names, base_path != NULL, row,
+                        &error) != 0)
         return trouble("%s:%llu: %s", job->input, (unsigned long long)row->line, error.text);
+    job->settings.names_documents = registry_names_documents(&job->registry);
     return EXIT_OK;
 }
 
 static int read_rows(struct job *job) {
     static struct csv_row row;
     int status = is_lines ? EXIT_OK : read_header_row(job, &row);
-    while (status == EXIT_OK) {
-        int result = csv_reader_next(&job->reader, &row);
+    int result = CSV_ROW;
+    parallel_open(&job->parallel, job->settings.thread_count);
+    while (status == EXIT_OK && result != CSV_END) {
+        result = csv_reader_next(&job->reader, &row);
         if (result == ERR_SYSTEM)
-            return trouble("%s: %m", job->input);
-        if (result == CSV_END)
-            return add_rows(job);
-        if (!rows_add(&job->rows, &row))
-            status = add_rows(job);
+            status = trouble("%s: %m", job->input);
+        else if (result == CSV_END)
+            status = turn_rows(job);
+        else if (!rows_add(job->filling, &row))
+            status = turn_rows(job);
     }
+    if (status == EXIT_OK)
+        status = turn_rows(job); /* those that were hashed last */
+    parallel_close(&job->parallel);
     return status;
+}
+
+/* A registry that was written to meanwhile may have been read half old, half new. */
+static int check_unchanged(const struct job *job) {
+    struct stat now;
+    const struct stat *then = &job->input_status;
+    if (job->input_size == 0)
+        return EXIT_OK;
+    if (fstat(job->input_fd, &now) != 0)
+        return trouble("%s: %m", job->input);
+    if (now.st_size != then->st_size || now.st_mtim.tv_sec != then->st_mtim.tv_sec ||
+        now.st_mtim.tv_nsec != then->st_mtim.tv_nsec)
+        return trouble("%s: changed while it was read; nothing was written", job->input);
+    return EXIT_OK;
+}
+
+/* Rows that contradict each other, or a base: which line, and why. */
+static int report_conflict(const struct job *job, const struct db_build_summary *summary) {
+    if (summary->conflict_count > 0)
+        return trouble(
+            "%s:%llu: the %s is that of line %llu, but %s differ "
+            "(%llu such entries; nothing was written)",
+            job->input, (unsigned long long)summary->conflict_lines[1],
+            kind_name(summary->conflict_kind), (unsigned long long)summary->conflict_lines[0],
+            base_path ? "operation, status, dates or classes" : "status, dates or classes",
+            (unsigned long long)summary->conflict_count);
+    return trouble("%s:%llu: the %s to be removed is not in %s (%llu such entries; nothing was "
+                   "written)",
+                   job->input, (unsigned long long)summary->absent_line,
+                   kind_name(summary->absent_kind), base_path,
+                   (unsigned long long)summary->absent_count);
 }
 
 static int finish(struct job *job) {
@@ -220,12 +276,7 @@ static int finish(struct job *job) {
     job->builder = NULL;
     clear_progress(job);
     if (code == ERR_CONFLICT)
-        return trouble("%s:%llu: the %s is that of line %llu, but status, dates or classes differ "
-                       "(%llu such entries; nothing was written)",
-                       job->input, (unsigned long long)summary.conflict_lines[1],
-                       kind_name(summary.conflict_kind),
-                       (unsigned long long)summary.conflict_lines[0],
-                       (unsigned long long)summary.conflict_count);
+        return report_conflict(job, &summary);
     if (code == ERR_FORMAT)
         return trouble("%s: %s", job->input, error.text);
     if (code != 0)
@@ -248,22 +299,58 @@ static int finish(struct job *job) {
     return finish_output();
 }
 
-/* Sequence number: given, or one more than that of the database to be replaced. */
-static int choose_sequence(struct job *job) {
-    struct db_header old;
+/* One dbgen at a time works on an output: the lock is on the file that it is going to replace.
+ * Where there is none yet, none may appear meanwhile (settings.is_new). */
+static int lock_output(struct job *job) {
+    struct stat locked, named;
+    job->output_fd = open(output, O_RDONLY | O_CLOEXEC);
+    job->settings.is_new = job->output_fd < 0 && errno == ENOENT;
+    if (job->settings.is_new)
+        return EXIT_OK;
+    if (job->output_fd < 0)
+        return trouble("%s: %m", output);
+    if (flock(job->output_fd, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK ? trouble("%s: another dbgen is at work on it", output)
+                                    : trouble("%s: cannot be locked: %m", output);
+    if (fstat(job->output_fd, &locked) != 0 || stat(output, &named) != 0 ||
+        locked.st_ino != named.st_ino || locked.st_dev != named.st_dev)
+        return trouble("%s: was replaced just now by another dbgen", output);
+    return EXIT_OK;
+}
+
+/* What this release follows: the later of the file to be replaced and the base. */
+static int read_predecessor(const struct job *job, struct db_header *predecessor,
+                            const char **name) {
     struct error error;
-    unsigned long long sequence;
-    int code = db_read_header(&old, output, &error);
-    if (code == ERR_SYSTEM && errno == ENOENT)
-        old.sequence = 0;
-    else if (code != 0)
+    memset(predecessor, 0, sizeof *predecessor);
+    *name = output;
+    if (!job->settings.is_new && db_read_header(predecessor, output, &error) != 0)
         return trouble("%s (it is not replaced; remove it or choose another --output)", error.text);
-    if (!option_count("sequence", sequence_text, 1, INT64_MAX, old.sequence + 1, &sequence))
+    if (base_path != NULL && job->base.header.sequence >= predecessor->sequence) {
+        *predecessor = job->base.header;
+        *name = base_path;
+    }
+    return EXIT_OK;
+}
+
+/* Sequence number and time of creation: given, or those that follow. */
+static int choose_release(struct job *job) {
+    struct db_header before;
+    const char *name;
+    char text[TIME_TEXT_SIZE];
+    unsigned long long sequence;
+    if (read_predecessor(job, &before, &name) != EXIT_OK ||
+        !option_count("sequence", sequence_text, 1, INT64_MAX, before.sequence + 1, &sequence))
         return EXIT_TROUBLE;
-    if (sequence < old.sequence)
-        return trouble("--sequence %llu is behind %llu of %s, which it would replace", sequence,
-                       (unsigned long long)old.sequence, output);
+    if (sequence < before.sequence || (name == base_path && sequence == before.sequence))
+        return trouble("--sequence %llu is behind %llu of %s, which it would follow", sequence,
+                       (unsigned long long)before.sequence, name);
     job->settings.sequence = sequence;
+    if (created_text == NULL && job->settings.created_s < before.created_s) {
+        time_format(text, before.created_s, before.utc_offset_s);
+        return trouble("the clock is behind: %s was created %s (set the clock, or give --created)",
+                       name, text);
+    }
     return EXIT_OK;
 }
 
@@ -323,17 +410,28 @@ static int choose_resources(struct job *job) {
     return EXIT_OK;
 }
 
+static int open_base(struct job *job) {
+    struct error error;
+    if (db_base_open(&job->base, base_path, &job->authority.public, job->settings.lookup_key,
+                     &error) != 0)
+        return trouble("%s", error.text);
+    job->settings.base = &job->base;
+    job->settings.class_names = job->base.header.class_names;
+    job->settings.utc_offset_s = job->base.header.utc_offset_s;
+    return EXIT_OK;
+}
+
 static int prepare(struct job *job) {
     struct error error;
     if (sign == NULL || output == NULL)
         return usage_error("--sign and --output are needed");
+    if (base_path != NULL && (is_lines || classes_text != NULL || utc_offset_text != NULL))
+        return usage_error("--base takes CSV, and brings its own classes and UTC offset: no "
+                           "--lines, --classes or --utc-offset");
     job->settings.class_names = class_names_default;
     if (classes_text != NULL && class_names_parse(&job->settings.class_names, classes_text) != 0)
         return usage_error("--classes \"%s\" is not a list of at most 16 names of A-Z, 0-9 and -",
                            classes_text);
-    if (choose_times(job) != EXIT_OK || choose_resources(job) != EXIT_OK ||
-        choose_sequence(job) != EXIT_OK)
-        return EXIT_TROUBLE;
     if (rsa_private_load(&job->authority, sign, 2048, &error) != 0)
         return trouble("%s", error.text);
     if (lookup_key_path != NULL && lookup_key_load(&job->lookup_key, lookup_key_path, &error) != 0)
@@ -343,7 +441,12 @@ static int prepare(struct job *job) {
     job->settings.lookup_key = lookup_key_path != NULL ? &job->lookup_key : NULL;
     job->settings.progress = show_progress;
     job->settings.progress_context = job;
-    return EXIT_OK;
+    if (base_path != NULL && open_base(job) != EXIT_OK)
+        return EXIT_TROUBLE;
+    if (choose_times(job) != EXIT_OK || choose_resources(job) != EXIT_OK ||
+        lock_output(job) != EXIT_OK)
+        return EXIT_TROUBLE;
+    return choose_release(job);
 }
 
 static int build(struct job *job) {
@@ -352,6 +455,8 @@ static int build(struct job *job) {
         return trouble("%s", error.text);
     int status = read_rows(job);
     clear_progress(job);
+    if (status == EXIT_OK)
+        status = check_unchanged(job);
     if (rejects_close(&job->rejects, &error) != 0)
         status = trouble("%s", error.text);
     if (status == EXIT_OK && job->rejects.count > 0 && !skip_bad)
@@ -361,6 +466,21 @@ static int build(struct job *job) {
     if (status == EXIT_OK)
         status = finish(job);
     db_build_abort(job->builder);
+    return status;
+}
+
+/* `path` NULL: standard input. */
+static int run_build(struct job *job, const char *path) {
+    job->input_fd = path == NULL ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (job->input_fd < 0)
+        return trouble("%s: %m", path);
+    if (fstat(job->input_fd, &job->input_status) == 0 && S_ISREG(job->input_status.st_mode))
+        job->input_size = job->input_status.st_size;
+    csv_reader_init(&job->reader, job->input_fd, is_lines);
+    rejects_init(&job->rejects, rejects_path);
+    int status = build(job);
+    if (path != NULL)
+        close(job->input_fd);
     return status;
 }
 
@@ -374,26 +494,19 @@ static int run(int operand_count, char **operands) {
     clock_gettime(CLOCK_MONOTONIC, &job.start);
     job.is_terminal = isatty(STDERR_FILENO);
 
+    job.filling = &job.rows[0];
+    job.hashing = &job.rows[1];
+    job.output_fd = job.base.fd = -1;
     int status = prepare(&job);
     if (status == EXIT_OK && rejects_path == NULL) {
         snprintf(default_rejects, sizeof default_rejects, "%s.rejects", output);
         rejects_path = default_rejects;
     }
-    if (status == EXIT_OK) {
-        int fd = is_stdin ? STDIN_FILENO : open(operands[0], O_RDONLY | O_CLOEXEC);
-        if (fd < 0) {
-            status = trouble("%s: %m", operands[0]);
-        } else {
-            struct stat file;
-            if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode))
-                job.input_size = file.st_size;
-            csv_reader_init(&job.reader, fd, is_lines);
-            rejects_init(&job.rejects, rejects_path);
-            status = build(&job);
-            if (!is_stdin)
-                close(fd);
-        }
-    }
+    if (status == EXIT_OK)
+        status = run_build(&job, is_stdin ? NULL : operands[0]);
+    db_base_close(&job.base);
+    if (job.output_fd >= 0)
+        close(job.output_fd);
     wipe(&job.authority, sizeof job.authority);
     wipe(&job.lookup_key, sizeof job.lookup_key);
     return status;
@@ -402,8 +515,10 @@ static int run(int operand_count, char **operands) {
 const struct applet applet_dbgen = {
     .name = "dbgen",
     .summary = "build the signed database from the authority's registry",
-    .synopsis = "--sign authority.key -o licences.db [OPTION ...] registry.csv|-\n"
-                "--lines --sign authority.key -o licences.db [OPTION ...] records.txt|-",
+    .synopsis =
+        "--sign authority.key -o licences.db [OPTION ...] registry.csv|-\n"
+        "--base licences.db --sign authority.key -o licences.db [OPTION ...] changes.csv|-\n"
+        "--lines --sign authority.key -o licences.db [OPTION ...] records.txt|-",
     .options = options,
     .description =
         "The registry is CSV (RFC 4180, UTF-8) with a header row. Columns, in any order: name, phone,\n"
@@ -415,7 +530,13 @@ const struct applet applet_dbgen = {
         "input, --created and --sequence give the same bytes.\n\n"
         "A bad row is named by its line and kept, with the reason, in the rejects file; without\n"
         "--skip-bad the build then fails. Two rows with one record, number or document but different\n"
-        "status, dates or classes always make it fail. Equal ones are merged.",
+        "status, dates or classes always make it fail. Equal ones are merged.\n\n"
+        "--base makes the next release from the one before and a list of changes: a registry with one\n"
+        "column more, op, which is set (the row is new, or takes the place of the one with its name,\n"
+        "phone and licence) or delete. The result is, byte for byte, what the whole changed registry\n"
+        "would make. A row's old document cannot be told from a digest, so where the base has\n"
+        "documents the list needs the columns document and old_document, the one before. What is to\n"
+        "be removed must be there. Where two rows share a number or document, name both.",
     .needs_cryptography = true,
     .run = run,
 };

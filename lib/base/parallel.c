@@ -1,70 +1,111 @@
 #include "base/parallel.h"
 
-#include <pthread.h>
+#include <errno.h>
+#include <string.h>
 #include <unistd.h>
-
-struct job {
-    pthread_mutex_t mutex;
-    uint64_t next;
-    uint64_t count;
-    uint64_t piece;
-    uint64_t failed_first; /* where the first failed piece begins */
-    int code;
-    int (*work)(void *context, uint64_t first, uint64_t end);
-    void *context;
-};
 
 unsigned parallel_processors(void) {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online < 1 ? 1 : online > PARALLEL_THREADS_MAX ? PARALLEL_THREADS_MAX : (unsigned)online;
 }
 
-/* Takes the next piece. 1, or 0 where there is none. */
-static int take(struct job *job, uint64_t *first, uint64_t *end) {
-    pthread_mutex_lock(&job->mutex);
-    int is_taken = job->code == 0 && job->next < job->count;
-    if (is_taken) {
-        *first = job->next;
-        *end = job->count - *first < job->piece ? job->count : *first + job->piece;
-        job->next = *end;
+static int is_left(const struct parallel *parallel) {
+    return parallel->code == 0 && parallel->next < parallel->count;
+}
+
+/* Does pieces until none is left. Called and left with the mutex held. */
+static void help(struct parallel *parallel) {
+    parallel->busy_count++;
+    while (is_left(parallel)) {
+        uint64_t first = parallel->next;
+        uint64_t end =
+            parallel->count - first < parallel->piece ? parallel->count : first + parallel->piece;
+        parallel->next = end;
+        pthread_mutex_unlock(&parallel->mutex);
+        int code = parallel->work(parallel->context, first, end);
+        int error_number = errno;
+        pthread_mutex_lock(&parallel->mutex);
+        if (code < 0 && (parallel->code == 0 || first < parallel->failed_first)) {
+            parallel->code = code;
+            parallel->error_number = error_number;
+            parallel->failed_first = first;
+        }
     }
-    pthread_mutex_unlock(&job->mutex);
-    return is_taken;
+    if (--parallel->busy_count == 0)
+        pthread_cond_broadcast(&parallel->changed);
 }
 
 static void *run(void *argument) {
-    struct job *job = argument;
-    uint64_t first, end;
-    while (take(job, &first, &end)) {
-        int code = job->work(job->context, first, end);
-        if (code >= 0)
-            continue;
-        pthread_mutex_lock(&job->mutex);
-        if (job->code == 0 || first < job->failed_first) {
-            job->code = code;
-            job->failed_first = first;
-        }
-        pthread_mutex_unlock(&job->mutex);
+    struct parallel *parallel = argument;
+    pthread_mutex_lock(&parallel->mutex);
+    while (!parallel->is_over) {
+        if (is_left(parallel))
+            help(parallel);
+        else
+            pthread_cond_wait(&parallel->changed, &parallel->mutex);
     }
+    pthread_mutex_unlock(&parallel->mutex);
     return NULL;
 }
 
-int parallel_run(unsigned thread_count, uint64_t count, uint64_t piece,
-                 int (*work)(void *context, uint64_t first, uint64_t end), void *context) {
-    struct job job = {.mutex = PTHREAD_MUTEX_INITIALIZER,
-                      .count = count,
-                      .piece = piece,
-                      .work = work,
-                      .context = context};
-    pthread_t threads[PARALLEL_THREADS_MAX];
-    unsigned started = 0;
-    while (started + 1 < thread_count && started < PARALLEL_THREADS_MAX &&
-           (uint64_t)started * piece < count &&
-           pthread_create(&threads[started], NULL, run, &job) == 0)
-        started++;
-    run(&job);
-    while (started > 0)
-        pthread_join(threads[--started], NULL);
-    pthread_mutex_destroy(&job.mutex);
-    return job.code;
+void parallel_open(struct parallel *parallel, unsigned thread_count) {
+    memset(parallel, 0, sizeof *parallel);
+    pthread_mutex_init(&parallel->mutex, NULL);
+    pthread_cond_init(&parallel->changed, NULL);
+    while (parallel->thread_count + 1 < thread_count &&
+           parallel->thread_count < PARALLEL_THREADS_MAX &&
+           pthread_create(&parallel->threads[parallel->thread_count], NULL, run, parallel) == 0)
+        parallel->thread_count++;
+}
+
+void parallel_start(struct parallel *parallel, uint64_t count, uint64_t piece, parallel_work *work,
+                    void *context) {
+    pthread_mutex_lock(&parallel->mutex);
+    parallel->next = 0;
+    parallel->count = count;
+    parallel->piece = piece;
+    parallel->work = work;
+    parallel->context = context;
+    pthread_cond_broadcast(&parallel->changed);
+    pthread_mutex_unlock(&parallel->mutex);
+}
+
+int parallel_wait(struct parallel *parallel) {
+    pthread_mutex_lock(&parallel->mutex);
+    help(parallel);
+    while (parallel->busy_count > 0)
+        pthread_cond_wait(&parallel->changed, &parallel->mutex);
+    int code = parallel->code;
+    int error_number = parallel->error_number;
+    parallel->count = 0;
+    parallel->code = 0;
+    pthread_mutex_unlock(&parallel->mutex);
+    if (code != 0)
+        errno = error_number;
+    return code;
+}
+
+void parallel_close(struct parallel *parallel) {
+    parallel_wait(parallel);
+    pthread_mutex_lock(&parallel->mutex);
+    parallel->is_over = 1;
+    pthread_cond_broadcast(&parallel->changed);
+    pthread_mutex_unlock(&parallel->mutex);
+    while (parallel->thread_count > 0)
+        pthread_join(parallel->threads[--parallel->thread_count], NULL);
+    pthread_cond_destroy(&parallel->changed);
+    pthread_mutex_destroy(&parallel->mutex);
+}
+
+int parallel_run(unsigned thread_count, uint64_t count, uint64_t piece, parallel_work *work,
+                 void *context) {
+    struct parallel parallel;
+    uint64_t pieces = (count + piece - 1) / piece;
+    parallel_open(&parallel, pieces < thread_count ? (unsigned)pieces : thread_count);
+    parallel_start(&parallel, count, piece, work, context);
+    int code = parallel_wait(&parallel);
+    int error_number = errno;
+    parallel_close(&parallel);
+    errno = error_number;
+    return code;
 }

@@ -2,6 +2,7 @@
 #ifndef DLV_BASE_PARALLEL_H
 #define DLV_BASE_PARALLEL_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 #define PARALLEL_THREADS_MAX 64
@@ -9,12 +10,45 @@
 /* Online processors, 1 to PARALLEL_THREADS_MAX. */
 unsigned parallel_processors(void);
 
-/* Calls work(context, first, end) for pieces of 0 .. count of `piece` items each, in ascending
- * order but at the same time, on up to `thread_count` threads, of which the caller is one. After a
- * piece fails (returns a negative code) no further one is begun. 0, or the code of the first piece
- * that failed: so the result is the same however many threads there are. No thread is left behind.
- */
-int parallel_run(unsigned thread_count, uint64_t count, uint64_t piece,
-                 int (*work)(void *context, uint64_t first, uint64_t end), void *context);
+/* Work on one piece of a range. 0, or a negative code; errno is kept with it. */
+typedef int parallel_work(void *context, uint64_t first, uint64_t end);
+
+/* Threads that wait for work. Not to be copied or moved. */
+struct parallel {
+    pthread_mutex_t mutex;  /* over all below */
+    pthread_cond_t changed; /* there is work, or none is left, or it is over */
+    pthread_t threads[PARALLEL_THREADS_MAX];
+    unsigned thread_count; /* beside the caller's */
+    unsigned busy_count;
+    int is_over;
+    uint64_t next;
+    uint64_t count;
+    uint64_t piece;
+    uint64_t failed_first; /* where the first failed piece begins */
+    int code;
+    int error_number;
+    parallel_work *work;
+    void *context;
+};
+
+/* Starts thread_count - 1 threads, or as many as can be had: the caller is one of them. */
+void parallel_open(struct parallel *parallel, unsigned thread_count);
+
+/* Begins work(context, first, end) for pieces of 0 .. count of `piece` items each, in ascending
+ * order but at the same time. The caller may do something else until parallel_wait. */
+void parallel_start(struct parallel *parallel, uint64_t count, uint64_t piece, parallel_work *work,
+                    void *context);
+
+/* Helps until all is done. After a piece has failed no further one is begun. 0, or the code of the
+ * first piece that failed, with its errno: so the result is the same however many threads there
+ * are. 0 where nothing was started. */
+int parallel_wait(struct parallel *parallel);
+
+/* Waits for work that is under way, and for the end of the threads. */
+void parallel_close(struct parallel *parallel);
+
+/* All of that for one range. No thread is left behind. */
+int parallel_run(unsigned thread_count, uint64_t count, uint64_t piece, parallel_work *work,
+                 void *context);
 
 #endif

@@ -62,8 +62,8 @@ static int spill(struct db_builder *builder, struct error *error) {
     return code;
 }
 
-int db_build_add(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
-                 const struct licence *licence, uint64_t line, struct error *error) {
+static int add(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
+               const struct licence *licence, uint64_t line, struct error *error) {
     if (builder->count == builder->capacity) {
         int code = spill(builder, error);
         if (code != 0)
@@ -75,6 +75,17 @@ int db_build_add(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
         entry->sort_key[DB_KEY_LEN + i] = (uint8_t)(line >> (56 - 8 * i));
     db_attributes_encode(entry->attributes, licence);
     return 0;
+}
+
+int db_build_add(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
+                 const struct licence *licence, uint64_t line, struct error *error) {
+    return add(builder, key, licence, line, error);
+}
+
+int db_build_remove(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
+                    enum licence_kind kind, uint64_t line, struct error *error) {
+    struct licence removal = {.kind = (uint8_t)kind}; /* status 0 is no entry's */
+    return add(builder, key, &removal, line, error);
 }
 
 /* --- in order --------------------------------------------------------------------------------- */
@@ -104,61 +115,186 @@ static int start_order(struct db_builder *builder, struct error *error) {
                                        builder->capacity, error);
 }
 
-/* Takes note of an entry whose key is there already. Entries with one key come by line. */
-static void note_twin(struct db_build_summary *summary, const struct sort_entry *kept,
-                      const struct sort_entry *twin) {
-    if (memcmp(kept->attributes, twin->attributes, DB_ATTRIBUTES_LEN) == 0) {
-        summary->duplicate_count++;
+/* --- what becomes of entries with one key ----------------------------------------------------- */
+
+/* All entries with one key, which come by line: the first that sets it, the first that removes it.
+ */
+struct group {
+    struct sort_entry set;
+    struct sort_entry removal;
+    int is_set;
+    int is_removed;
+};
+
+struct merge {
+    struct db_builder *builder;
+    struct db_writer *writer;
+    struct db_build_summary *summary;
+    struct error *error;
+    int has_base; /* an entry of the base is at base_key, not yet written */
+    const uint8_t *base_key;
+    const uint8_t *base_attributes;
+};
+
+static uint8_t kind_of(const uint8_t attributes[DB_ATTRIBUTES_LEN]) {
+    return attributes[DB_ATTRIBUTES_LEN - 1] >> 6;
+}
+
+static int is_removal(const struct sort_entry *entry) {
+    return (entry->attributes[DB_ATTRIBUTES_LEN - 1] >> 4 & 3) == 0;
+}
+
+static void note_conflict(struct db_build_summary *summary, uint64_t earlier, uint64_t later,
+                          uint8_t kind) {
+    if (summary->conflict_count++ > 0 && later >= summary->conflict_lines[1])
         return;
-    }
-    uint64_t line = sort_entry_line(twin);
-    if (summary->conflict_count++ == 0 || line < summary->conflict_lines[1]) {
-        struct licence licence;
-        db_attributes_decode(&licence, twin->attributes);
-        summary->conflict_kind = licence.kind;
-        summary->conflict_lines[0] = sort_entry_line(kept);
-        summary->conflict_lines[1] = line;
+    summary->conflict_kind = kind;
+    summary->conflict_lines[0] = earlier;
+    summary->conflict_lines[1] = later;
+}
+
+static void note_absent(struct db_build_summary *summary, const struct sort_entry *removal) {
+    uint64_t line = sort_entry_line(removal);
+    if (summary->absent_count++ > 0 && line >= summary->absent_line)
+        return;
+    summary->absent_line = line;
+    summary->absent_kind = kind_of(removal->attributes);
+}
+
+/* Takes one more entry into its group. */
+static void group_add(struct group *group, const struct sort_entry *entry,
+                      struct db_build_summary *summary) {
+    if (is_removal(entry)) {
+        if (!group->is_removed)
+            group->removal = *entry;
+        group->is_removed = 1;
+    } else if (!group->is_set) {
+        group->set = *entry;
+        group->is_set = 1;
+    } else if (memcmp(group->set.attributes, entry->attributes, DB_ATTRIBUTES_LEN) == 0) {
+        summary->duplicate_count++;
+    } else {
+        note_conflict(summary, sort_entry_line(&group->set), sort_entry_line(entry),
+                      kind_of(entry->attributes));
     }
 }
 
-/* Gives every key to the writer once. */
-static int put_all(struct db_builder *builder, struct db_writer *writer, uint64_t total,
-                   struct db_build_summary *summary, struct error *error) {
-    const struct sort_entry *entry;
-    struct sort_entry kept;
-    size_t at = 0;
-    uint64_t seen = 0;
-    int code;
-    while ((code = next_entry(builder, &at, &entry, error)) > 0) {
-        if (seen++ % (1u << 20) == 0)
-            report(builder, "writing", seen, total);
-        if (writer->count > 0 && memcmp(kept.sort_key, entry->sort_key, DB_KEY_LEN) == 0) {
-            note_twin(summary, &kept, entry);
-            continue;
-        }
-        kept = *entry;
-        db_writer_put(writer, &kept);
+static int next_of_base(struct merge *merge) {
+    struct db_base *base = merge->builder->settings->base;
+    int result = base == NULL
+                     ? 0
+                     : db_base_next(base, &merge->base_key, &merge->base_attributes, merge->error);
+    merge->has_base = result == 1;
+    return result < 0 ? result : 0;
+}
+
+/* Writes the base's entries whose keys are below `key`; all that are left where it is NULL. */
+static int pass_base(struct merge *merge, const uint8_t *key) {
+    int code = 0;
+    while (code == 0 && merge->has_base &&
+           (key == NULL || memcmp(merge->base_key, key, DB_KEY_LEN) < 0)) {
+        db_writer_put(merge->writer, merge->base_key, merge->base_attributes);
+        code = next_of_base(merge);
     }
-    if (code == 0 && summary->conflict_count > 0)
-        return error_set(error, ERR_CONFLICT, "entries contradict each other");
-    if (code == 0 && writer->count > DB_COUNT_MAX)
-        return error_set(error, ERR_LIMIT, "more than %lu entries", (unsigned long)DB_COUNT_MAX);
     return code;
 }
+
+/* Writes what a group comes to. */
+static int settle(struct merge *merge, const struct group *group) {
+    const struct sort_entry *any = group->is_set ? &group->set : &group->removal;
+    const uint8_t *key = any->sort_key;
+    int code = pass_base(merge, key);
+    if (code != 0)
+        return code;
+    uint8_t base_kind = 0;
+    if (merge->has_base && memcmp(merge->base_key, key, DB_KEY_LEN) == 0) {
+        base_kind = kind_of(merge->base_attributes);
+        code = next_of_base(merge);
+    }
+    uint8_t kind = kind_of(any->attributes);
+    if (group->is_set && base_kind != 0 && base_kind != kind)
+        return error_set(merge->error, ERR_FORMAT, "line %llu: its %s is a %s in %s",
+                         (unsigned long long)sort_entry_line(&group->set), kind_name(kind),
+                         kind_name(base_kind), merge->builder->settings->base->path);
+    if (group->is_removed && base_kind != kind_of(group->removal.attributes))
+        note_absent(merge->summary, &group->removal);
+    if (group->is_removed && group->is_set && kind == KIND_RECORD) {
+        uint64_t set = sort_entry_line(&group->set), removal = sort_entry_line(&group->removal);
+        note_conflict(merge->summary, set < removal ? set : removal, set < removal ? removal : set,
+                      kind);
+    }
+    if (group->is_set)
+        db_writer_put(merge->writer, key, group->set.attributes);
+    return code;
+}
+
+/* Gives every key to the writer once, in order. */
+static int merge_all(struct merge *merge, uint64_t total) {
+    struct db_builder *builder = merge->builder;
+    const struct sort_entry *entry;
+    struct group group = {0};
+    size_t at = 0;
+    uint64_t seen = 0;
+    int code = next_of_base(merge);
+    int more = 1;
+    while (code == 0 && (more = next_entry(builder, &at, &entry, merge->error)) > 0) {
+        const struct sort_entry *first = group.is_set ? &group.set : &group.removal;
+        if (seen++ % (1u << 20) == 0)
+            report(builder, "writing", merge->writer->count, total);
+        if ((group.is_set || group.is_removed) &&
+            memcmp(first->sort_key, entry->sort_key, DB_KEY_LEN) != 0) {
+            code = settle(merge, &group);
+            group.is_set = group.is_removed = 0;
+        }
+        group_add(&group, entry, merge->summary);
+    }
+    if (code == 0)
+        code = more < 0 ? more : 0;
+    if (code == 0 && (group.is_set || group.is_removed))
+        code = settle(merge, &group);
+    return code == 0 ? pass_base(merge, NULL) : code;
+}
+
+static int check_result(const struct merge *merge) {
+    const struct db_build_settings *settings = merge->builder->settings;
+    const struct db_build_summary *summary = merge->summary;
+    if (settings->base != NULL && settings->base->has_documents && !settings->names_documents)
+        return error_set(merge->error, ERR_FORMAT,
+                         "%s has documents, so the header row must name document and old_document "
+                         "(empty where a row has none)",
+                         settings->base->path);
+    if (summary->conflict_count > 0)
+        return error_set(merge->error, ERR_CONFLICT, "entries contradict each other");
+    if (summary->absent_count > 0)
+        return error_set(merge->error, ERR_CONFLICT, "what is to be removed is not there");
+    if (merge->writer->count == 0)
+        return error_set(merge->error, ERR_FORMAT, "no licences to write");
+    if (merge->writer->count > DB_COUNT_MAX)
+        return error_set(merge->error, ERR_LIMIT, "more than %lu entries",
+                         (unsigned long)DB_COUNT_MAX);
+    return 0;
+}
+
+/* --- the file --------------------------------------------------------------------------------- */
 
 static int write_file(struct db_builder *builder, int fd, struct db_build_summary *summary,
                       struct error *error) {
     struct db_writer writer;
+    struct merge merge = {
+        .builder = builder, .writer = &writer, .summary = summary, .error = error};
     uint64_t total = builder->count;
     for (unsigned i = 0; i < builder->runs.count; i++)
         total += builder->runs.entry_counts[i];
+    if (builder->settings->base != NULL)
+        total += builder->settings->base->header.count;
     int code = start_order(builder, error);
     if (code == 0)
-        code = db_writer_open(&writer, builder->settings, fd, builder->settings->temporary_folder,
-                              error);
+        code = db_writer_open(&writer, builder->settings, fd, error);
     if (code != 0)
         return code;
-    code = put_all(builder, &writer, total, summary, error);
+    code = merge_all(&merge, total);
+    if (code == 0)
+        code = check_result(&merge);
     if (code == 0)
         return db_writer_finish(&writer, &summary->header, error);
     db_writer_abort(&writer);
@@ -168,16 +304,12 @@ static int write_file(struct db_builder *builder, int fd, struct db_build_summar
 int db_build_finish(struct db_builder *builder, struct db_build_summary *summary,
                     struct error *error) {
     struct atomic_file file;
-    int code = 0;
     memset(summary, 0, sizeof *summary);
-    if (builder->count == 0 && builder->runs.count == 0)
-        code = error_set(error, ERR_FORMAT, "no licences to write");
-    if (code == 0)
-        code = atomic_file_open(&file, builder->settings->path, 0644, error);
+    int code = atomic_file_open(&file, builder->settings->path, 0644, error);
     if (code == 0) {
         code = write_file(builder, file.fd, summary, error);
         if (code == 0)
-            code = atomic_file_commit(&file, 1, error);
+            code = atomic_file_commit(&file, !builder->settings->is_new, error);
         else
             atomic_file_abort(&file);
     }

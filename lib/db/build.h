@@ -2,13 +2,15 @@
  *
  * Entries take 48 bytes each. What does not fit into the memory allowed is sorted in pieces, which
  * wait in temporary files and are merged at the end. The bytes of the result depend neither on the
- * memory nor on the number of threads. */
+ * memory nor on the number of threads.
+ *
+ * With a base, the entries that go in are changes to that release: those that are set take the
+ * place of the base's, those that are removed must be there. */
 #ifndef DLV_DB_BUILD_H
 #define DLV_DB_BUILD_H
 
 #include "crypto/rsa.h"
-#include "db/format.h"
-#include "db/lookup_key.h"
+#include "db/base.h"
 
 struct db_build_settings {
     const char *path;                    /* where the file is to appear */
@@ -19,7 +21,10 @@ struct db_build_settings {
     int64_t created_s;
     int64_t valid_until_s; /* 0: no limit */
     int32_t utc_offset_s;
-    size_t memory; /* bytes for entries, at least a page; some MiB come on top */
+    struct db_base *base; /* open; NULL: none */
+    int names_documents;  /* the changes say what becomes of the base's documents */
+    int is_new;           /* there must be no file at `path` in the end */
+    size_t memory;        /* bytes for entries, at least a page; some MiB come on top */
     const char
         *temporary_folder; /* for what does not fit; up to 1.2 times the size of the result */
     unsigned thread_count;
@@ -35,6 +40,9 @@ struct db_build_summary {
     uint64_t conflict_count;    /* entries that contradict an earlier one */
     uint64_t conflict_lines[2]; /* the first such pair in the input: earlier and later line */
     uint8_t conflict_kind;
+    uint64_t absent_count; /* removals of what the base does not have */
+    uint64_t absent_line;  /* the first in the input */
+    uint8_t absent_kind;
 };
 
 struct db_builder;
@@ -48,9 +56,15 @@ int db_build_open(struct db_builder **builder, const struct db_build_settings *s
 int db_build_add(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
                  const struct licence *licence, uint64_t line, struct error *error);
 
+/* The entry under this key is to go (only with a base). An entry that is also set stays, except a
+ * record's: to set and to remove one record is a conflict. */
+int db_build_remove(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
+                    enum licence_kind kind, uint64_t line, struct error *error);
+
 /* Sorts, writes, signs and puts the file in place. ERR_CONFLICT where two entries have one key but
- * different attributes (summary->conflict_*); ERR_FORMAT where there are none at all. In every case
- * the builder is released. */
+ * different attributes (summary->conflict_*), or where something is removed that is not there
+ * (summary->absent_*); ERR_FORMAT where no entries are left at all. In every case the builder is
+ * released. */
 int db_build_finish(struct db_builder *builder, struct db_build_summary *summary,
                     struct error *error);
 

@@ -1,7 +1,5 @@
 #include "db/rows.h"
 
-#include "base/parallel.h"
-
 #include <string.h>
 
 #define PIECE 64 /* rows of one unit of work */
@@ -36,34 +34,29 @@ int rows_add(struct rows *rows, const struct csv_row *row) {
     return rows->count < ROWS_MAX && sizeof rows->text - rows->text_used >= 2 * CSV_ROW_MAX;
 }
 
-struct work {
-    struct rows *rows;
-    const struct registry *registry;
-    const struct lookup_key *lookup_key;
-};
-
-static void hash_item(const struct work *work, struct rows_item *item) {
+static void hash_item(const struct rows *rows, struct rows_item *item) {
     if (item->row.reason != NULL)
         return;
-    item->entry_count = work->registry != NULL
-                            ? registry_row(work->registry, &item->row, item->entries, NULL)
+    item->entry_count = rows->registry != NULL
+                            ? registry_row(rows->registry, &item->row, item->entries, NULL)
                             : registry_line(&item->row, item->entries, NULL);
     for (int i = 0; i < item->entry_count; i++) {
         uint8_t stored[SHA256_LEN];
-        lookup_key_apply(work->lookup_key, item->entries[i].digest, stored);
+        lookup_key_apply(rows->lookup_key, item->entries[i].digest, stored);
         memcpy(item->entries[i].digest, stored, sizeof stored);
     }
 }
 
 static int hash_piece(void *context, uint64_t first, uint64_t end) {
-    const struct work *work = context;
+    struct rows *rows = context;
     for (uint64_t i = first; i < end; i++)
-        hash_item(work, &work->rows->items[i]);
+        hash_item(rows, &rows->items[i]);
     return 0;
 }
 
 void rows_hash(struct rows *rows, const struct registry *registry,
-               const struct lookup_key *lookup_key, unsigned thread_count) {
-    struct work work = {rows, registry, lookup_key};
-    parallel_run(thread_count, rows->count, PIECE, hash_piece, &work);
+               const struct lookup_key *lookup_key, struct parallel *parallel) {
+    rows->registry = registry;
+    rows->lookup_key = lookup_key;
+    parallel_start(parallel, rows->count, PIECE, hash_piece, rows);
 }

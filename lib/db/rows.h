@@ -3,6 +3,7 @@
 #ifndef DLV_DB_ROWS_H
 #define DLV_DB_ROWS_H
 
+#include "base/parallel.h"
 #include "db/lookup_key.h"
 #include "record/registry.h"
 
@@ -19,6 +20,8 @@ struct rows_item {
 struct rows {
     unsigned count;
     size_t text_used;
+    const struct registry *registry; /* of rows_hash */
+    const struct lookup_key *lookup_key;
     struct rows_item items[ROWS_MAX];
     char text[ROWS_TEXT_MAX]; /* what the rows' pointers point into */
 };
@@ -29,9 +32,9 @@ void rows_clear(struct rows *rows);
  * and rows_clear come next, and the row has been taken all the same. */
 int rows_add(struct rows *rows, const struct csv_row *row);
 
-/* Makes the entries of all rows, by registry_row, or registry_line where `registry` is NULL, on up
- * to thread_count threads. */
+/* Begins to make the entries of all rows, by registry_row, or registry_line where `registry` is
+ * NULL; parallel_wait ends it. The rows keep what it needs. */
 void rows_hash(struct rows *rows, const struct registry *registry,
-               const struct lookup_key *lookup_key, unsigned thread_count);
+               const struct lookup_key *lookup_key, struct parallel *parallel);
 
 #endif

@@ -2,123 +2,171 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
-#include "base/parallel.h"
 #include "db/find.h"
 #include "db/merkle.h"
+#include "db/runs.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define PIECE (1u << 14) /* entries of one unit of parallel work, a multiple of MERKLE_BLOCK */
-#define CHUNK (1u << 16) /* bytes of one read or write */
+#define BATCH (1u << 15)        /* entries, a multiple of PIECE */
+#define PIECE (1u << 10)        /* entries of one unit of work on a batch, of MERKLE_BLOCK */
+#define FANOUT_PIECE (1u << 10) /* entries of one unit of work on the fan-out */
+#define CHUNK (1u << 14)        /* bytes of one read or write: threads have little stack */
 
-/* A section on its way into a file: hashed and written piece by piece. */
-struct section_writer {
-    int fd;
-    int failed_errno; /* of the first write that failed */
-    uint64_t offset;
-    struct sha256 hash;
-    size_t used;
-    uint8_t buffer[CHUNK];
+struct write_batch {
+    struct db_writer *writer;
+    size_t count;
+    uint8_t keys[BATCH * DB_KEY_LEN];
+    uint8_t attributes[BATCH * DB_ATTRIBUTES_LEN];
+    uint8_t nodes[BATCH / MERKLE_BLOCK * MERKLE_NODE_LEN];
 };
 
-static struct section_writer *section_open(int fd, uint64_t offset) {
-    struct section_writer *section = malloc(sizeof *section);
-    if (section == NULL)
-        return NULL;
+static void report(const struct db_writer *writer, const char *phase, uint64_t done) {
+    if (writer->settings->progress != NULL)
+        writer->settings->progress(writer->settings->progress_context, phase, done, writer->count);
+}
+
+/* --- sections --------------------------------------------------------------------------------- */
+
+static void section_open(struct write_section *section, int fd, uint64_t offset) {
     section->fd = fd;
-    section->failed_errno = 0;
     section->offset = offset;
-    section->used = 0;
+    section->len = 0;
     sha256_init(&section->hash);
-    return section;
 }
 
-static void section_flush(struct section_writer *section) {
-    sha256_update(&section->hash, section->buffer, section->used);
-    if (section->failed_errno == 0 &&
-        file_write_at(section->fd, section->buffer, section->used, section->offset) != 0)
-        section->failed_errno = errno;
-    section->offset += section->used;
-    section->used = 0;
+static int section_append(struct write_section *section, const uint8_t *bytes, size_t len) {
+    sha256_update(&section->hash, bytes, len);
+    int code = file_write_at(section->fd, bytes, len, section->offset + section->len);
+    section->len += len;
+    return code;
 }
 
-/* `len` is a power of two of at most a page, always the same in one section. */
-static void section_put(struct section_writer *section, const uint8_t *bytes, size_t len) {
-    memcpy(section->buffer + section->used, bytes, len);
-    section->used += len;
-    if (section->used == sizeof section->buffer)
-        section_flush(section);
-}
-
-/* The digest of all that was put. 0, or ERR_SYSTEM with errno set. */
-static int section_close(struct section_writer *section, uint8_t digest[SHA256_LEN]) {
-    section_flush(section);
-    sha256_out(&section->hash, digest);
-    errno = section->failed_errno;
-    return section->failed_errno == 0 ? 0 : ERR_SYSTEM;
-}
-
-static void report(const struct db_build_settings *settings, const char *phase, uint64_t done,
-                   uint64_t total) {
-    if (settings->progress != NULL)
-        settings->progress(settings->progress_context, phase, done, total);
-}
-
-/* --- keys and attributes, as they come ------------------------------------------------------- */
-
-int db_writer_open(struct db_writer *writer, const struct db_build_settings *settings, int fd,
-                   const char *folder, struct error *error) {
-    *writer = (struct db_writer){.settings = settings, .fd = fd, .attributes = -1};
-    writer->attributes = runs_temporary(folder, error);
-    if (writer->attributes < 0)
-        return writer->attributes;
-    writer->sections[0] = section_open(fd, DB_PAGE);
-    writer->sections[1] = section_open(writer->attributes, 0);
-    if (writer->sections[0] == NULL || writer->sections[1] == NULL) {
-        db_writer_abort(writer);
-        return error_set(error, ERR_MEMORY, "no memory");
+/* Moves a section out of its temporary file to where it belongs. */
+static int section_place(const struct write_section *section, int fd, uint64_t offset) {
+    uint8_t buffer[CHUNK];
+    for (uint64_t at = 0; at < section->len; at += CHUNK) {
+        size_t n = section->len - at < CHUNK ? (size_t)(section->len - at) : CHUNK;
+        if (file_read_at(section->fd, buffer, n, at) != 0 ||
+            file_write_at(fd, buffer, n, offset + at) != 0)
+            return ERR_SYSTEM;
     }
     return 0;
 }
 
+/* --- batches, as entries come ----------------------------------------------------------------- */
+
+int db_writer_open(struct db_writer *writer, const struct db_build_settings *settings, int fd,
+                   struct error *error) {
+    *writer = (struct db_writer){.settings = settings, .fd = fd};
+    writer->attributes.fd = writer->nodes.fd = -1;
+    int temporary = runs_temporary(settings->temporary_folder, error);
+    if (temporary < 0)
+        return temporary;
+    section_open(&writer->attributes, temporary, 0);
+    temporary = runs_temporary(settings->temporary_folder, error);
+    if (temporary < 0) {
+        db_writer_abort(writer);
+        return temporary;
+    }
+    section_open(&writer->nodes, temporary, 0);
+    section_open(&writer->keys, fd, DB_PAGE);
+    writer->filling = calloc(1, sizeof *writer->filling);
+    writer->writing = calloc(1, sizeof *writer->writing);
+    writer->parallel = malloc(sizeof *writer->parallel);
+    if (writer->parallel != NULL)
+        parallel_open(writer->parallel, settings->thread_count);
+    if (writer->filling == NULL || writer->writing == NULL || writer->parallel == NULL) {
+        db_writer_abort(writer);
+        return error_set(error, ERR_MEMORY, "no memory");
+    }
+    writer->filling->writer = writer->writing->writer = writer;
+    return 0;
+}
+
 void db_writer_abort(struct db_writer *writer) {
-    if (writer->attributes >= 0)
-        close(writer->attributes);
-    writer->attributes = -1;
-    for (int i = 0; i < 2; i++) {
-        free(writer->sections[i]);
-        writer->sections[i] = NULL;
+    int saved = errno;
+    if (writer->parallel != NULL)
+        parallel_close(writer->parallel);
+    if (writer->attributes.fd >= 0)
+        close(writer->attributes.fd);
+    if (writer->nodes.fd >= 0)
+        close(writer->nodes.fd);
+    free(writer->filling);
+    free(writer->writing);
+    free(writer->parallel);
+    writer->parallel = NULL;
+    writer->attributes.fd = writer->nodes.fd = -1;
+    writer->filling = writer->writing = NULL;
+    errno = saved;
+}
+
+/* The sections' digests are chains, so each is one unit, and the longest is begun first. */
+enum { UNIT_KEYS, UNIT_ATTRIBUTES, UNIT_PIECES };
+
+static int batch_unit(void *context, uint64_t unit, uint64_t end) {
+    struct write_batch *batch = context;
+    (void)end; /* one unit at a time */
+    if (unit == UNIT_KEYS)
+        return section_append(&batch->writer->keys, batch->keys, batch->count * DB_KEY_LEN);
+    if (unit == UNIT_ATTRIBUTES)
+        return section_append(&batch->writer->attributes, batch->attributes,
+                              batch->count * DB_ATTRIBUTES_LEN);
+    size_t first = (size_t)(unit - UNIT_PIECES) * PIECE;
+    size_t last = batch->count - first < PIECE ? batch->count : first + PIECE;
+    for (size_t i = first; i < last; i += MERKLE_BLOCK)
+        merkle_block(batch->nodes + i / MERKLE_BLOCK * MERKLE_NODE_LEN,
+                     batch->keys + i * DB_KEY_LEN, batch->attributes + i * DB_ATTRIBUTES_LEN,
+                     last - i < MERKLE_BLOCK ? last - i : MERKLE_BLOCK);
+    return 0;
+}
+
+/* Waits until the batch that is being written is. */
+static void finish_batch(struct db_writer *writer) {
+    struct write_batch *batch = writer->writing;
+    int code = parallel_wait(writer->parallel);
+    if (code == 0 && batch->count > 0)
+        code = section_append(&writer->nodes, batch->nodes,
+                              (size_t)merkle_block_count(batch->count) * MERKLE_NODE_LEN);
+    batch->count = 0;
+    if (code != 0 && writer->code == 0) {
+        writer->code = code;
+        writer->error_number = errno;
     }
 }
 
-void db_writer_put(struct db_writer *writer, const struct sort_entry *entry) {
-    section_put(writer->sections[0], entry->sort_key, DB_KEY_LEN);
-    section_put(writer->sections[1], entry->attributes, DB_ATTRIBUTES_LEN);
+/* Lets the batch that is full be written, and goes on with the other. */
+static void turn_batch(struct db_writer *writer) {
+    finish_batch(writer);
+    struct write_batch *full = writer->filling;
+    writer->filling = writer->writing;
+    writer->writing = full;
+    if (writer->code == 0 && full->count > 0)
+        parallel_start(writer->parallel, UNIT_PIECES + (full->count + PIECE - 1) / PIECE, 1,
+                       batch_unit, full);
+    else
+        full->count = 0;
+}
+
+void db_writer_put(struct db_writer *writer, const uint8_t key[DB_KEY_LEN],
+                   const uint8_t attributes[DB_ATTRIBUTES_LEN]) {
+    struct write_batch *batch = writer->filling;
+    memcpy(batch->keys + batch->count * DB_KEY_LEN, key, DB_KEY_LEN);
+    memcpy(batch->attributes + batch->count * DB_ATTRIBUTES_LEN, attributes, DB_ATTRIBUTES_LEN);
     writer->count++;
+    if (++batch->count == BATCH)
+        turn_batch(writer);
 }
 
 /* --- the passes after all are counted -------------------------------------------------------- */
 
 struct pass {
-    const struct db_writer *writer;
+    struct db_writer *writer;
     struct db_header *header;
 };
-
-/* Moves the attributes behind the keys. */
-static int copy_attributes(const struct pass *pass) {
-    uint8_t buffer[CHUNK];
-    const struct db_section *section = &pass->header->sections[DB_ATTRIBUTES];
-    for (uint64_t at = 0; at < section->len; at += CHUNK) {
-        size_t n = section->len - at < CHUNK ? (size_t)(section->len - at) : CHUNK;
-        if (file_read_at(pass->writer->attributes, buffer, n, at) != 0 ||
-            file_write_at(pass->writer->fd, buffer, n, section->offset + at) != 0)
-            return ERR_SYSTEM;
-    }
-    return 0;
-}
 
 /* Fan-out elements that entries first .. end decide: those after the bucket of the entry before
  * `first`, up to the bucket of the last one (or, after the very last entry, to the end). `keys`
@@ -150,75 +198,45 @@ static int write_fanout_piece(const struct pass *pass, uint64_t first, uint64_t 
     return file_write_at(pass->writer->fd, buffer, used, offset);
 }
 
-static int write_blocks_piece(const struct pass *pass, uint64_t first, uint64_t end,
-                              const uint8_t *keys, const uint8_t *attributes) {
-    uint8_t nodes[PIECE / MERKLE_BLOCK * MERKLE_NODE_LEN];
-    size_t used = 0;
-    for (uint64_t i = first; i < end; i += MERKLE_BLOCK, used += MERKLE_NODE_LEN) {
-        size_t n = end - i < MERKLE_BLOCK ? (size_t)(end - i) : MERKLE_BLOCK;
-        merkle_block(nodes + used, keys + (i - first) * DB_KEY_LEN,
-                     attributes + (i - first) * DB_ATTRIBUTES_LEN, n);
-    }
-    return file_write_at(pass->writer->fd, nodes, used,
-                         pass->header->sections[DB_MERKLE].offset +
-                             first / MERKLE_BLOCK * MERKLE_NODE_LEN);
-}
-
-/* Reads a piece of entries back and writes what follows from it. */
-static int write_piece(void *context, uint64_t first, uint64_t end) {
+/* Reads a piece of keys back and writes the fan-out of it. */
+static int write_fanout(void *context, uint64_t first, uint64_t end) {
     const struct pass *pass = context;
-    const struct db_section *sections = pass->header->sections;
+    uint8_t keys[(FANOUT_PIECE + 1) * DB_KEY_LEN];
     uint64_t before = first == 0 ? 0 : 1;
-    size_t n = (size_t)(end - first);
-    uint8_t *keys = malloc((n + 1) * DB_ENTRY_LEN);
-    if (keys == NULL)
-        return ERR_MEMORY;
-    uint8_t *attributes = keys + (n + 1) * DB_KEY_LEN;
-    int code = file_read_at(pass->writer->fd, keys, (n + before) * DB_KEY_LEN,
-                            sections[DB_KEYS].offset + (first - before) * DB_KEY_LEN);
-    if (code == 0)
-        code = file_read_at(pass->writer->fd, attributes, n * DB_ATTRIBUTES_LEN,
-                            sections[DB_ATTRIBUTES].offset + first * DB_ATTRIBUTES_LEN);
-    if (code == 0)
-        code = write_fanout_piece(pass, first, end, keys);
-    if (code == 0)
-        code = write_blocks_piece(pass, first, end, keys + before * DB_KEY_LEN, attributes);
-    int saved = errno;
-    free(keys);
-    errno = saved;
-    if (code == 0 && first % (64 * PIECE) == 0)
-        report(pass->writer->settings, "hashing", first, pass->header->count);
-    return code;
+    int code = file_read_at(pass->writer->fd, keys, (size_t)(end - first + before) * DB_KEY_LEN,
+                            pass->header->sections[DB_KEYS].offset + (first - before) * DB_KEY_LEN);
+    if (first % (64 * FANOUT_PIECE) == 0)
+        report(pass->writer, "finishing", first);
+    return code == 0 ? write_fanout_piece(pass, first, end, keys) : code;
 }
 
-/* Hashes `len` bytes of the file from `offset` on into `hash`. */
-static int hash_range(int fd, struct sha256 *hash, uint64_t offset, uint64_t len) {
+static int hash_fanout(const struct pass *pass) {
+    struct db_section *section = &pass->header->sections[DB_FANOUT];
+    struct sha256 hash;
     uint8_t buffer[CHUNK];
-    while (len > 0) {
-        size_t n = len < CHUNK ? (size_t)len : CHUNK;
-        if (file_read_at(fd, buffer, n, offset) != 0)
+    sha256_init(&hash);
+    for (uint64_t at = 0; at < section->len; at += CHUNK) {
+        size_t n = section->len - at < CHUNK ? (size_t)(section->len - at) : CHUNK;
+        if (file_read_at(pass->writer->fd, buffer, n, section->offset + at) != 0)
             return ERR_SYSTEM;
-        sha256_update(hash, buffer, n);
-        offset += n;
-        len -= n;
+        sha256_update(&hash, buffer, n);
     }
+    sha256_out(&hash, section->sha256);
     return 0;
 }
 
-/* The level above the `count` nodes at `offset`, written behind them. */
-static int write_level(int fd, uint64_t offset, uint64_t count) {
+/* The level above the `count` nodes at `offset`, appended behind them. */
+static int write_level(struct write_section *nodes, uint64_t offset, uint64_t count) {
     uint8_t below[CHUNK], above[CHUNK / 2];
-    uint64_t to = offset + count * MERKLE_NODE_LEN;
     while (count > 0) {
         uint64_t n = count < CHUNK / MERKLE_NODE_LEN ? count : CHUNK / MERKLE_NODE_LEN;
-        if (file_read_at(fd, below, (size_t)n * MERKLE_NODE_LEN, offset) != 0)
+        if (file_read_at(nodes->fd, below, (size_t)n * MERKLE_NODE_LEN, offset) != 0)
             return ERR_SYSTEM;
         for (uint64_t i = 0; i < (n + 1) / 2; i++)
             merkle_parent(above + i * MERKLE_NODE_LEN, below, n, i);
-        if (file_write_at(fd, above, (size_t)(n + 1) / 2 * MERKLE_NODE_LEN, to) != 0)
+        if (section_append(nodes, above, (size_t)(n + 1) / 2 * MERKLE_NODE_LEN) != 0)
             return ERR_SYSTEM;
         offset += n * MERKLE_NODE_LEN;
-        to += (n + 1) / 2 * MERKLE_NODE_LEN;
         count -= n;
     }
     return 0;
@@ -226,35 +244,44 @@ static int write_level(int fd, uint64_t offset, uint64_t count) {
 
 /* The tree above the blocks; its last node is the root. */
 static int write_levels(const struct pass *pass) {
-    const struct db_section *section = &pass->header->sections[DB_MERKLE];
-    uint64_t offset = section->offset;
+    struct write_section *nodes = &pass->writer->nodes;
+    uint64_t offset = 0;
     uint64_t count = merkle_block_count(pass->header->count);
     while (count > 1) {
-        int code = write_level(pass->writer->fd, offset, count);
+        int code = write_level(nodes, offset, count);
         if (code != 0)
             return code;
         offset += count * MERKLE_NODE_LEN;
         count = (count + 1) / 2;
     }
-    return file_read_at(pass->writer->fd, pass->header->merkle_root, MERKLE_NODE_LEN, offset);
+    return file_read_at(nodes->fd, pass->header->merkle_root, MERKLE_NODE_LEN, offset);
 }
 
-/* Digests of what was not written in order, and the zeros behind each section. */
-static int close_sections(const struct pass *pass) {
+/* The sections that do not depend on each other. */
+enum { UNIT_NODES, UNIT_FANOUT, UNIT_PLACE_ATTRIBUTES, UNIT_COUNT };
+
+static int last_unit(void *context, uint64_t unit, uint64_t end) {
+    const struct pass *pass = context;
+    struct db_writer *writer = pass->writer;
+    const struct db_section *sections = pass->header->sections;
+    (void)end; /* one unit at a time */
+    if (unit == UNIT_FANOUT)
+        return hash_fanout(pass);
+    if (unit == UNIT_PLACE_ATTRIBUTES)
+        return section_place(&writer->attributes, writer->fd, sections[DB_ATTRIBUTES].offset);
+    int code = write_levels(pass);
+    return code == 0 ? section_place(&writer->nodes, writer->fd, sections[DB_MERKLE].offset) : code;
+}
+
+/* The zeros behind each section. */
+static int fill_pages(const struct pass *pass) {
     static const uint8_t zeros[DB_PAGE];
     for (int i = 0; i < DB_SECTION_COUNT; i++) {
-        struct db_section *section = &pass->header->sections[i];
-        struct sha256 hash;
+        const struct db_section *section = &pass->header->sections[i];
         size_t beyond = (size_t)(section->len % DB_PAGE);
         if (beyond != 0 && file_write_at(pass->writer->fd, zeros, DB_PAGE - beyond,
                                          section->offset + section->len) != 0)
             return ERR_SYSTEM;
-        if (i == DB_KEYS || i == DB_ATTRIBUTES)
-            continue;
-        sha256_init(&hash);
-        if (hash_range(pass->writer->fd, &hash, section->offset, section->len) != 0)
-            return ERR_SYSTEM;
-        sha256_out(&hash, section->sha256);
     }
     return 0;
 }
@@ -288,31 +315,35 @@ static void header_begin(const struct db_writer *writer, struct db_header *heade
     db_layout(header);
 }
 
-static int write_rest(const struct db_writer *writer, struct db_header *header,
-                      struct error *error) {
+static int write_rest(struct db_writer *writer, struct db_header *header, struct error *error) {
     struct pass pass = {writer, header};
+    turn_batch(writer);
+    finish_batch(writer);
+    if (writer->code != 0) {
+        errno = writer->error_number;
+        return writer->code;
+    }
     header_begin(writer, header);
-    int code = section_close(writer->sections[0], header->sections[DB_KEYS].sha256);
+    parallel_start(writer->parallel, header->count, FANOUT_PIECE, write_fanout, &pass);
+    int code = parallel_wait(writer->parallel);
+    if (code == 0) {
+        parallel_start(writer->parallel, UNIT_COUNT, 1, last_unit, &pass);
+        code = parallel_wait(writer->parallel);
+    }
     if (code == 0)
-        code = section_close(writer->sections[1], header->sections[DB_ATTRIBUTES].sha256);
-    if (code == 0)
-        code = copy_attributes(&pass);
-    if (code == 0)
-        code =
-            parallel_run(writer->settings->thread_count, header->count, PIECE, write_piece, &pass);
-    if (code == 0)
-        code = write_levels(&pass);
-    if (code == 0)
-        code = close_sections(&pass);
-    return code == 0 ? write_header(&pass, error) : code;
+        code = fill_pages(&pass);
+    if (code != 0)
+        return code;
+    sha256_out(&writer->keys.hash, header->sections[DB_KEYS].sha256);
+    sha256_out(&writer->attributes.hash, header->sections[DB_ATTRIBUTES].sha256);
+    sha256_out(&writer->nodes.hash, header->sections[DB_MERKLE].sha256);
+    return write_header(&pass, error);
 }
 
 int db_writer_finish(struct db_writer *writer, struct db_header *header, struct error *error) {
     int code = write_rest(writer, header, error);
     if (code == ERR_SYSTEM)
         error_set_errno(error, "%s: cannot be written", writer->settings->path);
-    else if (code == ERR_MEMORY)
-        error_set(error, code, "no memory");
     db_writer_abort(writer);
     return code;
 }

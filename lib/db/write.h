@@ -1,30 +1,49 @@
-/* Writing a database file from entries that come in order, whatever their number: in passes, each
- * with little memory. */
+/* Writing a database file from entries that come in order, whatever their number.
+ *
+ * Entries are collected in batches; while one is filled, the one before it is hashed and written on
+ * the other threads. What can be placed only once all are counted (attributes, Merkle nodes) waits
+ * in temporary files. */
 #ifndef DLV_DB_WRITE_H
 #define DLV_DB_WRITE_H
 
+#include "base/parallel.h"
 #include "db/build.h"
-#include "db/runs.h"
 
-struct section_writer;
+struct write_batch;
+
+/* Bytes of a section that come in order: hashed, and written to a file. */
+struct write_section {
+    int fd;
+    uint64_t len; /* written so far */
+    uint64_t offset;
+    struct sha256 hash;
+};
 
 struct db_writer {
     const struct db_build_settings *settings;
     int fd;         /* the file under construction */
-    int attributes; /* temporary: their place is known only once all are counted */
-    uint64_t count;
-    struct section_writer *sections[2]; /* keys and attributes while they are put */
+    uint64_t count; /* entries put */
+    struct write_section keys;
+    struct write_section attributes; /* into a temporary file */
+    struct write_section nodes;      /* of the lowest stored level, likewise */
+    struct write_batch *filling;
+    struct write_batch *writing; /* by `parallel` */
+    struct parallel *parallel;
+    int code; /* of the first failure, with its errno */
+    int error_number;
 };
 
-/* Begins. `folder` takes a temporary file. 0 or a negative code. */
+/* Begins. settings->temporary_folder takes the temporary files. 0 or a negative code. */
 int db_writer_open(struct db_writer *writer, const struct db_build_settings *settings, int fd,
-                   const char *folder, struct error *error);
+                   struct error *error);
 
-/* The next entry: greater than the one before. Failures show in db_writer_finish. */
-void db_writer_put(struct db_writer *writer, const struct sort_entry *entry);
+/* The next entry: its key is greater than the one before. Failures show in db_writer_finish. */
+void db_writer_put(struct db_writer *writer, const uint8_t key[DB_KEY_LEN],
+                   const uint8_t attributes[DB_ATTRIBUTES_LEN]);
 
-/* The rest of the file, on settings->thread_count threads, and its signature. *header is what was
- * written. In every case the writer is released; `fd` stays open. 0 or a negative code. */
+/* The rest of the file, on settings->thread_count threads, and its signature. At least one entry
+ * has been put. *header is what was written. In every case the writer is released; `fd` stays open.
+ * 0 or a negative code. */
 int db_writer_finish(struct db_writer *writer, struct db_header *header, struct error *error);
 
 /* Gives up. */

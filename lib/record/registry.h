@@ -1,7 +1,11 @@
 /* The authority's registry: from a CSV row to the entries it makes.
  *
  * Columns, in any order, named in the first row: name, phone, licence, status, valid_from,
- * valid_to; optionally classes and document (the SHA-256 of the issued file, in hex). */
+ * valid_to; optionally classes and document (the SHA-256 of the issued file, in hex).
+ *
+ * A change list has two columns more: op, "set" or "delete", and optionally old_document, the
+ * document that the earlier release has for the row's record. A "delete" row needs only name, phone
+ * and licence, and names its document in either column. */
 #ifndef DLV_RECORD_REGISTRY_H
 #define DLV_RECORD_REGISTRY_H
 
@@ -18,29 +22,36 @@ enum registry_column {
     COLUMN_VALID_TO,
     COLUMN_CLASSES,
     COLUMN_DOCUMENT,
+    COLUMN_OP,
+    COLUMN_OLD_DOCUMENT,
     COLUMN_COUNT
 };
 
 struct registry {
     const struct class_names *class_names;
+    int is_change_list;
     size_t column_count;
     int field_of[COLUMN_COUNT]; /* -1: no such column */
 };
 
 struct registry_entry {
     uint8_t digest[SHA256_LEN];
-    struct licence licence;
+    struct licence licence; /* of a removal only the kind */
+    int is_removal;         /* in a change list: the entry is to go */
 };
 
-#define REGISTRY_ENTRIES_MAX 3
+#define REGISTRY_ENTRIES_MAX 4
 
 /* Learns the columns from the first row. 0, or ERR_FORMAT naming the column that is missing, twice
  * there or unknown (a misspelled column must not be lost in silence). */
 int registry_header(struct registry *registry, const struct class_names *class_names,
-                    const struct csv_row *row, struct error *error);
+                    int is_change_list, const struct csv_row *row, struct error *error);
 
-/* The entries of a row: its record's, its number's, and its document's if it has one. Returns how
- * many, or ERR_FORMAT with the reason. */
+/* Whether a change list has the columns that say what becomes of documents. */
+int registry_names_documents(const struct registry *registry);
+
+/* The entries of a row: its record's, its number's, and its document's and old document's if it has
+ * them. Returns how many, or ERR_FORMAT with the reason. */
 int registry_row(const struct registry *registry, const struct csv_row *row,
                  struct registry_entry entries[REGISTRY_ENTRIES_MAX], struct error *error);
 

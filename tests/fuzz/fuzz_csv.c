@@ -24,7 +24,7 @@ static void use_row(const struct csv_row *row) {
     struct registry registry;
     struct registry_entry entries[REGISTRY_ENTRIES_MAX];
     struct error error;
-    registry_header(&registry, &class_names_default, row, &error);
+    registry_header(&registry, &class_names_default, (int)(row->field_count & 1), row, &error);
     for (int i = 0; i < COLUMN_COUNT; i++)
         registry.field_of[i] = (size_t)i < row->field_count ? i : -1;
     registry.column_count = row->field_count;

@@ -161,7 +161,7 @@ def test_progress_on_a_terminal(release, keys, tmp_path):
     except OSError:
         pass  # the terminal's other end is closed
     assert process.wait() == 0
-    for phase in (b"reading: 131072 rows,", b"sorting:", b"writing:", b"hashing:", b"%", b" left"):
+    for phase in (b"reading: 131072 rows,", b"sorting:", b"writing:", b"finishing:", b"%", b" left"):
         assert phase in shown
     assert shown.endswith(b"\r\x1b[K") and b"\n" not in shown  # nothing of it stays
 
