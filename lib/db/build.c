@@ -62,8 +62,8 @@ static int spill(struct db_builder *builder, struct error *error) {
     return code;
 }
 
-static int add(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
-               const struct licence *licence, uint64_t line, struct error *error) {
+int db_build_add(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
+                 const struct licence *licence, uint64_t line, struct error *error) {
     if (builder->count == builder->capacity) {
         int code = spill(builder, error);
         if (code != 0)
@@ -77,15 +77,10 @@ static int add(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
     return 0;
 }
 
-int db_build_add(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
-                 const struct licence *licence, uint64_t line, struct error *error) {
-    return add(builder, key, licence, line, error);
-}
-
 int db_build_remove(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
                     enum licence_kind kind, uint64_t line, struct error *error) {
     struct licence removal = {.kind = (uint8_t)kind}; /* status 0 is no entry's */
-    return add(builder, key, &removal, line, error);
+    return db_build_add(builder, key, &removal, line, error);
 }
 
 /* --- in order --------------------------------------------------------------------------------- */
