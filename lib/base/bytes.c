@@ -9,6 +9,14 @@ void wipe(void *secret, size_t len) {
     __asm__ volatile("" : : "r"(secret) : "memory");
 }
 
+int bytes_are_equal(const void *a, const void *b, size_t len) {
+    const uint8_t *p = a, *q = b;
+    uint32_t difference = 0;
+    for (size_t i = 0; i < len; i++)
+        difference |= (uint32_t)(p[i] ^ q[i]);
+    return (int)((difference - 1) >> 31);
+}
+
 int bytes_are_zero(const void *bytes, size_t len) {
     const uint8_t *p = bytes;
     for (size_t i = 0; i < len; i++) {
@@ -65,4 +73,39 @@ void base64_encode(char *text, const void *bytes, size_t len) {
         *text++ = left > 2 ? alphabet[group & 63] : '=';
     }
     *text = '\0';
+}
+
+static int base64_digit(char c) {
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+long base64_decode(void *bytes, size_t max, const char *text, size_t text_len) {
+    uint8_t *out = bytes;
+    size_t padding = 0, len = 0;
+    uint32_t group = 0;
+    if (text_len % 4 != 0)
+        return ERR_FORMAT;
+    while (padding < 2 && padding < text_len && text[text_len - 1 - padding] == '=')
+        padding++;
+    for (size_t i = 0; i < text_len; i++) {
+        int digit = i < text_len - padding ? base64_digit(text[i]) : 0;
+        if (digit < 0)
+            return ERR_FORMAT;
+        group = group << 6 | (uint32_t)digit;
+        if (i % 4 != 3)
+            continue;
+        size_t count = i + 1 == text_len ? 3 - padding : 3;
+        if (len + count > max || (count < 3 && (group & 0xFFFFFFu >> 8 * count) != 0))
+            return ERR_FORMAT;
+        for (size_t j = 0; j < count; j++)
+            out[len++] = (uint8_t)(group >> (16 - 8 * j));
+        group = 0;
+    }
+    return (long)len;
 }

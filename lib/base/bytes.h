@@ -26,6 +26,11 @@ static inline uint64_t load_be64(const uint8_t *p) {
            (uint64_t)p[6] << 8 | (uint64_t)p[7];
 }
 
+static inline void store_le16(uint8_t *p, uint16_t v) {
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+}
+
 static inline void store_le32(uint8_t *p, uint32_t v) {
     for (int i = 0; i < 4; i++)
         p[i] = (uint8_t)(v >> (8 * i));
@@ -38,6 +43,9 @@ static inline void store_le64(uint8_t *p, uint64_t v) {
 
 /* Overwrites a secret with zeros; the compiler cannot leave it out. */
 void wipe(void *secret, size_t len);
+
+/* 1 if both are the same `len` bytes, else 0. Constant time. */
+int bytes_are_equal(const void *a, const void *b, size_t len);
 
 /* 1 if all `len` bytes are zero, else 0. Not constant time. */
 int bytes_are_zero(const void *bytes, size_t len);
@@ -54,5 +62,9 @@ long hex_decode(void *bytes, size_t max, const char *text, size_t text_len);
 
 /* Base64 of `len` bytes, padded, and a NUL: BASE64_LEN(len) + 1 characters at `text`. */
 void base64_encode(char *text, const void *bytes, size_t len);
+
+/* Bytes of `text_len` characters of padded base64 into `bytes`, which holds `max` of them. Returns
+ * the number of bytes, or ERR_FORMAT (not the one encoding of some bytes, more than max). */
+long base64_decode(void *bytes, size_t max, const char *text, size_t text_len);
 
 #endif

@@ -1,0 +1,239 @@
+#include "wire/session.h"
+
+#include "base/bytes.h"
+#include "crypto/hkdf.h"
+#include "crypto/rsa_key.h"
+
+#include <string.h>
+
+#define PROTOCOL "dlv session 1"
+static const char oaep_label[] = PROTOCOL " open";
+
+enum { IDENTITY_ANONYMOUS = 0, IDENTITY_KIOSK = 1 };
+
+/* Offsets in the identity. */
+enum { IDENTITY_SIGNATURE_LEN = 2, IDENTITY_ID = 4, IDENTITY_SIGNATURE = 4 + SHA256_LEN };
+
+static const uint8_t nonce_zero[AEAD_NONCE_LEN]; /* for keys that seal once */
+
+/* --- what both sides compute ------------------------------------------------------------------ */
+
+/* SHA-256 of the purpose and up to three pieces. */
+static void hash_pieces(uint8_t digest[SHA256_LEN], const char *purpose, const void *a,
+                        size_t a_len, const void *b, size_t b_len, const void *c, size_t c_len) {
+    struct sha256 hash;
+    sha256_init(&hash);
+    sha256_update(&hash, purpose, strlen(purpose));
+    sha256_update(&hash, a, a_len);
+    sha256_update(&hash, b, b_len);
+    sha256_update(&hash, c, c_len);
+    sha256_out(&hash, digest);
+}
+
+/* The transcript up to the identity: the server that is meant, and the frame without its cookie. */
+static void hash_opening(uint8_t transcript[SHA256_LEN], const uint8_t server_id[SHA256_LEN],
+                         const uint8_t *frame, size_t n_len) {
+    hash_pieces(transcript, PROTOCOL " open", server_id, SHA256_LEN, frame, FRAME_HEADER_LEN,
+                frame + OPEN_SHARE, X25519_LEN + n_len);
+}
+
+static void identity_key(uint8_t key[AEAD_KEY_LEN], const uint8_t transcript[SHA256_LEN],
+                         const uint8_t secret[SESSION_SECRET_LEN]) {
+    hkdf_sha256(key, AEAD_KEY_LEN, transcript, SHA256_LEN, secret, SESSION_SECRET_LEN,
+                PROTOCOL " identity");
+}
+
+/* What the kiosk signs. */
+static void signed_digest(uint8_t digest[SHA256_LEN], const uint8_t transcript[SHA256_LEN]) {
+    hash_pieces(digest, PROTOCOL " kiosk", transcript, SHA256_LEN, "", 0, "", 0);
+}
+
+struct session_keys {
+    uint8_t accept[AEAD_KEY_LEN];
+    uint8_t session[SESSION_KEY_LEN];
+};
+
+/* From both secrets and all that was said. */
+static void derive_keys(struct session_keys *keys, const uint8_t transcript[SHA256_LEN],
+                        const uint8_t *sealed_identity, const uint8_t *accept,
+                        const uint8_t secret[SESSION_SECRET_LEN],
+                        const uint8_t common[X25519_LEN]) {
+    uint8_t salt[SHA256_LEN], both[SESSION_SECRET_LEN + X25519_LEN];
+    hash_pieces(salt, PROTOCOL " accept", transcript, SHA256_LEN, sealed_identity,
+                IDENTITY_LEN + AEAD_TAG_LEN, accept, FRAME_HEADER_LEN + X25519_LEN);
+    memcpy(both, secret, SESSION_SECRET_LEN);
+    memcpy(both + SESSION_SECRET_LEN, common, X25519_LEN);
+    hkdf_sha256(keys, sizeof *keys, salt, sizeof salt, both, sizeof both, PROTOCOL " keys");
+    wipe(both, sizeof both);
+}
+
+/* --- the client's side ------------------------------------------------------------------------ */
+
+static void draw(const br_prng_class **source, void *bytes, size_t len) {
+    (*source)->generate(source, bytes, len);
+}
+
+static int write_identity(uint8_t identity[IDENTITY_LEN], const struct rsa_private *kiosk,
+                          const uint8_t transcript[SHA256_LEN]) {
+    uint8_t digest[SHA256_LEN];
+    memset(identity, 0, IDENTITY_LEN);
+    if (kiosk == NULL)
+        return 1;
+    identity[0] = IDENTITY_KIOSK;
+    store_le16(identity + IDENTITY_SIGNATURE_LEN, (uint16_t)kiosk->public.n_len);
+    rsa_public_id(&kiosk->public, identity + IDENTITY_ID);
+    signed_digest(digest, transcript);
+    return rsa_sign(kiosk, digest, identity + IDENTITY_SIGNATURE);
+}
+
+int opening_begin(struct opening *opening, const struct rsa_public *server,
+                  const struct rsa_private *kiosk, const br_prng_class **source) {
+    uint8_t server_id[SHA256_LEN], key[AEAD_KEY_LEN];
+    uint8_t *frame = opening->frame, *identity = frame + OPEN_CIPHERTEXT + server->n_len;
+    opening->frame_len = OPEN_LEN(server->n_len);
+    frame_write_header(frame, FRAME_OPEN, 0, opening->frame_len);
+    memset(frame + OPEN_COOKIE, 0, COOKIE_LEN);
+    draw(source, opening->secret, SESSION_SECRET_LEN);
+    draw(source, opening->exponent, X25519_LEN);
+    x25519_share(frame + OPEN_SHARE, opening->exponent);
+    if (!rsa_oaep_encrypt(server, RSA_SHA256, oaep_label, sizeof oaep_label - 1, source,
+                          opening->secret, SESSION_SECRET_LEN, frame + OPEN_CIPHERTEXT))
+        return 0;
+    rsa_public_id(server, server_id);
+    hash_opening(opening->transcript, server_id, frame, server->n_len);
+    if (!write_identity(identity, kiosk, opening->transcript))
+        return 0;
+    identity_key(key, opening->transcript, opening->secret);
+    aead_seal(key, nonce_zero, "", 0, identity, IDENTITY_LEN, identity + IDENTITY_LEN);
+    wipe(key, sizeof key);
+    return 1;
+}
+
+int opening_set_cookie(struct opening *opening, const uint8_t *frame, size_t len) {
+    struct frame header;
+    if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != FRAME_COOKIE ||
+        header.len != len || len != FRAME_HEADER_LEN + COOKIE_LEN)
+        return 0;
+    memcpy(opening->frame + OPEN_COOKIE, frame + FRAME_HEADER_LEN, COOKIE_LEN);
+    return 1;
+}
+
+int opening_finish(const struct opening *opening, const uint8_t *frame, size_t len,
+                   struct session *session) {
+    struct frame header;
+    struct session_keys keys;
+    uint8_t common[X25519_LEN], sealed[ACCEPT_SEALED_LEN];
+    const uint8_t *body = frame + FRAME_HEADER_LEN + X25519_LEN;
+    if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != FRAME_ACCEPT ||
+        header.len != len || len != ACCEPT_LEN)
+        return 0;
+    int is_good = x25519_agree(common, opening->exponent, frame + FRAME_HEADER_LEN);
+    derive_keys(&keys, opening->transcript,
+                opening->frame + opening->frame_len - AEAD_TAG_LEN - IDENTITY_LEN, frame,
+                opening->secret, common);
+    memcpy(sealed, body, sizeof sealed);
+    is_good &=
+        aead_open(keys.accept, nonce_zero, "", 0, sealed, sizeof sealed, body + ACCEPT_SEALED_LEN);
+    if (is_good) {
+        memcpy(session->key, keys.session, SESSION_KEY_LEN);
+        memcpy(session->ticket, sealed, TICKET_LEN);
+        session->lifetime_s = load_le32(sealed + TICKET_LEN);
+        session->server_time_s = (int64_t)load_le64(sealed + TICKET_LEN + 4);
+    }
+    wipe(&keys, sizeof keys);
+    wipe(common, sizeof common);
+    return is_good;
+}
+
+/* --- the server's side ------------------------------------------------------------------------ */
+
+/* The client's secret, or the stand-in where the ciphertext holds none; which one shows in the
+ * result only. */
+static int decrypt_secret(uint8_t secret[SESSION_SECRET_LEN], const struct rsa_private *key,
+                          const uint8_t *ciphertext) {
+    uint8_t data[RSA_LEN_MAX];
+    size_t len = key->public.n_len;
+    memcpy(data, ciphertext, len);
+    int is_good = rsa_oaep_decrypt(key, RSA_SHA256, oaep_label, sizeof oaep_label - 1, data, &len);
+    is_good &= len == SESSION_SECRET_LEN;
+    uint8_t mask = (uint8_t)-is_good;
+    for (size_t i = 0; i < SESSION_SECRET_LEN; i++)
+        secret[i] = (uint8_t)((data[i] & mask) | (secret[i] & ~mask));
+    wipe(data, sizeof data);
+    return is_good;
+}
+
+/* Whether who the client says it is may open sessions. Where kiosks are enrolled a signature is
+ * verified in any case, so that the time says nothing. */
+static int check_identity(const struct session_host *host, const uint8_t identity[IDENTITY_LEN],
+                          const uint8_t transcript[SHA256_LEN], int64_t now_s) {
+    static const uint8_t nobody[IDENTITY_LEN];
+    int is_anonymous = bytes_are_equal(identity, nobody, IDENTITY_LEN);
+    if (host->find_kiosk == NULL)
+        return is_anonymous & host->is_anonymous_allowed;
+    uint8_t digest[SHA256_LEN];
+    const struct rsa_public *kiosk = host->find_kiosk(host->kiosks, identity + IDENTITY_ID, now_s);
+    int is_known = kiosk != NULL && identity[0] == IDENTITY_KIOSK && identity[1] == 0;
+    const struct rsa_public *key = kiosk != NULL ? kiosk : &host->key->public;
+    signed_digest(digest, transcript);
+    int is_signed = rsa_verify(key, digest, identity + IDENTITY_SIGNATURE, key->n_len);
+    is_signed &= load_le16(identity + IDENTITY_SIGNATURE_LEN) == key->n_len;
+    return (is_known & is_signed) | (is_anonymous & host->is_anonymous_allowed);
+}
+
+/* Writes the ACCEPT frame of a session whose keys are derived on the way. */
+static int write_accept(const struct session_host *host, const uint8_t transcript[SHA256_LEN],
+                        const uint8_t secret[SESSION_SECRET_LEN], const uint8_t *client_share,
+                        const uint8_t *sealed_identity, const uint8_t kiosk[KIOSK_ID_LEN],
+                        int64_t now_s, const br_prng_class **source, uint8_t accept[ACCEPT_LEN]) {
+    uint8_t exponent[X25519_LEN], common[X25519_LEN], nonce[AEAD_NONCE_LEN];
+    uint8_t *body = accept + FRAME_HEADER_LEN + X25519_LEN;
+    struct session_keys keys;
+    struct ticket ticket;
+    frame_write_header(accept, FRAME_ACCEPT, 0, ACCEPT_LEN);
+    draw(source, exponent, sizeof exponent);
+    draw(source, nonce, sizeof nonce);
+    x25519_share(accept + FRAME_HEADER_LEN, exponent);
+    int is_good = x25519_agree(common, exponent, client_share);
+    derive_keys(&keys, transcript, sealed_identity, accept, secret, common);
+    memcpy(ticket.session_key, keys.session, SESSION_KEY_LEN);
+    memcpy(ticket.kiosk, kiosk, KIOSK_ID_LEN);
+    ticket.expires_s = now_s + host->lifetime_s;
+    ticket_seal(body, &ticket, host->ticket_key, nonce);
+    store_le32(body + TICKET_LEN, host->lifetime_s);
+    store_le64(body + TICKET_LEN + 4, (uint64_t)now_s);
+    aead_seal(keys.accept, nonce_zero, "", 0, body, ACCEPT_SEALED_LEN, body + ACCEPT_SEALED_LEN);
+    wipe(exponent, sizeof exponent);
+    wipe(common, sizeof common);
+    wipe(&keys, sizeof keys);
+    wipe(&ticket, sizeof ticket);
+    return is_good;
+}
+
+int session_accept(const struct session_host *host, const uint8_t *frame, size_t len, int64_t now_s,
+                   const br_prng_class **source, uint8_t accept[ACCEPT_LEN],
+                   uint8_t kiosk[KIOSK_ID_LEN]) {
+    struct frame header;
+    size_t n_len = host->key->public.n_len;
+    uint8_t transcript[SHA256_LEN], secret[SESSION_SECRET_LEN], key[AEAD_KEY_LEN];
+    uint8_t identity[IDENTITY_LEN];
+    const uint8_t *sealed_identity = frame + OPEN_CIPHERTEXT + n_len;
+    if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != FRAME_OPEN ||
+        header.len != len || len != OPEN_LEN(n_len))
+        return 0;
+    draw(source, secret, sizeof secret);
+    int is_good = decrypt_secret(secret, host->key, frame + OPEN_CIPHERTEXT);
+    hash_opening(transcript, host->id, frame, n_len);
+    identity_key(key, transcript, secret);
+    memcpy(identity, sealed_identity, IDENTITY_LEN);
+    is_good &=
+        aead_open(key, nonce_zero, "", 0, identity, IDENTITY_LEN, sealed_identity + IDENTITY_LEN);
+    is_good &= check_identity(host, identity, transcript, now_s);
+    memcpy(kiosk, identity + IDENTITY_ID, KIOSK_ID_LEN);
+    is_good &= write_accept(host, transcript, secret, frame + OPEN_SHARE, sealed_identity, kiosk,
+                            now_s, source, accept);
+    wipe(secret, sizeof secret);
+    wipe(key, sizeof key);
+    wipe(identity, sizeof identity);
+    return is_good;
+}

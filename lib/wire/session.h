@@ -1,0 +1,92 @@
+/* Opening a session (PROTOCOL.md, "Opening"), as functions from bytes to bytes.
+ *
+ * The client sends a fresh secret under the RSA key of the server, which it has pinned, and an
+ * X25519 share; the server answers with its own share and a ticket. The session's key comes from
+ * both, so only the holder of the RSA key can answer, and who steals that key later cannot read
+ * what was said before. An enrolled kiosk signs the transcript with its own RSA key. */
+#ifndef DLV_WIRE_SESSION_H
+#define DLV_WIRE_SESSION_H
+
+#include "crypto/rsa.h"
+#include "crypto/x25519.h"
+#include "wire/cookie.h"
+#include "wire/frame.h"
+#include "wire/ticket.h"
+
+#define SESSION_SECRET_LEN 32
+#define IDENTITY_LEN (4 + SHA256_LEN + RSA_LEN_MAX)
+
+/* Offsets in an OPEN frame. */
+#define OPEN_COOKIE FRAME_HEADER_LEN
+#define OPEN_SHARE (OPEN_COOKIE + COOKIE_LEN)
+#define OPEN_CIPHERTEXT (OPEN_SHARE + X25519_LEN)
+
+/* Length of an OPEN frame to a server whose modulus has `n_len` bytes. */
+#define OPEN_LEN(n_len) (OPEN_CIPHERTEXT + (n_len) + IDENTITY_LEN + AEAD_TAG_LEN)
+#define OPEN_MAX OPEN_LEN(RSA_LEN_MAX)
+
+#define ACCEPT_SEALED_LEN (TICKET_LEN + 4 + 8)
+#define ACCEPT_LEN (FRAME_HEADER_LEN + X25519_LEN + ACCEPT_SEALED_LEN + AEAD_TAG_LEN)
+
+/* --- the client's side ------------------------------------------------------------------------ */
+
+/* An opening under way. Secret: wipe after use. */
+struct opening {
+    uint8_t secret[SESSION_SECRET_LEN];
+    uint8_t exponent[X25519_LEN];
+    uint8_t transcript[SHA256_LEN];
+    size_t frame_len;
+    uint8_t frame[OPEN_MAX]; /* to be sent; its cookie is zeros until opening_set_cookie */
+};
+
+/* An open session. Secret: wipe after use. */
+struct session {
+    uint8_t key[SESSION_KEY_LEN];
+    uint8_t ticket[TICKET_LEN];
+    uint32_t lifetime_s;   /* of the ticket, from its making */
+    int64_t server_time_s; /* Unix seconds, when it was made */
+};
+
+/* Begins. `kiosk` is this client's key, NULL for an anonymous one. 1, or 0 where RSA fails (the
+ * server's key is too short for OAEP with SHA-256). `source` gives, in this order: the secret, the
+ * exponent, OAEP's seed. */
+int opening_begin(struct opening *opening, const struct rsa_public *server,
+                  const struct rsa_private *kiosk, const br_prng_class **source);
+
+/* Takes over the cookie of a COOKIE frame: the frame can be sent again. 1, or 0 where it is none.
+ */
+int opening_set_cookie(struct opening *opening, const uint8_t *frame, size_t len);
+
+/* Takes the server's ACCEPT frame. 1, or 0 where it is not from the holder of the server's key. */
+int opening_finish(const struct opening *opening, const uint8_t *frame, size_t len,
+                   struct session *session);
+
+/* --- the server's side ------------------------------------------------------------------------ */
+
+/* Finds an enrolled kiosk's key by the SHA-256 of its SubjectPublicKeyInfo; NULL: there is none.
+ * It tells expired ones no longer. */
+typedef const struct rsa_public *(*session_find_kiosk)(const void *context,
+                                                       const uint8_t id[SHA256_LEN], int64_t now_s);
+
+struct session_host {
+    const struct rsa_private *key;
+    uint8_t id[SHA256_LEN]; /* rsa_public_id of it */
+    int is_anonymous_allowed;
+    session_find_kiosk find_kiosk; /* NULL: no kiosk is enrolled */
+    const void *kiosks;            /* its context */
+    const struct ticket_key *ticket_key;
+    uint32_t lifetime_s; /* of a ticket */
+};
+
+/* Answers an OPEN frame (its cookie has been checked, or is of no interest; it does not count) with
+ * ACCEPT_LEN bytes at `accept`, and the kiosk's id, zeros for an anonymous one, at `kiosk`. 1, or
+ * 0: then `accept` holds nothing of use.
+ *
+ * Constant time in what was sent: a ciphertext that does not decrypt, a seal that is broken, an
+ * unknown or expired kiosk, a bad signature run the same steps as a good opening. `source` gives,
+ * in this order: the stand-in secret, the exponent, the ticket's nonce. */
+int session_accept(const struct session_host *host, const uint8_t *frame, size_t len, int64_t now_s,
+                   const br_prng_class **source, uint8_t accept[ACCEPT_LEN],
+                   uint8_t kiosk[KIOSK_ID_LEN]);
+
+#endif

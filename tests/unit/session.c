@@ -1,0 +1,274 @@
+#include "unit.h"
+
+#include "base/bytes.h"
+#include "crypto/rsa_key.h"
+#include "wire/question.h"
+#include "wire/session.h"
+
+static struct rsa_private server_key, kiosk_key, other_key;
+static struct random randomness;
+static uint8_t kiosk_id[SHA256_LEN];
+static int64_t kiosk_until_s;
+
+static const struct rsa_public *find_kiosk(const void *context, const uint8_t id[SHA256_LEN],
+                                           int64_t now_s) {
+    (void)context;
+    return memcmp(id, kiosk_id, SHA256_LEN) == 0 && now_s < kiosk_until_s ? &kiosk_key.public
+                                                                          : NULL;
+}
+
+static struct session_host host_of(struct ticket_key *ticket_key, int is_anonymous_allowed) {
+    static const uint8_t secret[AEAD_KEY_LEN] = {42};
+    struct session_host host = {.key = &server_key,
+                                .is_anonymous_allowed = is_anonymous_allowed,
+                                .find_kiosk = find_kiosk,
+                                .ticket_key = ticket_key,
+                                .lifetime_s = 3600};
+    rsa_public_id(&server_key.public, host.id);
+    ticket_key_init(ticket_key, secret);
+    kiosk_until_s = 5000;
+    return host;
+}
+
+/* A whole opening. 1 where the server accepts and the client does too. */
+static int open_session(const struct session_host *host, const struct rsa_private *kiosk,
+                        int64_t now_s, struct session *session, uint8_t who[KIOSK_ID_LEN]) {
+    static struct opening opening;
+    uint8_t accept[ACCEPT_LEN];
+    CHECK(opening_begin(&opening, &server_key.public, kiosk, &randomness.drbg.vtable));
+    CHECK(opening.frame_len == OPEN_LEN(server_key.public.n_len));
+    return session_accept(host, opening.frame, opening.frame_len, now_s, &randomness.drbg.vtable,
+                          accept, who) &&
+           opening_finish(&opening, accept, ACCEPT_LEN, session);
+}
+
+static void test_who_may_open(void) {
+    struct ticket_key ticket_key;
+    struct session_host host = host_of(&ticket_key, 1);
+    struct session session;
+    struct ticket ticket;
+    uint8_t who[KIOSK_ID_LEN];
+    CHECK(open_session(&host, NULL, 1000, &session, who) && bytes_are_zero(who, sizeof who));
+    CHECK(open_session(&host, &kiosk_key, 1000, &session, who));
+    CHECK(memcmp(who, kiosk_id, KIOSK_ID_LEN) == 0);
+    CHECK(session.lifetime_s == 3600 && session.server_time_s == 1000);
+    CHECK(ticket_open(&ticket, session.ticket, &ticket_key, 1) && ticket.expires_s == 4600);
+    CHECK(memcmp(ticket.session_key, session.key, SESSION_KEY_LEN) == 0);
+    CHECK(memcmp(ticket.kiosk, kiosk_id, KIOSK_ID_LEN) == 0);
+    CHECK(!open_session(&host, &other_key, 1000, &session, who)); /* unknown */
+    CHECK(!open_session(&host, &kiosk_key, 5000, &session, who)); /* expired */
+    host.is_anonymous_allowed = 0;
+    CHECK(!open_session(&host, NULL, 1000, &session, who));
+    CHECK(open_session(&host, &kiosk_key, 1000, &session, who));
+    host.find_kiosk = NULL;
+    CHECK(!open_session(&host, &kiosk_key, 1000, &session, who));
+    host.is_anonymous_allowed = 1;
+    CHECK(open_session(&host, NULL, 1000, &session, who));
+    host.key = &other_key; /* not the pinned server */
+    CHECK(!open_session(&host, NULL, 1000, &session, who));
+}
+
+static void test_openings_altered(void) {
+    static struct opening opening;
+    static uint8_t frame[OPEN_MAX];
+    struct ticket_key ticket_key;
+    struct session_host host = host_of(&ticket_key, 1);
+    struct session session;
+    uint8_t accept[ACCEPT_LEN], who[KIOSK_ID_LEN];
+    CHECK(opening_begin(&opening, &server_key.public, &kiosk_key, &randomness.drbg.vtable));
+    size_t len = opening.frame_len;
+    for (size_t i = 0; i < len; i += i < OPEN_CIPHERTEXT ? 1 : 37) {
+        memcpy(frame, opening.frame, len);
+        frame[i] ^= 0x01;
+        int is_accepted =
+            session_accept(&host, frame, len, 1, &randomness.drbg.vtable, accept, who);
+        CHECK(is_accepted == (i >= OPEN_COOKIE && i < OPEN_SHARE));
+    }
+    for (size_t cut = 0; cut < len; cut++)
+        CHECK(!session_accept(&host, opening.frame, cut, 1, &randomness.drbg.vtable, accept, who));
+    CHECK(session_accept(&host, opening.frame, len, 1, &randomness.drbg.vtable, accept, who));
+    for (size_t i = 0; i < ACCEPT_LEN; i++) {
+        CHECK(!opening_finish(&opening, accept, i, &session));
+        accept[i] ^= 0x80;
+        /* X25519 ignores the top bit of a share (RFC 7748); the transcript does not. */
+        CHECK(!opening_finish(&opening, accept, ACCEPT_LEN, &session));
+        accept[i] ^= 0x80;
+    }
+    CHECK(opening_finish(&opening, accept, ACCEPT_LEN, &session));
+    /* A share that makes X25519 give zero. */
+    memset(accept + FRAME_HEADER_LEN, 0, X25519_LEN);
+    CHECK(!opening_finish(&opening, accept, ACCEPT_LEN, &session));
+}
+
+static void test_tickets(void) {
+    static const uint8_t secrets[3][AEAD_KEY_LEN] = {{1}, {2}, {3}};
+    struct ticket_key keys[3];
+    struct ticket ticket = {.expires_s = 77, .kiosk = {9}, .session_key = {8}}, got;
+    uint8_t sealed[TICKET_LEN], nonce[AEAD_NONCE_LEN] = {5};
+    for (int i = 0; i < 3; i++)
+        ticket_key_init(&keys[i], secrets[i]);
+    ticket_seal(sealed, &ticket, &keys[2], nonce);
+    CHECK(ticket_open(&got, sealed, keys, 3) && got.expires_s == 77 && got.kiosk[0] == 9 &&
+          got.session_key[0] == 8);
+    CHECK(!ticket_open(&got, sealed, keys, 2)); /* its key is forgotten */
+    for (size_t i = 0; i < TICKET_LEN; i++) {
+        sealed[i] ^= 4;
+        CHECK(!ticket_open(&got, sealed, keys, 3));
+        sealed[i] ^= 4;
+    }
+}
+
+static void test_cookies(void) {
+    static const uint8_t key[COOKIE_KEY_LEN] = {7};
+    uint8_t cookie[COOKIE_LEN];
+    cookie_make(cookie, key, "\x7f\0\0\1\x1f\x90", 6, 1000);
+    CHECK(cookie_check(cookie, key, "\x7f\0\0\1\x1f\x90", 6, 1000));
+    CHECK(cookie_check(cookie, key, "\x7f\0\0\1\x1f\x90", 6, 1000 + COOKIE_LIFETIME_S));
+    CHECK(!cookie_check(cookie, key, "\x7f\0\0\1\x1f\x90", 6, 1001 + COOKIE_LIFETIME_S));
+    CHECK(!cookie_check(cookie, key, "\x7f\0\0\1\x1f\x90", 6, 999)); /* from the future */
+    CHECK(!cookie_check(cookie, key, "\x7f\0\0\1\x1f\x91", 6, 1000));
+    for (size_t i = 0; i < COOKIE_LEN; i++) {
+        cookie[i] ^= 1;
+        CHECK(!cookie_check(cookie, key, "\x7f\0\0\1\x1f\x90", 6, 1000));
+        cookie[i] ^= 1;
+    }
+}
+
+/* --- questions and answers -------------------------------------------------------------------- */
+
+static void fill_answer(struct answer *answer, unsigned count, unsigned brings,
+                        const uint8_t *header_page) {
+    const struct licence licence = {.status = STATUS_VALID,
+                                    .kind = KIND_NUMBER,
+                                    .classes = 5,
+                                    .valid_from = 700000,
+                                    .valid_to = 750000};
+    memset(answer, 0, sizeof *answer);
+    answer->server_time_s = 1000;
+    answer->sequence = 7;
+    answer->created_s = 900;
+    answer->utc_offset_s = -3600;
+    answer->count = count;
+    answer->brings = brings;
+    answer->header_page = header_page;
+    answer->class_names = class_names_default;
+    answer->authority_id[31] = 3;
+    for (unsigned i = 0; i < count; i += 2) {
+        answer->entries[i] = (struct answer_entry){VERDICT_VALID, 1, licence};
+        if (i < QUESTION_PROVED_MAX)
+            answer->proofs[i] = (struct proof){.entry_count = 2};
+    }
+    for (unsigned i = 0; i < count && i < QUESTION_PROVED_MAX; i++) {
+        answer->proofs[i].entry_count = 1 + i % 2;
+        answer->proofs[i].entries[0].path_len = i;
+        answer->proofs[i].entries[1].path_len = PROOF_PATH_MAX;
+        answer->proofs[i].entries[1].index = 123456789;
+    }
+}
+
+static void test_asking(unsigned count, unsigned wishes, size_t len_min) {
+    static const uint8_t key[SESSION_KEY_LEN] = {1}, nonce[ASK_RANDOM_LEN] = {2},
+                         ticket[TICKET_LEN] = {3};
+    static uint8_t ask[FRAME_TO_SERVER_MAX], copy[FRAME_MAX], frame[FRAME_MAX], page[DB_PAGE];
+    static struct question question, got;
+    static struct answer answer, got_answer;
+    question.at = (struct moment){.unix_s = -5, .is_day = (int)(count & 1)};
+    question.kind = KIND_NUMBER;
+    question.count = count;
+    question.wishes = wishes;
+    for (unsigned i = 0; i < count * SHA256_LEN; i++)
+        question.digests[i] = (uint8_t)(i * 7);
+    size_t ask_len = question_seal(ask, &question, key, ticket, nonce, len_min);
+    CHECK(ask_len == (len_min > ASK_LEN(count) ? len_min : ASK_LEN(count)));
+    memcpy(copy, ask, ask_len);
+    CHECK(question_open(&got, copy, ask_len, key) == 1);
+    CHECK(got.at.unix_s == -5 && got.at.is_day == (int)(count & 1) && got.kind == KIND_NUMBER &&
+          got.count == count && got.wishes == wishes &&
+          memcmp(got.digests, question.digests, count * SHA256_LEN) == 0);
+    for (size_t i = 0; i < ask_len; i++) {
+        memcpy(copy, ask, ask_len);
+        CHECK(question_open(&got, copy, i, key) == 0);
+        memcpy(copy, ask, ask_len);
+        copy[i] ^= 0x10;
+        CHECK(question_open(&got, copy, ask_len, key) == 0);
+    }
+
+    fill_answer(&answer, count, wishes, page);
+    size_t len = answer_write(frame, sizeof frame, &answer);
+    CHECK(len >= ANSWER_LEN(count) && answer_write(frame, len - 1, &answer) == 0);
+    CHECK(wishes != 0 || len == ANSWER_LEN(count));
+    CHECK(wishes != 0 || len < ask_len); /* nobody can be flooded through a server */
+    answer_seal(frame, len, ask, ask_len, key, nonce);
+    memcpy(copy, frame, len);
+    CHECK(answer_open(&got_answer, copy, len, ask, ask_len, key, NULL) == 0);
+    CHECK(got_answer.sequence == 7 && got_answer.utc_offset_s == -3600 &&
+          got_answer.count == count && got_answer.brings == wishes);
+    for (unsigned i = 0; i < count; i++)
+        CHECK(memcmp(&got_answer.entries[i], &answer.entries[i], sizeof *answer.entries) == 0);
+    for (unsigned i = 0; i < count && wishes & WISH_PROOF; i++)
+        CHECK(got_answer.proofs[i].entry_count == 1 + i % 2);
+    for (size_t i = 0; i < len; i += i < ANSWER_BODY || i > 3000 ? 1 : 5) {
+        memcpy(copy, frame, len);
+        CHECK(answer_open(&got_answer, copy, i, ask, ask_len, key, NULL) != 0);
+        memcpy(copy, frame, len);
+        copy[i] ^= 0x10;
+        CHECK(answer_open(&got_answer, copy, len, ask, ask_len, key, NULL) != 0);
+    }
+    /* The answer to another question of the session. */
+    ask[ASK_NONCE + 3] ^= 1;
+    memcpy(copy, frame, len);
+    CHECK(answer_open(&got_answer, copy, len, ask, ask_len, key, NULL) == ERR_SIGNATURE);
+    ask[ASK_NONCE + 3] ^= 1;
+    ask[ask_len - 1] ^= 1;
+    memcpy(copy, frame, len);
+    CHECK(answer_open(&got_answer, copy, len, ask, ask_len, key, NULL) == ERR_SIGNATURE);
+}
+
+/* Sealed as it should be, but no question. */
+static void test_bad_question(void) {
+    static const uint8_t key[SESSION_KEY_LEN] = {1}, nonce[ASK_RANDOM_LEN], ticket[TICKET_LEN];
+    static uint8_t ask[FRAME_TO_SERVER_MAX];
+    static struct question question, got;
+    question = (struct question){.kind = (enum licence_kind)9, .count = 1};
+    size_t len = question_seal(ask, &question, key, ticket, nonce, 0);
+    CHECK(question_open(&got, ask, len, key) == QUESTION_BAD);
+    question = (struct question){.kind = KIND_RECORD, .count = 0};
+    len = question_seal(ask, &question, key, ticket, nonce, 0);
+    CHECK(question_open(&got, ask, len, key) == QUESTION_BAD);
+    question = (struct question){.count = QUESTION_PROVED_MAX + 1, .wishes = WISH_PROOF};
+    len = question_seal(ask, &question, key, ticket, nonce, 0);
+    CHECK(question_open(&got, ask, len, key) == QUESTION_BAD);
+}
+
+static void test_headers(void) {
+    struct frame frame;
+    CHECK(frame_read_header(&frame, (const uint8_t *)"dlv\1\3\0\12\1", 8) == FRAME_OK);
+    CHECK(frame.type == FRAME_ASK && frame.len == 266);
+    for (size_t i = 0; i < 8; i++)
+        CHECK(frame_read_header(&frame, (const uint8_t *)"dlv\1\3\0\12\1", i) == FRAME_WAIT);
+    CHECK(frame_read_header(&frame, (const uint8_t *)"dlv\2", 4) == FRAME_OTHER_VERSION);
+    CHECK(frame_read_header(&frame, (const uint8_t *)"dlw", 3) == FRAME_FOREIGN);
+    CHECK(frame_read_header(&frame, (const uint8_t *)"C", 1) == FRAME_FOREIGN);
+    CHECK(frame_read_header(&frame, (const uint8_t *)"dlv\1\3\0\7\0", 8) == FRAME_FOREIGN);
+    CHECK(frame_read_header(&frame, (const uint8_t *)"dlv\1\3\1\12\0", 8) == FRAME_FOREIGN);
+}
+
+int main(void) {
+    CHECK(random_open(&randomness, NULL) == 0);
+    CHECK(rsa_generate(&server_key, 2048, &randomness));
+    CHECK(rsa_generate(&kiosk_key, 2048, &randomness));
+    CHECK(rsa_generate(&other_key, 2048, &randomness));
+    rsa_public_id(&kiosk_key.public, kiosk_id);
+    test_headers();
+    test_who_may_open();
+    test_openings_altered();
+    test_tickets();
+    test_cookies();
+    test_asking(1, 0, 0);
+    test_asking(1, 0, 500);
+    test_asking(QUESTION_MAX, 0, 0);
+    test_asking(3, WISH_INFO, 0);
+    test_asking(QUESTION_PROVED_MAX, WISH_INFO | WISH_PROOF, 0);
+    test_bad_question();
+    return unit_end("session");
+}
