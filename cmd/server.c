@@ -5,13 +5,15 @@
 #include "net/socket.h"
 #include "serve/serve.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 static const char *db_path, *authority, *key_path, *listen_text, *lookup_key_path, *workers_text,
-    *key_holders_text, *connections_text, *timeout_text;
-static bool is_legacy, is_anonymous, is_once, is_quick, populates, locks;
+    *key_holders_text, *connections_text, *timeout_text, *idle_text, *kiosks, *ticket_key, *stats,
+    *user, *openings_text, *openings_per_source_text;
+static bool is_legacy, is_anonymous, is_once, is_quick, populates, locks, is_tcp_only;
 
 static const struct option options[] = {
     {"db", 'd', "FILE", &db_path, NULL, "the database"},
@@ -19,9 +21,17 @@ static const struct option options[] = {
     {"key", 'k', "KEY", &key_path, NULL, "the server's private key"},
     {"lookup-key", 0, "FILE", &lookup_key_path, NULL, "of a keyed database"},
     {"listen", 'l', "ADDR:PORT", &listen_text, NULL,
-     "default :8080, every address; port 0: any free one"},
-    {"legacy", 0, NULL, NULL, &is_legacy, "speak the protocol of the scripts that dlv replaces"},
+     "default :8080, every address, TCP and UDP; port 0: any free one"},
+    {"kiosks", 0, "FILE", &kiosks, NULL, "answer the kiosks enrolled in this file"},
     {"anonymous", 0, NULL, NULL, &is_anonymous, "answer clients that are not enrolled"},
+    {"legacy", 0, NULL, NULL, &is_legacy,
+     "speak the protocol of the scripts that dlv replaces, too"},
+    {"tcp-only", 0, NULL, NULL, &is_tcp_only, "no UDP"},
+    {"ticket-key", 0, "FILE", &ticket_key, NULL,
+     "shared by servers that answer each other's sessions (keygen --type ticket)"},
+    {"stats", 0, "FILE", &stats, NULL, "counts, every 5 seconds, in Prometheus' text format"},
+    {"user", 0, "NAME", &user, NULL,
+     "whom the processes run as that face the network, where started as root; default nobody"},
     {"quick", 0, NULL, NULL, &is_quick,
      "start and reload without checking the whole file: you have run dlv verify"},
     {"populate", 0, NULL, NULL, &populates, "read the database into memory first"},
@@ -31,7 +41,13 @@ static const struct option options[] = {
     {"key-holders", 0, "N", &key_holders_text, NULL, "processes that decrypt; default 1 a core"},
     {"connections", 0, "N", &connections_text, NULL,
      "at once, for each worker; default 10000; then the oldest is closed"},
-    {"timeout", 0, "SECONDS", &timeout_text, NULL, "for a whole connection; default 30"},
+    {"timeout", 0, "SECONDS", &timeout_text, NULL,
+     "for a connection without a session; default 30"},
+    {"idle", 0, "SECONDS", &idle_text, NULL, "for one with a session, unasked; default 300"},
+    {"openings", 0, "N", &openings_text, NULL,
+     "of sessions a second, in total; default 1000; 0: no limit"},
+    {"openings-per-source", 0, "N", &openings_per_source_text, NULL,
+     "and from one address; default 20; 0: no limit"},
     {NULL, 0, NULL, NULL, NULL, NULL},
 };
 
@@ -48,27 +64,33 @@ static int check_usage(int operand_count, char **operands) {
         return usage_error("\"%s\" is not expected here", operands[0]);
     if (db_path == NULL || authority == NULL || key_path == NULL)
         return usage_error("--db, --authority and --key are needed");
-    if (!is_legacy)
-        return usage_error("--legacy is needed: this dlv speaks no other protocol yet");
-    if (!is_anonymous)
+    if (is_legacy && !is_anonymous)
         return usage_error("--legacy needs --anonymous: its clients cannot be enrolled");
+    if (kiosks == NULL && !is_anonymous)
+        return usage_error("--kiosks FILE says who may ask; --anonymous lets everybody");
     return EXIT_OK;
 }
 
 static int read_counts(struct serve_settings *settings) {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned long long cores = online < 1 ? 1 : online > 16 ? 16 : (unsigned long long)online;
-    unsigned long long workers, key_holders, connections, timeout_s;
+    unsigned long long workers, key_holders, connections, timeout_s, idle_s, openings, per_source;
     if (!option_count("workers", workers_text, 1, SERVE_PROCESSES_MAX / 2, cores, &workers) ||
         !option_count("key-holders", key_holders_text, 1, SERVE_PROCESSES_MAX / 2, cores,
                       &key_holders) ||
         !option_count("connections", connections_text, 1, 1000000, 10000, &connections) ||
-        !option_count("timeout", timeout_text, 1, 3600, 30, &timeout_s))
+        !option_count("timeout", timeout_text, 1, 3600, 30, &timeout_s) ||
+        !option_count("idle", idle_text, 1, 86400, 300, &idle_s) ||
+        !option_count("openings", openings_text, 0, 1000000, 1000, &openings) ||
+        !option_count("openings-per-source", openings_per_source_text, 0, 1000000, 20, &per_source))
         return EXIT_TROUBLE;
     settings->worker_count = is_once ? 1 : (unsigned)workers;
     settings->key_holder_count = is_once ? 1 : (unsigned)key_holders;
     settings->connection_max = (unsigned)connections;
     settings->deadline_ms = (int64_t)timeout_s * 1000;
+    settings->idle_ms = (int64_t)idle_s * 1000;
+    settings->openings_per_second = (unsigned)openings;
+    settings->openings_per_source = (unsigned)per_source;
     return EXIT_OK;
 }
 
@@ -83,6 +105,20 @@ static int load_keys(struct serve_settings *settings) {
     return EXIT_OK;
 }
 
+/* Only root can become somebody else. */
+static int find_user(struct serve_settings *settings) {
+    if (geteuid() != 0)
+        return user == NULL ? EXIT_OK : trouble("--user: only root can become another user");
+    const struct passwd *entry = getpwnam(user != NULL ? user : "nobody");
+    if (entry == NULL)
+        return trouble("--user: there is no user \"%s\"", user != NULL ? user : "nobody");
+    if (entry->pw_uid == 0)
+        return trouble("--user: not root: its rights are what is to be given up");
+    settings->uid = entry->pw_uid;
+    settings->gid = entry->pw_gid;
+    return EXIT_OK;
+}
+
 static int run(int operand_count, char **operands) {
     static struct serve_settings settings;
     char host[NET_HOST_SIZE], port[NET_PORT_SIZE];
@@ -91,19 +127,26 @@ static int run(int operand_count, char **operands) {
         return EXIT_TROUBLE;
     if (net_split(listen_text ? listen_text : ":8080", "8080", host, port, &error) != 0)
         return usage_error("--listen: %s", error.text);
-    if (load_keys(&settings) != EXIT_OK)
+    if (load_keys(&settings) != EXIT_OK || find_user(&settings) != EXIT_OK)
         return EXIT_TROUBLE;
     settings.db_path = db_path;
     settings.host = host;
     settings.port = port;
+    settings.key_path = key_path;
+    settings.kiosks_path = kiosks;
+    settings.is_anonymous = is_anonymous;
+    settings.ticket_key_path = ticket_key;
+    settings.stats_path = stats;
+    settings.is_udp = !is_tcp_only && !is_once;
     settings.is_legacy = is_legacy;
     settings.is_once = is_once;
     settings.is_quick = is_quick;
     settings.populates = populates || locks;
     settings.locks = locks;
     settings.log = log_line;
-    trouble("warning: --legacy does not prove to clients who the server is; its answers can be "
-            "changed on the way, and anybody may ask");
+    if (is_legacy)
+        trouble("warning: --legacy does not prove to clients who the server is; its answers can be "
+                "changed on the way, and anybody may ask");
     int code = serve_run(&settings, &error);
     wipe(&settings, sizeof settings);
     return code == 0 ? EXIT_OK : trouble("%s", error.text);
@@ -112,18 +155,24 @@ static int run(int operand_count, char **operands) {
 const struct applet applet_server = {
     .name = "server",
     .summary = "answer clients from a signed database",
-    .synopsis = "--db licences.db --authority authority.pub --key server.key --legacy --anonymous "
-                "[OPTION ...]",
+    .synopsis = "--db licences.db --authority authority.pub --key server.key\n"
+                "    (--kiosks FILE | --anonymous) [OPTION ...]",
     .options = options,
     .description =
         "Checks the database in full, then serves. It does not start on a database that fails a check\n"
-        "or is past its valid-until, and gives no answers from one that passes it later.\n\n"
-        "SIGHUP loads the database anew: it is checked beside the running service, and only one that\n"
-        "passes every check, and whose sequence number is higher, takes the old one's place; no\n"
-        "question is lost. SIGTERM and SIGINT let\n"
-        "connections end, each within its time, then end the server.\n\n"
+        "or is past its valid-until; answers from one that passes it later say so.\n\n"
+        "Clients know the server by its public key and open sessions, over TCP or UDP. --kiosks names\n"
+        "those that may: a line each of a name, the kiosk's public key (the base64 of its PEM file, on\n"
+        "one line), and, if wanted, a last day.\n\n"
+        "SIGHUP reads the kiosks, the ticket key and the database anew. A database is checked beside\n"
+        "the running service, and only one that passes every check, and whose sequence number is\n"
+        "higher, takes the old one's place; no question is lost. The sessions of a kiosk that was\n"
+        "removed end at once. SIGTERM and SIGINT let connections end, each within its time, then end\n"
+        "the server.\n\n"
         "The private key is held by processes that only decrypt; those that talk to clients never\n"
-        "have it. The log on stderr is one event a line and says nothing of persons.\n\n"
+        "have it. Both give up root, the file system and every system call that they have no use for,\n"
+        "and are replaced when they fail. Sockets may come by LISTEN_FDS; NOTIFY_SOCKET is told when\n"
+        "the server is ready. The log on stderr is one event a line and says nothing of persons.\n\n"
         "--legacy protects little: the key is sent unauthenticated, and the answer is neither\n"
         "encrypted nor signed. Use it only to keep old clients working.",
     .needs_cryptography = true,

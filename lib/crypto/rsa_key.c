@@ -244,6 +244,12 @@ static int der_take_info(struct der *in, struct rsa_public *key) {
     return der_take_pair(&bits, key) && bits.len == 0;
 }
 
+int rsa_public_decode(struct rsa_public *key, const uint8_t *der, size_t len) {
+    struct der in = {der, len};
+    memset(key, 0, sizeof *key);
+    return der_take_info(&in, key) && in.len == 0 && rsa_public_is_sane(key) ? 0 : ERR_FORMAT;
+}
+
 int rsa_public_read_pem(struct rsa_public *key, const char *pem, size_t len, struct error *error) {
     uint8_t der[DER_MAX];
     int is_pkcs1;

@@ -15,7 +15,10 @@
 /* The key's SubjectPublicKeyInfo in DER; returns its length, at most RSA_PUBLIC_DER_MAX. */
 size_t rsa_public_encode(const struct rsa_public *key, uint8_t der[RSA_PUBLIC_DER_MAX]);
 
-/* SHA-256 of that: what identifies a key everywhere in dlv. */
+/* Reads exactly that. Total. The key is sane (rsa_public_is_sane). 0 or ERR_FORMAT. */
+int rsa_public_decode(struct rsa_public *key, const uint8_t *der, size_t len);
+
+/* SHA-256 of the encoding: what identifies a key everywhere in dlv. */
 void rsa_public_id(const struct rsa_public *key, uint8_t id[SHA256_LEN]);
 void rsa_fingerprint(const struct rsa_public *key, char text[RSA_FINGERPRINT_SIZE]);
 

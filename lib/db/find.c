@@ -68,14 +68,11 @@ void db_find_batch(const struct db *db, const uint8_t *keys, size_t n, uint8_t *
     }
 }
 
-void db_ask(const struct db *db, const struct lookup_key *lookup_key,
-            const uint8_t digest[SHA256_LEN], enum licence_kind kind, uint32_t day,
-            struct db_answer *answer) {
-    uint8_t key[DB_KEY_LEN];
-    uint64_t at;
+/* What the entry that was found says, or that there is none. */
+static void read_entry(const struct db *db, int is_found, uint64_t at, enum licence_kind kind,
+                       uint32_t day, struct db_answer *answer) {
     memset(answer, 0, sizeof *answer);
-    lookup_key_apply(lookup_key, digest, key);
-    if (!db_find(db, key, &at) ||
+    if (!is_found ||
         !db_attributes_decode(&answer->licence, db->attributes + at * DB_ATTRIBUTES_LEN) ||
         (kind != KIND_ANY && answer->licence.kind != kind)) {
         memset(answer, 0, sizeof *answer);
@@ -83,4 +80,25 @@ void db_ask(const struct db *db, const struct lookup_key *lookup_key,
     }
     answer->is_found = 1;
     answer->verdict = licence_verdict(&answer->licence, day);
+}
+
+void db_ask(const struct db *db, const struct lookup_key *lookup_key,
+            const uint8_t digest[SHA256_LEN], enum licence_kind kind, uint32_t day,
+            struct db_answer *answer) {
+    uint8_t key[DB_KEY_LEN];
+    uint64_t at;
+    lookup_key_apply(lookup_key, digest, key);
+    int is_found = db_find(db, key, &at);
+    read_entry(db, is_found, at, kind, day, answer);
+}
+
+void db_ask_batch(const struct db *db, const struct lookup_key *lookup_key, const uint8_t *digests,
+                  size_t n, enum licence_kind kind, uint32_t day, struct db_answer *answers) {
+    uint8_t keys[DB_BATCH_MAX * DB_KEY_LEN] = {0}, found[DB_BATCH_MAX];
+    uint64_t at[DB_BATCH_MAX];
+    for (size_t i = 0; i < n; i++)
+        lookup_key_apply(lookup_key, digests + i * SHA256_LEN, keys + i * DB_KEY_LEN);
+    db_find_batch(db, keys, n, found, at);
+    for (size_t i = 0; i < n; i++)
+        read_entry(db, found[i], at[i], kind, day, &answers[i]);
 }

@@ -44,4 +44,8 @@ void db_ask(const struct db *db, const struct lookup_key *lookup_key,
             const uint8_t digest[SHA256_LEN], enum licence_kind kind, uint32_t day,
             struct db_answer *answer);
 
+/* The same for `n` (at most DB_BATCH_MAX) digests, one behind the other. */
+void db_ask_batch(const struct db *db, const struct lookup_key *lookup_key, const uint8_t *digests,
+                  size_t n, enum licence_kind kind, uint32_t day, struct db_answer *answers);
+
 #endif

@@ -207,3 +207,41 @@ void net_local_address(int fd, char text[NET_ADDRESS_SIZE]) {
         len = 0;
     format_address(&address, len, text);
 }
+
+/* A socket of the same family, at the same address. */
+static int bind_beside(int listener, const struct sockaddr_storage *address, socklen_t len) {
+    int one = 1, v6_only = 0;
+    socklen_t size = sizeof v6_only;
+    int fd = socket(address->ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return ERR_SYSTEM;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+    if (address->ss_family == AF_INET6) {
+        getsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &size);
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
+        setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof one);
+    } else {
+        setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof one);
+    }
+    if (bind(fd, (const struct sockaddr *)address, len) == 0)
+        return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return ERR_SYSTEM;
+}
+
+int net_bind_datagrams(int listener, struct error *error) {
+    struct sockaddr_storage address;
+    char text[NET_ADDRESS_SIZE];
+    socklen_t len = sizeof address;
+    int fd = ERR_SYSTEM;
+    if (getsockname(listener, (struct sockaddr *)&address, &len) == 0)
+        fd = bind_beside(listener, &address, len);
+    if (fd >= 0)
+        return fd;
+    int saved = errno;
+    net_local_address(listener, text);
+    errno = saved;
+    return error_set_errno(error, "%s: no UDP there", text);
+}

@@ -1,4 +1,5 @@
-/* TCP by name: addresses as they are typed, connecting and waiting with a deadline, listening.
+/* TCP and UDP by name: addresses as they are typed, connecting and waiting with a deadline,
+ * listening.
  *
  * Deadlines are points on net_now_ms's clock. */
 #ifndef DLV_NET_SOCKET_H
@@ -36,6 +37,11 @@ ssize_t net_receive(int fd, void *bytes, size_t max, int64_t deadline_ms);
 /* A listening, non-blocking socket. An empty host means every address, IPv6 and IPv4 alike.
  * ERR_SYSTEM with the reason. */
 int net_listen(const char *host, const char *port, struct error *error);
+
+/* A non-blocking UDP socket at the address of a listening one; several can share it, each getting
+ * its part of what comes (SO_REUSEPORT). It tells to which address of ours a datagram was sent.
+ * ERR_SYSTEM with the reason. */
+int net_bind_datagrams(int listener, struct error *error);
 
 /* The socket's own address, as "127.0.0.1:8080" or "[::1]:8080". */
 void net_local_address(int fd, char text[NET_ADDRESS_SIZE]);

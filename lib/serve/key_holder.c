@@ -1,55 +1,74 @@
 #include "serve/key_holder.h"
 
 #include "base/bytes.h"
-#include "serve/channel.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
-/* Handles one request. 0, or -1 where the worker is gone. */
-static int serve_one(const struct rsa_private *key, int channel) {
-    struct channel_request request;
-    struct channel_reply reply;
-    ssize_t n = recv(channel, &request, sizeof request, 0);
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : -1;
-    if ((size_t)n != sizeof request || request.len > sizeof request.ciphertext)
-        return -1;
-    memset(&reply, 0, sizeof reply);
-    size_t len = request.len;
-    uint32_t is_decrypted = (uint32_t)rsa_oaep_decrypt(
-        key, request.hash == RSA_SHA1 ? RSA_SHA1 : RSA_SHA256, NULL, 0, request.ciphertext, &len);
-    reply.id = request.id;
-    reply.is_decrypted = is_decrypted;
-    reply.len = is_decrypted ? (uint32_t)len : 0;
-    memcpy(reply.message, request.ciphertext, reply.len);
-    /* A worker has fewer requests under way than its socket holds replies. */
-    ssize_t sent = send(channel, &reply, sizeof reply, MSG_NOSIGNAL);
-    wipe(&reply, sizeof reply);
-    wipe(&request, sizeof request);
-    return sent == (ssize_t)sizeof reply ? 0 : -1;
+static const struct rsa_public *find_kiosk(const void *context, const uint8_t id[SHA256_LEN],
+                                           int64_t now_s) {
+    const struct kiosks *kiosks = context;
+    const struct kiosk *kiosk = kiosks_find(kiosks, id, SHA256_LEN);
+    return kiosk != NULL && kiosk->not_after_s >= now_s && kiosk->key < KIOSKS_MAX
+               ? &kiosks->keys[kiosk->key]
+               : NULL;
 }
 
-int key_holder_run(struct rsa_private *key, const int *channels, unsigned channel_count) {
-    struct pollfd entries[SERVE_PROCESSES_MAX];
-    unsigned open_count = channel_count;
-    mlock(key, sizeof *key); /* best effort: an unprivileged process may lock little */
-    for (unsigned i = 0; i < channel_count; i++)
-        entries[i] = (struct pollfd){.fd = channels[i], .events = POLLIN};
-    while (open_count > 0) {
-        if (poll(entries, channel_count, -1) < 0 && errno != EINTR)
+static void decrypt(const struct key_holder *holder, struct channel_request *request,
+                    struct channel_reply *reply) {
+    size_t len = request->len;
+    reply->is_good =
+        (uint32_t)rsa_oaep_decrypt(holder->key, RSA_SHA1, NULL, 0, request->bytes, &len);
+    reply->len = reply->is_good ? (uint32_t)len : 0;
+    memcpy(reply->bytes, request->bytes, reply->len);
+}
+
+static void open_session(const struct key_holder *holder, struct random *random,
+                         const struct channel_request *request, struct channel_reply *reply) {
+    const struct kiosks *kiosks = board_kiosks(holder->board);
+    struct session_host host = {.key = holder->key,
+                                .is_anonymous_allowed = holder->is_anonymous_allowed,
+                                .find_kiosk = kiosks != NULL ? find_kiosk : NULL,
+                                .kiosks = kiosks,
+                                .ticket_key = board_ring(holder->board)->keys,
+                                .lifetime_s = TICKET_LIFETIME_S};
+    uint8_t kiosk[KIOSK_ID_LEN];
+    rsa_public_id(&holder->key->public, host.id);
+    reply->is_good = (uint32_t)session_accept(&host, request->bytes, request->len, time(NULL),
+                                              &random->drbg.vtable, reply->bytes, kiosk);
+    reply->len = ACCEPT_LEN;
+}
+
+static void serve(const struct key_holder *holder, struct random *random,
+                  struct channel_request *request) {
+    struct channel_reply reply;
+    memset(&reply, 0, sizeof reply);
+    reply.id = request->id;
+    if (request->work == CHANNEL_OPEN)
+        open_session(holder, random, request, &reply);
+    else
+        decrypt(holder, request, &reply);
+    /* Never waits: a worker has fewer requests under way than its socket holds replies. */
+    ssize_t sent = write(holder->replies[request->worker], &reply, sizeof reply);
+    (void)sent; /* that worker has failed, and its clients ask again */
+    wipe(&reply, sizeof reply);
+}
+
+int key_holder_run(const struct key_holder *holder, struct random *random) {
+    struct channel_request request;
+    for (;;) {
+        ssize_t n = read(holder->requests, &request, sizeof request);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
             break;
-        for (unsigned i = 0; i < channel_count; i++) {
-            if (entries[i].fd >= 0 && entries[i].revents != 0 &&
-                serve_one(key, entries[i].fd) != 0) {
-                entries[i].fd = -1;
-                open_count--;
-            }
-        }
+        if ((size_t)n == sizeof request && request.len <= sizeof request.bytes &&
+            request.worker < holder->worker_count)
+            serve(holder, random, &request);
+        wipe(&request, sizeof request);
     }
-    wipe(key, sizeof *key);
+    wipe(holder->key, sizeof *holder->key);
     return 0;
 }

@@ -1,11 +1,21 @@
-/* The process that has the private key. */
+/* The process that has the private key. It reads requests, writes replies, and does nothing else.
+ */
 #ifndef DLV_SERVE_KEY_HOLDER_H
 #define DLV_SERVE_KEY_HOLDER_H
 
-#include "serve/serve.h"
+#include "serve/board.h"
+#include "serve/channel.h"
 
-/* Decrypts what comes over `channels` (one a worker) until all are closed, wipes the key, and
- * returns the process's exit status. */
-int key_holder_run(struct rsa_private *key, const int *channels, unsigned channel_count);
+struct key_holder {
+    struct rsa_private *key; /* wiped at the end */
+    const struct board *board;
+    int is_anonymous_allowed;
+    int requests; /* from all workers; waits */
+    unsigned worker_count;
+    const int *replies; /* to each worker */
+};
+
+/* Serves until there is nobody left who could ask. Returns the process's exit status. */
+int key_holder_run(const struct key_holder *holder, struct random *random);
 
 #endif

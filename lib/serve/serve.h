@@ -11,6 +11,8 @@
 #include "db/lookup_key.h"
 #include "db/open.h"
 
+#include <sys/types.h>
+
 #define SERVE_PROCESSES_MAX 64
 
 struct serve_settings {
@@ -18,18 +20,29 @@ struct serve_settings {
     struct rsa_public authority;
     struct lookup_key lookup_key;
     int is_keyed;
-    struct rsa_private key; /* wiped from the parent once the key-holders have it */
-    const char *host;       /* empty: every address */
+    const char *key_path;        /* read again for a key-holder that replaces one */
+    struct rsa_private key;      /* wiped from the parent once the key-holders have it */
+    const char *kiosks_path;     /* NULL: no kiosk is enrolled */
+    int is_anonymous;            /* clients that are not enrolled are answered */
+    const char *ticket_key_path; /* NULL: ticket keys of this server's own */
+    const char *stats_path;      /* NULL: none */
+    const char *host;            /* empty: every address */
     const char *port;
+    int is_udp;
     int is_legacy;
     int is_quick; /* the operator has verified the database: only look at signature and structure */
     int populates; /* read the database into memory before it is asked */
     int locks;     /* and keep it there */
     int is_once;   /* one connection, then end */
+    uid_t uid;     /* of the children, where started as root */
+    gid_t gid;
     unsigned worker_count;
     unsigned key_holder_count;
     unsigned connection_max;       /* for each worker */
-    int64_t deadline_ms;           /* for each connection, from its acceptance */
+    unsigned openings_per_second;  /* of sessions, in total; 0: no limit */
+    unsigned openings_per_source;  /* and from one address */
+    int64_t deadline_ms;           /* for each connection without a session, from its acceptance */
+    int64_t idle_ms;               /* for each with one, from its last question */
     void (*log)(const char *line); /* one event, key=value, no line feed */
 };
 

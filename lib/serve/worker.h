@@ -2,18 +2,24 @@
 #ifndef DLV_SERVE_WORKER_H
 #define DLV_SERVE_WORKER_H
 
+#include "serve/board.h"
 #include "serve/serve.h"
 
-struct worker_channels {
-    int listener;
-    int orders; /* from the parent */
-    unsigned key_holder_count;
-    int key_holders[SERVE_PROCESSES_MAX];
+struct worker_place {
+    unsigned index;
+    int listener;  /* TCP, of all workers */
+    int datagrams; /* UDP, its own; -1: none */
+    int orders;    /* from the parent */
+    int requests;  /* to the key-holders */
+    int replies;   /* from them */
+    const struct board *board;
+    struct tally *tally;
 };
 
-/* Serves until told to drain, or until the parent is gone. `db` is open. Returns the process's exit
- * status. */
+/* Serves until told to drain, or until the parent is gone. `db` is open. Calls `confine` when
+ * all is opened that it will ever open. Returns the process's exit status: 2, before it has served
+ * anybody, where it cannot. */
 int worker_run(const struct serve_settings *settings, struct db *db,
-               const struct worker_channels *channels);
+               const struct worker_place *place, int (*confine)(struct error *error));
 
 #endif

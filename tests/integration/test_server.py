@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -321,18 +322,30 @@ def test_drain_ends_at_the_deadline(release, serve, small_db):
 
 
 @pytest.mark.parametrize("which", range(4))
-def test_a_failed_child_ends_the_server(release, serve, small_db, which):
-    """Until children are restarted, the supervisor of the machine does it: never half a server."""
+def test_a_failed_child_is_replaced(release, serve, small_db, which):
     server = serve(release, small_db, "--workers", "2", "--key-holders", "2")
     children = server.children()
     assert len(children) == 4
-    os.kill(children[which], signal.SIGKILL)
-    assert server.process.wait(20) == 2
-    for pid in children:
-        deadline = time.monotonic() + 10
-        while pathlib.Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert not pathlib.Path(f"/proc/{pid}").exists()
+    for _ in range(3):
+        victim = server.children()[which]
+        server.log = b""
+        os.kill(victim, signal.SIGKILL)
+        server.wait_for(rb"event=child_failed [^\n]*signal=9")
+        server.wait_for(rb"event=child_restarted")
+        assert len(server.children()) == 4 and victim not in server.children()
+        for _ in range(8):
+            assert ask(server) == VALID
+
+
+def test_a_server_that_cannot_start_ends(release, keys, small_db):
+    """A worker that cannot lock the database in memory, at the first start: no half a server."""
+    limits = ["prlimit", "--memlock=4096:4096"]
+    if os.geteuid() == 0:
+        pytest.skip("root may lock as much as it likes")
+    done = subprocess.run([*limits, release.path, "server", "--listen", "127.0.0.1:0", "--anonymous", "--lock",
+                           "--db", small_db, "--authority", keys.authority_pub, "--key", keys.server],
+                          capture_output=True, timeout=30)
+    assert done.returncode == 2 and b"could not start" in done.stderr
 
 
 def test_children_do_not_outlive_a_killed_parent(release, serve, small_db):

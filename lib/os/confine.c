@@ -1,0 +1,200 @@
+#include "os/confine.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The kernel's user interface, as of linux/landlock.h, linux/seccomp.h, linux/filter.h and
+ * linux/audit.h: musl comes without kernel headers. */
+struct landlock_ruleset_attr {
+    uint64_t handled_access_fs;
+    uint64_t handled_access_net;
+    uint64_t scoped;
+};
+#define LANDLOCK_CREATE_RULESET_VERSION 1u
+#define SECCOMP_SET_MODE_FILTER 1u
+#define SECCOMP_RET_KILL_PROCESS 0x80000000u
+#define SECCOMP_RET_ALLOW 0x7FFF0000u
+struct seccomp_data {
+    int nr;
+    uint32_t arch;
+    uint64_t instruction_pointer;
+    uint64_t args[6];
+};
+struct sock_filter {
+    uint16_t code;
+    uint8_t jt, jf;
+    uint32_t k;
+};
+struct sock_fprog {
+    unsigned short len;
+    struct sock_filter *filter;
+};
+#define BPF_LOAD 0x20          /* BPF_LD | BPF_W | BPF_ABS */
+#define BPF_JUMP_IF_EQUAL 0x15 /* BPF_JMP | BPF_JEQ | BPF_K */
+#define BPF_JUMP_IF_SET 0x45   /* BPF_JMP | BPF_JSET | BPF_K */
+#define BPF_RETURN 0x06        /* BPF_RET | BPF_K */
+
+#if defined(__x86_64__)
+#define ARCHITECTURE 0xC000003Eu
+#elif defined(__aarch64__)
+#define ARCHITECTURE 0xC00000B7u
+#elif defined(__riscv) && __riscv_xlen == 64
+#define ARCHITECTURE 0xC00000F3u
+#elif defined(__s390x__)
+#define ARCHITECTURE 0x80000016u
+#elif defined(__powerpc64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define ARCHITECTURE 0xC0000015u
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define IS_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IS_SANITIZED 1
+#endif
+#endif
+
+int confine_user(uid_t uid, gid_t gid, struct error *error) {
+    if (geteuid() != 0)
+        return 0;
+    if (setgroups(1, &gid) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
+        return error_set_errno(error, "giving up root");
+    if (setuid(0) == 0)
+        return error_set(error, ERR_SYSTEM, "giving up root: it can be had back");
+    return 0;
+}
+
+int confine_files(struct error *error) {
+    static const unsigned fs_bits[] = {0, 13, 14, 15, 15, 16, 16, 16}; /* by version */
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return error_set_errno(error, "no_new_privs");
+    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (version <= 0)
+        return 0;
+    if (version > 7)
+        version = 7;
+    struct landlock_ruleset_attr rules = {
+        .handled_access_fs = ((uint64_t)1 << fs_bits[version]) - 1,
+        .handled_access_net = version >= 4 ? 3 : 0, /* bind, connect */
+        .scoped = version >= 6 ? 3 : 0};            /* abstract sockets, signals */
+    size_t len = version >= 6   ? sizeof rules
+                 : version >= 4 ? offsetof(struct landlock_ruleset_attr, scoped)
+                                : offsetof(struct landlock_ruleset_attr, handled_access_net);
+    int ruleset = (int)syscall(SYS_landlock_create_ruleset, &rules, len, 0);
+    if (ruleset < 0 || syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
+        return error_set_errno(error, "Landlock");
+    close(ruleset);
+    return 0;
+}
+
+#if defined(ARCHITECTURE) && !defined(IS_SANITIZED)
+
+static const int worker_calls[] = {
+    SYS_read,
+    SYS_write,
+    SYS_close,
+    SYS_epoll_ctl,
+    SYS_epoll_pwait,
+#ifdef SYS_epoll_wait
+    SYS_epoll_wait,
+#endif
+    SYS_accept4,
+    SYS_recvfrom,
+    SYS_recvmsg,
+    SYS_recvmmsg,
+    SYS_sendto,
+    SYS_sendmsg,
+    SYS_sendmmsg,
+    SYS_shutdown,
+    SYS_getpeername,
+    /* a new database, by its descriptor */
+    SYS_fstat,
+    SYS_pread64,
+    SYS_mlock,
+    SYS_madvise,
+    /* memory; mmap and mprotect are below */
+    SYS_munmap,
+    SYS_mremap,
+    SYS_brk,
+    SYS_clock_gettime,
+    SYS_getpid,
+    SYS_getrandom,
+    SYS_restart_syscall,
+    SYS_rt_sigreturn,
+    SYS_exit,
+    SYS_exit_group,
+};
+
+static const int key_holder_calls[] = {
+    SYS_read,         SYS_write, SYS_clock_gettime, SYS_restart_syscall,
+    SYS_rt_sigreturn, SYS_exit,  SYS_exit_group,
+};
+
+#define CALLS_MAX 64
+
+static struct sock_filter load(size_t offset) {
+    return (struct sock_filter){BPF_LOAD, 0, 0, (uint32_t)offset};
+}
+
+static struct sock_filter give(uint32_t verdict) {
+    return (struct sock_filter){BPF_RETURN, 0, 0, verdict};
+}
+
+/* The filter: the architecture, then a comparison and a verdict for each call, then death. */
+static unsigned short write_filter(struct sock_filter *filter, const int *calls, size_t count,
+                                   int may_map) {
+    struct sock_filter *next = filter;
+    *next++ = load(offsetof(struct seccomp_data, arch));
+    *next++ = (struct sock_filter){BPF_JUMP_IF_EQUAL, 1, 0, ARCHITECTURE};
+    *next++ = give(SECCOMP_RET_KILL_PROCESS);
+    *next++ = load(offsetof(struct seccomp_data, nr));
+    for (size_t i = 0; i < count; i++) {
+        *next++ = (struct sock_filter){BPF_JUMP_IF_EQUAL, 0, 1, (uint32_t)calls[i]};
+        *next++ = give(SECCOMP_RET_ALLOW);
+    }
+    if (may_map) { /* but not code */
+        size_t protection = offsetof(struct seccomp_data, args) + 2 * sizeof(uint64_t);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        protection += 4;
+#endif
+        *next++ = (struct sock_filter){BPF_JUMP_IF_EQUAL, 1, 0, SYS_mmap};
+        *next++ = (struct sock_filter){BPF_JUMP_IF_EQUAL, 0, 3, SYS_mprotect};
+        *next++ = load(protection);
+        *next++ = (struct sock_filter){BPF_JUMP_IF_SET, 1, 0, PROT_EXEC};
+        *next++ = give(SECCOMP_RET_ALLOW);
+    }
+    *next++ = give(SECCOMP_RET_KILL_PROCESS);
+    return (unsigned short)(next - filter);
+}
+
+int confine_calls(enum confine_role role, struct error *error) {
+    struct sock_filter filter[2 * CALLS_MAX + 10];
+    struct sock_fprog program = {.filter = filter};
+    _Static_assert(sizeof worker_calls / sizeof *worker_calls <= CALLS_MAX, "room for all calls");
+    if (role == CONFINE_WORKER)
+        program.len =
+            write_filter(filter, worker_calls, sizeof worker_calls / sizeof *worker_calls, 1);
+    else
+        program.len = write_filter(filter, key_holder_calls,
+                                   sizeof key_holder_calls / sizeof *key_holder_calls, 0);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0)
+        return error_set_errno(error, "seccomp");
+    return 0;
+}
+
+#else
+
+int confine_calls(enum confine_role role, struct error *error) {
+    (void)role;
+    (void)error;
+    return 0;
+}
+
+#endif

@@ -1,0 +1,52 @@
+#include "serve/board.h"
+
+#include "base/bytes.h"
+
+#include <sys/mman.h>
+
+static void *share(size_t len) {
+    void *memory =
+        mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+int board_open(struct board **board, struct error *error) {
+    *board = share(sizeof **board);
+    if (*board == NULL)
+        return error_set_errno(error, "shared memory");
+    madvise(*board, sizeof **board, MADV_DONTDUMP);
+    mlock(*board, offsetof(struct board, kiosks)); /* best effort: RLIMIT_MEMLOCK may be small */
+    return 0;
+}
+
+int tally_open(struct tally **tally, unsigned worker_count, struct error *error) {
+    *tally = share(sizeof **tally + worker_count * sizeof(struct counts));
+    return *tally != NULL ? 0 : error_set_errno(error, "shared memory");
+}
+
+int board_protect(const struct board *board) {
+    union {
+        const struct board *in;
+        void *out;
+    } memory = {board};
+    return mprotect(memory.out, sizeof *board, PROT_READ) == 0 ? 0 : ERR_SYSTEM;
+}
+
+void board_set_ring(struct board *board, const struct ticket_ring *ring) {
+    unsigned now = atomic_load(&board->ring_now);
+    board->rings[(now + 1) & 1] = *ring;
+    atomic_store_explicit(&board->ring_now, now + 1, memory_order_release);
+    /* Wiped by the new keys, not by zeros: somebody may just be reading, and zeros are a key that
+     * everybody knows. */
+    board->rings[now & 1] = *ring;
+}
+
+int board_load_kiosks(struct board *board, const char *path, struct error *error) {
+    unsigned now = atomic_load(&board->kiosks_now);
+    int code = kiosks_load(&board->kiosks[(now + 1) & 1], path, error);
+    if (code != 0)
+        return code;
+    atomic_store_explicit(&board->kiosks_now, now + 1, memory_order_release);
+    atomic_store_explicit(&board->are_kiosks_enrolled, 1, memory_order_release);
+    return 0;
+}

@@ -1,0 +1,66 @@
+/* What the server's processes have in common: two pieces of shared memory.
+ *
+ * The notice board is written by the parent and read by its children: ticket keys, the cookie key,
+ * the kiosks. What changes has two places; the parent fills the one that is not in use and then
+ * points to it. It is kept out of core files and, where allowed, locked in memory.
+ * The tally is written by the children: limits and counts. */
+#ifndef DLV_SERVE_BOARD_H
+#define DLV_SERVE_BOARD_H
+
+#include "serve/counts.h"
+#include "serve/kiosks.h"
+#include "serve/limit.h"
+#include "wire/cookie.h"
+#include "wire/ticket.h"
+
+#include <stdatomic.h>
+
+#define TICKET_PERIOD_S 3600   /* a ticket key is used for so long to seal ... */
+#define TICKET_LIFETIME_S 3600 /* ... and a ticket is good for so long */
+#define TICKET_KEYS 3
+
+struct ticket_ring {
+    struct ticket_key keys[TICKET_KEYS]; /* [0] seals; all open */
+};
+
+struct board {
+    uint8_t cookie_key[COOKIE_KEY_LEN];
+    _Atomic unsigned ring_now;
+    struct ticket_ring rings[2];
+    _Atomic unsigned kiosks_now; /* counts the changes; its lowest bit is the place in use */
+    _Atomic unsigned are_kiosks_enrolled; /* whether there is a list at all */
+    struct kiosks kiosks[2];
+};
+
+#define SOURCES 4096 /* limits of sources: some share one */
+
+struct tally {
+    struct limit openings;
+    struct limit sources[SOURCES];
+    struct counts counts[]; /* one a worker */
+};
+
+/* Shared memory, zeroed. 0 or ERR_SYSTEM. */
+int board_open(struct board **board, struct error *error);
+int tally_open(struct tally **tally, unsigned worker_count, struct error *error);
+
+/* In a child: the board can only be read from now on. 0 or ERR_SYSTEM. */
+int board_protect(const struct board *board);
+
+static inline const struct ticket_ring *board_ring(const struct board *board) {
+    return &board->rings[atomic_load_explicit(&board->ring_now, memory_order_acquire) & 1];
+}
+
+/* NULL: no list of kiosks. */
+static inline const struct kiosks *board_kiosks(const struct board *board) {
+    if (!atomic_load_explicit(&board->are_kiosks_enrolled, memory_order_acquire))
+        return NULL;
+    return &board->kiosks[atomic_load_explicit(&board->kiosks_now, memory_order_acquire) & 1];
+}
+
+/* For the parent: puts up other keys, another list. Those of before are wiped or kept for the next
+ * change. */
+void board_set_ring(struct board *board, const struct ticket_ring *ring);
+int board_load_kiosks(struct board *board, const char *path, struct error *error);
+
+#endif

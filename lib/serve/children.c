@@ -1,0 +1,308 @@
+#include "serve/children.h"
+
+#include "base/bytes.h"
+#include "crypto/rsa_key.h"
+#include "net/socket.h"
+#include "os/confine.h"
+#include "os/process.h"
+#include "serve/key_holder.h"
+#include "serve/log.h"
+#include "serve/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BACK_OFF_MS 100 /* before the first restart; doubled for each failure in a row */
+#define BACK_OFF_MAX_MS 30000
+#define STEADY_MS 60000 /* who has run for so long has not failed in a row */
+
+/* Below look-ups, so that a flood of openings does not slow those of a core they share. */
+#define KEY_HOLDER_NICE 10
+
+/* --- in the child ----------------------------------------------------------------------------- */
+
+/* Closes every descriptor from 3 up that is not in `keep`. */
+static void close_others(const int *keep, unsigned keep_count) {
+    struct rlimit limit;
+    int highest = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536
+                      ? (int)limit.rlim_cur
+                      : 65536;
+    for (int fd = 3; fd < highest; fd++) {
+        unsigned i = 0;
+        while (i < keep_count && keep[i] != fd)
+            i++;
+        if (i == keep_count)
+            close(fd);
+    }
+}
+
+/* Another user, no core files, and an end together with the parent: in this order, because a change
+ * of user forgets the others. */
+static int become_child(const struct children *children, pid_t parent_pid, struct error *error) {
+    int code = confine_user(children->settings->uid, children->settings->gid, error);
+    process_forbid_core_dumps();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent_pid)
+        return error_set(error, ERR_SYSTEM, "the parent has ended");
+    if (code == 0 && board_protect(children->board) != 0)
+        code = error_set_errno(error, "mprotect");
+    return code;
+}
+
+static int fail(const struct children *children, const char *role, const struct error *error) {
+    serve_log(children->settings, "%s_failed reason=\"%s\"", role, error->text);
+    return 2;
+}
+
+static int run_key_holder(const struct children *children, pid_t parent_pid) {
+    int replies[SERVE_PROCESSES_MAX], keep[SERVE_PROCESSES_MAX + 1];
+    unsigned count = children->settings->worker_count;
+    struct random random;
+    struct error error;
+    for (unsigned w = 0; w < count; w++)
+        replies[w] = keep[w] = children->replies[w][1];
+    keep[count] = children->requests[1];
+    close_others(keep, count + 1);
+    /* Best effort: an unprivileged process may lock little. */
+    mlock(&children->settings->key, sizeof children->settings->key);
+    setpriority(PRIO_PROCESS, 0, KEY_HOLDER_NICE);
+    if (become_child(children, parent_pid, &error) != 0 || random_open(&random, &error) != 0 ||
+        confine_files(&error) != 0 || confine_calls(CONFINE_KEY_HOLDER, &error) != 0)
+        return fail(children, "key_holder", &error);
+    const struct key_holder holder = {.key = &children->settings->key,
+                                      .board = children->board,
+                                      .is_anonymous_allowed = children->settings->is_anonymous,
+                                      .requests = children->requests[1],
+                                      .worker_count = count,
+                                      .replies = replies};
+    return key_holder_run(&holder, &random);
+}
+
+static int confine_worker(struct error *error) {
+    int code = confine_files(error);
+    return code == 0 ? confine_calls(CONFINE_WORKER, error) : code;
+}
+
+static int run_worker(const struct children *children, unsigned w, int orders, pid_t parent_pid) {
+    const struct serve_settings *settings = children->settings;
+    const struct worker_place place = {.index = w,
+                                       .listener = children->listener,
+                                       .datagrams = children->datagrams[w],
+                                       .orders = orders,
+                                       .requests = children->requests[0],
+                                       .replies = children->replies[w][0],
+                                       .board = children->board,
+                                       .tally = children->tally};
+    const int keep[] = {place.listener, place.datagrams, place.orders,
+                        place.requests, place.replies,   children->release->fd};
+    struct error error;
+    struct db db;
+    close_others(keep, sizeof keep / sizeof *keep);
+    if (become_child(children, parent_pid, &error) != 0 ||
+        db_open_fd(&db, children->release->fd, settings->db_path, &settings->authority, &error) !=
+            0)
+        return fail(children, "worker", &error);
+    close(children->release->fd);
+    return worker_run(settings, &db, &place, confine_worker);
+}
+
+/* --- in the parent ---------------------------------------------------------------------------- */
+
+static void note_start(struct child *child, pid_t pid) {
+    child->pid = pid;
+    child->starts++;
+    child->started_ms = net_now_ms();
+    child->restart_ms = 0;
+}
+
+static int start_key_holder(struct children *children, unsigned k, struct error *error) {
+    pid_t own_pid = getpid(), pid = fork();
+    if (pid == 0)
+        _exit(run_key_holder(children, own_pid));
+    if (pid < 0)
+        return error_set_errno(error, "fork");
+    note_start(&children->key_holders[k], pid);
+    return 0;
+}
+
+static int start_worker(struct children *children, unsigned w, struct error *error) {
+    int orders[2];
+    if (channel_pair(orders) != 0)
+        return error_set_errno(error, "socketpair");
+    pid_t own_pid = getpid(), pid = fork();
+    if (pid == 0)
+        _exit(run_worker(children, w, orders[1], own_pid));
+    close(orders[1]);
+    if (pid < 0) {
+        close(orders[0]);
+        return error_set_errno(error, "fork");
+    }
+    children->orders[w] = orders[0];
+    children->workers_alive++;
+    note_start(&children->workers[w], pid);
+    return 0;
+}
+
+static void forget_private_key(struct rsa_private *key) {
+    wipe(&key->key, sizeof key->key);
+    wipe(key->store, sizeof key->store);
+}
+
+/* The private key is in this process only while a key-holder is made. */
+static int restart_key_holder(struct children *children, unsigned k, struct error *error) {
+    struct serve_settings *settings = children->settings;
+    uint8_t id[SHA256_LEN], again[SHA256_LEN];
+    rsa_public_id(&settings->key.public, id);
+    const struct rsa_public public = settings->key.public;
+    int code = rsa_private_load(&settings->key, settings->key_path, 2048, error);
+    rsa_public_id(&settings->key.public, again);
+    if (code == 0 && memcmp(id, again, sizeof id) != 0)
+        code = error_set(error, ERR_CONFLICT, "%s: not the key that the server was started with",
+                         settings->key_path);
+    if (code == 0)
+        code = start_key_holder(children, k, error);
+    forget_private_key(&settings->key);
+    settings->key.public = public;
+    return code;
+}
+
+static int open_channels(struct children *children) {
+    if (channel_pair(children->requests) != 0)
+        return ERR_SYSTEM;
+    /* Key-holders wait in read(2). */
+    int flags = fcntl(children->requests[1], F_GETFL);
+    if (flags < 0 || fcntl(children->requests[1], F_SETFL, flags & ~O_NONBLOCK) != 0)
+        return ERR_SYSTEM;
+    for (unsigned w = 0; w < children->settings->worker_count; w++) {
+        if (channel_pair(children->replies[w]) != 0)
+            return ERR_SYSTEM;
+        children->orders[w] = -1;
+    }
+    return 0;
+}
+
+int children_start(struct children *children, struct error *error) {
+    const struct serve_settings *settings = children->settings;
+    int code = open_channels(children);
+    if (code != 0)
+        return error_set_errno(error, "socketpair");
+    for (unsigned k = 0; k < settings->key_holder_count && code == 0; k++)
+        code = start_key_holder(children, k, error);
+    forget_private_key(&children->settings->key);
+    for (unsigned w = 0; w < settings->worker_count && code == 0; w++)
+        code = start_worker(children, w, error);
+    return code;
+}
+
+/* --- their ends ------------------------------------------------------------------------------- */
+
+static void plan_restart(struct child *child) {
+    int64_t now_ms = net_now_ms(), wait_ms = BACK_OFF_MS;
+    if (now_ms - child->started_ms >= STEADY_MS)
+        child->failures = 0;
+    for (unsigned i = 0; i < child->failures && wait_ms < BACK_OFF_MAX_MS; i++)
+        wait_ms *= 2;
+    child->failures++;
+    child->restart_ms = now_ms + (wait_ms < BACK_OFF_MAX_MS ? wait_ms : BACK_OFF_MAX_MS);
+}
+
+/* A child has ended that was not told to. */
+static int note_failure(struct children *children, struct child *child, const char *role, pid_t pid,
+                        int status, struct error *error) {
+    int exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    int is_bad_start = exit_status == 2 && child->starts == 1 && !children->has_served;
+    serve_log(children->settings, "child_failed role=%s child=%ld status=%d signal=%d%s", role,
+              (long)pid, exit_status, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+              WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS
+                  ? " reason=\"a system call that its role has no use for\""
+                  : "");
+    if (is_bad_start)
+        return error_set(error, ERR_SYSTEM, "a %s could not start", role);
+    plan_restart(child);
+    return 0;
+}
+
+static int note_worker_end(struct children *children, unsigned w, pid_t pid, int status,
+                           struct error *error) {
+    int is_orderly = WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+                     (children->is_draining || children->settings->is_once);
+    children->workers[w].pid = 0;
+    children->workers_alive--;
+    close(children->orders[w]);
+    children->orders[w] = -1;
+    if (is_orderly)
+        return 0;
+    return note_failure(children, &children->workers[w], "worker", pid, status, error);
+}
+
+int children_note_end(struct children *children, pid_t pid, int status, struct error *error) {
+    for (unsigned i = 0; i < SERVE_PROCESSES_MAX; i++) {
+        if (children->workers[i].pid == pid)
+            return note_worker_end(children, i, pid, status, error);
+        if (children->key_holders[i].pid == pid) {
+            children->key_holders[i].pid = 0;
+            children_order(children, CHANNEL_AGAIN, -1);
+            return note_failure(children, &children->key_holders[i], "key_holder", pid, status,
+                                error);
+        }
+    }
+    return 0;
+}
+
+/* Starts one whose time has come, or puts that off. Milliseconds until its time. */
+static int64_t restart_if_due(struct children *children, struct child *child, const char *role,
+                              int (*start)(struct children *, unsigned, struct error *),
+                              unsigned index, int64_t now_ms) {
+    struct error error;
+    if (child->restart_ms == 0)
+        return INT64_MAX;
+    if (child->restart_ms > now_ms)
+        return child->restart_ms - now_ms;
+    if (start(children, index, &error) == 0) {
+        children->restarts++;
+        serve_log(children->settings, "child_restarted role=%s child=%ld", role, (long)child->pid);
+        return INT64_MAX;
+    }
+    serve_log(children->settings, "restart_failed role=%s reason=\"%s\"", role, error.text);
+    plan_restart(child);
+    return child->restart_ms - now_ms;
+}
+
+int64_t children_restart_due(struct children *children, int64_t max) {
+    int64_t now_ms = net_now_ms();
+    for (unsigned i = 0; i < SERVE_PROCESSES_MAX; i++) {
+        int64_t wait_ms = restart_if_due(children, &children->key_holders[i], "key_holder",
+                                         restart_key_holder, i, now_ms);
+        max = wait_ms < max ? wait_ms : max;
+        if (children->is_draining)
+            continue; /* what a failed worker had is gone */
+        wait_ms =
+            restart_if_due(children, &children->workers[i], "worker", start_worker, i, now_ms);
+        max = wait_ms < max ? wait_ms : max;
+    }
+    return max;
+}
+
+void children_order(struct children *children, enum channel_order order, int fd) {
+    for (unsigned w = 0; w < children->settings->worker_count; w++) {
+        if (children->orders[w] >= 0 && channel_send_order(children->orders[w], order, fd) != 0)
+            serve_log(children->settings, "order_failed worker=%u", w);
+    }
+}
+
+void children_kill(struct children *children) {
+    forget_private_key(&children->settings->key);
+    for (unsigned i = 0; i < SERVE_PROCESSES_MAX; i++) {
+        if (children->workers[i].pid > 0)
+            kill(children->workers[i].pid, SIGKILL);
+        if (children->key_holders[i].pid > 0)
+            kill(children->key_holders[i].pid, SIGKILL);
+    }
+}

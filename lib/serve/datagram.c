@@ -1,0 +1,208 @@
+#include "serve/datagram.h"
+
+#include "base/bytes.h"
+
+#include <string.h>
+#include <time.h>
+
+/* --- openings --------------------------------------------------------------------------------- */
+
+/* Of a monotonic clock, which all processes have in common. */
+static uint32_t cookie_now_s(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint32_t)now.tv_sec;
+}
+
+/* A free job; NULL where there is none. *is_known: this very frame waits already, because its
+ * client has lost patience. */
+static struct datagram_job *find_job(struct datagram_server *server, const uint8_t *frame,
+                                     int *is_known) {
+    struct datagram_job *free_job = NULL;
+    *is_known = 0;
+    for (unsigned i = 0; i < DATAGRAM_JOBS; i++) {
+        struct datagram_job *job = &server->jobs[i];
+        if (!job->is_used)
+            free_job = job;
+        else if (memcmp(job->bytes + OPEN_SHARE, frame + OPEN_SHARE, X25519_LEN) == 0)
+            *is_known = 1;
+    }
+    return free_job;
+}
+
+static size_t begin_opening(struct datagram_server *server, const struct datagram_route *route,
+                            const uint8_t *frame, size_t len, uint8_t *out) {
+    struct counts *counts = server->answerer->counts;
+    int is_known;
+    struct datagram_job *job = find_job(server, frame, &is_known);
+    if (is_known)
+        return 0;
+    if (!admission_take(server->admission, &route->peer)) {
+        count(counts, COUNT_REFUSED_LIMIT);
+        return answer_refuse(out, REFUSED_BUSY);
+    }
+    if (job == NULL) {
+        count(counts, COUNT_REFUSED_BUSY);
+        return answer_refuse(out, REFUSED_BUSY);
+    }
+    count(counts, COUNT_OPENINGS);
+    job->is_used = 1;
+    job->route = *route;
+    memcpy(job->bytes, frame, len);
+    memset(job->bytes + OPEN_COOKIE, 0, COOKIE_LEN);
+    job->job =
+        (struct job){.work = CHANNEL_OPEN, .is_datagram = 1, .bytes = job->bytes, .len = len};
+    list_init(&job->job.link);
+    requests_add(server->requests, &job->job);
+    return 0;
+}
+
+/* No RSA before the client has shown that it receives what is sent to its address. */
+static size_t take_open(struct datagram_server *server, const struct datagram_route *route,
+                        const uint8_t *frame, size_t len, uint8_t *out) {
+    const uint8_t *key = server->answerer->board->cookie_key;
+    uint8_t address[ADDRESS_LEN];
+    uint32_t now_s = cookie_now_s();
+    if (len != OPEN_LEN(server->modulus_len))
+        return 0;
+    admission_address(address, &route->peer);
+    if (cookie_check(frame + OPEN_COOKIE, key, address, sizeof address, now_s))
+        return begin_opening(server, route, frame, len, out);
+    count(server->answerer->counts, COUNT_COOKIES);
+    frame_write_header(out, FRAME_COOKIE, 0, FRAME_HEADER_LEN + COOKIE_LEN);
+    cookie_make(out + FRAME_HEADER_LEN, key, address, sizeof address, now_s);
+    return FRAME_HEADER_LEN + COOKIE_LEN;
+}
+
+/* --- frames ----------------------------------------------------------------------------------- */
+
+size_t datagram_answer(struct datagram_server *server, const struct datagram_route *route,
+                       uint8_t *in, size_t len, uint8_t *out) {
+    struct counts *counts = server->answerer->counts;
+    struct frame frame;
+    switch (frame_read_header(&frame, in, len)) {
+    case FRAME_OTHER_VERSION:
+        if (len < FRAME_HEADER_LEN)
+            return 0;
+        count(counts, COUNT_REFUSED_VERSION);
+        return answer_refuse(out, REFUSED_VERSION);
+    case FRAME_OK:
+        if (frame.len == len && len <= FRAME_DATAGRAM_MAX && frame.type == FRAME_ASK)
+            return answer_ask(server->answerer, NULL, in, len, len, out);
+        if (frame.len == len && frame.type == FRAME_OPEN)
+            return take_open(server, route, in, len, out);
+        break;
+    case FRAME_WAIT:
+    case FRAME_FOREIGN:
+        break;
+    }
+    count(counts, COUNT_REFUSED_MALFORMED);
+    return 0;
+}
+
+/* --- the socket ------------------------------------------------------------------------------- */
+
+void datagram_init(struct datagram_server *server) {
+    for (unsigned i = 0; i < DATAGRAM_BATCH; i++) {
+        server->in_vectors[i] = (struct iovec){server->in[i], sizeof server->in[i]};
+        server->out_vectors[i] = (struct iovec){server->out[i], 0};
+    }
+}
+
+/* The interface that a datagram came in by need not be the one that leads back. */
+static void forget_interface(struct datagram_route *route) {
+    struct cmsghdr *header = (struct cmsghdr *)(void *)route->control;
+    if (route->control_len < CMSG_LEN(0))
+        return;
+    if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_PKTINFO) {
+        struct in6_pktinfo info;
+        memcpy(&info, CMSG_DATA(header), sizeof info);
+        if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
+            info.ipi6_ifindex = 0;
+        memcpy(CMSG_DATA(header), &info, sizeof info);
+    } else if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO) {
+        struct in_pktinfo info;
+        memcpy(&info, CMSG_DATA(header), sizeof info);
+        info.ipi_ifindex = 0;
+        info.ipi_spec_dst = info.ipi_addr;
+        memcpy(CMSG_DATA(header), &info, sizeof info);
+    } else {
+        route->control_len = 0;
+    }
+}
+
+static void set_route(struct msghdr *message, struct datagram_route *route) {
+    message->msg_name = &route->peer;
+    message->msg_namelen = route->peer_len;
+    message->msg_control = route->control_len > 0 ? route->control : NULL;
+    message->msg_controllen = (socklen_t)route->control_len;
+}
+
+static int receive(struct datagram_server *server) {
+    for (unsigned i = 0; i < DATAGRAM_BATCH; i++) {
+        struct datagram_route *route = &server->routes[i];
+        server->received[i].msg_hdr = (struct msghdr){.msg_iov = &server->in_vectors[i],
+                                                      .msg_iovlen = 1,
+                                                      .msg_name = &route->peer,
+                                                      .msg_namelen = sizeof route->peer,
+                                                      .msg_control = route->control,
+                                                      .msg_controllen = sizeof route->control};
+    }
+    return recvmmsg(server->fd, server->received, DATAGRAM_BATCH, MSG_DONTWAIT, NULL);
+}
+
+int datagram_serve(struct datagram_server *server) {
+    unsigned replies = 0;
+    int n = receive(server);
+    for (int i = 0; i < n; i++) {
+        struct msghdr *message = &server->received[i].msg_hdr;
+        struct datagram_route *route = &server->routes[i];
+        route->peer_len = message->msg_namelen;
+        route->control_len = message->msg_controllen;
+        forget_interface(route);
+        size_t len = datagram_answer(server, route, server->in[i], server->received[i].msg_len,
+                                     server->out[replies]);
+        if (len == 0)
+            continue;
+        server->out_vectors[replies].iov_len = len;
+        server->replies[replies].msg_hdr =
+            (struct msghdr){.msg_iov = &server->out_vectors[replies], .msg_iovlen = 1};
+        set_route(&server->replies[replies++].msg_hdr, route);
+    }
+    /* What cannot be sent is lost, as on the way: its client asks again. One that cannot be sent
+     * at all must not hold up those behind it. */
+    for (unsigned sent = 0; sent < replies;) {
+        int done = sendmmsg(server->fd, server->replies + sent, replies - sent, MSG_DONTWAIT);
+        sent += done > 0 ? (unsigned)done : 1;
+    }
+    if (n > 0)
+        count_add(&server->answerer->counts->named[COUNT_DATAGRAMS], (uint64_t)n);
+    return n > 0 ? n : 0;
+}
+
+void datagram_take_reply(struct datagram_server *server, struct job *job,
+                         const struct channel_reply *reply) {
+    union {
+        struct job *job;
+        struct datagram_job *whole; /* whose first member it is */
+    } owner = {job};
+    uint8_t refusal[FRAME_HEADER_LEN];
+    const uint8_t *bytes = refusal;
+    size_t len = 0;
+    if (reply == NULL || !reply->is_good) {
+        len = answer_refuse(refusal, reply == NULL ? REFUSED_BUSY : REFUSED_OPENING);
+    } else {
+        bytes = reply->bytes;
+        len = reply->len;
+    }
+    union {
+        const uint8_t *in;
+        void *out;
+    } sent = {bytes};
+    struct iovec vector = {sent.out, len};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    set_route(&message, &owner.whole->route);
+    ssize_t done = sendmsg(server->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)done; /* lost, as on the way */
+    owner.whole->is_used = 0;
+}

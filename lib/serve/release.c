@@ -1,0 +1,184 @@
+#include "serve/release.h"
+
+#include "base/parallel.h"
+#include "serve/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Checks a database's signature, lookup key and valid-until: what costs next to nothing. */
+static int open_checked(const struct serve_settings *settings, int fd, struct db *db,
+                        struct error *error) {
+    int code = db_open_fd(db, fd, settings->db_path, &settings->authority, error);
+    if (code != 0)
+        return code;
+    code = db_check_lookup_key(&db->header, settings->is_keyed ? &settings->lookup_key : NULL,
+                               settings->db_path, error);
+    if (code == 0)
+        code = db_check_valid_until(&db->header, settings->db_path, time(NULL), error);
+    if (code != 0)
+        db_close(db);
+    return code;
+}
+
+/* Checks all of it, unless the operator says that he has. */
+static int verify(const struct serve_settings *settings, const struct db *db, struct error *error) {
+    return settings->is_quick ? 0 : db_verify(db, parallel_processors(), settings->db_path, error);
+}
+
+static void note_page(struct release *release, const struct db *db, int fd) {
+    release->header = db->header;
+    release->fd = fd;
+    sha256(release->page_id, db->map, DB_PAGE);
+}
+
+int release_open(struct release *release, struct error *error) {
+    struct db db;
+    int fd = open(release->settings->db_path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_set_errno(error, "%s", release->settings->db_path);
+    int code = open_checked(release->settings, fd, &db, error);
+    if (code == 0) {
+        code = verify(release->settings, &db, error);
+        note_page(release, &db, fd);
+        db_close(&db);
+    }
+    if (code != 0)
+        close(fd);
+    return code;
+}
+
+/* --- the next one ----------------------------------------------------------------------------- */
+
+/* Sequence numbers go forward only: an old release must not come back. */
+static int check_sequence(const struct release *release, const struct db_header *next,
+                          struct error *error) {
+    if (next->sequence > release->header.sequence)
+        return 0;
+    return error_set(error, ERR_CONFLICT, "%s: its sequence number %llu is not above %llu, in use",
+                     release->settings->db_path, (unsigned long long)next->sequence,
+                     (unsigned long long)release->header.sequence);
+}
+
+/* In a process of its own, so that the parent stays there for signals: verifies the open database,
+ * says what is wrong, and ends. */
+static void run_checker(const struct serve_settings *settings, const struct db *next, int reason) {
+    struct error error;
+    int code = verify(settings, next, &error);
+    if (code != 0 && write(reason, error.text, strlen(error.text)) < 0)
+        _exit(3);
+    _exit(code == 0 ? 0 : 2);
+}
+
+static int fork_checker(struct release *release, const struct db *next, int fd,
+                        struct error *error) {
+    int reason[2];
+    pid_t own_pid = getpid();
+    if (pipe2(reason, O_CLOEXEC | O_NONBLOCK) != 0)
+        return error_set_errno(error, "pipe");
+    release->checker = fork();
+    if (release->checker == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != own_pid)
+            _exit(2);
+        run_checker(release->settings, next, reason[1]);
+    }
+    int code = 0;
+    if (release->checker < 0) {
+        code = error_set_errno(error, "fork");
+        release->checker = 0;
+        close(reason[0]);
+    }
+    close(reason[1]);
+    release->checker_reason = reason[0];
+    release->next_fd = fd;
+    return code;
+}
+
+static void refuse(const struct release *release, const struct error *error) {
+    serve_log(release->settings, "reload_refused sequence_kept=%llu reason=\"%s\"",
+              (unsigned long long)release->header.sequence, error->text);
+}
+
+/* Whether it is the very file that is in use. */
+static int is_unchanged(const struct release *release, const struct db *next) {
+    uint8_t id[SHA256_LEN];
+    sha256(id, next->map, DB_PAGE);
+    return memcmp(id, release->page_id, SHA256_LEN) == 0;
+}
+
+/* 0 where a checker is at work, 1 where there is nothing to do, or a negative code. */
+static int begin_check(struct release *release, int fd, struct error *error) {
+    struct db next;
+    int code = open_checked(release->settings, fd, &next, error);
+    if (code != 0)
+        return code;
+    if (is_unchanged(release, &next)) {
+        serve_log(release->settings, "database_unchanged sequence=%llu",
+                  (unsigned long long)next.header.sequence);
+        code = 1;
+    } else {
+        code = check_sequence(release, &next.header, error);
+    }
+    if (code == 0)
+        code = fork_checker(release, &next, fd, error);
+    db_close(&next);
+    return code;
+}
+
+void release_reload(struct release *release) {
+    struct error error;
+    if (release->checker != 0) {
+        release->is_reload_due = 1;
+        return;
+    }
+    int fd = open(release->settings->db_path, O_RDONLY | O_CLOEXEC);
+    int code = fd < 0 ? error_set_errno(&error, "%s", release->settings->db_path)
+                      : begin_check(release, fd, &error);
+    if (code == 0)
+        return;
+    if (fd >= 0)
+        close(fd);
+    if (code < 0)
+        refuse(release, &error);
+}
+
+/* Takes the file that was checked into use. */
+static int take_next(struct release *release, struct error *error) {
+    struct db next;
+    int code = open_checked(release->settings, release->next_fd, &next, error);
+    if (code != 0)
+        return code;
+    close(release->fd);
+    note_page(release, &next, release->next_fd);
+    db_close(&next);
+    return 0;
+}
+
+int release_finish_reload(struct release *release, int status) {
+    struct error error;
+    int code = 0;
+    ssize_t n = read(release->checker_reason, error.text, sizeof error.text - 1);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        code = ERR_FORMAT;
+        if (n > 0)
+            error.text[n] = '\0';
+        else
+            error_set(&error, code, "%s: the check has failed", release->settings->db_path);
+    }
+    if (code == 0)
+        code = take_next(release, &error);
+    if (code != 0) {
+        refuse(release, &error);
+        close(release->next_fd);
+    }
+    close(release->checker_reason);
+    release->checker = 0;
+    return code == 0;
+}

@@ -1,0 +1,124 @@
+#include "serve/requests.h"
+
+#include "base/bytes.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#define PER_KEY_HOLDER 4 /* one at work, some behind it */
+
+void requests_init(struct requests *requests, uint32_t worker, int to_key_holders,
+                   int from_key_holders, unsigned key_holder_count, uint64_t first_id) {
+    requests->to_key_holders = to_key_holders;
+    requests->from_key_holders = from_key_holders;
+    requests->worker = worker;
+    requests->limit = key_holder_count * PER_KEY_HOLDER;
+    if (requests->limit > UNDER_WAY_MAX)
+        requests->limit = UNDER_WAY_MAX;
+    requests->next_id = first_id;
+    list_init(&requests->openings);
+    list_init(&requests->legacy);
+}
+
+/* --- sending ---------------------------------------------------------------------------------- */
+
+static int send_request(const struct requests *requests, const struct channel_request *request) {
+    return send(requests->to_key_holders, request, sizeof *request, MSG_NOSIGNAL) ==
+           (ssize_t)sizeof *request;
+}
+
+/* Sends one. 1, or 0 where the socket is full. */
+static int start(struct requests *requests, struct job *job) {
+    unsigned place = 0;
+    while (requests->under_way[place].is_used)
+        place++;
+    struct under_way *slot = &requests->under_way[place];
+    struct channel_request *request = &slot->request;
+    request->id = requests->next_id * UNDER_WAY_MAX + place;
+    request->worker = requests->worker;
+    request->work = (uint16_t)job->work;
+    request->len = (uint16_t)job->len;
+    memcpy(request->bytes, job->bytes, job->len);
+    if (!send_request(requests, request))
+        return 0;
+    requests->next_id++;
+    slot->is_used = 1;
+    slot->is_repeated = 0;
+    slot->job = job;
+    job->under_way = (int)place;
+    list_remove(&job->link);
+    requests->waiting_count--;
+    requests->under_way_count++;
+    return 1;
+}
+
+static void send_waiting(struct requests *requests) {
+    while (requests->under_way_count < requests->limit) {
+        struct list *queue =
+            list_is_empty(&requests->openings) ? &requests->legacy : &requests->openings;
+        if (list_is_empty(queue) || !start(requests, LIST_ENTRY(queue->next, struct job, link)))
+            return;
+    }
+}
+
+void requests_add(struct requests *requests, struct job *job) {
+    job->under_way = -1;
+    list_append(job->work == CHANNEL_OPEN ? &requests->openings : &requests->legacy, &job->link);
+    requests->waiting_count++;
+    send_waiting(requests);
+}
+
+/* --- receiving -------------------------------------------------------------------------------- */
+
+static struct job *release(struct requests *requests, struct under_way *slot) {
+    struct job *job = slot->job;
+    slot->is_used = 0;
+    slot->job = NULL;
+    requests->under_way_count--;
+    if (job != NULL)
+        job->under_way = -1;
+    return job;
+}
+
+void requests_cancel(struct requests *requests, struct job *job) {
+    if (job->under_way >= 0) {
+        requests->under_way[job->under_way].job = NULL;
+        job->under_way = -1;
+    } else if (!list_is_empty(&job->link)) {
+        list_remove(&job->link);
+        requests->waiting_count--;
+    }
+}
+
+int requests_take_reply(struct requests *requests, struct channel_reply *reply, struct job **job) {
+    for (;;) {
+        ssize_t n = recv(requests->from_key_holders, reply, sizeof *reply, 0);
+        if (n != (ssize_t)sizeof *reply || reply->len > sizeof reply->bytes) {
+            send_waiting(requests);
+            return 0;
+        }
+        struct under_way *slot = &requests->under_way[reply->id % UNDER_WAY_MAX];
+        if (slot->is_used && slot->request.id == reply->id) {
+            *job = release(requests, slot);
+            return 1;
+        }
+        wipe(reply, sizeof *reply); /* of a process before this one, or a second reply */
+    }
+}
+
+int requests_repeat(struct requests *requests, struct job **job) {
+    for (unsigned i = 0; i < UNDER_WAY_MAX; i++) {
+        struct under_way *slot = &requests->under_way[i];
+        if (!slot->is_used || slot->is_repeated == 2)
+            continue;
+        if (slot->is_repeated == 0 && send_request(requests, &slot->request)) {
+            slot->is_repeated = 2; /* in this round */
+            continue;
+        }
+        *job = release(requests, slot);
+        return 1;
+    }
+    for (unsigned i = 0; i < UNDER_WAY_MAX; i++)
+        requests->under_way[i].is_repeated = requests->under_way[i].is_repeated != 0;
+    return 0;
+}

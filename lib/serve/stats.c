@@ -1,0 +1,133 @@
+#include "serve/stats.h"
+
+#include "base/file.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define TEXT_MAX 16384
+
+/* Where each count appears: a metric, and its label where it is one of several. */
+static const struct {
+    enum count_name name;
+    const char *metric;
+    const char *label; /* NULL: none */
+    const char *help;  /* of the metric, at its first */
+} metrics[] = {
+    {COUNT_ACCEPTED, "dlv_connections_accepted_total", NULL, "TCP connections accepted"},
+    {COUNT_CLOSED, "dlv_connections_closed_total", NULL, "TCP connections closed"},
+    {COUNT_TIMED_OUT, "dlv_connections_timed_out_total", NULL, "of those, past their time"},
+    {COUNT_EVICTED, "dlv_connections_evicted_total", NULL, "of those, to make room for others"},
+    {COUNT_DATAGRAMS, "dlv_datagrams_total", NULL, "UDP datagrams received"},
+    {COUNT_COOKIES, "dlv_cookies_total", NULL, "UDP openings that were sent a cookie first"},
+    {COUNT_OPENINGS, "dlv_openings_total", NULL, "session openings given to key-holders"},
+    {COUNT_OPENED, "dlv_opened_total", NULL, "sessions opened"},
+    {COUNT_ASKS, "dlv_frames_total", NULL, "frames of questions answered"},
+    {COUNT_LEGACY, "dlv_legacy_questions_total", NULL,
+     "questions answered in the original protocol"},
+    {COUNT_WITHHELD, "dlv_withheld_total", NULL,
+     "of those not answered, because the database is past its valid-until"},
+    {COUNT_REFUSED_OPENING, "dlv_refusals_total", "opening", "refusals by reason"},
+    {COUNT_REFUSED_SESSION, "dlv_refusals_total", "session", NULL},
+    {COUNT_REFUSED_VERSION, "dlv_refusals_total", "version", NULL},
+    {COUNT_REFUSED_MALFORMED, "dlv_refusals_total", "malformed", NULL},
+    {COUNT_REFUSED_BUSY, "dlv_refusals_total", "busy", NULL},
+    {COUNT_REFUSED_LIMIT, "dlv_refusals_total", "limit", NULL},
+};
+
+struct writer {
+    char *at;
+    char *end;
+};
+
+static void put(struct writer *writer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void put(struct writer *writer, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int len = vsnprintf(writer->at, (size_t)(writer->end - writer->at), format, arguments);
+    va_end(arguments);
+    if (len > 0 && len < writer->end - writer->at)
+        writer->at += len;
+}
+
+static void put_head(struct writer *writer, const char *metric, const char *type,
+                     const char *help) {
+    put(writer, "# HELP %s %s.\n# TYPE %s %s\n", metric, help, metric, type);
+}
+
+static void put_gauge(struct writer *writer, const char *metric, const char *help,
+                      long long value) {
+    put_head(writer, metric, "gauge", help);
+    put(writer, "%s %lld\n", metric, value);
+}
+
+static void put_counts(struct writer *writer, const uint64_t named[COUNT_NAMES]) {
+    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
+        unsigned long long value = named[metrics[i].name];
+        if (metrics[i].help != NULL)
+            put_head(writer, metrics[i].metric, "counter", metrics[i].help);
+        if (metrics[i].label != NULL)
+            put(writer, "%s{reason=\"%s\"} %llu\n", metrics[i].metric, metrics[i].label, value);
+        else
+            put(writer, "%s %llu\n", metrics[i].metric, value);
+    }
+}
+
+static void put_verdicts(struct writer *writer, const uint64_t verdicts[VERDICT_COUNT]) {
+    put_head(writer, "dlv_questions_total", "counter", "questions answered, by verdict");
+    for (int i = 0; i < VERDICT_COUNT; i++)
+        put(writer, "dlv_questions_total{verdict=\"%s\"} %llu\n", verdict_name((enum verdict)i),
+            (unsigned long long)verdicts[i]);
+}
+
+static void put_latency(struct writer *writer, const uint64_t buckets[LATENCY_BUCKETS],
+                        uint64_t sum_us) {
+    const char *metric = "dlv_answer_seconds";
+    uint64_t total = 0;
+    put_head(writer, metric, "histogram", "time from reading a frame to its answer");
+    for (int i = 0; i < LATENCY_BUCKETS - 1; i++) {
+        total += buckets[i];
+        put(writer, "%s_bucket{le=\"%.6f\"} %llu\n", metric, (double)((uint64_t)1 << i) / 1e6,
+            (unsigned long long)total);
+    }
+    total += buckets[LATENCY_BUCKETS - 1];
+    put(writer, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.6f\n%s_count %llu\n", metric,
+        (unsigned long long)total, metric, (double)sum_us / 1e6, metric, (unsigned long long)total);
+}
+
+int stats_write(const char *path, const struct tally *tally, unsigned worker_count,
+                const struct db_header *header, unsigned restarts, int64_t now_s,
+                struct error *error) {
+    char text[TEXT_MAX];
+    struct writer writer = {text, text + sizeof text};
+    uint64_t named[COUNT_NAMES] = {0}, verdicts[VERDICT_COUNT] = {0},
+             latency[LATENCY_BUCKETS] = {0}, sum_us = 0;
+    for (unsigned w = 0; w < worker_count; w++) {
+        const struct counts *counts = &tally->counts[w];
+        for (int i = 0; i < COUNT_NAMES; i++)
+            named[i] += atomic_load(&counts->named[i]);
+        for (int i = 0; i < VERDICT_COUNT; i++)
+            verdicts[i] += atomic_load(&counts->verdicts[i]);
+        for (int i = 0; i < LATENCY_BUCKETS; i++)
+            latency[i] += atomic_load(&counts->latency[i]);
+        sum_us += atomic_load(&counts->latency_sum_us);
+    }
+    put_verdicts(&writer, verdicts);
+    put_counts(&writer, named);
+    put_latency(&writer, latency, sum_us);
+    put_gauge(&writer, "dlv_queue_length", "openings waiting for a key-holder",
+              (long long)named[COUNT_QUEUE]);
+    put_gauge(&writer, "dlv_database_sequence", "sequence number of the database in use",
+              (long long)header->sequence);
+    put_gauge(&writer, "dlv_database_entries", "its entries", (long long)header->count);
+    put_gauge(&writer, "dlv_database_created_seconds", "when it was made, Unix time",
+              (long long)header->created_s);
+    put_gauge(&writer, "dlv_database_age_seconds", "how old it is",
+              (long long)(now_s - header->created_s));
+    put_gauge(&writer, "dlv_database_valid_until_seconds", "until when it is good; 0: no limit",
+              (long long)header->valid_until_s);
+    put_head(&writer, "dlv_restarts_total", "counter", "processes that failed and were replaced");
+    put(&writer, "dlv_restarts_total %u\n", restarts);
+    return file_replace(path, text, (size_t)(writer.at - text), 0644, 1, error);
+}

@@ -1,0 +1,77 @@
+#include "serve/tickets.h"
+
+#include "base/bytes.h"
+#include "base/file.h"
+#include "crypto/hkdf.h"
+
+#include <string.h>
+
+int tickets_load(struct ticket_source *source, const char *path, int64_t now_s,
+                 struct error *error) {
+    uint8_t bytes[AEAD_KEY_LEN + 1];
+    if (path == NULL)
+        return 0;
+    ssize_t len = file_read(path, bytes, sizeof bytes, error);
+    if (len == ERR_LIMIT || (len >= 0 && len != AEAD_KEY_LEN))
+        return error_set(error, ERR_FORMAT, "%s: not a ticket key (want exactly %d bytes)", path,
+                         AEAD_KEY_LEN);
+    if (len < 0)
+        return (int)len;
+    if (!source->is_shared || !bytes_are_equal(source->secret, bytes, AEAD_KEY_LEN)) {
+        memcpy(source->previous_secret, source->is_shared ? source->secret : bytes, AEAD_KEY_LEN);
+        memcpy(source->secret, bytes, AEAD_KEY_LEN);
+        source->is_shared = 1;
+        source->changed_in = now_s / TICKET_PERIOD_S;
+        source->period = 0; /* due */
+    }
+    wipe(bytes, sizeof bytes);
+    return 0;
+}
+
+/* The key of a period. */
+static void derive(struct ticket_key *key, const uint8_t secret[AEAD_KEY_LEN], int64_t period) {
+    uint8_t salt[8], bytes[AEAD_KEY_LEN];
+    store_le64(salt, (uint64_t)period);
+    hkdf_sha256(bytes, sizeof bytes, salt, sizeof salt, secret, AEAD_KEY_LEN,
+                "dlv session 1 ticket key");
+    ticket_key_init(key, bytes);
+    wipe(bytes, sizeof bytes);
+}
+
+static void update_shared(struct ticket_source *source, int64_t period) {
+    struct ticket_key *keys = source->ring.keys;
+    /* Just after the file has changed, tickets under the old one are still out; else another
+     * server's clock may be a little ahead. */
+    int is_new = period <= source->changed_in + 1;
+    derive(&keys[0], source->secret, period);
+    derive(&keys[1], source->secret, period - 1);
+    derive(&keys[2], is_new ? source->previous_secret : source->secret,
+           is_new ? source->changed_in : period + 1);
+    if (!is_new)
+        wipe(source->previous_secret, sizeof source->previous_secret);
+}
+
+/* No key is ever left unset: zeros would be one that everybody knows. */
+static void update_own(struct ticket_source *source, struct random *random) {
+    struct ticket_key *keys = source->ring.keys;
+    uint8_t bytes[AEAD_KEY_LEN];
+    for (unsigned i = source->period == 0 ? 2 : 1; i > 0; i--) {
+        random_bytes(random, bytes, sizeof bytes);
+        keys[1] = keys[0];
+        ticket_key_init(&keys[0], bytes);
+        keys[2] = keys[0];
+    }
+    wipe(bytes, sizeof bytes);
+}
+
+int tickets_update(struct ticket_source *source, int64_t now_s, struct random *random) {
+    int64_t period = now_s / TICKET_PERIOD_S;
+    if (period == source->period)
+        return 0;
+    if (source->is_shared)
+        update_shared(source, period);
+    else
+        update_own(source, random);
+    source->period = period;
+    return 1;
+}
