@@ -1,7 +1,8 @@
 #include "applet.h"
 #include "database.h"
-#include "json.h"
+#include "online.h"
 #include "question.h"
+#include "reply.h"
 
 #include "base/bytes.h"
 #include "base/date.h"
@@ -18,12 +19,21 @@
 #include <unistd.h>
 
 static const char *servers, *db_path, *authority, *lookup_key_path, *number, *document, *at_text,
-    *timeout_text, *evidence_path, *stale_ok_text;
-static bool is_legacy, is_json, prove, is_quick;
+    *timeout_text, *evidence_path, *stale_ok_text, *server_key_path, *kiosk_key_path, *state_folder,
+    *max_skew_text;
+static bool is_legacy, is_json, prove, is_quick, is_udp;
 
 static const struct option options[] = {
     {"server", 's', "HOST:PORT[,...]", &servers, NULL,
      "ask this server; further ones where it fails"},
+    {"server-key", 0, "PUB", &server_key_path, NULL, "the server's public key"},
+    {"key", 'k', "KEY", &kiosk_key_path, NULL,
+     "this kiosk's private key; without it the server must answer anonymous clients"},
+    {"udp", 'u', NULL, NULL, &is_udp, "ask over UDP instead of TCP"},
+    {"state", 0, "DIR", &state_folder, NULL,
+     "remember there which databases have been seen, and believe no older ones"},
+    {"max-skew", 0, "SECONDS", &max_skew_text, NULL,
+     "between the server's clock and this machine's; default 300"},
     {"legacy", 0, NULL, NULL, &is_legacy, "in the protocol of the scripts that dlv replaces"},
     {"db", 'd', "FILE", &db_path, NULL, "ask this database instead, offline"},
     {"authority", 'a', "PUB", &authority, NULL, "the public key that signed the database"},
@@ -49,81 +59,17 @@ struct asking {
     struct db db; /* offline */
     struct lookup_key lookup_key;
     char source[SOURCE_SIZE];
+    struct online online;
+    struct question question;
     struct random random; /* legacy */
     int64_t timeout_ms;
     bool has_warned_of_key;
 };
 
-struct answer {
-    struct db_answer db;
-    bool is_detailed; /* legacy answers are not */
-};
-
-/* --- answers ---------------------------------------------------------------------------------- */
-
-static void print_json(const struct asking *asking, const struct answer *answer,
-                       const uint8_t digest[SHA256_LEN], uint64_t line) {
-    const struct licence *licence = &answer->db.licence;
-    char hex[2 * SHA256_LEN + 1], from[DATE_TEXT_SIZE], to[DATE_TEXT_SIZE], at[TIME_TEXT_SIZE],
-        classes[CLASSES_TEXT_SIZE];
-    bool has_licence = answer->is_detailed && answer->db.is_found;
-    hex_encode(hex, digest, SHA256_LEN);
-    date_format(from, licence->valid_from);
-    date_format(to, licence->valid_to);
-    if (asking->at.is_day)
-        date_format(at, moment_day(&asking->at, 0));
-    else
-        time_format(at, asking->at.unix_s, asking->db.header.utc_offset_s);
-    classes_format(classes, &asking->db.header.class_names, licence->classes, ',');
-
-    json_begin();
-    if (line > 0)
-        json_number("line", (long long)line);
-    json_text("verdict", verdict_name(answer->db.verdict));
-    json_text("kind", kind_name((uint8_t)asking->kind));
-    json_text("digest", hex);
-    json_text("status", has_licence ? status_name(licence->status) : NULL);
-    json_text("valid_from", has_licence ? from : NULL);
-    json_text("valid_to", has_licence ? to : NULL);
-    if (has_licence)
-        json_list("classes", classes, ',');
-    else
-        json_null("classes");
-    json_text("at", at);
-    json_null("server_time");
-    if (answer->is_detailed)
-        json_number("db_sequence", (long long)asking->db.header.sequence);
-    else
-        json_null("db_sequence");
-    json_text("source", asking->source);
-    json_end();
-}
-
-static void print_text(const struct asking *asking, const struct answer *answer, uint64_t line) {
-    const struct licence *licence = &answer->db.licence;
-    fputs(verdict_name(answer->db.verdict), stdout);
-    if (line > 0)
-        printf(" line %llu:", (unsigned long long)line);
-    if (answer->is_detailed && answer->db.is_found) {
-        char from[DATE_TEXT_SIZE], to[DATE_TEXT_SIZE], classes[CLASSES_TEXT_SIZE];
-        date_format(from, licence->valid_from);
-        date_format(to, licence->valid_to);
-        classes_format(classes, &asking->db.header.class_names, licence->classes, ' ');
-        printf(" from %s to %s", from, to);
-        if (*classes != '\0')
-            printf(", classes %s", classes);
-    } else if (answer->is_detailed) {
-        fputs(" not in the database", stdout);
-    } else if (answer->db.verdict != VERDICT_VALID) {
-        fputs(" the server says no more than \"not valid\"", stdout);
-    }
-    printf(" (%s)\n", asking->source);
-}
-
-/* --- asking ----------------------------------------------------------------------------------- */
+/* --- one question ----------------------------------------------------------------------------- */
 
 static int ask_legacy(struct asking *asking, const uint8_t digest[SHA256_LEN],
-                      struct answer *answer) {
+                      struct reply *reply) {
     struct client_legacy_answer legacy;
     struct error error;
     if (client_legacy_ask(servers, digest, &asking->random, asking->timeout_ms, &legacy, &error))
@@ -134,21 +80,20 @@ static int ask_legacy(struct asking *asking, const uint8_t digest[SHA256_LEN],
                 legacy.server, legacy.key_bits);
         asking->has_warned_of_key = true;
     }
-    answer->is_detailed = false;
-    answer->db.verdict = legacy.is_valid ? VERDICT_VALID : VERDICT_UNKNOWN;
+    reply->verdict = legacy.is_valid ? VERDICT_VALID : VERDICT_UNKNOWN;
     snprintf(asking->source, sizeof asking->source, "%.200s, legacy", legacy.server);
     return EXIT_OK;
 }
 
 static int write_evidence(const struct asking *asking, const uint8_t digest[SHA256_LEN],
-                          const struct proof *proof) {
+                          const uint8_t *header_page, const struct proof *proof) {
     static struct evidence evidence;
     static char text[EVIDENCE_MAX];
     struct error error;
     memcpy(evidence.digest, digest, SHA256_LEN);
     evidence.kind = asking->kind;
     evidence.at = asking->at;
-    memcpy(evidence.header_page, asking->db.map, DB_PAGE);
+    memcpy(evidence.header_page, header_page, DB_PAGE);
     evidence.proof = *proof;
     size_t len = evidence_write(&evidence, text);
     if (file_replace(evidence_path, text, len, 0644, 1, &error) != 0)
@@ -172,72 +117,150 @@ static int check_proof(const struct asking *asking, const uint8_t digest[SHA256_
     if (is_found != answer->is_found ||
         (is_found && memcmp(&licence, &answer->licence, sizeof licence) != 0))
         return trouble("%s: answer and proof differ (the database is damaged)", db_path);
-    return evidence_path != NULL ? write_evidence(asking, digest, &proof) : EXIT_OK;
+    return evidence_path != NULL ? write_evidence(asking, digest, asking->db.map, &proof) : EXIT_OK;
 }
 
 static int ask_offline(const struct asking *asking, const uint8_t digest[SHA256_LEN],
-                       struct answer *answer) {
-    answer->is_detailed = true;
+                       struct reply *reply) {
+    const struct db_header *header = &asking->db.header;
+    struct db_answer answer;
     db_ask(&asking->db, lookup_key_path ? &asking->lookup_key : NULL, digest, asking->kind,
-           moment_day(&asking->at, asking->db.header.utc_offset_s), &answer->db);
-    return prove ? check_proof(asking, digest, &answer->db) : EXIT_OK;
+           moment_day(&asking->at, header->utc_offset_s), &answer);
+    reply->verdict = answer.verdict;
+    reply->is_detailed = 1;
+    reply->is_found = answer.is_found;
+    reply->licence = answer.licence;
+    reply->class_names = &header->class_names;
+    reply->utc_offset_s = header->utc_offset_s;
+    reply->sequence = header->sequence;
+    return prove ? check_proof(asking, digest, &answer) : EXIT_OK;
 }
 
-/* Asks one question and prints the answer. The exit status it calls for. */
-static int ask(struct asking *asking, const uint8_t digest[SHA256_LEN], uint64_t line) {
-    struct answer answer = {0};
+/* Prints a reply. The exit status it calls for. */
+static int show(const struct asking *asking, struct reply *reply, const uint8_t digest[SHA256_LEN],
+                uint64_t line) {
+    reply->kind = asking->kind;
+    memcpy(reply->digest, digest, SHA256_LEN);
+    reply->at = asking->at;
+    reply->line = line;
+    reply->source = asking->source;
+    reply_print(reply, is_json);
+    return reply->verdict == VERDICT_VALID ? EXIT_OK : EXIT_NOT_VALID;
+}
+
+/* --- many questions --------------------------------------------------------------------------- */
+
+struct batch {
+    unsigned count;
+    uint8_t digests[QUESTION_MAX][SHA256_LEN];
+    uint64_t lines[QUESTION_MAX]; /* 0: not of a line */
+};
+
+/* All of them in one frame. */
+static int ask_online(struct asking *asking, const struct batch *batch) {
+    struct question *question = &asking->question;
+    const struct answer *answer = &asking->online.answer;
+    int worst = EXIT_OK;
+    question->at = asking->at;
+    question->kind = asking->kind;
+    question->count = batch->count;
+    memcpy(question->digests, batch->digests, batch->count * SHA256_LEN);
+    if (online_ask(&asking->online, question) != EXIT_OK)
+        return EXIT_TROUBLE;
+    snprintf(asking->source, sizeof asking->source, "%.200s#%llu", asking->online.client.server,
+             (unsigned long long)answer->sequence);
+    if (evidence_path != NULL && write_evidence(asking, batch->digests[0], answer->header_page,
+                                                &answer->proofs[0]) != EXIT_OK)
+        return EXIT_TROUBLE;
+    for (unsigned i = 0; i < batch->count; i++) {
+        struct reply reply = {.verdict = (enum verdict)answer->entries[i].verdict,
+                              .is_detailed = 1,
+                              .is_found = answer->entries[i].is_found,
+                              .licence = answer->entries[i].licence,
+                              .class_names = &asking->online.class_names,
+                              .utc_offset_s = answer->utc_offset_s,
+                              .sequence = answer->sequence,
+                              .has_server_time = 1,
+                              .server_time_s = answer->server_time_s};
+        int status = show(asking, &reply, batch->digests[i], batch->lines[i]);
+        worst = status > worst ? status : worst;
+    }
+    return worst;
+}
+
+/* Asks what is in the batch, prints the answers, and empties it. The exit status they call for. */
+static int ask_batch(struct asking *asking, struct batch *batch) {
+    unsigned count = batch->count;
+    int worst = EXIT_OK;
     if (at_text == NULL)
         asking->at = (struct moment){.unix_s = time(NULL), .is_day = 0};
-    int status =
-        is_legacy ? ask_legacy(asking, digest, &answer) : ask_offline(asking, digest, &answer);
-    if (status != EXIT_OK)
-        return status;
-    if (is_json)
-        print_json(asking, &answer, digest, line);
-    else
-        print_text(asking, &answer, line);
-    return answer.db.verdict == VERDICT_VALID ? EXIT_OK : EXIT_NOT_VALID;
+    if (servers != NULL && !is_legacy && count > 0)
+        worst = ask_online(asking, batch);
+    for (unsigned i = 0; i < count && (db_path != NULL || is_legacy) && worst < EXIT_TROUBLE; i++) {
+        struct reply reply = {0};
+        int status = is_legacy ? ask_legacy(asking, batch->digests[i], &reply)
+                               : ask_offline(asking, batch->digests[i], &reply);
+        if (status == EXIT_OK)
+            status = show(asking, &reply, batch->digests[i], batch->lines[i]);
+        worst = status > worst ? status : worst;
+    }
+    batch->count = 0;
+    return worst;
 }
 
-/* One question a line. A bad line is named and the others are asked; a server that fails ends it.
- */
+static unsigned batch_max(const struct asking *asking) {
+    if (servers == NULL || is_legacy)
+        return 1;
+    return prove ? QUESTION_PROVED_MAX : client_count_max(&asking->online.client.settings);
+}
+
+/* One question a line; as many as are there are asked together. A bad line is named and the others
+ * are asked; a server that fails ends it. */
 static int ask_lines(struct asking *asking) {
     static struct csv_reader reader;
     static struct csv_row row;
+    static struct batch batch;
     int worst = EXIT_OK;
     csv_reader_init(&reader, STDIN_FILENO, 1);
     for (;;) {
-        uint8_t digest[SHA256_LEN];
         struct error error;
-        if (reader.start == reader.end)
-            fflush(stdout); /* nothing more to read just now: somebody may be waiting */
+        int status = EXIT_OK;
+        if (reader.start == reader.end) { /* nothing more to read just now: somebody may wait */
+            status = ask_batch(asking, &batch);
+            fflush(stdout);
+        } else if (batch.count == batch_max(asking)) {
+            status = ask_batch(asking, &batch);
+        }
+        worst = status > worst ? status : worst;
+        if (status == EXIT_TROUBLE)
+            return status;
         int result = csv_reader_next(&reader, &row);
-        if (result == CSV_END)
-            return worst;
+        if (result == CSV_END || result == ERR_SYSTEM || result == CSV_BAD) {
+            status = ask_batch(asking, &batch);
+            worst = status > worst ? status : worst;
+            if (status == EXIT_TROUBLE || result == CSV_END)
+                return worst;
+        }
         if (result == ERR_SYSTEM)
             return trouble("standard input: %m");
-        int status;
         if (result == CSV_BAD) {
-            status = trouble("standard input:%llu: %s", (unsigned long long)row.line, row.reason);
-        } else if (question_text_digest(asking->kind, row.fields[0].text, row.fields[0].len, digest,
-                                        &error)) {
-            status = trouble("standard input:%llu: %s", (unsigned long long)row.line, error.text);
+            worst = trouble("standard input:%llu: %s", (unsigned long long)row.line, row.reason);
+        } else if (question_text_digest(asking->kind, row.fields[0].text, row.fields[0].len,
+                                        batch.digests[batch.count], &error) != 0) {
+            worst = trouble("standard input:%llu: %s", (unsigned long long)row.line, error.text);
         } else {
-            status = ask(asking, digest, row.line);
-            if (status == EXIT_TROUBLE)
-                return status;
+            batch.lines[batch.count++] = row.line;
         }
-        if (status > worst)
-            worst = status;
     }
 }
 
 static int ask_one(struct asking *asking, int operand_count, char **operands) {
-    uint8_t digest[SHA256_LEN];
-    if (question_digest(number, document, operand_count, operands, &asking->kind, digest) !=
-        EXIT_OK)
+    static struct batch batch;
+    if (question_digest(number, document, operand_count, operands, &asking->kind,
+                        batch.digests[0]) != EXIT_OK)
         return EXIT_TROUBLE;
-    return ask(asking, digest, 0);
+    batch.count = 1;
+    return ask_batch(asking, &batch);
 }
 
 /* --- the command line ------------------------------------------------------------------------- */
@@ -248,29 +271,51 @@ static bool is_lines(int operand_count, char **operands) {
     return document == NULL && strcmp(word, "-") == 0;
 }
 
+/* What belongs to one way of asking is an error in another. */
+static int check_legacy_usage(void) {
+    if (authority != NULL || lookup_key_path != NULL)
+        return usage_error("--legacy cannot use --authority or --lookup-key");
+    if (stale_ok_text != NULL || max_skew_text != NULL || state_folder != NULL)
+        return usage_error("--legacy knows nothing of the database: no --stale-ok, --max-skew or "
+                           "--state");
+    if (prove || is_quick || evidence_path != NULL)
+        return usage_error("--legacy cannot prove anything: no --prove, --quick or --evidence");
+    if (at_text != NULL)
+        return usage_error("--legacy cannot ask about another time: no --at");
+    if (server_key_path != NULL || kiosk_key_path != NULL || is_udp)
+        return usage_error("--legacy has no session: no --server-key, --key or --udp");
+    return EXIT_OK;
+}
+
+static int check_online_usage(void) {
+    if (server_key_path == NULL)
+        return usage_error("--server needs --server-key, the server's public key (or --legacy)");
+    if (is_quick)
+        return usage_error("--quick belongs to --db; --prove proves a server's answers");
+    if ((prove || evidence_path != NULL) != (authority != NULL))
+        return usage_error("--prove and --evidence need --authority, and it needs them");
+    if ((prove || evidence_path != NULL) && is_udp)
+        return usage_error("--prove needs TCP: a proof does not fit in a datagram");
+    if (lookup_key_path != NULL && authority == NULL)
+        return usage_error("--lookup-key belongs to --prove or --db: the server has its own");
+    return EXIT_OK;
+}
+
 static int check_usage(int operand_count, char **operands) {
     int ways = (number != NULL) + (document != NULL) + (operand_count > 0);
     if (ways != 1)
         return usage_error("one question is needed: RECORD, --number, --document or -");
     if ((servers != NULL) == (db_path != NULL))
         return usage_error("either --server or --db is needed");
-    if (db_path != NULL && (is_legacy || timeout_text != NULL))
-        return usage_error("--db is asked offline: no --legacy, no --timeout");
+    if (db_path != NULL &&
+        (is_legacy || timeout_text != NULL || server_key_path != NULL || kiosk_key_path != NULL ||
+         is_udp || state_folder != NULL || max_skew_text != NULL))
+        return usage_error("--db is asked offline: no --legacy, no --timeout, nothing of a server");
     if (db_path != NULL && authority == NULL)
         return usage_error("--db needs --authority");
-    if (servers != NULL && !is_legacy)
-        return usage_error("--server needs --legacy: this dlv speaks no other protocol yet");
-    if (is_legacy && (authority != NULL || lookup_key_path != NULL))
-        return usage_error("--legacy cannot use --authority or --lookup-key");
-    if (is_legacy && stale_ok_text != NULL)
-        return usage_error("--stale-ok belongs to --db");
-    if (is_legacy && (prove || is_quick || evidence_path != NULL))
-        return usage_error("--legacy cannot prove anything: no --prove, --quick or --evidence");
     if (evidence_path != NULL && is_lines(operand_count, operands))
         return usage_error("--evidence holds one answer, so ask one question");
-    if (is_legacy && at_text != NULL)
-        return usage_error("--legacy cannot ask about another time: no --at");
-    return EXIT_OK;
+    return is_legacy ? check_legacy_usage() : servers != NULL ? check_online_usage() : EXIT_OK;
 }
 
 /* A database past its valid-until is trouble, unless --stale-ok says how long it is not. */
@@ -308,6 +353,25 @@ static int open_legacy(struct asking *asking) {
     return EXIT_OK;
 }
 
+static int open_online(struct asking *asking) {
+    unsigned long long stale_days, max_skew_s;
+    if (!option_count("stale-ok", stale_ok_text, 0, 36525, 0, &stale_days) ||
+        !option_count("max-skew", max_skew_text, 0, 31536000, 300, &max_skew_s))
+        return EXIT_TROUBLE;
+    const struct online_settings settings = {.servers = servers,
+                                             .server_key_path = server_key_path,
+                                             .kiosk_key_path = kiosk_key_path,
+                                             .authority_path = authority,
+                                             .lookup_key_path = lookup_key_path,
+                                             .state_folder = state_folder,
+                                             .is_udp = is_udp,
+                                             .proves = prove,
+                                             .stale_ok_s = (int64_t)stale_days * 86400,
+                                             .timeout_ms = asking->timeout_ms,
+                                             .max_skew_s = (int64_t)max_skew_s};
+    return online_open(&asking->online, &settings);
+}
+
 static int run(int operand_count, char **operands) {
     static struct asking asking;
     unsigned long long timeout_s;
@@ -321,13 +385,17 @@ static int run(int operand_count, char **operands) {
         return usage_error("--at \"%s\" is not a time (want 2026-11-24T10:00:00+05:30 or "
                            "2026-11-24)",
                            at_text);
-    int status = is_legacy ? open_legacy(&asking) : open_offline(&asking);
+    int status = is_legacy         ? open_legacy(&asking)
+                 : servers != NULL ? open_online(&asking)
+                                   : open_offline(&asking);
     if (status == EXIT_OK) {
         status = is_lines(operand_count, operands) ? ask_lines(&asking)
                                                    : ask_one(&asking, operand_count, operands);
         if (finish_output() != EXIT_OK)
             status = EXIT_TROUBLE;
     }
+    if (servers != NULL && !is_legacy)
+        online_close(&asking.online);
     db_close(&asking.db);
     wipe(&asking.lookup_key, sizeof asking.lookup_key);
     wipe(&asking.random, sizeof asking.random);
@@ -337,7 +405,9 @@ static int run(int operand_count, char **operands) {
 const struct applet applet_client = {
     .name = "client",
     .summary = "ask whether a licence is valid",
-    .synopsis = "--db licences.db --authority authority.pub [OPTION ...] RECORD\n"
+    .synopsis = "--server HOST:PORT[,HOST:PORT ...] --server-key server.pub [--key kiosk.key]\n"
+                "    [OPTION ...] RECORD\n"
+                "--db licences.db --authority authority.pub [OPTION ...] RECORD\n"
                 "--legacy --server HOST:PORT[,HOST:PORT ...] [OPTION ...] RECORD\n"
                 "... --number N | --document FILE | -",
     .options = options,
@@ -346,6 +416,11 @@ const struct applet applet_client = {
         "each answer, the verdict first: VALID, EXPIRED, NOT_YET_VALID, SUSPENDED, REVOKED or\n"
         "UNKNOWN. Status and dates are as of the database: --at asks what they mean on another day,\n"
         "not what the database said then.\n\n"
+        "A server is known by its public key, --server-key, so nobody else can answer in its place, and\n"
+        "nobody in between can read or change anything. What its operator says is believed, unless\n"
+        "--prove has every answer proved by the signature of the authority. An answer from a database\n"
+        "past its valid-until, older than one seen before (--state), or from a clock that is off\n"
+        "(--max-skew) is refused, and the next server of the list asked.\n\n"
         "Offline, the database is checked in full before it is asked; with --quick only its signature\n"
         "and structure are, and each answer is proved instead, by its Merkle path to the root that\n"
         "the authority has signed. --evidence writes such a proof for somebody who has no database.\n\n"

@@ -116,6 +116,28 @@ int net_connect(const char *host, const char *port, int64_t deadline_ms, struct 
     return code;
 }
 
+int net_connect_datagrams(const char *host, const char *port, unsigned nth, struct error *error) {
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
+    struct addrinfo *addresses;
+    int problem = getaddrinfo(host, port, &hints, &addresses);
+    if (problem != 0)
+        return error_set(error, ERR_SYSTEM, "%s:%s: %s", host, port, gai_strerror(problem));
+    const struct addrinfo *address = addresses;
+    while (address != NULL && nth-- > 0)
+        address = address->ai_next;
+    int code = ERR_LIMIT;
+    if (address != NULL) {
+        int fd = socket(address->ai_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        code = fd >= 0 && connect(fd, address->ai_addr, address->ai_addrlen) == 0
+                   ? fd
+                   : error_set_errno(error, "%s:%s: no way there", host, port);
+        if (code < 0 && fd >= 0)
+            close(fd);
+    }
+    freeaddrinfo(addresses);
+    return code;
+}
+
 int net_send(int fd, const void *bytes, size_t len, int64_t deadline_ms) {
     const uint8_t *p = bytes;
     while (len > 0) {

@@ -27,6 +27,10 @@ int net_split(const char *text, const char *port_default, char host[NET_HOST_SIZ
  * ERR_SYSTEM or ERR_TIMEOUT with the reason. */
 int net_connect(const char *host, const char *port, int64_t deadline_ms, struct error *error);
 
+/* A connected, non-blocking UDP socket to the nth of the host's addresses. ERR_SYSTEM with the
+ * reason; ERR_LIMIT where it has not so many. */
+int net_connect_datagrams(const char *host, const char *port, unsigned nth, struct error *error);
+
 /* Sends all of it. 0, ERR_SYSTEM (errno) or ERR_TIMEOUT. */
 int net_send(int fd, const void *bytes, size_t len, int64_t deadline_ms);
 

@@ -163,11 +163,16 @@ static enum connection_step keep_rest(struct connection *connection, struct conn
 static enum connection_step begin_opening(struct connection *connection,
                                           struct connection_host *host, size_t at, size_t have,
                                           size_t frame_len, const char **reason) {
-    if (have - at != frame_len || frame_len != OPEN_LEN(host->modulus_len))
+    if (have - at != frame_len)
         return end(reason, "malformed");
+    if (frame_len != OPEN_LEN(host->modulus_len)) { /* for another key than ours */
+        count(host->answerer->counts, COUNT_REFUSED_OPENING);
+        connection_refuse(connection, host, REFUSED_OPENING);
+        return CONNECTION_WAIT;
+    }
     memset(host->in + at + OPEN_COOKIE, 0, COOKIE_LEN);
     enum connection_step step = keep_rest(connection, host, at, have, CONNECTION_JOB, reason);
-    connection->is_waiting = 1;
+    connection->is_waiting = step == CONNECTION_JOB;
     connection->job.work = CHANNEL_OPEN;
     connection->job.bytes = connection->in;
     connection->job.len = frame_len;

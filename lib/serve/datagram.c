@@ -63,8 +63,10 @@ static size_t take_open(struct datagram_server *server, const struct datagram_ro
     const uint8_t *key = server->answerer->board->cookie_key;
     uint8_t address[ADDRESS_LEN];
     uint32_t now_s = cookie_now_s();
-    if (len != OPEN_LEN(server->modulus_len))
-        return 0;
+    if (len != OPEN_LEN(server->modulus_len)) { /* for another key than ours */
+        count(server->answerer->counts, COUNT_REFUSED_OPENING);
+        return answer_refuse(out, REFUSED_OPENING);
+    }
     admission_address(address, &route->peer);
     if (cookie_check(frame + OPEN_COOKIE, key, address, sizeof address, now_s))
         return begin_opening(server, route, frame, len, out);
