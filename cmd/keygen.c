@@ -14,14 +14,14 @@ static const char *type, *bits_text, *output;
 static bool force;
 
 static const struct option options[] = {
-    {"type", 't', "TYPE", &type, NULL, "authority, server, kiosk or lookup"},
+    {"type", 't', "TYPE", &type, NULL, "authority, server, kiosk, lookup or ticket"},
     {"output", 'o', "BASE", &output, NULL, "write BASE.key and BASE.pub (lookup: the file itself)"},
     {"bits", 'b', "N", &bits_text, NULL, "2048 to 4096; default 3072 for authority, else 2048"},
     {"force", 'f', NULL, NULL, &force, "replace files that exist"},
     {NULL, 0, NULL, NULL, NULL, NULL},
 };
 
-static int write_lookup_key(struct random *random) {
+static int write_secret(struct random *random) {
     struct error error;
     uint8_t bytes[LOOKUP_KEY_LEN];
     random_bytes(random, bytes, sizeof bytes);
@@ -66,7 +66,8 @@ static int run(int operand_count, char **operands) {
     static const struct {
         const char *name;
         unsigned bits;
-    } types[] = {{"authority", 3072}, {"server", 2048}, {"kiosk", 2048}, {"lookup", 0}};
+    } types[] = {
+        {"authority", 3072}, {"server", 2048}, {"kiosk", 2048}, {"lookup", 0}, {"ticket", 0}};
     size_t i = 0;
     unsigned long long bits;
     struct random random;
@@ -79,9 +80,10 @@ static int run(int operand_count, char **operands) {
     while (i < sizeof types / sizeof types[0] && strcmp(types[i].name, type) != 0)
         i++;
     if (i == sizeof types / sizeof types[0])
-        return usage_error("--type \"%s\" is none of authority, server, kiosk, lookup", type);
+        return usage_error("--type \"%s\" is none of authority, server, kiosk, lookup, ticket",
+                           type);
     if (types[i].bits == 0 && bits_text != NULL)
-        return usage_error("--bits: a lookup key always has 256");
+        return usage_error("--bits: a %s key always has 256", type);
     if (!option_count("bits", bits_text, 2048, RSA_BITS_MAX, types[i].bits, &bits))
         return EXIT_TROUBLE;
     if (bits % 8 != 0)
@@ -93,7 +95,7 @@ static int run(int operand_count, char **operands) {
 
     int status;
     if (types[i].bits == 0) {
-        status = write_lookup_key(&random);
+        status = write_secret(&random);
     } else {
         struct rsa_private key;
         status = rsa_generate(&key, (unsigned)bits, &random) && rsa_private_is_consistent(&key)
@@ -109,13 +111,17 @@ const struct applet applet_keygen = {
     .name = "keygen",
     .summary = "make the keys of an authority, a server, a kiosk or a keyed database",
     .synopsis = "--type authority|server|kiosk [--bits N] -o BASE\n"
-                "--type lookup -o FILE",
+                "--type lookup|ticket -o FILE",
     .options = options,
     .description =
         "Writes an RSA key pair: BASE.key (PKCS#8 PEM, readable by its owner alone) and BASE.pub\n"
         "(SubjectPublicKeyInfo PEM), and prints the fingerprint of the public key. The authority's\n"
         "key signs databases; the server's decrypts questions; a kiosk's says who asks.\n\n"
-        "A lookup key is 32 random bytes: the secret of a keyed database (dlv dbgen --lookup-key).",
+        "A kiosk is enrolled by a line in the server's list:\n\n"
+        "    echo \"surat-17 $(grep -v -- --- kiosk.pub | tr -d '\\n')\" >> kiosks\n\n"
+        "A lookup key is 32 random bytes: the secret of a keyed database (dlv dbgen --lookup-key). A\n"
+        "ticket key likewise: what servers that answer each other's sessions share (dlv server\n"
+        "--ticket-key).",
     .needs_cryptography = true,
     .run = run,
 };

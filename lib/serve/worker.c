@@ -534,10 +534,12 @@ static void take_events(struct worker *worker) {
             take_event(worker, &events[i]);
     }
     note_latency(worker, asks, woken_us);
+    asks = count_read(worker->counts, COUNT_ASKS);
     for (int i = 0; i < n; i++) {
         if (events[i].data.u64 >= EVENT_OTHER)
             take_late_event(worker, events[i].data.u64);
     }
+    note_latency(worker, asks, woken_us);
     if (worker->is_draining)
         close_idle(worker);
     atomic_store_explicit(&worker->counts->named[COUNT_QUEUE], worker->requests.waiting_count,

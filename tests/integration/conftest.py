@@ -67,7 +67,7 @@ def release():
 class Keys:
     def __init__(self, folder):
         self.folder = folder
-        for name, bits in (("authority", 2048), ("server", 2048), ("other", 2048)):
+        for name, bits in (("authority", 2048), ("server", 2048), ("other", 2048), ("kiosk", 2048)):
             key = folder / f"{name}.key"
             subprocess.run(["openssl", "genrsa", "-out", key, str(bits)], check=True,
                            capture_output=True)
@@ -75,6 +75,12 @@ class Keys:
                            check=True, capture_output=True)
             setattr(self, name, key)
             setattr(self, f"{name}_pub", folder / f"{name}.pub")
+
+
+def kiosk_line(public, name="k", until=""):
+    """A line of the list of kiosks, made as the help of `dlv server` says."""
+    body = "".join(line for line in public.read_text().splitlines() if "---" not in line)
+    return f"{name} {body} {until}\n"
 
 
 @pytest.fixture(scope="session")
@@ -95,10 +101,10 @@ def small_db(release, keys, tmp_path_factory):
 
 
 class Server:
-    def __init__(self, dlv, *args, cwd=None):
+    def __init__(self, dlv, *args, cwd=None, who=("--legacy", "--anonymous"), **process):
         self.process = subprocess.Popen(
-            [dlv.path, "server", "--listen", "127.0.0.1:0", "--legacy", "--anonymous",
-             *map(str, args)], stderr=subprocess.PIPE, cwd=cwd)
+            [dlv.path, "server", "--listen", "127.0.0.1:0", *map(str, (*who, *args))],
+            stderr=subprocess.PIPE, cwd=cwd, **process)
         self.log = b""
         ready = self.wait_for(rb"event=ready address=127\.0\.0\.1:(\d+)")
         self.port = int(ready.group(1))
@@ -148,9 +154,9 @@ def serve(keys):
     """A function that starts a server; all are stopped in good order at the end."""
     started = []
 
-    def start(dlv, db, *args, key=None):
+    def start(dlv, db, *args, key=None, **how):
         server = Server(dlv, "--db", db, "--authority", keys.authority_pub, "--key",
-                        key or keys.server, *args)
+                        key or keys.server, *args, **how)
         started.append(server)
         return server
 

@@ -1,0 +1,611 @@
+"""The session protocol: dlv's server and an independent client (session_peer.py)."""
+
+import hashlib
+import os
+import random
+import re
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+import dbformat
+import pytest
+import session_peer as peer
+from conftest import HEADER, VECTORS, build, kiosk_line
+from session_peer import Refused, TcpClient, UdpClient
+
+RAMESH = hashlib.sha256(b"Ramesh 2344567890 GJ05-1234").digest()
+NOBODY = hashlib.sha256(b"nobody").digest()
+FAST = ("--openings-per-source", "0", "--openings", "0")
+BOTH = pytest.mark.parametrize("Client", [TcpClient, UdpClient])
+
+
+def everybody(serve, dlv, db, *args):
+    return serve(dlv, db, *FAST, *args, who=("--anonymous",))
+
+
+@pytest.fixture(scope="session")
+def server_pub(keys):
+    return peer.load_public(keys.server_pub)
+
+
+@pytest.fixture(scope="session")
+def kiosk(keys):
+    return peer.load_private(keys.kiosk)
+
+
+@BOTH
+def test_asking(dlv, serve, small_db, server_pub, Client):
+    server = everybody(serve, dlv, small_db)
+    client = Client(server.port, server_pub).open()
+    assert client.session.lifetime == 3600 and abs(client.session.server_time - time.time()) < 10
+    answer = client.ask([RAMESH, NOBODY], at=1764000000)
+    assert answer.verdicts == ["VALID", "UNKNOWN"] and answer.status == peer.GOOD
+    assert answer.entries[1][1] == bytes(8) and not answer.rest
+    assert dbformat.decode_attributes(answer.entries[0][1])["status"] == "valid"
+    assert abs(answer.server_time - time.time()) < 10 and answer.sequence == 1
+    # The moment decides, and a day is one wherever the authority is.
+    assert client.ask([RAMESH], at=0).verdicts == ["NOT_YET_VALID"]
+    assert client.ask([RAMESH], at=4102444800, flags=peer.DAY).verdicts == ["EXPIRED"]
+    # Asked as something that it is not.
+    assert client.ask([RAMESH], kind=2).verdicts == ["UNKNOWN"]
+    assert client.ask([RAMESH], kind=0).verdicts == ["VALID"]
+    for count in (1, 2, 33, 34):
+        assert client.ask([RAMESH] * count).verdicts == ["VALID"] * count
+
+
+def test_many_frames_at_once(dlv, serve, small_db, server_pub):
+    server = everybody(serve, dlv, small_db)
+    client = TcpClient(server.port, server_pub).open()
+    asks = [client.session.ask([RAMESH] * (1 + i % 64)) for i in range(300)]
+    client.sock.sendall(b"".join(asks))
+    for i, ask in enumerate(asks):
+        assert client.session.open_answer(peer.read_frame(client.sock), ask).verdicts == ["VALID"] * (1 + i % 64)
+    # In pieces of every size.
+    ask = client.session.ask([RAMESH])
+    for size in (1, 7, 100, len(ask) - 1):
+        for at in range(0, len(ask), size):
+            client.sock.sendall(ask[at : at + size])
+            time.sleep(0.0005)
+        assert client.session.open_answer(peer.read_frame(client.sock), ask).verdicts == ["VALID"]
+
+
+def test_names_and_proofs(dlv, serve, small_db, server_pub, keys):
+    server = everybody(serve, dlv, small_db)
+    client = TcpClient(server.port, server_pub).open()
+    answer = client.ask([RAMESH, NOBODY], flags=peer.NAMES | peer.PROOFS)
+    page = answer.rest[288 : 288 + 4096]
+    assert page == small_db.read_bytes()[:4096]
+    assert answer.rest[:32] == peer.key_id(peer.load_public(keys.authority_pub))
+    assert answer.rest[32:288] == page[352:608]
+    root, at = page[128:160], 288 + 4096
+    for digest, verdict in zip([RAMESH, NOBODY], answer.verdicts):
+        count, at, indexes = answer.rest[at], at + 1, []
+        for _ in range(count):
+            index, key, attributes, length = struct.unpack_from("<Q32s8sB", answer.rest, at)
+            path = [answer.rest[at + 49 + 32 * i :][:32] for i in range(length)]
+            at += 49 + 32 * length
+            node, i, level, used = hashlib.sha256(b"\0" + key + attributes).digest(), index, 13, 0
+            while level > 1:
+                if i ^ 1 < level:
+                    pair = path[used] + node if i & 1 else node + path[used]
+                    node, used = hashlib.sha256(b"\1" + pair).digest(), used + 1
+                i, level = i // 2, (level + 1) // 2
+            assert node == root and used == length
+            indexes.append((index, key))
+        if verdict == "VALID":
+            assert indexes[0][1] == digest
+        else:
+            assert indexes[0][1] < digest < indexes[1][1] and indexes[0][0] + 1 == indexes[1][0]
+    assert at == len(answer.rest)
+    # Over UDP names fit where the question leaves room, proofs never.
+    udp = UdpClient(server.port, server_pub).open()
+    answer = udp.ask([RAMESH], flags=peer.NAMES)
+    assert answer.status == peer.TOO_LONG and not answer.entries
+    answer = udp.ask([RAMESH], flags=peer.NAMES, padding_len=300)
+    assert answer.verdicts == ["VALID"] and len(answer.rest) == 288
+    assert udp.ask([RAMESH], flags=peer.PROOFS, padding_len=900).status == peer.TOO_LONG
+
+
+@BOTH
+def test_bad_questions(dlv, serve, small_db, server_pub, Client):
+    client = Client(everybody(serve, dlv, small_db).port, server_pub).open()
+    good = struct.pack("<qBBB5x", 0, 0, 1, 1) + RAMESH
+    for at, value in ((8, 8), (9, 4), (10, 0), (10, 2), (10, 65), (11, 1), (15, 1)):
+        body = bytearray(good)
+        body[at] = value
+        answer = client.ask([], body=bytes(body))
+        assert answer.status == peer.MALFORMED and not answer.entries, (at, value)
+    assert client.ask([], body=good).verdicts == ["NOT_YET_VALID"]
+    body = struct.pack("<qBBB5x", 0, peer.PROOFS, 1, 9) + RAMESH * 9
+    assert client.ask([], body=body).status == peer.MALFORMED
+
+
+@BOTH
+def test_enrolled(dlv, serve, small_db, server_pub, kiosk, keys, tmp_path, Client):
+    kiosks = tmp_path / "kiosks"
+    kiosks.write_text("# of Surat\n\n" + kiosk_line(keys.kiosk_pub, "surat-1", "2090-01-01 # until")
+                      + kiosk_line(keys.other_pub, "surat-2", "2020-01-01"))
+    server = serve(dlv, small_db, *FAST, "--kiosks", kiosks, who=())
+    assert Client(server.port, server_pub, kiosk).open().ask([RAMESH]).verdicts == ["VALID"]
+    stranger = peer.load_private(keys.server)
+    expired = peer.load_private(keys.other)
+    for who in (None, stranger, expired):
+        with pytest.raises(Refused, match=f"{peer.OPENING}"):
+            Client(server.port, server_pub, who).open()
+    # The right name, signed by another key.
+    forged = peer.Opening(server_pub, kiosk, sign=stranger)
+    client = Client(server.port, server_pub)
+    frame = forged.frame
+    if Client is UdpClient:
+        frame = forged.with_cookie(client.exchange(frame))
+    with pytest.raises(Refused, match=f"{peer.OPENING}"):
+        forged.finish(client.exchange(frame))
+    # Both kinds, where both are asked for.
+    server = serve(dlv, small_db, *FAST, "--kiosks", kiosks, who=("--anonymous",))
+    for who in (None, kiosk):
+        assert Client(server.port, server_pub, who).open().ask([RAMESH]).verdicts == ["VALID"]
+    with pytest.raises(Refused):
+        Client(server.port, server_pub, stranger).open()
+
+
+def test_a_removed_kiosk_is_out(dlv, serve, small_db, server_pub, kiosk, keys, tmp_path):
+    kiosks = tmp_path / "kiosks"
+    kiosks.write_text(kiosk_line(keys.kiosk_pub) + kiosk_line(keys.other_pub))
+    server = serve(dlv, small_db, *FAST, "--kiosks", kiosks, who=())
+    other = peer.load_private(keys.other)
+    tcp, udp = (Client(server.port, server_pub, kiosk).open() for Client in (TcpClient, UdpClient))
+    stays = TcpClient(server.port, server_pub, other).open()
+
+    def hup(event):
+        server.log = b""
+        server.process.send_signal(signal.SIGHUP)
+        return server.wait_for(event)
+
+    kiosks.write_text("nonsense\n")
+    line = hup(rb"event=kiosks_refused [^\n]*").group(0).decode()
+    assert f"{kiosks}:1" in line
+    assert tcp.ask([RAMESH]).verdicts == ["VALID"]
+    kiosks.write_text(kiosk_line(keys.other_pub))
+    hup(rb"event=kiosks_reloaded kiosks=1")
+    server.wait_for(rb"event=database_unchanged sequence=1")
+    for client in (tcp, udp):
+        with pytest.raises(Refused, match=f"{peer.SESSION}"):
+            client.ask([RAMESH])
+    with pytest.raises(Refused):
+        TcpClient(server.port, server_pub, kiosk).open()
+    assert stays.ask([RAMESH]).verdicts == ["VALID"]
+    kiosks.write_text(kiosk_line(keys.other_pub) + kiosk_line(keys.kiosk_pub))
+    hup(rb"event=kiosks_reloaded kiosks=2")
+    assert tcp.ask([RAMESH]).verdicts == ["VALID"]
+
+
+@pytest.mark.parametrize("text, complaint", [
+    ("surat\n", "has no key"), ("surat AAAA\n", "not base64"), ("# ok\nsurat !!!!\n", ":2: "),
+    ("{kiosk}{kiosk}", "two kiosks have one key"), ("{kiosk_until}", "not a day"), ("a {body} 2030-01-01 x\n", "more than"),
+    ("x" * 5000 + "\n", "a line of more than")])
+def test_bad_lists_of_kiosks(dlv, keys, small_db, tmp_path, text, complaint):
+    line = kiosk_line(keys.kiosk_pub)
+    text = text.replace("{kiosk}", line).replace("{kiosk_until}", kiosk_line(keys.kiosk_pub, "a", "soon"))
+    (tmp_path / "kiosks").write_text(text.replace("{body}", line.split()[1]))
+    done = dlv("server", "--listen", "127.0.0.1:0", "--db", small_db, "--authority", keys.authority_pub, "--key",
+               keys.server, "--kiosks", tmp_path / "kiosks", timeout=20)
+    assert done.returncode == 2 and complaint in done.err and str(tmp_path / "kiosks") in done.err, done.err
+
+
+# --- what a hostile peer does ---------------------------------------------------------------------
+
+
+@BOTH
+def test_every_byte_of_a_question_counts(dlv, serve, small_db, server_pub, Client):
+    server = everybody(serve, dlv, small_db)
+    client = Client(server.port, server_pub).open()
+    client.sock.settimeout(0.3 if Client is UdpClient else 20)
+    ask = client.session.ask([RAMESH])
+    for i in range(8, len(ask)):
+        bent = bytearray(ask)
+        bent[i] ^= 1 << (i % 8)
+        assert client.exchange(bytes(bent)) == peer.refusal(peer.SESSION), i
+    for i in range(8):  # the header: nothing, a refusal, or the end
+        bent = bytearray(ask)
+        bent[i] ^= 0x40
+        one = Client(server.port, server_pub, timeout=0.3)
+        try:
+            assert one.exchange(bytes(bent))[4] == peer.REFUSE
+        except (EOFError, OSError):
+            pass
+    answer = client.exchange(ask)
+    assert client.session.open_answer(answer, ask).verdicts == ["VALID"]
+    # Replayed: answered again under a fresh nonce, and bound to the same question.
+    again = client.exchange(ask)
+    assert again[20:32] != answer[20:32] and client.session.open_answer(again, ask).verdicts == ["VALID"]
+    with pytest.raises(Exception):
+        client.session.open_answer(again, client.session.ask([RAMESH]))
+    other = Client(server.port, server_pub).open()
+    stolen = other.session.ask([RAMESH])[:8] + client.session.ticket + other.session.ask([RAMESH])[96:]
+    assert client.exchange(stolen) == peer.refusal(peer.SESSION)
+
+
+def test_every_length_over_tcp(release, serve, small_db, server_pub):
+    server = everybody(serve, release, small_db, "--timeout", "2")
+    client = TcpClient(server.port, server_pub).open()
+    ask = client.session.ask([RAMESH])
+    opening = peer.Opening(server_pub).frame
+    for frame in (ask, opening):
+        for cut in range(0, len(frame), 1 if frame is ask else 13):
+            one = TcpClient(server.port, server_pub)
+            one.sock.sendall(frame[:cut])
+            one.close()
+    # A length that lies: the server waits for the rest, or closes, and never answers.
+    for length in (0, 7, 8, 9, 100, 139, 4097, 65535):
+        one = TcpClient(server.port, server_pub, timeout=5)
+        one.sock.sendall(ask[:6] + struct.pack("<H", length) + ask[8:])
+        try:
+            frame = peer.read_frame(one.sock)
+            assert frame == peer.refusal(peer.SESSION), length
+        except (EOFError, ConnectionError):
+            pass
+    assert client.ask([RAMESH]).verdicts == ["VALID"]
+
+
+def test_every_length_over_udp(release, serve, small_db, server_pub):
+    server = everybody(serve, release, small_db)
+    client = UdpClient(server.port, server_pub, timeout=20).open()
+    ask = client.session.ask([RAMESH])
+    for cut in range(len(ask)):
+        client.sock.send(ask[:cut])
+    client.sock.send(ask + b"x")
+    client.sock.send(ask.ljust(1300, b"\0"))
+    client.sock.send(b"")
+    assert client.session.open_answer(client.exchange(ask), ask).verdicts == ["VALID"]
+    # The longest, and one more.
+    body = lambda size: {"padding_len": size - len(ask)}
+    assert client.ask([RAMESH], **body(1232)).verdicts == ["VALID"]
+    client.sock.settimeout(0.3)
+    with pytest.raises(socket.timeout):
+        client.ask([RAMESH], **body(1233))
+
+
+@BOTH
+def test_openings_altered(dlv, serve, small_db, server_pub, Client):
+    """All fail alike: the same eight bytes."""
+    server = everybody(serve, dlv, small_db)
+    n = 256
+    for at in (28, 59, 60, 60 + n - 1, 60 + n, 60 + n + 547, 60 + n + 548, 60 + n + 563):
+        client = Client(server.port, server_pub)
+        opening = peer.Opening(server_pub)
+        frame = opening.frame
+        if Client is UdpClient:
+            frame = opening.with_cookie(client.exchange(frame))
+        frame = bytearray(frame)
+        frame[at] ^= 1
+        assert client.exchange(bytes(frame)) == peer.refusal(peer.OPENING), at
+
+
+@BOTH
+def test_another_version_gets_one_refusal(dlv, serve, small_db, server_pub, Client):
+    server = everybody(serve, dlv, small_db)
+    for frame in (peer.header(peer.OPEN, 880, version=2), b"dlv\0\0\0\0\0", b"dlv\xff" + os.urandom(200)):
+        client = Client(server.port, server_pub)
+        assert client.exchange(frame) == peer.refusal(peer.VERSION)
+        if Client is TcpClient:
+            assert client.is_closed()
+
+
+def test_cookies(dlv, serve, small_db, server_pub):
+    server = everybody(serve, dlv, small_db)
+    client = UdpClient(server.port, server_pub)
+    opening = peer.Opening(server_pub)
+    cookie = client.exchange(opening.frame)
+    assert len(cookie) == 28
+    # Of another port, or altered: another cookie, no RSA.
+    other = UdpClient(server.port, server_pub)
+    assert other.exchange(opening.with_cookie(cookie))[4] == peer.COOKIE
+    bent = bytearray(opening.with_cookie(cookie))
+    bent[12] ^= 1
+    assert client.exchange(bytes(bent))[4] == peer.COOKIE
+    session = opening.finish(client.exchange(opening.with_cookie(cookie)))
+    ask = session.ask([RAMESH])
+    # The session goes wherever its client does.
+    assert session.open_answer(other.exchange(ask), ask).verdicts == ["VALID"]
+    tcp = TcpClient(server.port, server_pub)
+    assert session.open_answer(tcp.exchange(ask), ask).verdicts == ["VALID"]
+
+
+def test_openings_are_limited_and_look_ups_are_not(dlv, serve, small_db, server_pub):
+    server = serve(dlv, small_db, "--openings-per-source", "2", who=("--anonymous",))
+    clients, refused = [], 0
+    for _ in range(16):  # a burst of five seconds' worth, then two a second
+        try:
+            clients.append(TcpClient(server.port, server_pub).open())
+        except Refused as refusal:
+            assert refusal.reason == peer.BUSY
+            refused += 1
+    assert 10 <= len(clients) <= 14 and refused >= 2
+    for _ in range(100):
+        assert clients[0].ask([RAMESH]).verdicts == ["VALID"]
+    with pytest.raises(Refused, match=f"{peer.BUSY}"):
+        for _ in range(3):
+            UdpClient(server.port, server_pub).open()
+    time.sleep(1)
+    TcpClient(server.port, server_pub).open()
+
+
+def test_a_client_that_never_reads(dlv, serve, small_db, server_pub):
+    server = everybody(serve, dlv, small_db, "--workers", "1")
+    greedy, modest = (TcpClient(server.port, server_pub).open() for _ in range(2))
+    ask = greedy.session.ask([RAMESH] * 8, flags=peer.PROOFS)
+    greedy.sock.setblocking(False)
+    sent = 0
+    deadline = time.monotonic() + 3
+    while time.monotonic() < deadline:
+        try:
+            sent += greedy.sock.send((ask * 50)[sent % len(ask) :])
+        except BlockingIOError:
+            assert modest.ask([RAMESH]).verdicts == ["VALID"]
+    assert sent < 64 << 20
+    # What was left is still answered, whole and in order.
+    greedy.sock.setblocking(True)
+    greedy.sock.settimeout(20)
+    assert sent > 100 * len(ask)
+    for _ in range(sent // len(ask)):
+        frame = peer.read_frame(greedy.sock)
+    assert greedy.session.open_answer(frame, ask).verdicts == ["VALID"] * 8
+
+
+def test_idle_and_half_open(dlv, serve, small_db, server_pub):
+    server = everybody(serve, dlv, small_db, "--timeout", "1", "--idle", "3")
+    started = time.monotonic()
+    half, live = TcpClient(server.port, server_pub), TcpClient(server.port, server_pub).open()
+    half.sock.sendall(peer.Opening(server_pub).frame[:100])
+    assert half.is_closed() and time.monotonic() - started < 3
+    assert live.ask([RAMESH]).verdicts == ["VALID"]
+    assert live.is_closed() and time.monotonic() - started > 3
+    # Bytes that are no question do not keep a connection.
+    dribble = TcpClient(server.port, server_pub)
+    with pytest.raises(OSError):
+        for byte in peer.Opening(server_pub).frame:
+            dribble.sock.sendall(bytes([byte]))
+            time.sleep(0.05)
+
+
+# --- servers together, and over time ---------------------------------------------------------------
+
+
+def test_servers_share_tickets(dlv, serve, small_db, server_pub, keys, tmp_path):
+    shared = tmp_path / "ticket.key"
+    dlv("keygen", "--type", "ticket", "-o", shared, status=0)
+    a, b = (everybody(serve, dlv, small_db, "--ticket-key", shared) for _ in range(2))
+    alone = everybody(serve, dlv, small_db)
+    client = TcpClient(a.port, server_pub).open()
+    ask = client.session.ask([RAMESH])
+    elsewhere = TcpClient(b.port, server_pub)
+    assert client.session.open_answer(elsewhere.exchange(ask), ask).verdicts == ["VALID"]
+    assert TcpClient(alone.port, server_pub).exchange(ask) == peer.refusal(peer.SESSION)
+    # The ticket, from the file alone.
+    hour = struct.pack("<q", int(time.time()) // 3600)
+    key = peer.hkdf(hour, shared.read_bytes(), b"dlv session 1 ticket key", 32)
+    ticket = client.session.ticket
+    opened = peer.ChaCha20Poly1305(key).decrypt(ticket[4:16], ticket[16:], ticket[:4])
+    assert opened[:32] == client.session.key and opened[32:48] == bytes(16)
+    assert abs(struct.unpack_from("<q", opened, 48)[0] - time.time() - 3600) < 20
+    # Another file: what is out stays good for a while; what is not 32 bytes changes nothing.
+    shared.write_bytes(b"short")
+    a.log = b""
+    a.process.send_signal(signal.SIGHUP)
+    a.wait_for(rb"event=ticket_key_refused [^\n]*ticket.key")
+    shared.write_bytes(os.urandom(32))
+    a.process.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    assert client.ask([RAMESH]).verdicts == ["VALID"]
+    fresh = TcpClient(a.port, server_pub).open()
+    assert fresh.session.ticket[:4] != ticket[:4]
+
+
+def test_a_ticket_expires(release, serve, small_db, server_pub, tmp_path):
+    """Made by hand, under the shared key: yesterday's, and one under a key of zeros."""
+    shared = tmp_path / "ticket.key"
+    shared.write_bytes(os.urandom(32))
+    server = everybody(serve, release, small_db, "--ticket-key", shared)
+    client = TcpClient(server.port, server_pub)
+
+    def session(secret_key, expiry):
+        key_id = peer.hashes.Hash  # HMAC by hand, from hashlib
+        import hmac
+        key_id = hmac.new(secret_key, b"dlv session 1 ticket key id", "sha256").digest()[:4]
+        nonce, session_key = os.urandom(12), os.urandom(32)
+        sealed = peer.ChaCha20Poly1305(secret_key).encrypt(
+            nonce, session_key + bytes(16) + struct.pack("<q", expiry), key_id)
+        return peer.Session(session_key, key_id + nonce + sealed, 0, 0)
+
+    hour = struct.pack("<q", int(time.time()) // 3600)
+    key = peer.hkdf(hour, shared.read_bytes(), b"dlv session 1 ticket key", 32)
+    for client.session, good in ((session(key, int(time.time()) + 60), True),
+                                 (session(key, int(time.time()) - 1), False),
+                                 (session(bytes(32), int(time.time()) + 60), False)):
+        if good:
+            assert client.ask([RAMESH]).verdicts == ["VALID"]
+        else:
+            with pytest.raises(Refused, match=f"{peer.SESSION}"):
+                client.ask([RAMESH])
+    # Nor where a server has no file.
+    alone = TcpClient(everybody(serve, release, small_db).port, server_pub)
+    alone.session = session(bytes(32), int(time.time()) + 60)
+    for key_id in (alone.session.ticket[:4], bytes(4)):
+        alone.session.ticket = key_id + alone.session.ticket[4:]
+        with pytest.raises(Refused):
+            alone.ask([RAMESH])
+
+
+def test_reload_changes_answers(dlv, serve, keys, tmp_path, server_pub):
+    db = tmp_path / "l.db"
+    row = HEADER + "Ramesh,2344567890,GJ05-1234,{},2020-01-01,2090-01-01\n"
+    build(dlv, keys, db, row.format("valid"))
+    server = everybody(serve, dlv, db)
+    tcp, udp = (Client(server.port, server_pub).open() for Client in (TcpClient, UdpClient))
+    for client in (tcp, udp):
+        answer = client.ask([RAMESH])
+        assert (answer.verdicts, answer.sequence) == (["VALID"], 1)
+    build(dlv, keys, db, row.format("revoked"))
+    assert "reloaded sequence=2" in server.reload()
+    for client in (tcp, udp):
+        answer = client.ask([RAMESH])
+        assert (answer.verdicts, answer.sequence) == (["REVOKED"], 2)
+
+
+def test_a_database_past_its_time_says_so(release, serve, keys, tmp_path, server_pub):
+    db = tmp_path / "l.db"
+    build(release, keys, db, HEADER + "Ramesh,2344567890,GJ05-1234,valid,2020-01-01,2090-01-01\n", "--created",
+          time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 86400 + 4)), "--valid-days", "1")
+    server = everybody(serve, release, db)
+    client = TcpClient(server.port, server_pub).open()
+    assert client.ask([RAMESH]).status == peer.GOOD
+    time.sleep(5)
+    answer = client.ask([RAMESH])
+    assert answer.status == peer.STALE and answer.verdicts == ["VALID"] and answer.valid_until < time.time()
+
+
+def test_keyed_database(dlv, serve, keys, tmp_path, server_pub):
+    db, lookup = tmp_path / "l.db", VECTORS / "golden_lookup.key"
+    build(dlv, keys, db, (VECTORS / "golden.csv").read_text(), "--lookup-key", lookup)
+    server = everybody(serve, dlv, db, "--lookup-key", lookup)
+    for Client in (TcpClient, UdpClient):
+        assert Client(server.port, server_pub).open().ask([RAMESH, NOBODY]).verdicts == ["VALID", "UNKNOWN"]
+
+
+def test_children_killed_under_load(release, serve, small_db, server_pub):
+    """Whatever dies: no wrong answer, and who asks again gets one."""
+    server = everybody(serve, release, small_db, "--workers", "2", "--key-holders", "2")
+    stop = time.monotonic() + 6
+    rng = random.Random(1)
+    answered = kills = 0
+    next_kill = time.monotonic()
+    udp = UdpClient(server.port, server_pub, timeout=1).open()
+    tcp = None
+    while time.monotonic() < stop:
+        if time.monotonic() >= next_kill:
+            children = server.children()
+            if len(children) == 4:
+                os.kill(rng.choice(children), signal.SIGKILL)
+                kills += 1
+            next_kill = time.monotonic() + 0.4
+        try:
+            tcp = tcp or TcpClient(server.port, server_pub, timeout=5).open()
+            assert tcp.ask([RAMESH, NOBODY]).verdicts == ["VALID", "UNKNOWN"]
+            answered += 1
+        except (OSError, EOFError):
+            tcp = None
+        try:
+            assert udp.ask([RAMESH, NOBODY]).verdicts == ["VALID", "UNKNOWN"]
+            answered += 1
+        except OSError:
+            pass
+        if answered % 50 == 0:
+            tcp = None  # openings, too, must survive
+    assert kills >= 5 and answered > 100, (kills, answered)
+
+
+def test_a_killed_key_holder_loses_no_opening(release, serve, small_db, server_pub):
+    server = everybody(serve, release, small_db, "--workers", "1", "--key-holders", "1")
+    holder = server.children()[0]
+    os.kill(holder, signal.SIGSTOP)
+    clients = [TcpClient(server.port, server_pub) for _ in range(6)]
+    openings = [peer.Opening(server_pub) for _ in clients]
+    for client, opening in zip(clients, openings):
+        client.sock.sendall(opening.frame)
+    time.sleep(0.3)
+    os.kill(holder, signal.SIGKILL)
+    for client, opening in zip(clients, openings):
+        client.session = opening.finish(peer.read_frame(client.sock))
+        assert client.ask([RAMESH]).verdicts == ["VALID"]
+
+
+# --- the service ------------------------------------------------------------------------------------
+
+
+def test_stats(dlv, serve, small_db, server_pub, tmp_path):
+    stats = tmp_path / "dlv.prom"
+    server = everybody(serve, dlv, small_db, "--stats", stats)
+    client = TcpClient(server.port, server_pub).open()
+    for _ in range(10):
+        client.ask([RAMESH, NOBODY])
+    with pytest.raises(Refused):
+        TcpClient(server.port, server_pub, peer.load_private(VECTORS / "golden_authority.key")).open()
+    server.stop()
+    text = stats.read_text()
+    value = {}
+    for line in text.splitlines():
+        assert re.fullmatch(r"# (HELP|TYPE) dlv_\w+ .+|dlv_\w+(\{\w+=\"[^\"]+\"\})? \d+(\.\d+)?", line), line
+        if line[0] != "#":
+            name, number = line.rsplit(" ", 1)
+            value[name] = float(number)
+    assert value['dlv_questions_total{verdict="VALID"}'] == 10 == value['dlv_questions_total{verdict="UNKNOWN"}']
+    assert value["dlv_frames_total"] == 10 == value["dlv_answer_seconds_count"]
+    assert value['dlv_answer_seconds_bucket{le="+Inf"}'] == 10
+    assert value["dlv_opened_total"] == 1 and value["dlv_openings_total"] == 2
+    assert value['dlv_refusals_total{reason="opening"}'] == 1 and value["dlv_database_sequence"] == 1
+    assert oct(stats.stat().st_mode & 0o777) == "0o644"
+
+
+def test_notify_and_given_sockets(release, keys, small_db, tmp_path, server_pub):
+    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notify.bind(str(tmp_path / "notify"))
+    notify.settimeout(20)
+    listener = socket.create_server(("127.0.0.1", 0))
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.bind(listener.getsockname())
+
+    def child():
+        os.dup2(listener.fileno(), 3)
+        os.dup2(datagrams.fileno(), 4)
+        os.environ.update(LISTEN_FDS="2", LISTEN_PID=str(os.getpid()), NOTIFY_SOCKET=str(tmp_path / "notify"))
+        os.execv(release.path, [release.path, "server", "--db", str(small_db), "--authority",
+                                str(keys.authority_pub), "--key", str(keys.server), "--anonymous"])
+
+    log = open(tmp_path / "log", "w")
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.dup2(log.fileno(), 2)
+            child()
+        finally:
+            os._exit(9)
+    try:
+        assert notify.recv(100) == b"READY=1"
+        port = listener.getsockname()[1]
+        for Client in (TcpClient, UdpClient):
+            assert Client(port, server_pub).open().ask([RAMESH]).verdicts == ["VALID"]
+        os.kill(pid, signal.SIGHUP)
+        assert notify.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC=") and notify.recv(100) == b"READY=1"
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    assert notify.recv(100) == b"STOPPING=1"
+    assert os.waitpid(pid, 0)[1] == 0, (tmp_path / "log").read_text()
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status") as status:
+        return dict(line.strip().split(":\t", 1) for line in status if ":\t" in line)
+
+
+def test_children_are_confined(release, serve, small_db):
+    server = everybody(serve, release, small_db, "--workers", "1", "--key-holders", "1")
+    for pid in server.children():
+        status = status_of(pid)
+        assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1", status
+        assert set(status["CapEff"]) == {"0"}
+        if os.geteuid() == 0:
+            assert status["Uid"].split() == ["65534"] * 4 and status["Groups"].split() == status["Gid"].split()[:1]
+        limits = open(f"/proc/{pid}/limits").read()
+        assert re.search(r"Max core file size\s+0\s+0", limits)
+
+
+def test_usage(dlv, keys, small_db):
+    base = ["server", "--listen", "127.0.0.1:0", "--db", small_db, "--authority", keys.authority_pub, "--key", keys.server]
+    for args, complaint in (([], "--kiosks"), (["--legacy"], "--anonymous"),
+                            (["--anonymous", "--ticket-key", keys.server], "ticket key"),
+                            (["--anonymous", "--user", "nosuchuser"], "--user"), (["--anonymous", "--idle", "0"], "--idle")):
+        done = dlv(*base, *args, timeout=20)
+        assert done.returncode == 2 and complaint in done.err, done.err
