@@ -9,6 +9,7 @@
 
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* --- what an answer must stand ---------------------------------------------------------------- */
 
@@ -84,6 +85,8 @@ static int check(void *context, const struct question *question, const struct an
 int online_open(struct online *online, const struct online_settings *settings) {
     struct error error;
     online->settings = *settings;
+    if (settings->state_folder != NULL && access(settings->state_folder, W_OK | X_OK) != 0)
+        return trouble("--state %s: %m", settings->state_folder);
     if (rsa_public_load(&online->server_key, settings->server_key_path, 2048, &error) != 0 ||
         (settings->kiosk_key_path != NULL &&
          rsa_private_load(&online->kiosk, settings->kiosk_key_path, 2048, &error) != 0) ||

@@ -291,7 +291,7 @@ class Core:
         at, flags, kind, count = struct.unpack_from("<qBBB", body)
         digests = [body[16 + 32 * i : 48 + 32 * i] for i in range(count)]
         self.asked += count
-        answer = struct.pack("<qQqqiBBBB", self.now(), self.sequence, self.now() - 1000, self.valid_until, 0,
+        answer = struct.pack("<qQqqiBBBB", self.now(), self.sequence, int(time.time()) - 100000, self.valid_until, 0,
                              int(0 < self.valid_until < self.now()), count, flags & NAMES, 0)
         for digest in digests:
             verdict, attributes = self.table.get(digest, (0, bytes(8)))
