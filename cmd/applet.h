@@ -31,6 +31,7 @@ struct applet {
 extern const struct applet *const applets[];
 extern const struct applet *current_applet;
 
+extern const struct applet applet_bench;
 extern const struct applet applet_client;
 extern const struct applet applet_dbgen;
 extern const struct applet applet_keygen;

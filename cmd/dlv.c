@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 const struct applet *const applets[] = {
-    &applet_client, &applet_dbgen,  &applet_keygen, &applet_selftest,
-    &applet_server, &applet_verify, NULL,
+    &applet_bench,    &applet_client, &applet_dbgen,  &applet_keygen,
+    &applet_selftest, &applet_server, &applet_verify, NULL,
 };
 
 static const struct applet *find_applet(const char *name) {

@@ -230,6 +230,15 @@ void net_local_address(int fd, char text[NET_ADDRESS_SIZE]) {
     format_address(&address, len, text);
 }
 
+#define DATAGRAM_BUFFER (4 << 20) /* bytes: what may come while we are busy */
+
+/* As much as we may have: only root may have more than the system's limit. */
+static void widen(int fd) {
+    int size = DATAGRAM_BUFFER;
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+}
+
 /* A socket of the same family, at the same address. */
 static int bind_beside(int listener, const struct sockaddr_storage *address, socklen_t len) {
     int one = 1, v6_only = 0;
@@ -238,6 +247,7 @@ static int bind_beside(int listener, const struct sockaddr_storage *address, soc
     if (fd < 0)
         return ERR_SYSTEM;
     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+    widen(fd);
     if (address->ss_family == AF_INET6) {
         getsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &size);
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);

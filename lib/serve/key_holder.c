@@ -25,29 +25,37 @@ static void decrypt(const struct key_holder *holder, struct channel_request *req
     memcpy(reply->bytes, request->bytes, reply->len);
 }
 
-static void open_session(const struct key_holder *holder, struct random *random,
-                         const struct channel_request *request, struct channel_reply *reply) {
+/* What changes with the time is prepared once a second, not for each opening. */
+static void prepare(const struct key_holder *holder, struct random *random,
+                    struct session_host *host, int64_t now_s) {
     const struct kiosks *kiosks = board_kiosks(holder->board);
-    struct session_host host = {.key = holder->key,
-                                .is_anonymous_allowed = holder->is_anonymous_allowed,
-                                .find_kiosk = kiosks != NULL ? find_kiosk : NULL,
-                                .kiosks = kiosks,
-                                .ticket_key = board_ring(holder->board)->keys,
-                                .lifetime_s = TICKET_LIFETIME_S};
+    host->find_kiosk = kiosks != NULL ? find_kiosk : NULL;
+    host->kiosks = kiosks;
+    host->ticket_key = board_ring(holder->board)->keys;
+    if (host->made_s == now_s)
+        return;
+    host->made_s = now_s;
+    x25519_generate(host->exponent, host->share, random);
+}
+
+static void open_session(const struct key_holder *holder, struct random *random,
+                         struct session_host *host, const struct channel_request *request,
+                         struct channel_reply *reply) {
     uint8_t kiosk[KIOSK_ID_LEN];
-    rsa_public_id(&holder->key->public, host.id);
-    reply->is_good = (uint32_t)session_accept(&host, request->bytes, request->len, time(NULL),
+    int64_t now_s = time(NULL);
+    prepare(holder, random, host, now_s);
+    reply->is_good = (uint32_t)session_accept(host, request->bytes, request->len, now_s,
                                               &random->drbg.vtable, reply->bytes, kiosk);
     reply->len = ACCEPT_LEN;
 }
 
-static void serve(const struct key_holder *holder, struct random *random,
+static void serve(const struct key_holder *holder, struct random *random, struct session_host *host,
                   struct channel_request *request) {
     struct channel_reply reply;
     memset(&reply, 0, sizeof reply);
     reply.id = request->id;
     if (request->work == CHANNEL_OPEN)
-        open_session(holder, random, request, &reply);
+        open_session(holder, random, host, request, &reply);
     else
         decrypt(holder, request, &reply);
     /* Never waits: a worker has fewer requests under way than its socket holds replies. */
@@ -58,6 +66,10 @@ static void serve(const struct key_holder *holder, struct random *random,
 
 int key_holder_run(const struct key_holder *holder, struct random *random) {
     struct channel_request request;
+    struct session_host host = {.key = holder->key,
+                                .is_anonymous_allowed = holder->is_anonymous_allowed,
+                                .lifetime_s = TICKET_LIFETIME_S};
+    rsa_public_id(&holder->key->public, host.id);
     for (;;) {
         ssize_t n = read(holder->requests, &request, sizeof request);
         if (n < 0 && errno == EINTR)
@@ -66,9 +78,10 @@ int key_holder_run(const struct key_holder *holder, struct random *random) {
             break;
         if ((size_t)n == sizeof request && request.len <= sizeof request.bytes &&
             request.worker < holder->worker_count)
-            serve(holder, random, &request);
+            serve(holder, random, &host, &request);
         wipe(&request, sizeof request);
     }
+    wipe(&host, sizeof host);
     wipe(holder->key, sizeof *holder->key);
     return 0;
 }

@@ -186,15 +186,14 @@ static int write_accept(const struct session_host *host, const uint8_t transcrip
                         const uint8_t secret[SESSION_SECRET_LEN], const uint8_t *client_share,
                         const uint8_t *sealed_identity, const uint8_t kiosk[KIOSK_ID_LEN],
                         int64_t now_s, const br_prng_class **source, uint8_t accept[ACCEPT_LEN]) {
-    uint8_t exponent[X25519_LEN], common[X25519_LEN], nonce[AEAD_NONCE_LEN];
+    uint8_t common[X25519_LEN], nonce[AEAD_NONCE_LEN];
     uint8_t *body = accept + FRAME_HEADER_LEN + X25519_LEN;
     struct session_keys keys;
     struct ticket ticket;
     frame_write_header(accept, FRAME_ACCEPT, 0, ACCEPT_LEN);
-    draw(source, exponent, sizeof exponent);
     draw(source, nonce, sizeof nonce);
-    x25519_share(accept + FRAME_HEADER_LEN, exponent);
-    int is_good = x25519_agree(common, exponent, client_share);
+    memcpy(accept + FRAME_HEADER_LEN, host->share, X25519_LEN);
+    int is_good = x25519_agree(common, host->exponent, client_share);
     derive_keys(&keys, transcript, sealed_identity, accept, secret, common);
     memcpy(ticket.session_key, keys.session, SESSION_KEY_LEN);
     memcpy(ticket.kiosk, kiosk, KIOSK_ID_LEN);
@@ -203,7 +202,6 @@ static int write_accept(const struct session_host *host, const uint8_t transcrip
     store_le32(body + TICKET_LEN, host->lifetime_s);
     store_le64(body + TICKET_LEN + 4, (uint64_t)now_s);
     aead_seal(keys.accept, nonce_zero, "", 0, body, ACCEPT_SEALED_LEN, body + ACCEPT_SEALED_LEN);
-    wipe(exponent, sizeof exponent);
     wipe(common, sizeof common);
     wipe(&keys, sizeof keys);
     wipe(&ticket, sizeof ticket);

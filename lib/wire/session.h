@@ -63,8 +63,8 @@ int opening_finish(const struct opening *opening, const uint8_t *frame, size_t l
 
 /* --- the server's side ------------------------------------------------------------------------ */
 
-/* Finds an enrolled kiosk's key by the SHA-256 of its SubjectPublicKeyInfo; NULL: there is none.
- * It tells expired ones no longer. */
+/* Finds an enrolled kiosk's key by the SHA-256 of its SubjectPublicKeyInfo; NULL: there is none, or
+ * its time is over. */
 typedef const struct rsa_public *(*session_find_kiosk)(const void *context,
                                                        const uint8_t id[SHA256_LEN], int64_t now_s);
 
@@ -76,6 +76,11 @@ struct session_host {
     const void *kiosks;            /* its context */
     const struct ticket_key *ticket_key;
     uint32_t lifetime_s; /* of a ticket */
+    /* The server's exponent and its share. Several openings may have the same; it must be gone long
+     * before the ticket key is, which opens their sessions as well. */
+    uint8_t exponent[X25519_LEN];
+    uint8_t share[X25519_LEN];
+    int64_t made_s; /* when; its owner's business */
 };
 
 /* Answers an OPEN frame (its cookie has been checked, or is of no interest; it does not count) with
@@ -84,7 +89,7 @@ struct session_host {
  *
  * Constant time in what was sent: a ciphertext that does not decrypt, a seal that is broken, an
  * unknown or expired kiosk, a bad signature run the same steps as a good opening. `source` gives,
- * in this order: the stand-in secret, the exponent, the ticket's nonce. */
+ * in this order: the stand-in secret, the ticket's nonce. */
 int session_accept(const struct session_host *host, const uint8_t *frame, size_t len, int64_t now_s,
                    const br_prng_class **source, uint8_t accept[ACCEPT_LEN],
                    uint8_t kiosk[KIOSK_ID_LEN]);

@@ -1,5 +1,8 @@
 /* BearSSL as it is shipped: nanoseconds for each operation that dlv pays for. */
+#include "crypto/aead.h"
+#include "crypto/hkdf.h"
 #include "crypto/rsa.h"
+#include "crypto/x25519.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -54,6 +57,17 @@ static int measure_rsa(unsigned bits, struct random *random) {
     return 1;
 }
 
+static void measure_session(struct random *random) {
+    uint8_t key[AEAD_KEY_LEN] = {1}, nonce[AEAD_NONCE_LEN] = {0}, data[640], tag[AEAD_TAG_LEN],
+            secret[X25519_LEN], share[X25519_LEN];
+    MEASURE("ChaCha20-Poly1305 of 56 bytes", aead_seal(key, nonce, data, 108, data, 56, tag));
+    MEASURE("ChaCha20-Poly1305 of 640 bytes", aead_seal(key, nonce, data, 108, data, 640, tag));
+    random_bytes(random, secret, sizeof secret);
+    MEASURE("X25519", x25519_share(share, secret));
+    MEASURE("HKDF-SHA-256 of 64 bytes",
+            hkdf_sha256(data, 64, share, sizeof share, secret, sizeof secret, "a purpose"));
+}
+
 int main(void) {
     static uint8_t bytes[65536];
     uint8_t digest[SHA256_LEN];
@@ -63,5 +77,6 @@ int main(void) {
     MEASURE("SHA-256 of 40 bytes", sha256(digest, bytes, 40));
     MEASURE("SHA-256 of 64 KiB", sha256(digest, bytes, sizeof bytes));
     MEASURE("HMAC-SHA-256 of 32 bytes", hmac_sha256(digest, bytes, 32, bytes, 32));
+    measure_session(&random);
     return measure_rsa(2048, &random) && measure_rsa(3072, &random) ? 0 : 2;
 }

@@ -24,6 +24,7 @@ static struct session_host host_of(struct ticket_key *ticket_key, int is_anonymo
                                 .find_kiosk = find_kiosk,
                                 .ticket_key = ticket_key,
                                 .lifetime_s = 3600};
+    x25519_generate(host.exponent, host.share, &randomness);
     rsa_public_id(&server_key.public, host.id);
     ticket_key_init(ticket_key, secret);
     kiosk_until_s = 5000;
