@@ -19,6 +19,7 @@ struct load_settings {
     const struct rsa_public *server_key;
     const struct rsa_private *kiosk; /* NULL: anonymous */
     int is_udp;
+    int is_unchecked;     /* any datagram is an answer: what a bare echo of the same frames takes */
     int is_openings;      /* open sessions instead of asking */
     unsigned connections; /* sockets */
     unsigned window;      /* frames under way on each */

@@ -239,6 +239,15 @@ static void widen(int fd) {
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
 }
 
+static int is_any_address(const struct sockaddr_storage *address) {
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    memcpy(&v4, address, sizeof v4);
+    memcpy(&v6, address, sizeof v6);
+    return address->ss_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&v6.sin6_addr)
+                                          : v4.sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
 /* A socket of the same family, at the same address. */
 static int bind_beside(int listener, const struct sockaddr_storage *address, socklen_t len) {
     int one = 1, v6_only = 0;
@@ -251,9 +260,11 @@ static int bind_beside(int listener, const struct sockaddr_storage *address, soc
     if (address->ss_family == AF_INET6) {
         getsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &size);
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
-        setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof one);
-    } else {
-        setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof one);
+    }
+    if (is_any_address(address)) {
+        int is_v6 = address->ss_family == AF_INET6;
+        setsockopt(fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP, is_v6 ? IPV6_RECVPKTINFO : IP_PKTINFO,
+                   &one, sizeof one);
     }
     if (bind(fd, (const struct sockaddr *)address, len) == 0)
         return fd;

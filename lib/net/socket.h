@@ -43,7 +43,8 @@ ssize_t net_receive(int fd, void *bytes, size_t max, int64_t deadline_ms);
 int net_listen(const char *host, const char *port, struct error *error);
 
 /* A non-blocking UDP socket at the address of a listening one; several can share it, each getting
- * its part of what comes (SO_REUSEPORT). It tells to which address of ours a datagram was sent.
+ * its part of what comes (SO_REUSEPORT). One at every address tells to
+ * which of ours a datagram was sent.
  * ERR_SYSTEM with the reason. */
 int net_bind_datagrams(int listener, struct error *error);
 

@@ -15,23 +15,27 @@ static int64_t kiosk_until(const struct board *board, const uint8_t id[KIOSK_ID_
     return kiosk != NULL ? kiosk->not_after_s : 0;
 }
 
-/* Opens the ticket and sees whether it is good now. 1 or 0. */
-static int open_ticket(const struct answerer *answerer, struct known_ticket *known,
-                       const uint8_t *sealed) {
+/* The ticket that is good now, opened; NULL: it is not. */
+static const struct ticket *open_ticket(struct answerer *answerer, const uint8_t *sealed) {
     const struct board *board = answerer->board;
     unsigned kiosks_now = atomic_load_explicit(&board->kiosks_now, memory_order_acquire);
+    struct known_ticket *known =
+        &answerer->known[load_le16(sealed + TICKET_LEN - AEAD_TAG_LEN) % KNOWN_TICKETS];
     if (!known->is_known || known->kiosks_now != kiosks_now ||
         memcmp(known->sealed, sealed, TICKET_LEN) != 0) {
-        known->is_known = ticket_open(&known->opened, sealed, board_ring(board)->keys, TICKET_KEYS);
-        if (!known->is_known)
-            return 0;
-        int64_t until_s = kiosk_until(board, known->opened.kiosk);
-        if (known->opened.expires_s > until_s)
-            known->opened.expires_s = until_s;
+        struct ticket opened;
+        if (!ticket_open(&opened, sealed, board_ring(board)->keys, TICKET_KEYS))
+            return NULL;
+        int64_t until_s = kiosk_until(board, opened.kiosk);
+        if (opened.expires_s > until_s)
+            opened.expires_s = until_s;
+        known->is_known = 1;
         known->kiosks_now = kiosks_now;
+        known->opened = opened;
         memcpy(known->sealed, sealed, TICKET_LEN);
+        wipe(&opened, sizeof opened);
     }
-    return known->opened.expires_s >= answerer->now_s;
+    return known->opened.expires_s >= answerer->now_s ? &known->opened : NULL;
 }
 
 /* Never the same twice in a session, on whatever server: random but for the last four bytes, which
@@ -120,32 +124,25 @@ size_t answer_refuse(uint8_t *out, enum refusal reason) {
     return FRAME_HEADER_LEN;
 }
 
-size_t answer_ask(struct answerer *answerer, struct known_ticket *known, uint8_t *ask,
-                  size_t ask_len, size_t max, uint8_t *out) {
-    struct known_ticket once;
-    int is_question = 0;
-    if (known == NULL) {
-        known = &once;
-        once.is_known = 0;
-    }
-    if (ask_len >= ASK_LEN(0) && open_ticket(answerer, known, ask + ASK_TICKET))
-        is_question = question_open(&answerer->question, ask, ask_len, known->opened.session_key);
+size_t answer_ask(struct answerer *answerer, uint8_t *ask, size_t ask_len, size_t max,
+                  uint8_t *out) {
+    const struct ticket *ticket =
+        ask_len >= ASK_LEN(0) ? open_ticket(answerer, ask + ASK_TICKET) : NULL;
+    int is_question =
+        ticket != NULL ? question_open(&answerer->question, ask, ask_len, ticket->session_key) : 0;
     size_t len;
     if (is_question == 0) {
         count(answerer->counts, COUNT_REFUSED_SESSION);
-        len = answer_refuse(out, REFUSED_SESSION);
-    } else {
-        if (is_question == QUESTION_BAD) {
-            begin_answer(answerer, ANSWER_MALFORMED);
-            count(answerer->counts, COUNT_REFUSED_MALFORMED);
-            len = answer_write(out, max, &answerer->answer);
-        } else {
-            len = answer_question(answerer, max, out);
-            count(answerer->counts, COUNT_ASKS);
-        }
-        answer_seal(out, len, ask, ask_len, known->opened.session_key, next_nonce(answerer));
+        return answer_refuse(out, REFUSED_SESSION);
     }
-    if (known == &once)
-        wipe(&once.opened, sizeof once.opened);
+    if (is_question == QUESTION_BAD) {
+        begin_answer(answerer, ANSWER_MALFORMED);
+        count(answerer->counts, COUNT_REFUSED_MALFORMED);
+        len = answer_write(out, max, &answerer->answer);
+    } else {
+        len = answer_question(answerer, max, out);
+        count(answerer->counts, COUNT_ASKS);
+    }
+    answer_seal(out, len, ask, ask_len, ticket->session_key, next_nonce(answerer));
     return len;
 }

@@ -1,5 +1,5 @@
 /* Answering questions of open sessions: frame in, frame out, whatever carries them. No system call,
- * no allocation, nothing kept but what a connection may remember of its ticket. */
+ * no allocation, nothing kept but some tickets that have been opened, to be quicker next time. */
 #ifndef DLV_SERVE_ANSWER_H
 #define DLV_SERVE_ANSWER_H
 
@@ -8,6 +8,17 @@
 #include "serve/board.h"
 #include "wire/question.h"
 
+/* A ticket that has been opened. */
+struct known_ticket {
+    int is_known;
+    unsigned kiosks_now; /* the list it was checked against */
+    struct ticket opened;
+    uint8_t sealed[TICKET_LEN];
+};
+
+#define KNOWN_TICKETS 4096 /* a power of two */
+
+/* Secret: wipe after use. */
 struct answerer {
     const struct db *db;
     const struct lookup_key *lookup_key; /* NULL: of a plain database */
@@ -19,21 +30,14 @@ struct answerer {
     struct question question; /* scratch */
     struct db_answer found[QUESTION_MAX];
     struct answer answer;
-};
-
-/* A ticket that has been opened. Secret: wipe after use. */
-struct known_ticket {
-    int is_known;
-    unsigned kiosks_now; /* the list it was checked against */
-    struct ticket opened;
-    uint8_t sealed[TICKET_LEN];
+    struct known_ticket known[KNOWN_TICKETS]; /* by their tags, which are as good as random */
 };
 
 /* Answers the ASK frame at `ask`, which is decrypted in place, by a frame of at most `max` bytes at
- * `out`: an ANSWER, or a REFUSE. `known` is what the connection remembers, all zeros at first, or
- * NULL. Returns its length, at least FRAME_HEADER_LEN; max is ANSWER_LEN(0) or more. */
-size_t answer_ask(struct answerer *answerer, struct known_ticket *known, uint8_t *ask,
-                  size_t ask_len, size_t max, uint8_t *out);
+ * `out`: an ANSWER, or a REFUSE. Returns its length, at least FRAME_HEADER_LEN; max is
+ * ANSWER_LEN(0) or more. */
+size_t answer_ask(struct answerer *answerer, uint8_t *ask, size_t ask_len, size_t max,
+                  uint8_t *out);
 
 /* Writes a refusal; returns its length. */
 size_t answer_refuse(uint8_t *out, enum refusal reason);

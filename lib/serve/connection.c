@@ -50,7 +50,6 @@ void connection_end(struct connection *connection, struct connection_host *host)
     if (connection->legacy != NULL)
         wipe(connection->legacy, sizeof *connection->legacy);
     free(connection->legacy);
-    wipe(&connection->known, sizeof connection->known);
 }
 
 /* --- sending ---------------------------------------------------------------------------------- */
@@ -207,8 +206,8 @@ static enum connection_step answer_frames(struct connection *connection,
             return CONNECTION_JOB;
         if (frame.type != FRAME_ASK)
             return end(reason, "malformed");
-        size_t len = answer_ask(host->answerer, &connection->known, host->in + *at, frame.len,
-                                FRAME_MAX, host->out + *out_len);
+        size_t len =
+            answer_ask(host->answerer, host->in + *at, frame.len, FRAME_MAX, host->out + *out_len);
         connection->is_active |= len > FRAME_HEADER_LEN;
         *out_len += len;
         *at += frame.len;

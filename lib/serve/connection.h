@@ -26,7 +26,6 @@ struct connection {
     uint8_t *in;
     uint8_t *out;
     struct legacy_server *legacy;
-    struct known_ticket known;
 };
 
 #define CONNECTION_IN_MAX 16384
@@ -55,7 +54,7 @@ enum connection_step {
 /* For an accepted socket; the structure is zeroed but for index and generation. */
 void connection_init(struct connection *connection, int fd, int64_t deadline_ms);
 
-/* Gives back all that it has but the descriptor and itself, and wipes it. */
+/* Gives back all that it has but the descriptor and itself. */
 void connection_end(struct connection *connection, struct connection_host *host);
 
 /* Goes on as far as it can without waiting. */

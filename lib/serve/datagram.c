@@ -90,7 +90,7 @@ size_t datagram_answer(struct datagram_server *server, const struct datagram_rou
         return answer_refuse(out, REFUSED_VERSION);
     case FRAME_OK:
         if (frame.len == len && len <= FRAME_DATAGRAM_MAX && frame.type == FRAME_ASK)
-            return answer_ask(server->answerer, NULL, in, len, len, out);
+            return answer_ask(server->answerer, in, len, len, out);
         if (frame.len == len && frame.type == FRAME_OPEN)
             return take_open(server, route, in, len, out);
         break;

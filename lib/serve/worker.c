@@ -52,6 +52,7 @@ struct worker {
     struct counts *counts;
     uint64_t reported;
     int64_t next_report_ms;
+    struct epoll_event events[EVENTS_MAX];
 };
 
 /* --- connections ------------------------------------------------------------------------------ */
@@ -524,7 +525,7 @@ static void take_late_event(struct worker *worker, uint64_t data) {
 }
 
 static void take_events(struct worker *worker) {
-    struct epoll_event events[EVENTS_MAX];
+    struct epoll_event *events = worker->events;
     int n = epoll_wait(worker->epoll, events, EVENTS_MAX, wait_ms(worker, net_now_ms()));
     int64_t woken_us = now_us();
     uint64_t asks = count_read(worker->counts, COUNT_ASKS);
@@ -581,5 +582,6 @@ int worker_run(const struct serve_settings *settings, struct db *db,
     free(worker.connections);
     free(worker.free_slots);
     wipe(&worker.random, sizeof worker.random);
+    wipe(&worker.answerer, sizeof worker.answerer);
     return 0;
 }
