@@ -124,6 +124,8 @@ static const int worker_calls[] = {
     SYS_brk,
     SYS_clock_gettime,
     SYS_getpid,
+    SYS_clock_nanosleep,
+    SYS_nanosleep,
     SYS_getrandom,
     SYS_restart_syscall,
     SYS_rt_sigreturn,

@@ -8,4 +8,7 @@ void process_forbid_core_dumps(void);
 /* A file over the size limit is an error of write(2), told like any other, not a silent death. */
 void process_ignore_file_size_signal(void);
 
+/* Runs this process only while no other wants its core. Best effort. */
+void process_yield_to_others(void);
+
 #endif

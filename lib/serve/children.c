@@ -23,9 +23,6 @@
 #define BACK_OFF_MAX_MS 30000
 #define STEADY_MS 60000 /* who has run for so long has not failed in a row */
 
-/* Below look-ups, so that a flood of openings does not slow those of a core they share. */
-#define KEY_HOLDER_NICE 10
-
 /* --- in the child ----------------------------------------------------------------------------- */
 
 /* Closes every descriptor from 3 up that is not in `keep`. */
@@ -72,7 +69,9 @@ static int run_key_holder(const struct children *children, pid_t parent_pid) {
     close_others(keep, count + 1);
     /* Best effort: an unprivileged process may lock little. */
     mlock(&children->settings->key, sizeof children->settings->key);
-    setpriority(PRIO_PROCESS, 0, KEY_HOLDER_NICE);
+    /* A flood of openings does not slow the look-ups on a core that they share; workers see to it
+     * that look-ups do not starve openings. */
+    process_yield_to_others();
     if (become_child(children, parent_pid, &error) != 0 || random_open(&random, &error) != 0 ||
         confine_files(&error) != 0 || confine_calls(CONFINE_KEY_HOLDER, &error) != 0)
         return fail(children, "key_holder", &error);

@@ -21,6 +21,8 @@
 #define ACCEPTS_MAX 64    /* before other events get their turn */
 #define DATAGRAM_ROUNDS 8 /* likewise, in batches */
 #define QUEUE_MAX 512     /* openings over TCP that may wait for a key-holder */
+#define BUSY_US 1000      /* while openings wait, a worker that has been busy for so long ... */
+#define REST_US 100       /* ... leaves the core to key-holders for this long: a tenth of it */
 #define REPORT_MS 60000   /* between lines of counters */
 
 /* What epoll gives back: a connection_id, or one of these. */
@@ -51,6 +53,8 @@ struct worker {
     struct datagram_server datagrams;
     struct counts *counts;
     uint64_t reported;
+    int64_t busy_since_us; /* since then it has left the core for ... */
+    int64_t idle_us;       /* ... so long */
     int64_t next_report_ms;
     struct epoll_event events[EVENTS_MAX];
 };
@@ -524,10 +528,27 @@ static void take_late_event(struct worker *worker, uint64_t data) {
         accept_connections(worker);
 }
 
+/* Key-holders run only while nobody else wants the core. A busy worker wants it all the time. */
+static void rest_if_due(struct worker *worker) {
+    int64_t start_us = now_us();
+    if (start_us - worker->busy_since_us < BUSY_US)
+        return;
+    if (worker->requests.under_way_count > 0 && worker->idle_us < REST_US) {
+        const struct timespec rest = {0, REST_US * 1000};
+        nanosleep(&rest, NULL);
+        start_us = now_us();
+    }
+    worker->busy_since_us = start_us;
+    worker->idle_us = 0;
+}
+
 static void take_events(struct worker *worker) {
     struct epoll_event *events = worker->events;
+    rest_if_due(worker);
+    int64_t before_us = now_us();
     int n = epoll_wait(worker->epoll, events, EVENTS_MAX, wait_ms(worker, net_now_ms()));
     int64_t woken_us = now_us();
+    worker->idle_us += woken_us - before_us;
     uint64_t asks = count_read(worker->counts, COUNT_ASKS);
     worker->answerer.now_s = time(NULL);
     for (int i = 0; i < n; i++) {
