@@ -43,7 +43,18 @@ static void test_bytes(void) {
         base64_encode(text, "foobar", len);
         CHECK_TEXT(text, base64[len]);
         CHECK(strlen(text) == BASE64_LEN(len));
+        CHECK(base64_decode(copy, sizeof copy, text, strlen(text)) == (long)len);
+        CHECK(memcmp(copy, "foobar", len) == 0);
+        CHECK(len == 0 || base64_decode(copy, len - 1, text, strlen(text)) == ERR_FORMAT);
     }
+    /* Not the encoding of anything: too short, padding in between or too much, bits left over,
+     * foreign characters. */
+    static const char *const not_base64[] = {
+        "Z", "Zg", "Zg=", "Z===", "====", "Zg==Zg==", "Zh==", "Zm9=", "Zm-v", "Zm9v\n", " Zg="};
+    for (size_t i = 0; i < sizeof not_base64 / sizeof *not_base64; i++)
+        CHECK(base64_decode(copy, sizeof copy, not_base64[i], strlen(not_base64[i])) == ERR_FORMAT);
+    CHECK(bytes_are_equal("ab", "ab", 2) && !bytes_are_equal("ab", "aB", 2) &&
+          bytes_are_equal("a", "b", 0));
 }
 
 static void test_utf8(void) {
