@@ -205,7 +205,10 @@ static void test_asking(unsigned count, unsigned wishes, size_t len_min) {
     CHECK(got_answer.sequence == 7 && got_answer.utc_offset_s == -3600 &&
           got_answer.count == count && got_answer.brings == wishes);
     for (unsigned i = 0; i < count; i++)
-        CHECK(memcmp(&got_answer.entries[i], &answer.entries[i], sizeof *answer.entries) == 0);
+        CHECK(got_answer.entries[i].verdict == answer.entries[i].verdict &&
+              got_answer.entries[i].is_found == answer.entries[i].is_found &&
+              memcmp(&got_answer.entries[i].licence, &answer.entries[i].licence,
+                     sizeof(struct licence)) == 0);
     for (unsigned i = 0; i < count && wishes & WISH_PROOF; i++)
         CHECK(got_answer.proofs[i].entry_count == 1 + i % 2);
     for (size_t i = 0; i < len; i += i < ANSWER_BODY || i > 3000 ? 1 : 5) {

@@ -1,0 +1,405 @@
+#include "unit.h"
+
+#include "base/bytes.h"
+#include "load/histogram.h"
+#include "os/confine.h"
+#include "serve/admission.h"
+#include "serve/kiosks.h"
+#include "serve/requests.h"
+#include "serve/tickets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct random randomness;
+
+/* --- limits ----------------------------------------------------------------------------------- */
+
+static void test_limit(void) {
+    struct limit limit = {0};
+    int taken = 0;
+    for (int i = 0; i < 100; i++)
+        taken += limit_take(&limit, 1000000, 10, 20);
+    CHECK(taken == 20); /* the burst */
+    taken = 0;
+    for (int64_t us = 1000000; us <= 3000000; us += 1000)
+        taken += limit_take(&limit, us, 10, 20);
+    CHECK(taken == 20); /* ten a second for two seconds */
+    taken = 0;
+    for (int i = 0; i < 100; i++)
+        taken += limit_take(&limit, 100000000, 10, 20);
+    CHECK(taken == 20); /* nothing is saved up beyond the burst */
+    CHECK(limit_take(&limit, 0, 0, 0) == 1);
+}
+
+static void test_admission(void) {
+    static struct board board;
+    static struct tally tally;
+    const struct admission admission = {
+        .board = &board, .tally = &tally, .per_second = 1000, .per_source = 2};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = 1};
+    struct sockaddr_storage address = {0};
+    int taken = 0;
+    v6.sin6_addr.s6_addr[0] = 0x20;
+    for (int i = 0; i < 40; i++) { /* all of a /64, whatever the port */
+        v6.sin6_addr.s6_addr[15] = (uint8_t)i;
+        v6.sin6_port = (in_port_t)i;
+        memcpy(&address, &v6, sizeof v6);
+        taken += admission_take(&admission, &address);
+    }
+    CHECK(taken == 10);
+    v6.sin6_addr.s6_addr[7] = 1; /* another /64 */
+    memcpy(&address, &v6, sizeof v6);
+    CHECK(admission_take(&admission, &address));
+
+    /* IPv4, however it is written, and one address apart. */
+    uint8_t a[ADDRESS_LEN], b[ADDRESS_LEN];
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = 7};
+    struct sockaddr_in6 mapped = {.sin6_family = AF_INET6, .sin6_port = 7};
+    v4.sin_addr.s_addr = 0x04030201;
+    memset(&mapped.sin6_addr.s6_addr[10], 0xFF, 2);
+    memcpy(&mapped.sin6_addr.s6_addr[12], &v4.sin_addr, 4);
+    memset(&address, 0, sizeof address);
+    memcpy(&address, &v4, sizeof v4);
+    admission_address(a, &address);
+    memcpy(&address, &mapped, sizeof mapped);
+    admission_address(b, &address);
+    CHECK(memcmp(a, b, ADDRESS_LEN) == 0);
+}
+
+/* --- ticket keys ------------------------------------------------------------------------------ */
+
+static int knows(const struct ticket_ring *ring, const struct ticket_key *key) {
+    for (int i = 0; i < TICKET_KEYS; i++) {
+        if (memcmp(&ring->keys[i], key, sizeof *key) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static void test_own_ticket_keys(void) {
+    struct ticket_source source = {0};
+    CHECK(tickets_load(&source, NULL, 0, NULL) == 0);
+    CHECK(tickets_update(&source, 10 * TICKET_PERIOD_S, &randomness) == 1);
+    for (int i = 0; i < TICKET_KEYS; i++)
+        CHECK(!bytes_are_zero(source.ring.keys[i].key, AEAD_KEY_LEN));
+    CHECK(tickets_update(&source, 11 * TICKET_PERIOD_S - 1, &randomness) == 0);
+    const struct ticket_key first = source.ring.keys[0];
+    CHECK(tickets_update(&source, 11 * TICKET_PERIOD_S, &randomness) == 1);
+    CHECK(memcmp(&source.ring.keys[0], &first, sizeof first) != 0 && knows(&source.ring, &first));
+    CHECK(tickets_update(&source, 12 * TICKET_PERIOD_S, &randomness) == 1);
+    CHECK(!knows(&source.ring, &first));
+    CHECK(tickets_update(&source, 11 * TICKET_PERIOD_S, &randomness) == 1); /* a clock set back */
+    CHECK(!knows(&source.ring, &first));
+}
+
+static void write_file(const char *path, const void *bytes, size_t len) {
+    FILE *file = fopen(path, "w");
+    CHECK(file != NULL && fwrite(bytes, 1, len, file) == len && fclose(file) == 0);
+}
+
+static void test_shared_ticket_keys(const char *folder) {
+    char path[256];
+    uint8_t secret[AEAD_KEY_LEN] = {1};
+    struct ticket_source here = {0}, there = {0};
+    struct error error;
+    int64_t now_s = 100 * TICKET_PERIOD_S;
+    snprintf(path, sizeof path, "%s/ticket.key", folder);
+    write_file(path, secret, sizeof secret);
+    CHECK(tickets_load(&here, path, now_s - 50 * TICKET_PERIOD_S, &error) == 0);
+    CHECK(tickets_load(&there, path, now_s - 50 * TICKET_PERIOD_S, &error) == 0);
+    tickets_update(&here, now_s, &randomness);
+    tickets_update(&there, now_s + TICKET_PERIOD_S, &randomness); /* whose clock is ahead */
+    CHECK(knows(&here.ring, &there.ring.keys[0]) && knows(&there.ring, &here.ring.keys[0]));
+
+    const struct ticket_key old = here.ring.keys[0];
+    secret[0] = 2;
+    write_file(path, secret, sizeof secret);
+    CHECK(tickets_load(&here, path, now_s, &error) == 0);
+    CHECK(tickets_update(&here, now_s, &randomness) == 1);
+    CHECK(memcmp(&here.ring.keys[0], &old, sizeof old) != 0 && knows(&here.ring, &old));
+    tickets_update(&here, now_s + TICKET_PERIOD_S, &randomness);
+    CHECK(knows(&here.ring, &old));
+    tickets_update(&here, now_s + 2 * TICKET_PERIOD_S, &randomness);
+    CHECK(!knows(&here.ring, &old) && bytes_are_zero(here.previous_secret, AEAD_KEY_LEN));
+
+    const struct ticket_ring ring = here.ring;
+    write_file(path, secret, sizeof secret - 1);
+    CHECK(tickets_load(&here, path, now_s, &error) == ERR_FORMAT);
+    write_file(path, "0123456789012345678901234567890123", 34);
+    CHECK(tickets_load(&here, path, now_s, &error) == ERR_FORMAT);
+    CHECK(memcmp(&ring, &here.ring, sizeof ring) == 0);
+}
+
+/* --- kiosks ----------------------------------------------------------------------------------- */
+
+static void test_kiosks(const char *folder) {
+    enum { COUNT = 3 };
+    static struct rsa_private keys[COUNT];
+    static struct kiosks kiosks;
+    char path[256], base64[BASE64_LEN(RSA_PUBLIC_DER_MAX) + 1];
+    uint8_t der[RSA_PUBLIC_DER_MAX], id[SHA256_LEN];
+    struct error error;
+    snprintf(path, sizeof path, "%s/kiosks", folder);
+    FILE *file = fopen(path, "w");
+    for (int i = 0; i < COUNT; i++) {
+        CHECK(rsa_generate(&keys[i], 2048, &randomness));
+        base64_encode(base64, der, rsa_public_encode(&keys[i].public, der));
+        fprintf(file, "kiosk-%d\t%s %s\n", i, base64,
+                i == 1   ? "2026-11-25"
+                : i == 2 ? "2026-11-25T12:00:00+05:30"
+                         : "");
+    }
+    fclose(file);
+    CHECK(kiosks_load(&kiosks, path, &error) == 0 && kiosks.count == COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        rsa_public_id(&keys[i].public, id);
+        const struct kiosk *kiosk = kiosks_find(&kiosks, id, SHA256_LEN);
+        CHECK(kiosk != NULL && kiosk == kiosks_find(&kiosks, id, KIOSK_ID_LEN));
+        CHECK(memcmp(kiosks.keys[kiosk->key].n, keys[i].public.n, 256) == 0);
+        CHECK(kiosk->not_after_s == (i == 0   ? INT64_MAX
+                                     : i == 1 ? 1795651199 /* the day's last second */
+                                              : 1795588200));
+        id[31] ^= 1;
+        CHECK(kiosks_find(&kiosks, id, SHA256_LEN) == NULL);
+        id[0] ^= 0x80;
+        CHECK(kiosks_find(&kiosks, id, KIOSK_ID_LEN) == NULL);
+    }
+    write_file(path, "", 0);
+    CHECK(kiosks_load(&kiosks, path, &error) == 0 && kiosks.count == 0);
+    CHECK(kiosks_find(&kiosks, id, SHA256_LEN) == NULL);
+}
+
+/* --- the way to the key-holders --------------------------------------------------------------- */
+
+static struct job make_job(enum channel_work work, const char *text) {
+    struct job job = {.work = work, .under_way = -1, .bytes = (const uint8_t *)text, .len = 1};
+    list_init(&job.link);
+    return job;
+}
+
+static char next_request(int fd, struct channel_request *request) {
+    return read(fd, request, sizeof *request) == (ssize_t)sizeof *request ? (char)request->bytes[0]
+                                                                          : '-';
+}
+
+static void reply_to(int fd, uint64_t id) {
+    const struct channel_reply reply = {.id = id, .is_good = 1};
+    CHECK(write(fd, &reply, sizeof reply) == (ssize_t)sizeof reply);
+}
+
+static void test_requests(void) {
+    static struct requests requests;
+    struct channel_request request[8];
+    struct channel_reply reply;
+    struct job legacy[6], openings[3], *done;
+    int to[2], from[2];
+    CHECK(channel_pair(to) == 0 && channel_pair(from) == 0);
+    requests_init(&requests, 3, to[0], from[0], 1, 1000);
+    for (int i = 0; i < 6; i++) {
+        legacy[i] = make_job(CHANNEL_LEGACY, &"abcdef"[i]);
+        requests_add(&requests, &legacy[i]);
+    }
+    for (int i = 0; i < 3; i++) {
+        openings[i] = make_job(CHANNEL_OPEN, &"XYZ"[i]);
+        requests_add(&requests, &openings[i]);
+    }
+    /* Four are under way; of the others, openings come first. */
+    for (int i = 0; i < 4; i++)
+        CHECK(next_request(to[1], &request[i]) == "abcd"[i] && request[i].worker == 3);
+    CHECK(next_request(to[1], &request[4]) == '-' && requests.waiting_count == 5);
+    reply_to(from[1], request[1].id);
+    CHECK(requests_take_reply(&requests, &reply, &done) == 1 && done == &legacy[1]);
+    CHECK(requests_take_reply(&requests, &reply, &done) == 0);
+    CHECK(next_request(to[1], &request[4]) == 'X');
+    /* A reply that comes twice, or to nobody. */
+    reply_to(from[1], request[1].id);
+    reply_to(from[1], 77);
+    CHECK(requests_take_reply(&requests, &reply, &done) == 0);
+    /* Whose client has left. */
+    requests_cancel(&requests, &legacy[0]);
+    requests_cancel(&requests, &openings[1]); /* still waits */
+    CHECK(requests.waiting_count == 3);
+    reply_to(from[1], request[0].id);
+    CHECK(requests_take_reply(&requests, &reply, &done) == 1 && done == NULL);
+    CHECK(requests_take_reply(&requests, &reply, &done) == 0);
+    CHECK(next_request(to[1], &request[5]) == 'Z');
+    /* A key-holder fails: c, d, X, Z are sent again, with the numbers they had; then no more. */
+    CHECK(requests_repeat(&requests, &done) == 0);
+    char seen[5] = "";
+    for (int i = 0; i < 4; i++)
+        seen[i] = next_request(to[1], &request[i]);
+    CHECK(strchr(seen, 'c') && strchr(seen, 'd') && strchr(seen, 'X') && strchr(seen, 'Z'));
+    for (int i = 0; i < 4; i++) {
+        if (seen[i] != 'c')
+            continue;
+        reply_to(from[1], request[i].id);
+        CHECK(requests_take_reply(&requests, &reply, &done) == 1 && done == &legacy[2]);
+    }
+    CHECK(requests_take_reply(&requests, &reply, &done) ==
+          0); /* e is under way, for the first time */
+    int given_up = 0;
+    while (requests_repeat(&requests, &done))
+        given_up += done == &legacy[3] || done == &openings[0] || done == &openings[2];
+    CHECK(given_up == 3);
+    for (int i = 0; i < 2; i++) {
+        close(to[i]);
+        close(from[i]);
+    }
+}
+
+/* --- times ------------------------------------------------------------------------------------ */
+
+static void test_histogram(void) {
+    static struct histogram histogram;
+    CHECK(histogram_percentile(&histogram, 0.5) == 0);
+    for (uint64_t i = 1; i <= 100000; i++)
+        histogram_add(&histogram, i);
+    for (int i = 1; i <= 100; i++) {
+        double got = (double)histogram_percentile(&histogram, i / 100.0), want = i * 1000.0;
+        CHECK(got >= want * 0.999 && got <= want * 1.033);
+    }
+    CHECK(histogram_percentile(&histogram, 1) == 100000);
+    histogram_add(&histogram, UINT64_MAX);
+    CHECK(histogram_percentile(&histogram, 1) == UINT64_MAX && histogram.count == 100001);
+}
+
+/* --- confinement ------------------------------------------------------------------------------ */
+
+static int inherited[2];
+
+static void do_open(void) {
+    open("/dev/null", O_RDONLY);
+}
+
+static void do_socket(void) {
+    socket(AF_INET, SOCK_STREAM, 0);
+}
+
+static void do_connect(void) {
+    connect(inherited[0], NULL, 0);
+}
+
+static void do_fork(void) {
+    fork();
+}
+
+static void do_exec(void) {
+    execl("/bin/true", "true", (char *)NULL);
+}
+
+static void do_kill(void) {
+    kill(getppid(), 0);
+}
+
+static void do_map_code(void) {
+    mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static void do_getpid(void) {
+    getpid();
+}
+
+static void do_recv(void) {
+    char byte;
+    recv(inherited[0], &byte, 1, MSG_DONTWAIT);
+}
+
+static void do_map(void) {
+    mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static void do_write(void) {
+    CHECK(write(inherited[0], "x", 1) == 1);
+}
+
+static void do_read(void) {
+    char byte;
+    CHECK(read(inherited[0], &byte, 1) == -1 && errno == EAGAIN);
+}
+
+static const struct {
+    const char *name;
+    void (*act)(void);
+    int may_worker;
+    int may_key_holder;
+} acts[] = {
+    {"open", do_open, 0, 0},         {"socket", do_socket, 0, 0}, {"connect", do_connect, 0, 0},
+    {"fork", do_fork, 0, 0},         {"exec", do_exec, 0, 0},     {"kill", do_kill, 0, 0},
+    {"map code", do_map_code, 0, 0}, {"getpid", do_getpid, 1, 0}, {"recv", do_recv, 1, 0},
+    {"map", do_map, 1, 0},           {"write", do_write, 1, 1},   {"read", do_read, 1, 1}};
+
+/* Whether a process of this role survives the act. */
+static int survives(enum confine_role role, void (*act)(void)) {
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (confine_calls(role, NULL) != 0)
+            _exit(9);
+        act();
+        _exit(0);
+    }
+    waitpid(pid, &status, 0);
+    CHECK(WIFSIGNALED(status) ? WTERMSIG(status) == SIGSYS : WEXITSTATUS(status) == 0);
+    return WIFEXITED(status);
+}
+
+static void test_calls(void) {
+#if defined(__SANITIZE_ADDRESS__)
+    return;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+    return;
+#endif
+#endif
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, inherited) == 0);
+    for (size_t i = 0; i < sizeof acts / sizeof *acts; i++) {
+        unit_check(survives(CONFINE_WORKER, acts[i].act) == acts[i].may_worker, acts[i].name,
+                   "worker", 0);
+        unit_check(survives(CONFINE_KEY_HOLDER, acts[i].act) == acts[i].may_key_holder,
+                   acts[i].name, "key-holder", 0);
+    }
+}
+
+/* Landlock alone: no file by its name, not even one that everybody may read. */
+static void test_files(void) {
+    struct error error;
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        int code = confine_files(&error);
+        int fd = open("/etc/passwd", O_RDONLY);
+        _exit(code != 0 ? 9 : fd >= 0 ? 1 : errno == EACCES ? 0 : 2);
+    }
+    waitpid(pid, &status, 0);
+    CHECK(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 1)
+        puts("serve: this kernel has no Landlock: not tested");
+    else
+        CHECK(WEXITSTATUS(status) == 0);
+}
+
+int main(void) {
+    char folder[] = "/tmp/dlv-unit-XXXXXX", command[64];
+    CHECK(mkdtemp(folder) != NULL && random_open(&randomness, NULL) == 0);
+    test_limit();
+    test_admission();
+    test_own_ticket_keys();
+    test_shared_ticket_keys(folder);
+    test_kiosks(folder);
+    test_requests();
+    test_histogram();
+    test_calls();
+    test_files();
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    CHECK(system(command) == 0);
+    return unit_end("serve");
+}
