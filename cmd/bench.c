@@ -117,8 +117,7 @@ const struct applet applet_bench = {
         "long that took. Without --rate each answer is followed by the next question: what the server\n"
         "can do. With --rate questions are due at even intervals and times count from then, so that a\n"
         "server that stalls is charged for all that had to wait.\n\n"
-        "Only for servers that are yours: it is a flood. Theirs to set are --openings,\n"
-        "--openings-per-source and --connections.",
+        "Only for servers that are yours: it is a flood. What one source may open is theirs to set.",
     .needs_cryptography = true,
     .run = run,
 };

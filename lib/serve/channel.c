@@ -56,3 +56,13 @@ int channel_receive_order(int channel, int *fd) {
         memcpy(fd, CMSG_DATA(header), sizeof *fd);
     return byte;
 }
+
+void channel_say_ready(int channel) {
+    ssize_t sent = send(channel, "R", 1, MSG_NOSIGNAL);
+    (void)sent; /* the parent is gone */
+}
+
+int channel_is_ready(int channel) {
+    char byte;
+    return recv(channel, &byte, 1, 0) == 1;
+}

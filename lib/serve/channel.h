@@ -49,4 +49,10 @@ int channel_send_order(int channel, enum channel_order order, int fd);
  * stream, ERR_SYSTEM (EAGAIN: none now). */
 int channel_receive_order(int channel, int *fd);
 
+/* Worker to parent: it has all that it needs, and begins. */
+void channel_say_ready(int channel);
+
+/* Whether it has said so. Does not wait. */
+int channel_is_ready(int channel);
+
 #endif

@@ -119,6 +119,7 @@ static void note_start(struct child *child, pid_t pid) {
     child->starts++;
     child->started_ms = net_now_ms();
     child->restart_ms = 0;
+    child->is_ready = 0;
 }
 
 static int start_key_holder(struct children *children, unsigned k, struct error *error) {
@@ -198,6 +199,17 @@ int children_start(struct children *children, struct error *error) {
     for (unsigned w = 0; w < settings->worker_count && code == 0; w++)
         code = start_worker(children, w, error);
     return code;
+}
+
+int children_are_ready(struct children *children) {
+    int are_ready = 1;
+    for (unsigned w = 0; w < children->settings->worker_count; w++) {
+        struct child *worker = &children->workers[w];
+        if (!worker->is_ready && children->orders[w] >= 0)
+            worker->is_ready = channel_is_ready(children->orders[w]);
+        are_ready &= worker->is_ready;
+    }
+    return are_ready;
 }
 
 /* --- their ends ------------------------------------------------------------------------------- */

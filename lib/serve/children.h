@@ -13,6 +13,7 @@ struct child {
     int64_t restart_ms; /* when it is due, while not running; 0: never */
     unsigned starts;
     unsigned failures; /* in a row */
+    int is_ready;      /* a worker's word, since its start */
 };
 
 struct children {
@@ -30,12 +31,15 @@ struct children {
     unsigned workers_alive;
     unsigned restarts;
     int is_draining;
-    int has_served; /* all were running for a while: from now on, a failure is no bad start */
+    int has_served; /* all were ready: from now on, a failure is no bad start */
 };
 
 /* Starts all. The private key in the settings is wiped from this process. 0, or ERR_SYSTEM with the
  * reason. */
 int children_start(struct children *children, struct error *error);
+
+/* Whether all workers have said that they are ready. */
+int children_are_ready(struct children *children);
 
 /* Takes note of a child's end: logs it, and plans its replacement. 0, or a negative code where the
  * server cannot go on. A process that is no child of these is ignored. */

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define STATS_MS 5000
-#define SERVED_MS 2000 /* after so long a child's failure is not a bad start */
+#define READY_CHECK_MS 20 /* while workers prepare themselves */
 
 struct parent {
     struct serve_settings *settings;
@@ -28,7 +28,6 @@ struct parent {
     struct random random;
     struct ticket_source tickets;
     int64_t next_stats_ms;
-    int64_t served_ms;
     int64_t drain_deadline_ms;
 };
 
@@ -137,17 +136,32 @@ static void write_stats(const struct parent *parent) {
         serve_log(settings, "stats_failed reason=\"%s\"", error.text);
 }
 
+static void say_ready(const struct parent *parent) {
+    const struct serve_settings *settings = parent->settings;
+    char address[NET_ADDRESS_SIZE];
+    net_local_address(parent->children.listener, address);
+    serve_log(settings, "ready address=%s sequence=%llu entries=%llu workers=%u key_holders=%u",
+              address, (unsigned long long)parent->release.header.sequence,
+              (unsigned long long)parent->release.header.count, settings->worker_count,
+              settings->key_holder_count);
+    service_notify("READY=1");
+}
+
 /* What is due now; milliseconds until more may be. */
 static int64_t do_what_is_due(struct parent *parent) {
     int64_t now_ms = net_now_ms();
     update_tickets(parent);
-    if (now_ms >= parent->served_ms)
+    if (!parent->children.has_served && !parent->children.is_draining &&
+        children_are_ready(&parent->children)) {
         parent->children.has_served = 1;
+        say_ready(parent);
+    }
     if (now_ms >= parent->next_stats_ms) {
         parent->next_stats_ms = now_ms + STATS_MS;
         write_stats(parent);
     }
-    return children_restart_due(&parent->children, 1000);
+    return children_restart_due(&parent->children,
+                                parent->children.has_served ? 1000 : READY_CHECK_MS);
 }
 
 /* Whether there is anybody left who answers, or will be. */
@@ -195,8 +209,7 @@ static void raise_lock_limit(const struct serve_settings *settings) {
 }
 
 /* Sockets that a service manager hands over, or our own. */
-static int open_sockets(struct parent *parent, char address[NET_ADDRESS_SIZE],
-                        struct error *error) {
+static int open_sockets(struct parent *parent, struct error *error) {
     const struct serve_settings *settings = parent->settings;
     struct children *children = &parent->children;
     int datagrams;
@@ -206,7 +219,6 @@ static int open_sockets(struct parent *parent, char address[NET_ADDRESS_SIZE],
         children->listener = net_listen(settings->host, settings->port, error);
     if (children->listener < 0)
         return ERR_SYSTEM;
-    net_local_address(children->listener, address);
     for (unsigned w = 0; w < settings->worker_count; w++) {
         children->datagrams[w] = datagrams;
         if (settings->is_udp && !is_given) {
@@ -248,7 +260,6 @@ static void block_signals(sigset_t *signals) {
 
 static int start(struct parent *parent, sigset_t *signals, struct error *error) {
     struct serve_settings *settings = parent->settings;
-    char address[NET_ADDRESS_SIZE];
     int code = open_board(parent, error);
     if (code == 0)
         code = release_open(&parent->release, error);
@@ -256,22 +267,13 @@ static int start(struct parent *parent, sigset_t *signals, struct error *error) 
         return code;
     raise_descriptor_limit(settings);
     raise_lock_limit(settings);
-    code = open_sockets(parent, address, error);
+    code = open_sockets(parent, error);
     if (code != 0)
         return code;
     block_signals(signals);
     parent->children.board = parent->board;
     parent->children.tally = parent->tally;
-    code = children_start(&parent->children, error);
-    if (code != 0)
-        return code;
-    parent->served_ms = net_now_ms() + SERVED_MS;
-    serve_log(settings, "ready address=%s sequence=%llu entries=%llu workers=%u key_holders=%u",
-              address, (unsigned long long)parent->release.header.sequence,
-              (unsigned long long)parent->release.header.count, settings->worker_count,
-              settings->key_holder_count);
-    service_notify("READY=1");
-    return 0;
+    return children_start(&parent->children, error);
 }
 
 int serve_run(struct serve_settings *settings, struct error *error) {

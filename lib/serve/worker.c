@@ -586,6 +586,7 @@ int worker_run(const struct serve_settings *settings, struct db *db,
         serve_log(settings, "worker_failed reason=\"%s\"", error.text);
         return 2;
     }
+    channel_say_ready(place->orders);
     while (!worker.is_over && !is_drained(&worker)) {
         take_events(&worker);
         int64_t now_ms = net_now_ms();

@@ -62,7 +62,8 @@ def test_links(dlv, tmp_path):
     ["client", "--server", "x", "y"], ["server"], ["server", "extra"], ["verify"], ["dbgen"],
     ["dbgen", "a", "b"], ["selftest", "--x"], ["verify", "--authority", "x"],
     ["server", "--db", "x", "--authority", "y", "--key", "z", "--legacy"],
-    ["server", "--db", "x", "--authority", "y", "--key", "z", "--anonymous"],
+    ["server", "--db", "x", "--authority", "y", "--key", "z"],
+    ["bench"], ["bench", "server"], ["bench", "client", "--server", "x", "--server-key", "y"],
 ])
 def test_wrong_command_lines(dlv, args):
     assert "help" in one_line(dlv(*args)) and dlv(*args).out == ""
