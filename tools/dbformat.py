@@ -179,11 +179,19 @@ class Database:
             assert hashlib.sha256(section).digest() == digest
             self.sections.append(section)
         self.root = data[128:160]
+        self.page = data[:PAGE]
+        self.levels = merkle_levels([hashlib.sha256(b"\x00" + self.key(i) + self.raw_attributes(i)).digest()
+                                     for i in range(self.count)])
+        assert self.levels[-1][0] == self.root
+
+    def raw_attributes(self, i):
+        return self.sections[1][8 * i : 8 * i + 8]
 
     def key(self, i):
         return self.sections[0][32 * i : 32 * i + 32]
 
-    def find(self, stored_key):
+    def place(self, stored_key):
+        """Where it stands, or would stand."""
         low, high = 0, self.count
         while low < high:
             middle = (low + high) // 2
@@ -191,9 +199,21 @@ class Database:
                 low = middle + 1
             else:
                 high = middle
-        if low < self.count and self.key(low) == stored_key:
-            return decode_attributes(self.sections[1][8 * low : 8 * low + 8])
-        return None
+        return low
+
+    def find(self, stored_key):
+        at = self.place(stored_key)
+        return decode_attributes(self.raw_attributes(at)) if at < self.count and self.key(at) == stored_key else None
+
+    def verdict(self, i, kind, day):
+        """What follows from an entry on a day, if it is of that kind."""
+        entry = decode_attributes(self.raw_attributes(i))
+        if entry["kind"] != kind:
+            return "UNKNOWN"
+        if entry["status"] != "valid":
+            return entry["status"].upper()
+        first, last = day_number(entry["valid_from"]), day_number(entry["valid_to"])
+        return "NOT_YET_VALID" if day < first else "EXPIRED" if day > last else "VALID"
 
 
 def load_key(path):

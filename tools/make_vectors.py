@@ -18,8 +18,13 @@ from Cryptodome.Hash import SHA1, SHA256
 from Cryptodome.PublicKey import RSA
 from Cryptodome.Signature import pkcs1_15
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tests/integration"))
 import dbformat
+import session_peer
 
 STANDARD = pathlib.Path("/usr/lib/python3/dist-packages/cryptography_vectors")
 OUT = pathlib.Path(__file__).parent.parent / "vectors"
@@ -366,12 +371,110 @@ def golden_files():
     write("golden.rsp", lines)
 
 
+# --- the session protocol -------------------------------------------------------------------------
+
+
+def x25519_cases():
+    text = (STANDARD / "asymmetric/X25519/rfc7748.txt").read_text()
+    for scalar, point, shared in re.findall(
+            r"INPUT_SCALAR = (\w+)\nINPUT_U = (\w+)\nOUTPUT_U = (\w+)", text):
+        yield [f"Scalar = {scalar}", f"Point = {point}", f"Shared = {shared}", ""]
+
+
+def hkdf_cases():
+    text = (STANDARD / "KDF/rfc-5869-HKDF-SHA256.txt").read_text()
+    for ikm, salt, info, okm in re.findall(
+            r"IKM  = (\w+)\nsalt =[ ]?(\w*)\ninfo =[ ]?(\w*)\nL .*\n(?:.*\n)*?OKM  = (\w+)", text):
+        if "00" in re.findall("..", info):
+            continue  # dlv's infos are texts
+        yield [f"IKM = {ikm}", *([f"Salt = {salt}"] if salt else []), *([f"Info = {info}"] if info else []),
+               f"OKM = {okm}", ""]
+
+
+def aead_cases():
+    text = (STANDARD / "ciphers/ChaCha20Poly1305/boringssl.txt").read_text()
+
+    def value(raw):
+        return raw[1:-1].encode().hex() if raw.startswith('"') else raw
+    for key, nonce, message, aad, sealed, tag in re.findall(
+            r"KEY[=:] *(.*)\nNONCE[=:] *(.*)\nIN[=:] *(.*)\nAD[=:] *(.*)\nCT[=:] *(.*)\nTAG[=:] *(.*)", text):
+        if len(value(nonce)) != 24 or len(value(message)) > 2048 or len(tag) != 32:
+            continue
+        yield [f"Key = {value(key)}", f"Nonce = {value(nonce)}", *([f"Aad = {value(aad)}"] if aad else []),
+               *([f"Msg = {value(message)}"] if message else []), f"Sealed = {value(sealed)}{tag}", ""]
+
+
+def primitive_files():
+    for name, source, cases in (
+            ("x25519", "RFC 7748, section 5.2", x25519_cases), ("hkdf_sha256", "RFC 5869, appendix A", hkdf_cases),
+            ("chacha20_poly1305", "BoringSSL, chacha20_poly1305_tests.txt; the first is of RFC 8439, 2.8.2",
+             aead_cases)):
+        found = list(cases())
+        assert found, name
+        write(f"{name}.rsp", [f"# Source: {source}", ""] + [line for case in found for line in case])
+
+
+def transcript(server, kiosk, stream, at, now, flags, digests, database):
+    """All frames of a session, by tests/integration/session_peer.py; the lines of one case."""
+    public = server.public_key().export_key("DER")
+    secret, exponent, seed = stream(32), stream(32), stream(32)
+    ciphertext = PKCS1_OAEP.new(server, SHA256, label=b"dlv session 1 open",
+                                randfunc=lambda n: seed[:n]).encrypt(secret)
+    opening = session_peer.Opening(serialization.load_der_public_key(public), kiosk, secret,
+                                   X25519PrivateKey.from_private_bytes(exponent), ciphertext=ciphertext)
+    server_exponent, ticket_key, ticket_nonce = stream(32), stream(32), stream(12)
+    host_exponent = X25519PrivateKey.from_private_bytes(server_exponent)
+    start = session_peer.header(session_peer.ACCEPT, 156) + session_peer.raw(host_exponent.public_key())
+    common = host_exponent.exchange(opening.exponent.public_key())
+    accept_key, session_key = session_peer.session_keys(opening.t0, opening.frame, opening.n, start, secret, common)
+    key_id = hmac.new(ticket_key, b"dlv session 1 ticket key id", "sha256").digest()[:4]
+    kiosk_id = session_peer.key_id(kiosk.public_key())[:16] if kiosk else bytes(16)
+    ticket = key_id + ticket_nonce + session_peer.ChaCha20Poly1305(ticket_key).encrypt(
+        ticket_nonce, session_key + kiosk_id + (now + 3600).to_bytes(8, "little"), key_id)
+    sealed = ticket + (3600).to_bytes(4, "little") + now.to_bytes(8, "little")
+    accept = start + session_peer.ChaCha20Poly1305(accept_key).encrypt(bytes(12), sealed, b"")
+    session = opening.finish(accept)
+    ask_nonce, answer_nonce = stream(11), stream(7) + (7).to_bytes(4, "little")
+    ask = session.ask(digests, at, flags, nonce=b"\1" + ask_nonce)
+    body = session_peer.answer_body(database, digests, at, flags, now)
+    answer = session.seal_answer(body, ask, b"\2" + answer_nonce)
+    return [f"Secret = {secret.hex()}", f"Exponent = {exponent.hex()}", f"Seed = {seed.hex()}",
+            f"Open = {opening.frame.hex()}", f"ServerExponent = {server_exponent.hex()}",
+            f"TicketKey = {ticket_key.hex()}", f"TicketNonce = {ticket_nonce.hex()}", f"Now = {now}",
+            f"Accept = {accept.hex()}", f"SessionKey = {session_key.hex()}", f"At = {at}", f"Flags = {flags}",
+            f"Digests = {b''.join(digests).hex()}", f"Nonce = {ask_nonce.hex()}", f"Ask = {ask.hex()}",
+            f"AnswerNonce = {answer_nonce.hex()}", f"Answer = {answer.hex()}", ""]
+
+
+def session_file():
+    stream = Stream("session")
+    server, kiosk = (RSA.generate(2048, randfunc=stream) for _ in range(2))
+    (OUT / "golden_kiosk.key").write_bytes(kiosk.export_key(pkcs=8) + b"\n")
+    kiosk = session_peer.load_private(OUT / "golden_kiosk.key")
+    authority = RSA.import_key((OUT / "golden_authority.pub").read_bytes())
+    database = dbformat.Database(OUT / "golden.db", authority)
+    record = [hashlib.sha256(text).digest() for text in
+              (b"Ramesh 2344567890 GJ05-1234", b"Nobody 1 X", "Sharma, Asha 9800000001 MH12 20190054321".encode())]
+    lines = ["# Source: dlv's own, by tools/make_vectors.py and tests/integration/session_peer.py", "",
+             "[Database = golden.db]", "[Authority = golden_authority.pub]", ""]
+    lines += oaep_key_lines(private_parts(server))
+    now = GOLDEN_CREATED + 86400
+    lines += transcript(server, None, stream, now, now, 0, record[:1], database)
+    lines += transcript(server, None, stream, now - 5 * 3600, now, session_peer.NAMES, record, database)
+    lines += transcript(server, None, stream, now, now, session_peer.NAMES | session_peer.PROOFS | session_peer.DAY,
+                        record, database)
+    lines += ["[KioskKey = golden_kiosk.key]", ""]
+    lines += transcript(server, kiosk, stream, now, now, 0, record[:1] * 64, database)
+    write("session.rsp", lines)
+
+
 def builtin_file(sha1, sha256, own):
     """What the binary runs at every start: short, but every primitive, good and bad."""
     short = (STANDARD / "hashes/SHA2/SHA256ShortMsg.rsp").read_text().replace("\r", "")
     cases = re.findall(r"Len = (\d+)\nMsg = (\w+)\nMD = (\w+)", short)
     lines = ["# Source: NIST CAVP (SHA-256, RSA signatures), RFC 4231 (HMAC), PKCS #1 v2.1 and",
-             "# pyca/cryptography (OAEP); bad ciphertexts and the record: dlv's own", "", "[L = 32]", ""]
+             "# pyca/cryptography (OAEP), RFC 7748 (X25519), RFC 5869 (HKDF), RFC 8439 (ChaCha20-Poly1305);",
+             "# bad ciphertexts and the record: dlv's own", "", "[L = 32]", ""]
     for length, msg, md in (cases[0], cases[3], cases[55], cases[64]):
         lines += [f"Len = {length}", f"Msg = {msg}", f"MD = {md}", ""]
     for case in list(hmac_cases())[1:3]:
@@ -386,6 +489,7 @@ def builtin_file(sha1, sha256, own):
     bad = [case for mod, case in signature_cases() if mod == "1024" and "Signature" in case[-2]]
     lines += good[0] + bad[0]
     lines += next(record_cases())
+    lines += next(x25519_cases()) + next(hkdf_cases()) + next(aead_cases())
     write("builtin.rsp", lines)
 
 
@@ -395,4 +499,6 @@ hmac_file()
 signature_file()
 record_file()
 golden_files()
+primitive_files()
+session_file()
 builtin_file(*oaep_files())

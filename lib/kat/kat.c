@@ -1,4 +1,4 @@
-#include "kat/kat.h"
+#include "kat/run.h"
 
 #include "base/bytes.h"
 #include "base/date.h"
@@ -11,45 +11,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-
-#define VALUE_MAX 16384 /* bytes of a hexadecimal value */
-
-enum field_name {
-    F_LENGTH, /* L */
-    F_LEN,
-    F_TLEN,
-    F_MSG,
-    F_MD,
-    F_SEED,
-    F_COUNT,
-    F_KEY,
-    F_MAC,
-    F_N,
-    F_E,
-    F_P,
-    F_Q,
-    F_DP,
-    F_DQ,
-    F_QINV,
-    F_HASH,
-    F_SHAALG,
-    F_LABEL,
-    F_CT,
-    F_S,
-    F_RESULT,
-    F_KIND,
-    F_INPUT,
-    F_CANONICAL,
-    F_DIGEST,
-    F_DATABASE,
-    F_AUTHORITY,
-    F_LOOKUP_KEY,
-    F_AT,
-    F_VERDICT,
-    F_CHECKSUM,
-    F_IGNORED,
-    FIELD_COUNT
-};
 
 /* Whether a value outlives its case (keys, files) or belongs to it alone. */
 static const struct {
@@ -87,6 +48,31 @@ static const struct {
     [F_LOOKUP_KEY] = {"LookupKey", 1},
     [F_AT] = {"At", 0},
     [F_VERDICT] = {"Verdict", 0},
+    [F_SCALAR] = {"Scalar", 0},
+    [F_POINT] = {"Point", 0},
+    [F_SHARED] = {"Shared", 0},
+    [F_SALT] = {"Salt", 0},
+    [F_INFO] = {"Info", 0},
+    [F_IKM] = {"IKM", 0},
+    [F_OKM] = {"OKM", 0},
+    [F_NONCE] = {"Nonce", 0},
+    [F_AAD] = {"Aad", 0},
+    [F_SEALED] = {"Sealed", 0},
+    [F_KIOSK_KEY] = {"KioskKey", 1},
+    [F_SECRET] = {"Secret", 0},
+    [F_EXPONENT] = {"Exponent", 0},
+    [F_OPEN] = {"Open", 0},
+    [F_SERVER_EXPONENT] = {"ServerExponent", 0},
+    [F_TICKET_KEY] = {"TicketKey", 0},
+    [F_TICKET_NONCE] = {"TicketNonce", 0},
+    [F_NOW] = {"Now", 0},
+    [F_ACCEPT] = {"Accept", 0},
+    [F_SESSION_KEY] = {"SessionKey", 0},
+    [F_FLAGS] = {"Flags", 0},
+    [F_DIGESTS] = {"Digests", 0},
+    [F_ASK] = {"Ask", 0},
+    [F_ANSWER_NONCE] = {"AnswerNonce", 0},
+    [F_ANSWER] = {"Answer", 0},
     [F_CHECKSUM] = {"Checksum", 0},
     [F_IGNORED] = {"", 0},
 };
@@ -95,34 +81,15 @@ static const struct {
 static const char *const ignored[] = {
     "mod", "d", "SaltVal", "EM", "EM with hash moved", "EM with trailer wrong", "Klen"};
 
-struct value {
-    const char *text; /* NULL: not there */
-    size_t len;
-};
-
-struct run {
-    const char *name;
-    const char *text;
-    unsigned long line;
-    struct value values[FIELD_COUNT];
-    struct kat_count *count;
-    struct error *error;
-    int monte_next; /* COUNT expected next; the chain's state follows */
-    uint8_t monte_seed[SHA256_LEN];
-    struct db db;
-    struct lookup_key lookup_key;
-    int db_is_open;
-};
-
-static int wrong(const struct run *run, const char *what) {
+int kat_wrong(const struct run *run, const char *what) {
     return error_set(run->error, ERR_SIGNATURE, "%s:%lu: %s", run->name, run->line, what);
 }
 
-static int malformed(const struct run *run, const char *what) {
+int kat_malformed(const struct run *run, const char *what) {
     return error_set(run->error, ERR_FORMAT, "%s:%lu: %s", run->name, run->line, what);
 }
 
-static int has(const struct run *run, enum field_name field) {
+int kat_has(const struct run *run, enum field_name field) {
     return run->values[field].text != NULL;
 }
 
@@ -132,35 +99,42 @@ static int is(const struct run *run, enum field_name field, const char *text) {
            memcmp(value->text, text, value->len) == 0;
 }
 
-/* The value's bytes, their number at *len. 0 or ERR_FORMAT. */
-static int get_hex(const struct run *run, enum field_name field, uint8_t *bytes, size_t max,
-                   size_t *len) {
+int kat_get_hex(const struct run *run, enum field_name field, uint8_t *bytes, size_t max,
+                size_t *len) {
     const struct value *value = &run->values[field];
     char reason[64];
     long n = value->text == NULL ? ERR_FORMAT : hex_decode(bytes, max, value->text, value->len);
     if (n < 0) {
         snprintf(reason, sizeof reason, "%s is missing or not hexadecimal", fields[field].name);
-        return malformed(run, reason);
+        return kat_malformed(run, reason);
     }
     *len = (size_t)n;
     return 0;
 }
 
-static int get_digest(const struct run *run, enum field_name field, uint8_t digest[SHA256_LEN]) {
-    size_t len = 0;
-    int code = get_hex(run, field, digest, SHA256_LEN, &len);
-    return code != 0 ? code : len != SHA256_LEN ? malformed(run, "not 32 bytes") : 0;
+int kat_get_bytes(const struct run *run, enum field_name field, uint8_t *bytes, size_t len) {
+    char reason[64];
+    size_t got = 0;
+    int code = kat_get_hex(run, field, bytes, len, &got);
+    if (code != 0 || got == len)
+        return code;
+    snprintf(reason, sizeof reason, "%s has not %zu bytes", fields[field].name, len);
+    return kat_malformed(run, reason);
 }
 
-static int get_number(const struct run *run, enum field_name field, unsigned long long *number) {
+static int get_digest(const struct run *run, enum field_name field, uint8_t digest[SHA256_LEN]) {
+    return kat_get_bytes(run, field, digest, SHA256_LEN);
+}
+
+int kat_get_number(const struct run *run, enum field_name field, unsigned long long *number) {
     char digits[24];
     const struct value *value = &run->values[field];
     if (value->text != NULL && value->len < sizeof digits) {
         snprintf(digits, sizeof digits, "%.*s", (int)value->len, value->text);
-        if (text_parse_count(digits, 1000000000, number) == 0)
+        if (text_parse_count(digits, 1000000000000, number) == 0)
             return 0;
     }
-    return malformed(run, "not a number");
+    return kat_malformed(run, "not a number");
 }
 
 /* P or F at the start of Result (NIST adds the reason). */
@@ -169,7 +143,7 @@ static int get_result(const struct run *run, int *is_pass) {
     *is_pass = value->len > 0 && value->text[0] == 'P';
     if (value->len == 0 || (value->text[0] != 'P' && value->text[0] != 'F') ||
         (value->len > 1 && value->text[1] != ' '))
-        return malformed(run, "Result is neither P nor F");
+        return kat_malformed(run, "Result is neither P nor F");
     return 0;
 }
 
@@ -178,7 +152,7 @@ static int skip(struct run *run) {
     return 0;
 }
 
-static int pass(struct run *run) {
+int kat_pass(struct run *run) {
     run->count->passed++;
     return 0;
 }
@@ -191,30 +165,31 @@ static int run_sha256(struct run *run) {
     unsigned long long bits;
     if (!is(run, F_LENGTH, "32"))
         return skip(run);
-    int code = get_number(run, F_LEN, &bits);
+    int code = kat_get_number(run, F_LEN, &bits);
     if (code == 0)
-        code = get_hex(run, F_MSG, message, sizeof message, &len);
+        code = kat_get_hex(run, F_MSG, message, sizeof message, &len);
     if (code == 0)
         code = get_digest(run, F_MD, expected);
     if (code != 0)
         return code;
     if (bits % 8 != 0 || bits / 8 > len || (bits / 8 < len && bits != 0))
-        return malformed(run, "Len and Msg do not agree");
+        return kat_malformed(run, "Len and Msg do not agree");
     sha256(digest, message, (size_t)bits / 8);
-    return memcmp(digest, expected, SHA256_LEN) == 0 ? pass(run) : wrong(run, "SHA-256 differs");
+    return memcmp(digest, expected, SHA256_LEN) == 0 ? kat_pass(run)
+                                                     : kat_wrong(run, "SHA-256 differs");
 }
 
 /* CAVP's Monte Carlo test: 1000 digests a step, each of the last three. */
 static int run_sha256_monte(struct run *run) {
     uint8_t chain[3 * SHA256_LEN], expected[SHA256_LEN], digest[SHA256_LEN];
     unsigned long long step;
-    int code = get_number(run, F_COUNT, &step);
+    int code = kat_get_number(run, F_COUNT, &step);
     if (code == 0)
         code = get_digest(run, F_MD, expected);
     if (code != 0)
         return code;
     if (run->monte_next < 0 || step != (unsigned)run->monte_next)
-        return malformed(run, "COUNT out of order, or no Seed");
+        return kat_malformed(run, "COUNT out of order, or no Seed");
     for (int i = 0; i < 3; i++)
         memcpy(chain + i * SHA256_LEN, run->monte_seed, SHA256_LEN);
     for (int i = 0; i < 1000; i++) {
@@ -224,7 +199,8 @@ static int run_sha256_monte(struct run *run) {
     }
     memcpy(run->monte_seed, digest, SHA256_LEN);
     run->monte_next++;
-    return memcmp(digest, expected, SHA256_LEN) == 0 ? pass(run) : wrong(run, "SHA-256 differs");
+    return memcmp(digest, expected, SHA256_LEN) == 0 ? kat_pass(run)
+                                                     : kat_wrong(run, "SHA-256 differs");
 }
 
 static int run_hmac(struct run *run) {
@@ -232,23 +208,24 @@ static int run_hmac(struct run *run) {
     size_t key_len, message_len, mac_len;
     if (!is(run, F_LENGTH, "32"))
         return skip(run);
-    int code = get_hex(run, F_KEY, key, sizeof key, &key_len);
+    int code = kat_get_hex(run, F_KEY, key, sizeof key, &key_len);
     if (code == 0)
-        code = get_hex(run, F_MSG, message, sizeof message, &message_len);
+        code = kat_get_hex(run, F_MSG, message, sizeof message, &message_len);
     if (code == 0)
-        code = get_hex(run, F_MAC, expected, sizeof expected, &mac_len);
+        code = kat_get_hex(run, F_MAC, expected, sizeof expected, &mac_len);
     if (code != 0)
         return code;
     if (mac_len < 8)
-        return malformed(run, "Mac shorter than 8 bytes");
+        return kat_malformed(run, "Mac shorter than 8 bytes");
     hmac_sha256(mac, key, key_len, message, message_len);
-    return memcmp(mac, expected, mac_len) == 0 ? pass(run) : wrong(run, "HMAC-SHA-256 differs");
+    return memcmp(mac, expected, mac_len) == 0 ? kat_pass(run)
+                                               : kat_wrong(run, "HMAC-SHA-256 differs");
 }
 
 /* A number without its leading zeros. */
 static int get_rsa_number(const struct run *run, enum field_name field, uint8_t number[RSA_LEN_MAX],
                           size_t *len) {
-    int code = get_hex(run, field, number, RSA_LEN_MAX, len);
+    int code = kat_get_hex(run, field, number, RSA_LEN_MAX, len);
     size_t zeros = 0;
     if (code != 0)
         return code;
@@ -256,7 +233,7 @@ static int get_rsa_number(const struct run *run, enum field_name field, uint8_t 
         zeros++;
     *len -= zeros;
     memmove(number, number + zeros, *len);
-    return *len > 0 ? 0 : malformed(run, "zero is no part of an RSA key");
+    return *len > 0 ? 0 : kat_malformed(run, "zero is no part of an RSA key");
 }
 
 static int get_rsa_public(const struct run *run, struct rsa_public *key) {
@@ -264,11 +241,11 @@ static int get_rsa_public(const struct run *run, struct rsa_public *key) {
     if (code == 0)
         code = get_rsa_number(run, F_E, key->e, &key->e_len);
     if (code == 0 && !rsa_public_is_sane(key))
-        code = malformed(run, "n and e are not a usable RSA key");
+        code = kat_malformed(run, "n and e are not a usable RSA key");
     return code;
 }
 
-static int get_rsa_private(const struct run *run, struct rsa_private *key) {
+int kat_get_rsa_private(const struct run *run, struct rsa_private *key) {
     uint8_t number[RSA_LEN_MAX];
     struct {
         enum field_name field;
@@ -286,14 +263,14 @@ static int get_rsa_private(const struct run *run, struct rsa_private *key) {
         if (code != 0)
             break;
         if (*parts[i].len > key->public.n_len / 2 + 2)
-            return malformed(run, "a part of the private key is too long");
+            return kat_malformed(run, "a part of the private key is too long");
         *parts[i].part = key->store + used;
         memcpy(*parts[i].part, number, *parts[i].len);
         used += *parts[i].len;
     }
     key->key.n_bitlen = rsa_bits(&key->public);
     if (code == 0 && !rsa_private_is_consistent(key))
-        code = wrong(run, "the parts of the private key do not belong together");
+        code = kat_wrong(run, "the parts of the private key do not belong together");
     return code;
 }
 
@@ -306,18 +283,18 @@ static int run_signature(struct run *run) {
         return skip(run);
     int code = get_rsa_public(run, &key);
     if (code == 0)
-        code = get_hex(run, F_MSG, message, sizeof message, &message_len);
+        code = kat_get_hex(run, F_MSG, message, sizeof message, &message_len);
     if (code == 0)
-        code = get_hex(run, F_S, signature, sizeof signature, &signature_len);
+        code = kat_get_hex(run, F_S, signature, sizeof signature, &signature_len);
     if (code == 0)
         code = get_result(run, &is_pass);
     if (code != 0)
         return code;
     sha256(digest, message, message_len);
     if (rsa_verify(&key, digest, signature, signature_len) != is_pass)
-        return wrong(run, is_pass ? "a good RSA signature was refused"
-                                  : "a bad RSA signature was accepted");
-    return pass(run);
+        return kat_wrong(run, is_pass ? "a good RSA signature was refused"
+                                      : "a bad RSA signature was accepted");
+    return kat_pass(run);
 }
 
 /* BearSSL asks a generator for OAEP's seed; this one gives out the vector's. */
@@ -352,16 +329,16 @@ static int check_oaep_encrypt(const struct run *run, const struct rsa_private *k
                               const uint8_t *ciphertext) {
     uint8_t seed[SHA256_LEN], encrypted[RSA_LEN_MAX];
     size_t seed_len;
-    int code = get_hex(run, F_SEED, seed, sizeof seed, &seed_len);
+    int code = kat_get_hex(run, F_SEED, seed, sizeof seed, &seed_len);
     if (code != 0)
         return code;
     if (seed_len != (hash == RSA_SHA1 ? 20 : 32))
-        return malformed(run, "Seed is not as long as the hash");
+        return kat_malformed(run, "Seed is not as long as the hash");
     struct fixed_seed fixed = {&fixed_class, seed, seed_len};
     if (!rsa_oaep_encrypt(&key->public, hash, label, label_len, &fixed.vtable, message, message_len,
                           encrypted) ||
         memcmp(encrypted, ciphertext, key->public.n_len) != 0)
-        return wrong(run, "RSA-OAEP encryption differs");
+        return kat_wrong(run, "RSA-OAEP encryption differs");
     return 0;
 }
 
@@ -372,17 +349,17 @@ static int run_oaep(struct run *run) {
     int is_pass;
     enum rsa_hash hash = is(run, F_HASH, "SHA1") ? RSA_SHA1 : RSA_SHA256;
     if (hash == RSA_SHA256 && !is(run, F_HASH, "SHA256"))
-        return malformed(run, "Hash is neither SHA1 nor SHA256");
+        return kat_malformed(run, "Hash is neither SHA1 nor SHA256");
     int code = get_result(run, &is_pass);
     if (code == 0)
-        code = get_rsa_private(run, &key);
-    if (code == 0 && has(run, F_LABEL))
-        code = get_hex(run, F_LABEL, label, sizeof label, &label_len);
+        code = kat_get_rsa_private(run, &key);
+    if (code == 0 && kat_has(run, F_LABEL))
+        code = kat_get_hex(run, F_LABEL, label, sizeof label, &label_len);
     if (code == 0 && is_pass)
-        code = get_hex(run, F_MSG, message, sizeof message, &message_len);
+        code = kat_get_hex(run, F_MSG, message, sizeof message, &message_len);
     if (code == 0)
-        code = get_hex(run, F_CT, ciphertext, sizeof ciphertext, &len);
-    if (code == 0 && has(run, F_SEED) && len == key.public.n_len)
+        code = kat_get_hex(run, F_CT, ciphertext, sizeof ciphertext, &len);
+    if (code == 0 && kat_has(run, F_SEED) && len == key.public.n_len)
         code =
             check_oaep_encrypt(run, &key, hash, label, label_len, message, message_len, ciphertext);
     if (code != 0)
@@ -390,11 +367,11 @@ static int run_oaep(struct run *run) {
     memcpy(data, ciphertext, len);
     int is_decrypted = rsa_oaep_decrypt(&key, hash, label, label_len, data, &len);
     if (is_decrypted != is_pass)
-        return wrong(run, is_pass ? "a good RSA-OAEP ciphertext was refused"
-                                  : "a bad RSA-OAEP ciphertext was accepted");
+        return kat_wrong(run, is_pass ? "a good RSA-OAEP ciphertext was refused"
+                                      : "a bad RSA-OAEP ciphertext was accepted");
     if (is_pass && (len != message_len || memcmp(data, message, len) != 0))
-        return wrong(run, "RSA-OAEP decryption differs");
-    return pass(run);
+        return kat_wrong(run, "RSA-OAEP decryption differs");
+    return kat_pass(run);
 }
 
 /* The digest of Input as Kind says, and the canonical form on the way there. */
@@ -402,7 +379,7 @@ static int question_digest(const struct run *run, uint8_t digest[SHA256_LEN], ch
                            size_t *canonical_len, enum licence_kind *kind, int *is_refused) {
     uint8_t input[VALUE_MAX];
     size_t len;
-    int code = get_hex(run, F_INPUT, input, sizeof input, &len);
+    int code = kat_get_hex(run, F_INPUT, input, sizeof input, &len);
     if (code != 0)
         return code;
     const char *text = (const char *)input;
@@ -420,7 +397,7 @@ static int question_digest(const struct run *run, uint8_t digest[SHA256_LEN], ch
         *kind = KIND_DOCUMENT;
         sha256(digest, input, len);
     } else {
-        return malformed(run, "Kind is none of record, number, document");
+        return kat_malformed(run, "Kind is none of record, number, document");
     }
     return 0;
 }
@@ -434,29 +411,30 @@ static int run_record(struct run *run) {
     int code = question_digest(run, digest, canonical, &canonical_len, &kind, &is_refused);
     if (code != 0)
         return code;
-    if (has(run, F_RESULT)) {
+    if (kat_has(run, F_RESULT)) {
         int is_pass;
         code = get_result(run, &is_pass);
         if (code != 0)
             return code;
-        return is_pass      ? malformed(run, "Result of a record can only be F")
-               : is_refused ? pass(run)
-                            : wrong(run, "a text that is no record was accepted");
+        return is_pass      ? kat_malformed(run, "Result of a record can only be F")
+               : is_refused ? kat_pass(run)
+                            : kat_wrong(run, "a text that is no record was accepted");
     }
-    code = get_hex(run, F_CANONICAL, expected_canonical, sizeof expected_canonical, &expected_len);
+    code =
+        kat_get_hex(run, F_CANONICAL, expected_canonical, sizeof expected_canonical, &expected_len);
     if (code == 0)
         code = get_digest(run, F_DIGEST, expected);
     if (code != 0)
         return code;
     if (is_refused)
-        return wrong(run, "a good record was refused");
+        return kat_wrong(run, "a good record was refused");
     if (canonical_len != expected_len || memcmp(canonical, expected_canonical, expected_len) != 0)
-        return wrong(run, "the canonical form differs");
-    return memcmp(digest, expected, SHA256_LEN) == 0 ? pass(run) : wrong(run, "the digest differs");
+        return kat_wrong(run, "the canonical form differs");
+    return memcmp(digest, expected, SHA256_LEN) == 0 ? kat_pass(run)
+                                                     : kat_wrong(run, "the digest differs");
 }
 
-/* The path of a file named in the vectors: beside them. */
-static void path_beside(const struct run *run, enum field_name field, char path[PATH_MAX]) {
+void kat_path_beside(const struct run *run, enum field_name field, char path[PATH_MAX]) {
     const char *slash = strrchr(run->name, '/');
     int folder_len = slash == NULL ? 0 : (int)(slash - run->name) + 1;
     snprintf(path, PATH_MAX, "%.*s%.*s", folder_len, run->name, (int)run->values[field].len,
@@ -469,29 +447,30 @@ static void close_database(struct run *run) {
     run->db_is_open = 0;
 }
 
-/* Opens and fully verifies [Database]. */
-static int open_database(struct run *run) {
+int kat_open_database(struct run *run) {
     char path[PATH_MAX];
     struct rsa_public authority;
     struct error reason;
-    if (!has(run, F_DATABASE) || !has(run, F_AUTHORITY))
-        return malformed(run, "Verdict needs [Database] and [Authority]");
-    path_beside(run, F_AUTHORITY, path);
+    if (run->db_is_open)
+        return 0;
+    if (!kat_has(run, F_DATABASE) || !kat_has(run, F_AUTHORITY))
+        return kat_malformed(run, "[Database] and [Authority] are needed");
+    kat_path_beside(run, F_AUTHORITY, path);
     int code = rsa_public_load(&authority, path, 2048, &reason);
-    if (code == 0 && has(run, F_LOOKUP_KEY)) {
-        path_beside(run, F_LOOKUP_KEY, path);
+    if (code == 0 && kat_has(run, F_LOOKUP_KEY)) {
+        kat_path_beside(run, F_LOOKUP_KEY, path);
         code = lookup_key_load(&run->lookup_key, path, &reason);
     }
     if (code == 0) {
-        path_beside(run, F_DATABASE, path);
+        kat_path_beside(run, F_DATABASE, path);
         code = db_open(&run->db, path, &authority, &reason);
         run->db_is_open = code == 0;
     }
     if (code == 0)
         code = db_verify(&run->db, parallel_processors(), path, &reason);
     if (code == 0 && memcmp(run->lookup_key.id, run->db.header.lookup_key_id, SHA256_LEN) != 0)
-        return wrong(run, "the database is keyed otherwise");
-    return code == 0 ? 0 : wrong(run, reason.text);
+        return kat_wrong(run, "the database is keyed otherwise");
+    return code == 0 ? 0 : kat_wrong(run, reason.text);
 }
 
 static int run_verdict(struct run *run) {
@@ -502,21 +481,21 @@ static int run_verdict(struct run *run) {
     int is_refused;
     struct moment moment;
     struct db_answer answer;
-    int code = run->db_is_open ? 0 : open_database(run);
+    int code = kat_open_database(run);
     if (code == 0)
         code = question_digest(run, digest, canonical, &canonical_len, &kind, &is_refused);
     if (code != 0)
         return code;
     if (is_refused)
-        return wrong(run, "a good record was refused");
+        return kat_wrong(run, "a good record was refused");
     snprintf(at, sizeof at, "%.*s", (int)run->values[F_AT].len,
-             has(run, F_AT) ? run->values[F_AT].text : "");
+             kat_has(run, F_AT) ? run->values[F_AT].text : "");
     if (moment_parse(at, &moment) != 0)
-        return malformed(run, "At is not a time");
+        return kat_malformed(run, "At is not a time");
     db_ask(&run->db, run->db.header.flags & DB_FLAG_KEYED ? &run->lookup_key : NULL, digest, kind,
            moment_day(&moment, run->db.header.utc_offset_s), &answer);
-    return is(run, F_VERDICT, verdict_name(answer.verdict)) ? pass(run)
-                                                            : wrong(run, "the verdict differs");
+    return is(run, F_VERDICT, verdict_name(answer.verdict)) ? kat_pass(run)
+                                                            : kat_wrong(run, "the verdict differs");
 }
 
 static int run_checksum(struct run *run, const char *line_start) {
@@ -527,7 +506,7 @@ static int run_checksum(struct run *run, const char *line_start) {
     sha256(digest, run->text, (size_t)(line_start - run->text));
     return memcmp(digest, expected, SHA256_LEN) == 0
                ? 0
-               : wrong(run, "the lines above do not have this SHA-256");
+               : kat_wrong(run, "the lines above do not have this SHA-256");
 }
 
 /* --- the file -------------------------------------------------------------------------------- */
@@ -535,17 +514,25 @@ static int run_checksum(struct run *run, const char *line_start) {
 static int run_case(struct run *run, enum field_name last, const char *line_start) {
     switch (last) {
     case F_MD:
-        return has(run, F_COUNT) ? run_sha256_monte(run) : run_sha256(run);
+        return kat_has(run, F_COUNT) ? run_sha256_monte(run) : run_sha256(run);
     case F_MAC:
         return run_hmac(run);
     case F_RESULT:
-        return has(run, F_KIND) ? run_record(run)
-               : has(run, F_S)  ? run_signature(run)
-                                : run_oaep(run);
+        return kat_has(run, F_KIND) ? run_record(run)
+               : kat_has(run, F_S)  ? run_signature(run)
+                                    : run_oaep(run);
     case F_DIGEST:
         return run_record(run);
     case F_VERDICT:
         return run_verdict(run);
+    case F_SHARED:
+        return kat_run_x25519(run);
+    case F_OKM:
+        return kat_run_hkdf(run);
+    case F_SEALED:
+        return kat_run_aead(run);
+    case F_ANSWER:
+        return kat_run_transcript(run);
     case F_CHECKSUM:
         return run_checksum(run, line_start);
     default:
@@ -567,12 +554,13 @@ static int field_lookup(const char *name, size_t len) {
 
 static int take_field(struct run *run, enum field_name field, struct value value,
                       const char *line_start) {
-    if (!fields[field].is_kept && has(run, field) && field != F_IGNORED)
-        return malformed(run, "the same name twice in one case");
+    if (!fields[field].is_kept && kat_has(run, field) && field != F_IGNORED)
+        return kat_malformed(run, "the same name twice in one case");
     run->values[field] = value;
     if (field == F_DATABASE || field == F_AUTHORITY || field == F_LOOKUP_KEY)
         close_database(run);
-    if (field == F_SEED && !has(run, F_HASH)) { /* Monte Carlo's, not OAEP's */
+    /* Monte Carlo's, not OAEP's. */
+    if (field == F_SEED && !kat_has(run, F_HASH) && !kat_has(run, F_SECRET)) {
         run->monte_next = 0;
         run->values[F_SEED] = value;
         int code = get_digest(run, F_SEED, run->monte_seed);
@@ -606,7 +594,7 @@ static int take_line(struct run *run, const char *line, size_t len) {
         line++, len -= 2;
     const char *equals = memchr(line, '=', len);
     if (equals == NULL)
-        return malformed(run, "not of the form Name = value");
+        return kat_malformed(run, "not of the form Name = value");
     size_t name_len = (size_t)(equals - line);
     struct value value = {equals + 1, len - name_len - 1};
     while (name_len > 0 && is_space(line[name_len - 1]))
@@ -617,7 +605,7 @@ static int take_line(struct run *run, const char *line, size_t len) {
         value.len--;
     int field = field_lookup(line, name_len);
     if (field < 0)
-        return malformed(run, "unknown name");
+        return kat_malformed(run, "unknown name");
     return take_field(run, (enum field_name)field, value, start);
 }
 
@@ -634,11 +622,11 @@ int kat_run(const char *name, const char *text, size_t len, struct kat_count *co
         at += line_len + 1;
     }
     for (int i = 0; code == 0 && i < FIELD_COUNT; i++) {
-        if (!fields[i].is_kept && i != F_IGNORED && has(&run, (enum field_name)i))
-            code = malformed(&run, "the last case is not complete");
+        if (!fields[i].is_kept && i != F_IGNORED && kat_has(&run, (enum field_name)i))
+            code = kat_malformed(&run, "the last case is not complete");
     }
     if (code == 0 && count->passed == 0)
-        code = malformed(&run, "no vector that dlv can run");
+        code = kat_malformed(&run, "no vector that dlv can run");
     close_database(&run);
     return code;
 }

@@ -9,6 +9,13 @@
  * dQ, qInv, Hash, Label, Seed, Msg, CT); a record or number that must be refused (Kind, Input)
  *   Digest   of a record or number (Kind, Input, Canonical)
  *   Verdict  of a database beside the file ([Database], [Authority], [LookupKey]; Kind, Input, At)
+ *   Shared   X25519 (Scalar, Point)
+ *   OKM      HKDF-SHA-256 (IKM, Salt, Info; Salt and Info may be left out)
+ *   Sealed   ChaCha20-Poly1305 (Key, Nonce, Aad, Msg): ciphertext and tag
+ *   Answer   of a session of the session protocol, all its frames (the server's n to qInv;
+ *            [Database], [Authority], [KioskKey]; Secret, Exponent, Seed, Open; ServerExponent,
+ *            TicketKey, TicketNonce, Now, Accept, SessionKey; At, Flags, Digests, Nonce, Ask;
+ *            AnswerNonce)
  *   Checksum SHA-256 of all bytes before its line
  *
  * NIST's own SHA256ShortMsg.rsp, SHA256LongMsg.rsp, SHA256Monte.rsp and SigVer15_186-3.rsp run

@@ -19,6 +19,11 @@ int board_open(struct board **board, struct error *error) {
     return 0;
 }
 
+void board_close(struct board *board) {
+    wipe(board, offsetof(struct board, kiosks));
+    munmap(board, sizeof *board);
+}
+
 int tally_open(struct tally **tally, unsigned worker_count, struct error *error) {
     *tally = share(sizeof **tally + worker_count * sizeof(struct counts));
     return *tally != NULL ? 0 : error_set_errno(error, "shared memory");

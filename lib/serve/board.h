@@ -42,6 +42,7 @@ struct tally {
 
 /* Shared memory, zeroed. 0 or ERR_SYSTEM. */
 int board_open(struct board **board, struct error *error);
+void board_close(struct board *board);
 int tally_open(struct tally **tally, unsigned worker_count, struct error *error);
 
 /* In a child: the board can only be read from now on. 0 or ERR_SYSTEM. */

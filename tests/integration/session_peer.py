@@ -87,12 +87,12 @@ def session_keys(t0, frame, n, accept, secret, common):
 class Opening:
     """An OPEN frame and what it takes to understand the ACCEPT."""
 
-    def __init__(self, server, kiosk=None, secret=None, exponent=None, sign=None):
+    def __init__(self, server, kiosk=None, secret=None, exponent=None, sign=None, ciphertext=None):
         self.n = server.key_size // 8
         self.secret = secret or os.urandom(32)
         self.exponent = exponent or X25519PrivateKey.generate()
         start = header(OPEN, 624 + self.n) + bytes(20) + raw(self.exponent.public_key()) + \
-            server.encrypt(self.secret, oaep(b"dlv session 1 open"))
+            (ciphertext or server.encrypt(self.secret, oaep(b"dlv session 1 open")))
         self.t0 = transcript(key_id(server), start, self.n)
         identity = bytes(548)
         if kiosk is not None:
@@ -129,6 +129,10 @@ class Session:
                                len(digests)) + b"".join(digests) + bytes(padding_len)
         start = header(ASK, 108 + len(body) + 16) + self.ticket + nonce
         return start + ChaCha20Poly1305(self.key).encrypt(nonce, body, start)
+
+    def seal_answer(self, body, ask, nonce):
+        start = header(ANSWER, 48 + len(body)) + ask[96:108] + nonce
+        return start + ChaCha20Poly1305(self.key).encrypt(nonce, body, start + ask[-16:])
 
     def open_answer(self, frame, ask):
         if frame[4] == REFUSE:
@@ -220,6 +224,37 @@ class UdpClient(TcpClient):
         return self
 
 
+# --- answers from a database ----------------------------------------------------------------------
+
+
+def proof_entry(database, i):
+    levels, path, at = database.levels, b"", i
+    for level in levels[:-1]:
+        if at ^ 1 < len(level):
+            path += level[at ^ 1]
+        at //= 2
+    return struct.pack("<Q", i) + database.key(i) + database.raw_attributes(i) + bytes([len(path) // 32]) + path
+
+
+def answer_body(database, digests, at, flags, now):
+    """What a server says to records' digests, from a dbformat.Database, plain."""
+    body = struct.pack("<qQqqiBBBB", now, database.sequence, database.created, database.valid_until,
+                       database.utc_offset, 0, len(digests), flags & (NAMES | PROOFS), 0)
+    day = (at if flags & DAY else at + database.utc_offset) // 86400 + 719162
+    proofs = b""
+    for digest in digests:
+        place = database.place(digest)
+        is_found = place < database.count and database.key(place) == digest
+        verdict = database.verdict(place, "record", day) if is_found else "UNKNOWN"
+        body += bytes([VERDICTS.index(verdict)]) + bytes(7) + \
+            (database.raw_attributes(place) if verdict != "UNKNOWN" else bytes(8))
+        around = [place] if is_found else [i for i in (place - 1, place) if 0 <= i < database.count]
+        proofs += bytes([len(around)]) + b"".join(proof_entry(database, i) for i in around)
+    if flags & NAMES:
+        body += database.page[64:96] + database.page[352:608]
+    return body + (database.page + proofs if flags & PROOFS else b"")
+
+
 # --- the server -----------------------------------------------------------------------------------
 
 
@@ -299,9 +334,8 @@ class Core:
         if flags & NAMES:
             answer += self.names
         answer = self.bend_body(answer)
-        nonce = b"\2" + os.urandom(11)
-        start = header(ANSWER, 48 + len(answer)) + frame[96:108] + nonce
-        return self.bend(start + ChaCha20Poly1305(key).encrypt(nonce, answer, start + frame[-16:]))
+        session = Session(key, None, None, None)
+        return self.bend(session.seal_answer(answer, frame, b"\2" + os.urandom(11)))
 
 
 class TcpServer:

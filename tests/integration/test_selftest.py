@@ -9,6 +9,7 @@ import pytest
 from conftest import VECTORS, one_line
 
 NIST = pathlib.Path("/usr/lib/python3/dist-packages/cryptography_vectors")
+GOLDEN_FILES = ("golden.db", "golden_keyed.db", "golden_authority.pub", "golden_lookup.key", "golden_kiosk.key")
 FILES = sorted(VECTORS.glob("*.rsp"))
 
 
@@ -37,7 +38,7 @@ def test_other_hashes_are_skipped_not_passed(dlv):
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_changed_nibble(release, tmp_path, path):
     text = path.read_text()
-    for name in ("golden.db", "golden_keyed.db", "golden_authority.pub", "golden_lookup.key"):
+    for name in GOLDEN_FILES:
         shutil.copy(VECTORS / name, tmp_path)
     rng = random.Random(path.stem)
     copy = tmp_path / path.name
@@ -48,6 +49,28 @@ def test_changed_nibble(release, tmp_path, path):
         copy.write_text(text[:at] + changed + text[at + 1 :])
         line = one_line(release("selftest", copy))
         assert re.search(rf"{path.name}:\d+: ", line), line
+
+
+def test_every_part_of_a_session_counts(release, tmp_path):
+    """Without the checksum: each field of the first case changed, and found by what depends on it."""
+    for name in GOLDEN_FILES:
+        shutil.copy(VECTORS / name, tmp_path)
+    lines = [line for line in (VECTORS / "session.rsp").read_text().splitlines() if "Checksum" not in line]
+    first, copy, changed = lines.index(""), tmp_path / "session.rsp", set()
+    copy.write_text("\n".join(lines))
+    release("selftest", copy, status=0)
+    for i, line in enumerate(lines):
+        found = re.fullmatch(r"(\w+) = (\w+)", line)
+        if found is None or i < first or found.group(1) in changed:
+            continue
+        name, value = found.groups()
+        changed.add(name)
+        at = len(value) // 2
+        value = value[:at] + ("1" if value[at] == "0" else "0") + value[at + 1 :]
+        copy.write_text("\n".join(lines[:i] + [f"{name} = {value}"] + lines[i + 1 :]))
+        assert "session.rsp:" in one_line(release("selftest", copy)), name
+    assert changed >= {"Secret", "Exponent", "Seed", "Open", "ServerExponent", "TicketKey", "TicketNonce", "Now",
+                       "Accept", "SessionKey", "At", "Digests", "Nonce", "Ask", "AnswerNonce", "Answer"}
 
 
 @pytest.mark.parametrize("name", ["golden.db", "golden_keyed.db"])
