@@ -119,7 +119,7 @@ $(BUILD)/constant_time/%: $(BUILD)/tests/constant_time/%.o $(BUILD)/libdlv.a $(B
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
 	@mkdir -p $(@D)
 	@$(call LINK,$@,$^)
-bench: all $(DEPS)/bench.stamp build/make_registry $(BUILD)/bench/crypto $(BUILD)/bench/hashing
+bench: all $(DEPS)/bench.stamp build/make_registry $(BUILD)/bench/crypto $(BUILD)/bench/hashing $(BUILD)/bench/echo
 	@+$(HOST) build/host/bench/lookup
 	@tests/bench/run
 

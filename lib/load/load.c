@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,6 +16,7 @@
 #define IN_SIZE 65536
 #define BATCH 64
 #define EVENTS 256
+#define SLEEP_MIN_NS 100000 /* less than this is waited for on the processor */
 
 /* A frame that is under way. */
 struct flight {
@@ -314,9 +316,22 @@ static void fill(struct load *load, struct stream *stream) {
         start_frames(load, stream, now_ns(), load->settings->window);
 }
 
+/* Sleeps until the next frame is due or something has come, but not so late that it is missed. */
+static void wait_until_due(const struct load *load) {
+    struct pollfd entry = {.fd = load->epoll, .events = POLLIN};
+    uint64_t at_ns = now_ns();
+    if (load->due_ns < at_ns + SLEEP_MIN_NS)
+        return;
+    uint64_t wait_ns = load->due_ns - at_ns - SLEEP_MIN_NS / 2;
+    const struct timespec wait = {(time_t)(wait_ns / 1000000000), (long)(wait_ns % 1000000000)};
+    ppoll(&entry, 1, &wait, NULL);
+}
+
 static void turn(struct load *load) {
     struct epoll_event events[EVENTS];
     const struct load_settings *settings = load->settings;
+    if (settings->rate > 0)
+        wait_until_due(load);
     int n = epoll_wait(load->epoll, events, EVENTS, settings->rate > 0 ? 0 : 50);
     for (int i = 0; i < n; i++) {
         struct stream *stream = &load->streams[events[i].data.u32];

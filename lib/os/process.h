@@ -8,7 +8,8 @@ void process_forbid_core_dumps(void);
 /* A file over the size limit is an error of write(2), told like any other, not a silent death. */
 void process_ignore_file_size_signal(void);
 
-/* Runs this process only while no other wants its core. Best effort. */
-void process_yield_to_others(void);
+/* How readily this process gets a core, as nice(2) counts: lower is more readily, and for root
+ * alone. Best effort. */
+void process_set_nice(int nice);
 
 #endif

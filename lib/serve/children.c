@@ -23,6 +23,12 @@
 #define BACK_OFF_MAX_MS 30000
 #define STEADY_MS 60000 /* who has run for so long has not failed in a row */
 
+/* A flood of openings does not slow the look-ups on a core that they share: look-ups count fifty
+ * times as much. Key-holders still stand next to the machine's other processes, not behind them;
+ * where we are not root, they cannot. */
+#define WORKER_NICE (-15)
+#define KEY_HOLDER_NICE 3
+
 /* --- in the child ----------------------------------------------------------------------------- */
 
 /* Closes every descriptor from 3 up that is not in `keep`. */
@@ -69,9 +75,7 @@ static int run_key_holder(const struct children *children, pid_t parent_pid) {
     close_others(keep, count + 1);
     /* Best effort: an unprivileged process may lock little. */
     mlock(&children->settings->key, sizeof children->settings->key);
-    /* A flood of openings does not slow the look-ups on a core that they share; workers see to it
-     * that look-ups do not starve openings. */
-    process_yield_to_others();
+    process_set_nice(geteuid() == 0 ? KEY_HOLDER_NICE : KEY_HOLDER_NICE - WORKER_NICE);
     if (become_child(children, parent_pid, &error) != 0 || random_open(&random, &error) != 0 ||
         confine_files(&error) != 0 || confine_calls(CONFINE_KEY_HOLDER, &error) != 0)
         return fail(children, "key_holder", &error);
@@ -104,6 +108,7 @@ static int run_worker(const struct children *children, unsigned w, int orders, p
     struct error error;
     struct db db;
     close_others(keep, sizeof keep / sizeof *keep);
+    process_set_nice(WORKER_NICE);
     if (become_child(children, parent_pid, &error) != 0 ||
         db_open_fd(&db, children->release->fd, settings->db_path, &settings->authority, &error) !=
             0)

@@ -528,7 +528,7 @@ static void take_late_event(struct worker *worker, uint64_t data) {
         accept_connections(worker);
 }
 
-/* Key-holders run only while nobody else wants the core. A busy worker wants it all the time. */
+/* Key-holders give way to all others. A worker that is busy all the time would leave them little. */
 static void rest_if_due(struct worker *worker) {
     int64_t start_us = now_us();
     if (start_us - worker->busy_since_us < BUSY_US)
