@@ -238,7 +238,7 @@ static unsigned start_udp(struct load *load, struct stream *stream, uint64_t sin
     }
     stream->under_way += n;
     for (unsigned sent = 0; sent < n;) {
-        int done = sendmmsg(stream->fd, messages + sent, n - sent, 0);
+        int done = net_send_messages(stream->fd, messages + sent, n - sent);
         sent += done > 0 ? (unsigned)done : 1; /* what cannot be sent is lost, as on the way */
     }
     return n;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -287,4 +288,8 @@ int net_bind_datagrams(int listener, struct error *error) {
     net_local_address(listener, text);
     errno = saved;
     return error_set_errno(error, "%s: no UDP there", text);
+}
+
+int net_send_messages(int fd, struct mmsghdr *messages, unsigned count) {
+    return (int)syscall(SYS_sendmmsg, fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL);
 }

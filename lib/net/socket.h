@@ -48,6 +48,11 @@ int net_listen(const char *host, const char *port, struct error *error);
  * ERR_SYSTEM with the reason. */
 int net_bind_datagrams(int listener, struct error *error);
 
+/* sendmmsg(2) itself: musl's function of that name makes a system call a message. The messages'
+ * structures must be zeroed but for what is set. */
+struct mmsghdr;
+int net_send_messages(int fd, struct mmsghdr *messages, unsigned count);
+
 /* The socket's own address, as "127.0.0.1:8080" or "[::1]:8080". */
 void net_local_address(int fd, char text[NET_ADDRESS_SIZE]);
 

@@ -1,6 +1,7 @@
 #include "serve/datagram.h"
 
 #include "base/bytes.h"
+#include "net/socket.h"
 
 #include <string.h>
 #include <time.h>
@@ -174,7 +175,7 @@ int datagram_serve(struct datagram_server *server) {
     /* What cannot be sent is lost, as on the way: its client asks again. One that cannot be sent
      * at all must not hold up those behind it. */
     for (unsigned sent = 0; sent < replies;) {
-        int done = sendmmsg(server->fd, server->replies + sent, replies - sent, MSG_DONTWAIT);
+        int done = net_send_messages(server->fd, server->replies + sent, replies - sent);
         sent += done > 0 ? (unsigned)done : 1;
     }
     if (n > 0)

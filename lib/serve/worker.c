@@ -528,7 +528,8 @@ static void take_late_event(struct worker *worker, uint64_t data) {
         accept_connections(worker);
 }
 
-/* Key-holders give way to all others. A worker that is busy all the time would leave them little. */
+/* Key-holders give way to all others. A worker that is busy all the time would leave them little.
+ */
 static void rest_if_due(struct worker *worker) {
     int64_t start_us = now_us();
     if (start_us - worker->busy_since_us < BUSY_US)

@@ -23,7 +23,7 @@ static void pin(size_t core) {
 static void echo(int fd) {
     static uint8_t bytes[BATCH][FRAME_DATAGRAM_MAX];
     static struct sockaddr_storage peers[BATCH];
-    struct mmsghdr messages[BATCH];
+    static struct mmsghdr messages[BATCH];
     struct iovec vectors[BATCH];
     for (;;) {
         for (int i = 0; i < BATCH; i++) {
@@ -37,7 +37,7 @@ static void echo(int fd) {
         for (int i = 0; i < n; i++)
             vectors[i].iov_len = messages[i].msg_len;
         if (n > 0)
-            sendmmsg(fd, messages, (unsigned)n, 0);
+            net_send_messages(fd, messages, (unsigned)n);
     }
 }
 
