@@ -215,6 +215,13 @@ class UdpClient(TcpClient):
         self.sock.send(frame)
         return self.sock.recv(65536)
 
+    def ask(self, digests, **how):
+        frame = self.session.ask(digests, **how)
+        answer = self.exchange(frame)
+        while answer[4] == ANSWER and answer[8:20] != frame[96:108]:
+            answer = self.sock.recv(65536)  # that one was late, to a question before
+        return self.session.open_answer(answer, frame)
+
     def open(self):
         opening = Opening(self.server, self.kiosk)
         cookie = self.exchange(opening.frame)
