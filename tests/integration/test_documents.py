@@ -27,6 +27,7 @@ def test_readme(tmp_path):
     for expected in ("licences.db: verified", "VALID from 2015-04-02 to 2035-04-01, classes MCWG LMV",
                      '"verdict":"SUSPENDED"', ", legacy)", "Verified OK"):
         assert expected in done.stdout, (expected, done.stdout)
+    assert done.stdout.count("(127.0.0.1:") == 3  # over TCP, over UDP, proved
     assert "event=reloaded sequence=2" in done.stderr and "event=stopped" in done.stderr
 
 
