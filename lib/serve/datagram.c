@@ -17,16 +17,21 @@ static uint32_t cookie_now_s(void) {
 
 /* A free job; NULL where there is none. *is_known: this very frame waits already, because its
  * client has lost patience. */
-static struct datagram_job *find_job(struct datagram_server *server, const uint8_t *frame,
+static struct datagram_job *find_job(struct datagram_server *server,
+                                     const struct datagram_route *route, const uint8_t *frame,
                                      int *is_known) {
     struct datagram_job *free_job = NULL;
+    uint8_t address[ADDRESS_LEN], other[ADDRESS_LEN];
+    admission_address(address, &route->peer);
     *is_known = 0;
     for (unsigned i = 0; i < DATAGRAM_JOBS; i++) {
         struct datagram_job *job = &server->jobs[i];
         if (!job->is_used)
             free_job = job;
-        else if (memcmp(job->bytes + OPEN_SHARE, frame + OPEN_SHARE, X25519_LEN) == 0)
-            *is_known = 1;
+        if (!job->is_used || memcmp(job->bytes + OPEN_SHARE, frame + OPEN_SHARE, X25519_LEN) != 0)
+            continue;
+        admission_address(other, &job->route.peer);
+        *is_known |= memcmp(address, other, ADDRESS_LEN) == 0;
     }
     return free_job;
 }
@@ -35,7 +40,7 @@ static size_t begin_opening(struct datagram_server *server, const struct datagra
                             const uint8_t *frame, size_t len, uint8_t *out) {
     struct counts *counts = server->answerer->counts;
     int is_known;
-    struct datagram_job *job = find_job(server, frame, &is_known);
+    struct datagram_job *job = find_job(server, route, frame, &is_known);
     if (is_known)
         return 0;
     if (!admission_take(server->admission, &route->peer)) {

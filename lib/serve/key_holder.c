@@ -56,7 +56,7 @@ static void serve(const struct key_holder *holder, struct random *random, struct
     reply.id = request->id;
     if (request->work == CHANNEL_OPEN)
         open_session(holder, random, host, request, &reply);
-    else
+    else if (holder->is_legacy_allowed)
         decrypt(holder, request, &reply);
     /* Never waits: a worker has fewer requests under way than its socket holds replies. */
     ssize_t sent = write(holder->replies[request->worker], &reply, sizeof reply);

@@ -10,7 +10,8 @@ struct key_holder {
     struct rsa_private *key; /* wiped at the end */
     const struct board *board;
     int is_anonymous_allowed;
-    int requests; /* from all workers; waits */
+    int is_legacy_allowed; /* else nothing is ever merely decrypted */
+    int requests;          /* from all workers; waits */
     unsigned worker_count;
     const int *replies; /* to each worker */
 };

@@ -78,6 +78,13 @@ static int read_entry(struct answer_entry *entry, const uint8_t bytes[ANSWER_ENT
                            : bytes_are_zero(bytes + 8, DB_ATTRIBUTES_LEN);
 }
 
+/* Unix seconds of the calendar, as in the database's header. */
+static int is_time(int64_t time_s) {
+    return time_s >= 0 && time_s >> 40 == 0;
+}
+
+#define UTC_OFFSET_MAX_S (18 * 3600)
+
 /* The body of an answer that has been authenticated. 1 or 0. */
 static int read_answer(struct answer *answer, const uint8_t *body, size_t len) {
     const uint8_t *at = body + ANSWER_HEAD_LEN, *end = body + len;
@@ -92,6 +99,10 @@ static int read_answer(struct answer *answer, const uint8_t *body, size_t len) {
     answer->status = (enum answer_status)body[36];
     answer->count = body[37];
     answer->brings = body[38];
+    if (!is_time(answer->server_time_s) || !is_time(answer->created_s) ||
+        !is_time(answer->valid_until_s) || answer->sequence > INT64_MAX ||
+        answer->utc_offset_s < -UTC_OFFSET_MAX_S || answer->utc_offset_s > UTC_OFFSET_MAX_S)
+        return 0;
     if (end - at < (long)(answer->count * ANSWER_ENTRY_LEN))
         return 0;
     for (unsigned i = 0; i < answer->count; i++, at += ANSWER_ENTRY_LEN) {
