@@ -57,7 +57,8 @@ $(BUILD)/libbearssl.a: $(BEARSSL_OBJ)
 # --- dlv -----------------------------------------------------------------------------------------
 LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard lib/*/*.c)))
 CMD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cmd/*.c)))
-INCLUDES := -Ilib -isystem $(BEARSSL)/inc
+# musl comes without the kernel's headers.
+INCLUDES := -Ilib -isystem $(BEARSSL)/inc -idirafter $(DEPS)/kernel-headers
 
 $(BUILD)/cmd/dlv.o: CPPFLAGS_FILE = -DDLV_VERSION='"$(VERSION)"' \
     -DDLV_COMPILER='"$(shell $(CC) --version | head -n 1)"' -DBEARSSL_SHA256='"$(BEARSSL_SHA256)"'

@@ -1,9 +1,11 @@
 #include "applet.h"
 
 #include "base/bytes.h"
+#include "base/text.h"
 #include "crypto/rsa_key.h"
 #include "net/socket.h"
 #include "serve/serve.h"
+#include "xdp/program.h"
 
 #include <pwd.h>
 #include <stdio.h>
@@ -12,7 +14,8 @@
 
 static const char *db_path, *authority, *key_path, *listen_text, *lookup_key_path, *workers_text,
     *key_holders_text, *connections_text, *timeout_text, *idle_text, *kiosks, *ticket_key, *stats,
-    *user, *openings_text, *openings_per_source_text;
+    *user, *openings_text, *openings_per_source_text, *xdp, *xdp_busy_poll_text;
+static bool is_xdp_optional, is_xdp_generic;
 static bool is_legacy, is_anonymous, is_once, is_quick, populates, locks, is_tcp_only;
 
 static const struct option options[] = {
@@ -27,6 +30,13 @@ static const struct option options[] = {
     {"legacy", 0, NULL, NULL, &is_legacy,
      "speak the protocol of the scripts that dlv replaces, too"},
     {"tcp-only", 0, NULL, NULL, &is_tcp_only, "no UDP"},
+    {"xdp", 0, "IFACE[:QUEUE,...]", &xdp, NULL,
+     "take UDP from the driver's ring of this interface (AF_XDP); a worker a queue, default queue 0"},
+    {"xdp-optional", 0, NULL, NULL, &is_xdp_optional,
+     "go on with sockets where that cannot be had"},
+    {"xdp-generic", 0, NULL, NULL, &is_xdp_generic,
+     "behind the driver, copying, even where it could be in it"},
+    {"xdp-busy-poll", 0, "USEC", &xdp_busy_poll_text, NULL, "poll the driver for so long"},
     {"ticket-key", 0, "FILE", &ticket_key, NULL,
      "shared by servers that answer each other's sessions (keygen --type ticket)"},
     {"stats", 0, "FILE", &stats, NULL, "counts, every 5 seconds, in Prometheus' text format"},
@@ -50,6 +60,40 @@ static const struct option options[] = {
      "and from one address; default 20; 0: no limit"},
     {NULL, 0, NULL, NULL, NULL, NULL},
 };
+
+/* "IFACE" or "IFACE:0,1,2" into the settings. */
+static int read_xdp(struct serve_settings *settings) {
+    static char interface[64];
+    unsigned long long busy_poll_us, queue;
+    if (!option_count("xdp-busy-poll", xdp_busy_poll_text, 1, 1000000, 0, &busy_poll_us))
+        return EXIT_TROUBLE;
+    if (xdp == NULL)
+        return is_xdp_optional || is_xdp_generic || xdp_busy_poll_text != NULL
+                   ? usage_error(
+                         "--xdp-optional, --xdp-generic and --xdp-busy-poll belong to --xdp")
+                   : EXIT_OK;
+    size_t len = strcspn(xdp, ":");
+    if (len == 0 || len >= sizeof interface)
+        return usage_error("--xdp: \"%s\" names no interface", xdp);
+    memcpy(interface, xdp, len);
+    const char *at = xdp[len] == ':' ? xdp + len + 1 : "0";
+    do {
+        char digits[8];
+        size_t digits_len = strcspn(at, ",");
+        snprintf(digits, sizeof digits, "%.*s", (int)digits_len, at);
+        if (settings->xdp_queue_count == SERVE_QUEUES_MAX || digits_len >= sizeof digits ||
+            text_parse_count(digits, XDP_QUEUES_MAX - 1, &queue) != 0)
+            return usage_error("--xdp: want IFACE:QUEUE,..., at most %d queues below %d",
+                               SERVE_QUEUES_MAX, XDP_QUEUES_MAX);
+        settings->xdp_queues[settings->xdp_queue_count++] = (unsigned)queue;
+        at += digits_len + (at[digits_len] == ',');
+    } while (*at != '\0');
+    settings->xdp_interface = interface;
+    settings->is_xdp_optional = is_xdp_optional;
+    settings->is_xdp_generic = is_xdp_generic;
+    settings->xdp_busy_poll_us = (unsigned)busy_poll_us;
+    return EXIT_OK;
+}
 
 static void log_line(const char *line) {
     char whole[1600];
@@ -85,6 +129,11 @@ static int read_counts(struct serve_settings *settings) {
         !option_count("openings-per-source", openings_per_source_text, 0, 1000000, 20, &per_source))
         return EXIT_TROUBLE;
     settings->worker_count = is_once ? 1 : (unsigned)workers;
+    if (settings->worker_count < settings->xdp_queue_count) {
+        if (workers_text != NULL)
+            return usage_error("--xdp: fewer --workers than queues");
+        settings->worker_count = settings->xdp_queue_count;
+    }
     settings->key_holder_count = is_once ? 1 : (unsigned)key_holders;
     settings->connection_max = (unsigned)connections;
     settings->deadline_ms = (int64_t)timeout_s * 1000;
@@ -123,10 +172,14 @@ static int run(int operand_count, char **operands) {
     static struct serve_settings settings;
     char host[NET_HOST_SIZE], port[NET_PORT_SIZE];
     struct error error;
-    if (check_usage(operand_count, operands) != EXIT_OK || read_counts(&settings) != EXIT_OK)
+    if (check_usage(operand_count, operands) != EXIT_OK || read_xdp(&settings) != EXIT_OK ||
+        read_counts(&settings) != EXIT_OK)
         return EXIT_TROUBLE;
     if (net_split(listen_text ? listen_text : ":8080", "8080", host, port, &error) != 0)
         return usage_error("--listen: %s", error.text);
+    if (xdp != NULL && (*host != '\0' || is_tcp_only || is_once))
+        return usage_error("--xdp takes UDP to every address of the interface: --listen :PORT, and "
+                           "neither --tcp-only nor --once");
     if (load_keys(&settings) != EXIT_OK || find_user(&settings) != EXIT_OK)
         return EXIT_TROUBLE;
     settings.db_path = db_path;
@@ -173,6 +226,8 @@ const struct applet applet_server = {
         "have it. Both give up root, the file system and every system call that they have no use for,\n"
         "and are replaced when they fail. Sockets may come by LISTEN_FDS; NOTIFY_SOCKET is told when\n"
         "the server is ready. The log on stderr is one event a line and says nothing of persons.\n\n"
+        "--xdp is for a server that has an interface to itself: UDP to its port is taken out before the\n"
+        "kernel's network stack; all else on the interface goes on to the kernel.\n\n"
         "--legacy protects little: the key is sent unauthenticated, and the answer is neither\n"
         "encrypted nor signed. Use it only to keep old clients working.",
     .needs_cryptography = true,

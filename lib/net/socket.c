@@ -290,6 +290,15 @@ int net_bind_datagrams(int listener, struct error *error) {
     return error_set_errno(error, "%s: no UDP there", text);
 }
 
+uint16_t net_local_port(int fd) {
+    struct sockaddr_storage address = {0};
+    struct sockaddr_in v4;
+    socklen_t len = sizeof address;
+    getsockname(fd, (struct sockaddr *)&address, &len);
+    memcpy(&v4, &address, sizeof v4); /* the port is at the same place in both families */
+    return ntohs(v4.sin_port);
+}
+
 int net_send_messages(int fd, struct mmsghdr *messages, unsigned count) {
     return (int)syscall(SYS_sendmmsg, fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL);
 }

@@ -48,6 +48,9 @@ int net_listen(const char *host, const char *port, struct error *error);
  * ERR_SYSTEM with the reason. */
 int net_bind_datagrams(int listener, struct error *error);
 
+/* Its port. */
+uint16_t net_local_port(int fd);
+
 /* sendmmsg(2) itself: musl's function of that name makes a system call a message. The messages'
  * structures must be zeroed but for what is set. */
 struct mmsghdr;

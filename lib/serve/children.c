@@ -96,16 +96,25 @@ static int confine_worker(struct error *error) {
 
 static int run_worker(const struct children *children, unsigned w, int orders, pid_t parent_pid) {
     const struct serve_settings *settings = children->settings;
+    struct kernel_bypass *bypass = children->bypass;
+    struct xdp_socket *xdp = bypass != NULL && w < bypass->queue_count ? &bypass->sockets[w] : NULL;
     const struct worker_place place = {.index = w,
                                        .listener = children->listener,
                                        .datagrams = children->datagrams[w],
+                                       .xdp = xdp,
+                                       .port = children->port,
                                        .orders = orders,
                                        .requests = children->requests[0],
                                        .replies = children->replies[w][0],
                                        .board = children->board,
                                        .tally = children->tally};
-    const int keep[] = {place.listener, place.datagrams, place.orders,
-                        place.requests, place.replies,   children->release->fd};
+    const int keep[] = {place.listener,
+                        place.datagrams,
+                        place.orders,
+                        place.requests,
+                        place.replies,
+                        children->release->fd,
+                        xdp != NULL ? xdp->fd : -1};
     struct error error;
     struct db db;
     close_others(keep, sizeof keep / sizeof *keep);

@@ -5,6 +5,7 @@
 
 #include "serve/board.h"
 #include "serve/channel.h"
+#include "serve/kernel_bypass.h"
 #include "serve/release.h"
 
 struct child {
@@ -21,7 +22,9 @@ struct children {
     struct release *release;
     struct board *board;
     struct tally *tally;
-    int listener;                       /* TCP */
+    int listener;                 /* TCP */
+    struct kernel_bypass *bypass; /* NULL: none */
+    uint16_t port;
     int datagrams[SERVE_PROCESSES_MAX]; /* UDP, of each worker; -1: none */
     int requests[2];                    /* [0] workers send, [1] key-holders receive */
     int replies[SERVE_PROCESSES_MAX][2];

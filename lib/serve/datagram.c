@@ -111,6 +111,10 @@ size_t datagram_answer(struct datagram_server *server, const struct datagram_rou
 /* --- the socket ------------------------------------------------------------------------------- */
 
 void datagram_init(struct datagram_server *server) {
+    struct sockaddr_storage own = {0};
+    socklen_t len = sizeof own;
+    if (server->fd >= 0 && getsockname(server->fd, (struct sockaddr *)&own, &len) == 0)
+        server->is_v6 = own.ss_family == AF_INET6;
     for (unsigned i = 0; i < DATAGRAM_BATCH; i++) {
         server->in_vectors[i] = (struct iovec){server->in[i], sizeof server->in[i]};
         server->out_vectors[i] = (struct iovec){server->out[i], 0};

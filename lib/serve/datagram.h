@@ -29,6 +29,7 @@ struct datagram_job {
 
 struct datagram_server {
     int fd;
+    int is_v6; /* its address family */
     size_t modulus_len;
     struct answerer *answerer;
     const struct admission *admission;

@@ -27,6 +27,7 @@ struct parent {
     struct tally *tally;
     struct random random;
     struct ticket_source tickets;
+    struct kernel_bypass bypass;
     int64_t next_stats_ms;
     int64_t drain_deadline_ms;
 };
@@ -219,6 +220,7 @@ static int open_sockets(struct parent *parent, struct error *error) {
         children->listener = net_listen(settings->host, settings->port, error);
     if (children->listener < 0)
         return ERR_SYSTEM;
+    children->port = net_local_port(children->listener);
     for (unsigned w = 0; w < settings->worker_count; w++) {
         children->datagrams[w] = datagrams;
         if (settings->is_udp && !is_given) {
@@ -227,6 +229,45 @@ static int open_sockets(struct parent *parent, struct error *error) {
                 return ERR_SYSTEM;
         }
     }
+    return 0;
+}
+
+static int open_bypass(struct parent *parent, struct error *error) {
+    const struct serve_settings *settings = parent->settings;
+    struct children *children = &parent->children;
+    struct kernel_bypass *bypass = &parent->bypass;
+    int code = xdp_program_attach(&bypass->program, settings->xdp_interface, children->port,
+                                  settings->is_xdp_generic, error);
+    if (code != 0)
+        return code;
+    for (unsigned i = 0; i < settings->xdp_queue_count && code == 0; i++) {
+        code =
+            xdp_socket_open(&bypass->sockets[i], settings->xdp_interface, settings->xdp_queues[i],
+                            settings->is_xdp_generic, settings->xdp_busy_poll_us, error);
+        if (code == 0)
+            code = xdp_program_set(&bypass->program, settings->xdp_queues[i], bypass->sockets[i].fd,
+                                   error);
+    }
+    if (code != 0) {
+        close(bypass->program.link); /* and so it is detached */
+        return code;
+    }
+    bypass->queue_count = settings->xdp_queue_count;
+    children->bypass = bypass;
+    serve_log(settings, "xdp interface=%s queues=%u mode=%s copy=%s", settings->xdp_interface,
+              bypass->queue_count, bypass->program.mode == XDP_MODE_NATIVE ? "native" : "generic",
+              bypass->sockets[0].is_zero_copy ? "no" : "yes");
+    return 0;
+}
+
+/* Where it may be done without, sockets do it. */
+static int try_bypass(struct parent *parent, struct error *error) {
+    if (parent->settings->xdp_interface == NULL)
+        return 0;
+    int code = open_bypass(parent, error);
+    if (code == 0 || !parent->settings->is_xdp_optional)
+        return code;
+    serve_log(parent->settings, "xdp_unavailable reason=\"%s\"", error->text);
     return 0;
 }
 
@@ -268,6 +309,8 @@ static int start(struct parent *parent, sigset_t *signals, struct error *error) 
     raise_descriptor_limit(settings);
     raise_lock_limit(settings);
     code = open_sockets(parent, error);
+    if (code == 0)
+        code = try_bypass(parent, error);
     if (code != 0)
         return code;
     block_signals(signals);

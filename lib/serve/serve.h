@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #define SERVE_PROCESSES_MAX 64
+#define SERVE_QUEUES_MAX 32
 
 struct serve_settings {
     const char *db_path;
@@ -29,6 +30,12 @@ struct serve_settings {
     const char *host;            /* empty: every address */
     const char *port;
     int is_udp;
+    const char *xdp_interface; /* NULL: no kernel bypass */
+    unsigned xdp_queue_count;  /* served by as many workers, the first ones */
+    unsigned xdp_queues[SERVE_QUEUES_MAX];
+    int is_xdp_optional; /* go on with sockets where it cannot be had */
+    int is_xdp_generic;  /* behind the driver, even where it could be in it */
+    unsigned xdp_busy_poll_us;
     int is_legacy;
     int is_quick; /* the operator has verified the database: only look at signature and structure */
     int populates; /* read the database into memory before it is asked */

@@ -31,6 +31,7 @@
 #define EVENT_ORDERS (EVENT_OTHER + 2)
 #define EVENT_REPLIES (EVENT_OTHER + 3)
 #define EVENT_DATAGRAMS (EVENT_OTHER + 4)
+#define EVENT_XDP (EVENT_OTHER + 5)
 
 struct worker {
     const struct serve_settings *settings;
@@ -55,6 +56,7 @@ struct worker {
     uint64_t reported;
     int64_t busy_since_us; /* since then it has left the core for ... */
     int64_t idle_us;       /* ... so long */
+    int is_xdp_due;        /* there is more in the rings than could be done in a turn */
     int64_t next_report_ms;
     struct epoll_event events[EVENTS_MAX];
 };
@@ -418,6 +420,8 @@ static int64_t first_deadline(const struct list *list, int64_t otherwise) {
 }
 
 static int wait_ms(const struct worker *worker, int64_t now_ms) {
+    if (worker->is_xdp_due)
+        return 0;
     int64_t next = first_deadline(&worker->young, worker->next_report_ms);
     next = first_deadline(&worker->live, next);
     return next <= now_ms ? 0 : (int)(next - now_ms);
@@ -498,9 +502,17 @@ static int open_worker(struct worker *worker, struct error *error) {
         watch_fd(worker, place->listener, EPOLLIN | EPOLLEXCLUSIVE, EVENT_LISTENER) ||
         watch_fd(worker, place->orders, EPOLLIN, EVENT_ORDERS) ||
         watch_fd(worker, place->replies, EPOLLIN, EVENT_REPLIES) ||
-        (place->datagrams >= 0 && watch_fd(worker, place->datagrams, EPOLLIN, EVENT_DATAGRAMS)))
+        (place->datagrams >= 0 && watch_fd(worker, place->datagrams, EPOLLIN, EVENT_DATAGRAMS)) ||
+        (place->xdp != NULL && watch_fd(worker, place->xdp->fd, EPOLLIN, EVENT_XDP)))
         return error_set_errno(error, "a worker");
     return prepare_database(worker, worker->db, error);
+}
+
+static void serve_xdp(struct worker *worker) {
+    struct xdp_socket *xdp = worker->place->xdp;
+    worker->is_xdp_due = 1;
+    for (int i = 0; i < DATAGRAM_ROUNDS && worker->is_xdp_due; i++)
+        worker->is_xdp_due = kernel_bypass_serve(xdp, &worker->datagrams, worker->place->port);
 }
 
 /* Look-ups first: replies of key-holders and new connections wait until those are done. */
@@ -552,10 +564,16 @@ static void take_events(struct worker *worker) {
     worker->idle_us += woken_us - before_us;
     uint64_t asks = count_read(worker->counts, COUNT_ASKS);
     worker->answerer.now_s = time(NULL);
+    if (worker->is_xdp_due)
+        serve_xdp(worker);
     for (int i = 0; i < n; i++) {
         if (events[i].data.u64 < EVENT_OTHER || events[i].data.u64 == EVENT_DATAGRAMS)
             take_event(worker, &events[i]);
+        else if (events[i].data.u64 == EVENT_XDP)
+            worker->is_xdp_due = 1;
     }
+    if (worker->is_xdp_due)
+        serve_xdp(worker);
     note_latency(worker, asks, woken_us);
     asks = count_read(worker->counts, COUNT_ASKS);
     for (int i = 0; i < n; i++) {

@@ -3,15 +3,18 @@
 #define DLV_SERVE_WORKER_H
 
 #include "serve/board.h"
+#include "serve/kernel_bypass.h"
 #include "serve/serve.h"
 
 struct worker_place {
     unsigned index;
-    int listener;  /* TCP, of all workers */
-    int datagrams; /* UDP, its own; -1: none */
-    int orders;    /* from the parent */
-    int requests;  /* to the key-holders */
-    int replies;   /* from them */
+    int listener;           /* TCP, of all workers */
+    int datagrams;          /* UDP, its own; -1: none */
+    struct xdp_socket *xdp; /* NULL: none */
+    uint16_t port;          /* that both listen on */
+    int orders;             /* from the parent */
+    int requests;           /* to the key-holders */
+    int replies;            /* from them */
     const struct board *board;
     struct tally *tally;
 };

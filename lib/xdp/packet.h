@@ -1,0 +1,32 @@
+/* Ethernet frames with a UDP datagram in them, as a driver hands them over: nobody has looked at
+ * them before. Ethernet II, 802.1Q, IPv4 (RFC 791) without options, IPv6 (RFC 8200) without
+ * extension headers, UDP (RFC 768). */
+#ifndef DLV_XDP_PACKET_H
+#define DLV_XDP_PACKET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PACKET_HEADERS_MAX (14 + 4 + 40 + 8)
+
+struct packet {
+    int is_v6;
+    size_t ip; /* offsets into the frame */
+    size_t udp;
+    size_t payload;
+    size_t payload_len; /* without what Ethernet pads */
+    uint16_t port;      /* it was sent to */
+};
+
+/* Finds the datagram in a frame. Total. 1, or 0 where it is none: lengths that do not agree, a
+ * fragment, options, a checksum that is wrong, sent to many.
+ *
+ * Frames that never left the machine may carry half a checksum, which a network card would have
+ * completed (Linux' CHECKSUM_PARTIAL, as over veth): that, too, is taken. */
+int packet_parse(struct packet *packet, const uint8_t *frame, size_t len);
+
+/* Turns the frame into the reply to itself, `payload_len` bytes of which stand where the datagram's
+ * stood: addresses and ports are exchanged, checksums made. Returns the reply's length. */
+size_t packet_reply(uint8_t *frame, const struct packet *packet, size_t payload_len);
+
+#endif
