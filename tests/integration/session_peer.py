@@ -176,8 +176,8 @@ def read_frame(sock):
 
 
 class TcpClient:
-    def __init__(self, port, server, kiosk=None, timeout=20):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(self, port, server, kiosk=None, timeout=20, host="127.0.0.1"):
+        self.sock = socket.create_connection((host, port), timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.server, self.kiosk, self.session = server, kiosk, None
 
@@ -205,10 +205,10 @@ class TcpClient:
 
 
 class UdpClient(TcpClient):
-    def __init__(self, port, server, kiosk=None, timeout=5):
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    def __init__(self, port, server, kiosk=None, timeout=5, host="127.0.0.1"):
+        self.sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.settimeout(timeout)
-        self.sock.connect(("127.0.0.1", port))
+        self.sock.connect((host, port))
         self.server, self.kiosk, self.session = server, kiosk, None
 
     def exchange(self, frame):
