@@ -20,7 +20,7 @@ PREFIX ?= /usr/local
 VERSION := 0.1.0
 PYTHON := /usr/bin/python3
 
-.PHONY: all demo check bench install clean distclean reproducible format man fuzz unit
+.PHONY: all demo check bench bench-national install clean distclean reproducible format man fuzz unit
 all: $(BUILD)/dlv
 
 ifeq ($(filter clean distclean format,$(MAKECMDGOALS)),)
@@ -123,6 +123,9 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libdlv.a $(BUILD)/libbearssl
 bench: all $(DEPS)/bench.stamp build/make_registry $(BUILD)/bench/crypto $(BUILD)/bench/hashing $(BUILD)/bench/echo
 	@+$(HOST) build/host/bench/lookup
 	@tests/bench/run
+bench-national: all $(DEPS)/bench.stamp build/make_registry $(BUILD)/bench/hashing
+	@+$(HOST) build/host/bench/lookup
+	@tests/bench/national
 
 # --- what leaves the house -----------------------------------------------------------------------
 APPLETS = $(shell $(BUILD)/dlv --list)
