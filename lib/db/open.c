@@ -107,6 +107,9 @@ int db_read_header(struct db_header *header, const char *path, struct error *err
 #endif
 
 int db_populate(const struct db *db, const char *name, struct error *error) {
+    /* Read and mapped in huge pages where the file system can (ext4, xfs: fewer misses of the
+     * translation buffer); elsewhere this is refused, and nothing lost. */
+    madvise(db->map, db->map_len, MADV_HUGEPAGE);
     if (madvise(db->map, db->map_len, MADV_POPULATE_READ) == 0)
         return 0;
     if (errno != EINVAL)
