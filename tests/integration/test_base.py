@@ -3,7 +3,9 @@
 import csv
 import io
 import random
+import os
 import subprocess
+import time
 
 import pytest
 from conftest import HEADER, build, one_line
@@ -203,6 +205,28 @@ def test_two_dbgens_on_one_output(release, keys, tmp_path):
     assert "another dbgen is at work on it" in one_line(build(release, keys, db, ROWS, status=2))
     assert "sequence 2," in first.communicate()[0]
     assert "sequence 3," in build(release, keys, db, ROWS).out
+
+
+def test_two_first_builds_of_one_output(release, keys, tmp_path):
+    """Nothing is there to be locked: who comes second finds a file that was not there when it began."""
+    db = tmp_path / "l.db"
+    processes = [subprocess.Popen([release.path, "dbgen", "--sign", keys.authority, "-o", db, "-"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                 for _ in range(2)]
+    for process in processes:  # both have begun, and read
+        process.stdin.write(ROWS)
+        process.stdin.flush()
+    deadline = time.monotonic() + 20
+    for process in processes:
+        while int(open(f"/proc/{process.pid}/io").read().split()[1]) < len(ROWS):  # rchar
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+    out, err = processes[0].communicate()
+    assert processes[0].returncode == 0 and "sequence 1," in out, err
+    first = db.read_bytes()
+    out, err = processes[1].communicate()
+    assert processes[1].returncode == 2 and err.count("\n") == 1 and str(db) in err, (out, err)
+    assert db.read_bytes() == first and os.listdir(tmp_path) == ["l.db"]
 
 
 def test_input_that_changes_while_it_is_read(release, keys, tmp_path):

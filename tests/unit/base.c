@@ -5,9 +5,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/list.h"
+#include "base/parallel.h"
 #include "base/text.h"
 #include "base/utf8.h"
 
+#include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -213,6 +216,53 @@ static void test_list(void) {
     CHECK(list_is_empty(&list));
 }
 
+/* --- threads ---------------------------------------------------------------------------------- */
+
+struct sums {
+    _Atomic uint64_t total;
+    _Atomic unsigned pieces;
+    uint64_t fails_at; /* 0: never */
+};
+
+static int sum_piece(void *context, uint64_t first, uint64_t end) {
+    struct sums *sums = context;
+    sums->pieces++;
+    for (uint64_t i = first; i < end; i++) {
+        if (sums->fails_at != 0 && i >= sums->fails_at) {
+            errno = (int)(i / 10);
+            return ERR_FORMAT;
+        }
+        sums->total += i;
+    }
+    return 0;
+}
+
+static void test_parallel(void) {
+    CHECK(parallel_processors() >= 1 && parallel_processors() <= PARALLEL_THREADS_MAX);
+    for (unsigned threads = 1; threads <= 5; threads++) {
+        struct sums sums = {0};
+        CHECK(parallel_run(threads, 1000, 7, sum_piece, &sums) == 0);
+        CHECK(sums.total == 499500 && sums.pieces == 143);
+        sums = (struct sums){.fails_at = 230};
+        CHECK(parallel_run(threads, 1000, 10, sum_piece, &sums) == ERR_FORMAT);
+        CHECK(errno == 23 && sums.total >= 229 * 230 / 2);
+        sums = (struct sums){0};
+        CHECK(parallel_run(threads, 0, 10, sum_piece, &sums) == 0 && sums.pieces == 0);
+    }
+    /* A set of threads takes one range after the other; what is not waited for is not lost. */
+    static struct parallel parallel;
+    struct sums sums = {0};
+    parallel_open(&parallel, 3);
+    CHECK(parallel_wait(&parallel) == 0);
+    for (int round = 0; round < 50; round++) {
+        parallel_start(&parallel, 100, 9, sum_piece, &sums);
+        CHECK(parallel_wait(&parallel) == 0);
+    }
+    parallel_start(&parallel, 100, 9, sum_piece, &sums);
+    parallel_close(&parallel);
+    CHECK(sums.total >= 50 * 4950 && sums.total <= 51 * 4950);
+}
+
 int main(void) {
     test_bytes();
     test_utf8();
@@ -220,5 +270,6 @@ int main(void) {
     test_text();
     test_files();
     test_list();
+    test_parallel();
     return unit_end("base");
 }
