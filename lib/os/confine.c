@@ -1,7 +1,12 @@
 #include "os/confine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -9,47 +14,27 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The kernel's user interface, as of linux/landlock.h, linux/seccomp.h, linux/filter.h and
- * linux/audit.h: musl comes without kernel headers. */
-struct landlock_ruleset_attr {
+/* The newest form; the headers that we are built with may have an older one. */
+struct landlock_ruleset_attr_7 {
     uint64_t handled_access_fs;
     uint64_t handled_access_net;
     uint64_t scoped;
 };
-#define LANDLOCK_CREATE_RULESET_VERSION 1u
-#define SECCOMP_SET_MODE_FILTER 1u
-#define SECCOMP_RET_KILL_PROCESS 0x80000000u
-#define SECCOMP_RET_ALLOW 0x7FFF0000u
-struct seccomp_data {
-    int nr;
-    uint32_t arch;
-    uint64_t instruction_pointer;
-    uint64_t args[6];
-};
-struct sock_filter {
-    uint16_t code;
-    uint8_t jt, jf;
-    uint32_t k;
-};
-struct sock_fprog {
-    unsigned short len;
-    struct sock_filter *filter;
-};
-#define BPF_LOAD 0x20          /* BPF_LD | BPF_W | BPF_ABS */
-#define BPF_JUMP_IF_EQUAL 0x15 /* BPF_JMP | BPF_JEQ | BPF_K */
-#define BPF_JUMP_IF_SET 0x45   /* BPF_JMP | BPF_JSET | BPF_K */
-#define BPF_RETURN 0x06        /* BPF_RET | BPF_K */
+#define BPF_LOAD (BPF_LD | BPF_W | BPF_ABS)
+#define BPF_JUMP_IF_EQUAL (BPF_JMP | BPF_JEQ | BPF_K)
+#define BPF_JUMP_IF_SET (BPF_JMP | BPF_JSET | BPF_K)
+#define BPF_RETURN (BPF_RET | BPF_K)
 
 #if defined(__x86_64__)
-#define ARCHITECTURE 0xC000003Eu
+#define ARCHITECTURE AUDIT_ARCH_X86_64
 #elif defined(__aarch64__)
-#define ARCHITECTURE 0xC00000B7u
+#define ARCHITECTURE AUDIT_ARCH_AARCH64
 #elif defined(__riscv) && __riscv_xlen == 64
-#define ARCHITECTURE 0xC00000F3u
+#define ARCHITECTURE AUDIT_ARCH_RISCV64
 #elif defined(__s390x__)
-#define ARCHITECTURE 0x80000016u
+#define ARCHITECTURE AUDIT_ARCH_S390X
 #elif defined(__powerpc64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define ARCHITECTURE 0xC0000015u
+#define ARCHITECTURE AUDIT_ARCH_PPC64LE
 #endif
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -70,27 +55,63 @@ int confine_user(uid_t uid, gid_t gid, struct error *error) {
     return 0;
 }
 
-int confine_files(struct error *error) {
-    static const unsigned fs_bits[] = {0, 13, 14, 15, 15, 16, 16, 16}; /* by version */
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        return error_set_errno(error, "no_new_privs");
+/* Rights that the kernel's Landlock knows: bits of file access by its version, from 1 on. */
+static const unsigned fs_bits[] = {0, 13, 14, 15, 15, 16, 16, 16};
+#define LANDLOCK_VERSION_MAX 7
+#define LANDLOCK_READING ((uint64_t)1 << 2 | (uint64_t)1 << 3) /* of files, of folders */
+
+/* 0: it has none. */
+static unsigned landlock_version(void) {
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    if (version <= 0)
-        return 0;
-    if (version > 7)
-        version = 7;
-    struct landlock_ruleset_attr rules = {
-        .handled_access_fs = ((uint64_t)1 << fs_bits[version]) - 1,
-        .handled_access_net = version >= 4 ? 3 : 0, /* bind, connect */
-        .scoped = version >= 6 ? 3 : 0};            /* abstract sockets, signals */
+    return version <= 0                     ? 0
+           : version > LANDLOCK_VERSION_MAX ? LANDLOCK_VERSION_MAX
+                                            : (unsigned)version;
+}
+
+/* A ruleset under which nothing of `fs` may be done, and, where `is_alone`, nobody be talked to.
+ * Its descriptor, or ERR_SYSTEM. */
+static int make_ruleset(unsigned version, uint64_t fs, int is_alone) {
+    const struct landlock_ruleset_attr_7 rules = {
+        .handled_access_fs = fs,
+        .handled_access_net = is_alone && version >= 4 ? 3 : 0, /* bind, connect */
+        .scoped = is_alone && version >= 6 ? 3 : 0};            /* abstract sockets, signals */
     size_t len = version >= 6   ? sizeof rules
-                 : version >= 4 ? offsetof(struct landlock_ruleset_attr, scoped)
-                                : offsetof(struct landlock_ruleset_attr, handled_access_net);
-    int ruleset = (int)syscall(SYS_landlock_create_ruleset, &rules, len, 0);
-    if (ruleset < 0 || syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
+                 : version >= 4 ? offsetof(struct landlock_ruleset_attr_7, scoped)
+                                : offsetof(struct landlock_ruleset_attr_7, handled_access_net);
+    return (int)syscall(SYS_landlock_create_ruleset, &rules, len, 0);
+}
+
+/* From now on it holds. */
+static int restrict_self(int ruleset, struct error *error) {
+    if (ruleset < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
         return error_set_errno(error, "Landlock");
     close(ruleset);
     return 0;
+}
+
+int confine_files(struct error *error) {
+    unsigned version = landlock_version();
+    if (version == 0)
+        return 0;
+    return restrict_self(make_ruleset(version, ((uint64_t)1 << fs_bits[version]) - 1, 1), error);
+}
+
+int confine_writing(const char *folder, struct error *error) {
+    unsigned version = landlock_version();
+    if (version == 0)
+        return 0;
+    uint64_t writing = (((uint64_t)1 << fs_bits[version]) - 1) & ~LANDLOCK_READING;
+    int ruleset = make_ruleset(version, writing, 0);
+    if (ruleset >= 0 && folder != NULL) {
+        struct landlock_path_beneath_attr rule = {.allowed_access = writing,
+                                                  .parent_fd = open(folder, O_PATH | O_CLOEXEC)};
+        if (rule.parent_fd < 0 ||
+            syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
+            return error_set_errno(error, "Landlock: %s", folder);
+        close(rule.parent_fd);
+    }
+    return restrict_self(ruleset, error);
 }
 
 #if defined(ARCHITECTURE) && !defined(IS_SANITIZED)

@@ -1,6 +1,8 @@
 /* The parent: it opens, starts the others, and afterwards waits for signals. */
 #include "base/bytes.h"
+#include "base/file.h"
 #include "net/socket.h"
+#include "os/confine.h"
 #include "os/service.h"
 #include "serve/children.h"
 #include "serve/log.h"
@@ -301,6 +303,7 @@ static void block_signals(sigset_t *signals) {
 
 static int start(struct parent *parent, sigset_t *signals, struct error *error) {
     struct serve_settings *settings = parent->settings;
+    char folder[PATH_MAX];
     int code = open_board(parent, error);
     if (code == 0)
         code = release_open(&parent->release, error);
@@ -314,6 +317,11 @@ static int start(struct parent *parent, sigset_t *signals, struct error *error) 
     if (code != 0)
         return code;
     block_signals(signals);
+    if (settings->stats_path != NULL)
+        file_folder(folder, settings->stats_path);
+    code = confine_writing(settings->stats_path != NULL ? folder : NULL, error);
+    if (code != 0)
+        return code;
     parent->children.board = parent->board;
     parent->children.tally = parent->tally;
     return children_start(&parent->children, error);

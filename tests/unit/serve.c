@@ -387,6 +387,34 @@ static void test_files(void) {
         CHECK(WEXITSTATUS(status) == 0);
 }
 
+static int makes(const char *path) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    return fd >= 0 ? 1 : errno == EACCES ? 0 : -1;
+}
+
+/* Read anywhere, write in one folder, run nothing. */
+static void test_writing(const char *folder) {
+    char inside[256];
+    struct error error;
+    int status;
+    snprintf(inside, sizeof inside, "%s/inside", folder);
+    pid_t pid = fork();
+    if (pid == 0) {
+        int code = confine_writing(folder, &error);
+        int is_good = code == 0 && open("/etc/passwd", O_RDONLY) >= 0 && makes(inside) == 1 &&
+                      makes("/tmp/dlv-unit-outside") == 0;
+        execl("/bin/true", "true", (char *)NULL);
+        is_good &= errno == EACCES;
+        is_good &= confine_writing(NULL, &error) == 0 && makes(inside) == 0;
+        _exit(is_good ? 0 : 1);
+    }
+    waitpid(pid, &status, 0);
+    if (access("/tmp/dlv-unit-outside", F_OK) == 0)
+        unlink("/tmp/dlv-unit-outside"); /* no Landlock: test_files has said so */
+    else
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(void) {
     char folder[] = "/tmp/dlv-unit-XXXXXX", command[64];
     CHECK(mkdtemp(folder) != NULL && random_open(&randomness, NULL) == 0);
@@ -399,6 +427,7 @@ int main(void) {
     test_histogram();
     test_calls();
     test_files();
+    test_writing(folder);
     snprintf(command, sizeof command, "rm -r %s", folder);
     CHECK(system(command) == 0);
     return unit_end("serve");
