@@ -36,12 +36,14 @@ def ip(*args):
 class Wire:
     """Two namespaces and a veth between them: 10.9.0.1 and fd09::1 serve, .2 and ::2 ask."""
 
-    def __init__(self):
+    def __init__(self, queues=1):
         self.server, self.client = f"dlv-s-{os.getpid()}", f"dlv-c-{os.getpid()}"
         for name in (self.server, self.client):
             ip("netns", "add", name)
             ip("-n", name, "link", "set", "lo", "up")
-        ip("link", "add", "v0", "netns", self.server, "type", "veth", "peer", "name", "v0", "netns", self.client)
+        many = ["numtxqueues", str(queues), "numrxqueues", str(queues)]
+        ip("link", "add", "v0", "netns", self.server, *many, "type", "veth", "peer", "name", "v0", "netns", self.client,
+           *many)
         for name, number in ((self.server, 1), (self.client, 2)):
             ip("-n", name, "addr", "add", f"10.9.0.{number}/24", "dev", "v0")
             ip("-n", name, "addr", "add", f"fd09::{number}/64", "dev", "v0", "nodad")
@@ -71,12 +73,12 @@ class Wire:
 
 
 @pytest.fixture
-def wire():
+def wire(request):
     if os.geteuid() != 0 or shutil.which("ip") is None:
         pytest.skip("network namespaces need root and iproute2")
     wire = None
     try:
-        wire = Wire()
+        wire = Wire(getattr(request, "param", 1))
     except RuntimeError as reason:
         pytest.skip(f"no network namespaces here: {reason}")
     yield wire
@@ -89,12 +91,12 @@ def server_pub(keys):
 
 
 class XdpServer:
-    def __init__(self, dlv, wire, db, keys, *args):
+    def __init__(self, dlv, wire, db, keys, *args, queues=""):
         self.log_file = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             ["ip", "netns", "exec", wire.server, dlv.path, "server", "--db", str(db), "--authority",
              str(keys.authority_pub), "--key", str(keys.server), "--anonymous", *FAST, "--listen", f":{PORT}", "--xdp",
-             "v0", *map(str, args)], stderr=self.log_file)
+             f"v0{queues}", *map(str, args)], stderr=self.log_file)
         deadline = time.monotonic() + 20
         while "event=ready" not in self.log():
             assert self.process.poll() is None and time.monotonic() < deadline, self.log()
@@ -127,9 +129,9 @@ class XdpServer:
 def serve_xdp(wire, keys, small_db):
     started = []
 
-    def start(dlv, *args, db=None):
+    def start(dlv, *args, db=None, queues=""):
         try:
-            server = XdpServer(dlv, wire, db or small_db, keys, *args)
+            server = XdpServer(dlv, wire, db or small_db, keys, *args, queues=queues)
         except AssertionError as reason:
             if "needs CAP_" in str(reason) or "does not take" in str(reason):
                 pytest.skip(f"no AF_XDP here: {reason}")
@@ -310,6 +312,18 @@ def test_rings_go_round(release, wire, serve_xdp, server_pub, keys, mode):
     assert figures["answered"] > 4096 and figures["wrong"] == 0
     figures = bench(wire, release, keys, "-t", 1, "-r", 200)
     assert figures["answered"] >= 190 and figures["lost"] == 0, figures
+
+
+@pytest.mark.parametrize("wire", [2], indirect=True)
+def test_two_queues(release, wire, serve_xdp, keys):
+    """A worker each; a third has the sockets alone."""
+    server = serve_xdp(release, "--xdp-busy-poll", "20", "--workers", "3", queues=":0,1")
+    assert "queues=2" in server.log()
+    figures = bench(wire, release, keys, "-t", 2, "-c", 16, "-w", 8)
+    assert figures["answered"] > 10000 and figures["lost"] == figures["wrong"] == figures["refused"] == 0, figures
+    server.stop()
+    answered = sorted(int(n) for n in re.findall(r"event=counters [^\n]*answered=(\d+)", server.log()))
+    assert len(answered) >= 2 and answered[-2] > 1000, answered
 
 
 def test_reload_and_failures_under_load(release, wire, serve_xdp, server_pub, keys, tmp_path):
