@@ -83,30 +83,6 @@ int kat_run_aead(struct run *run) {
 
 /* --- a whole session -------------------------------------------------------------------------- */
 
-/* Gives out given bytes as if they were random. */
-struct given {
-    const br_prng_class *vtable;
-    const uint8_t *next;
-};
-
-static void given_init(const br_prng_class **context, const void *params, const void *seed,
-                       size_t len) {
-    (void)context, (void)params, (void)seed, (void)len;
-}
-
-static void given_generate(const br_prng_class **context, void *out, size_t len) {
-    struct given *given = (struct given *)(void *)context;
-    memcpy(out, given->next, len);
-    given->next += len;
-}
-
-static void given_update(const br_prng_class **context, const void *seed, size_t len) {
-    (void)context, (void)seed, (void)len;
-}
-
-static const br_prng_class given_class = {sizeof(struct given), given_init, given_generate,
-                                          given_update};
-
 struct transcript {
     struct rsa_private server;
     struct rsa_private kiosk;
@@ -132,7 +108,7 @@ static int compare(const struct run *run, enum field_name field, const uint8_t *
 
 static int run_open(struct run *run, struct transcript *transcript) {
     uint8_t random[SESSION_SECRET_LEN + X25519_LEN + SHA256_LEN];
-    struct given source = {&given_class, random};
+    struct kat_given source = {&kat_given_class, random};
     char path[PATH_MAX];
     struct error reason;
     int code = kat_get_rsa_private(run, &transcript->server);
@@ -168,7 +144,7 @@ static const struct rsa_public *find_kiosk(const void *context, const uint8_t id
 static int run_accept(struct run *run, struct transcript *transcript, unsigned long long *now) {
     uint8_t secret[AEAD_KEY_LEN],
         random[SESSION_SECRET_LEN + AEAD_NONCE_LEN] = {0}, accept[ACCEPT_LEN], kiosk[KIOSK_ID_LEN];
-    struct given source = {&given_class, random};
+    struct kat_given source = {&kat_given_class, random};
     struct session_host host = {.key = &transcript->server,
                                 .is_anonymous_allowed = !kat_has(run, F_KIOSK_KEY),
                                 .find_kiosk = kat_has(run, F_KIOSK_KEY) ? find_kiosk : NULL,
