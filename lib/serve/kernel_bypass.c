@@ -58,9 +58,13 @@ static void note_route(struct datagram_route *route, const struct packet *packet
 static int answer(struct xdp_frame *frame, struct datagram_server *datagrams, uint16_t port) {
     struct datagram_route route;
     struct packet packet;
+    struct frame header;
     if (!packet_parse(&packet, frame->bytes, frame->len) || packet.port != port)
         return 0;
-    note_route(&route, &packet, frame->bytes, datagrams->is_v6);
+    /* Questions are answered at once, and need no way back. */
+    if (frame_read_header(&header, frame->bytes + packet.payload, packet.payload_len) != FRAME_OK ||
+        header.type != FRAME_ASK)
+        note_route(&route, &packet, frame->bytes, datagrams->is_v6);
     size_t len = datagram_answer(datagrams, &route, frame->bytes + packet.payload,
                                  packet.payload_len, datagrams->out[0]);
     if (len == 0)

@@ -1,9 +1,9 @@
 /* The server: a parent that opens, supervises and reloads; key-holders, which have the private key
  * and do nothing but decrypt; workers, which talk to clients and look up, and never see the key.
  *
- * Processes, so that each can later be confined to what it needs: a worker that is taken over holds
- * no key, a key-holder hears nobody but workers. A flood of openings fills the key-holders' queue
- * and leaves the workers free. */
+ * Processes, so that each is confined to what it needs: a worker that is taken over holds no key, a
+ * key-holder hears nobody but workers. A flood of openings fills the key-holders' queue and leaves
+ * the workers free. Who fails is replaced; what it was at is asked again. */
 #ifndef DLV_SERVE_SERVE_H
 #define DLV_SERVE_SERVE_H
 

@@ -1,5 +1,7 @@
 #include "xdp/packet.h"
 
+#include "base/bytes.h"
+
 #include <string.h>
 
 enum { ETHERTYPE_IPV4 = 0x0800, ETHERTYPE_IPV6 = 0x86DD, ETHERTYPE_VLAN = 0x8100 };
@@ -17,27 +19,33 @@ static void store_be16(uint8_t *p, size_t v) {
 
 /* --- the internet checksum (RFC 1071) --------------------------------------------------------- */
 
-static uint32_t add(uint32_t sum, const uint8_t *bytes, size_t len) {
+/* Eight bytes a step: sums of 16 bits may be made of wider ones and folded at the end. */
+static uint64_t add(uint64_t sum, const uint8_t *bytes, size_t len) {
+    for (; len >= 8; bytes += 8, len -= 8) {
+        uint64_t word = load_be64(bytes);
+        sum += (word >> 32) + (word & 0xFFFFFFFF);
+    }
     for (; len > 1; bytes += 2, len -= 2)
         sum += load_be16(bytes);
-    return len > 0 ? sum + ((uint32_t)bytes[0] << 8) : sum;
+    return len > 0 ? sum + ((uint64_t)bytes[0] << 8) : sum;
 }
 
-static uint16_t fold(uint32_t sum) {
-    sum = (sum >> 16) + (sum & 0xFFFF);
-    return (uint16_t)((sum >> 16) + sum);
+static uint16_t fold(uint64_t sum) {
+    while (sum >> 16 != 0)
+        sum = (sum >> 16) + (sum & 0xFFFF);
+    return (uint16_t)sum;
 }
 
 /* Of the addresses, the protocol and the length, which UDP's checksum covers as well. */
-static uint32_t pseudo_header(const uint8_t *frame, const struct packet *packet, size_t udp_len) {
+static uint64_t pseudo_header(const uint8_t *frame, const struct packet *packet, size_t udp_len) {
     const uint8_t *ip = frame + packet->ip;
-    uint32_t sum = packet->is_v6 ? add(0, ip + 8, 32) : add(0, ip + 12, 8);
-    return sum + PROTOCOL_UDP + (uint32_t)udp_len;
+    uint64_t sum = packet->is_v6 ? add(0, ip + 8, 32) : add(0, ip + 12, 8);
+    return sum + PROTOCOL_UDP + udp_len;
 }
 
 static int is_udp_checksum_good(const uint8_t *frame, const struct packet *packet, size_t udp_len) {
     const uint8_t *udp = frame + packet->udp;
-    uint32_t sum = pseudo_header(frame, packet, udp_len);
+    uint64_t sum = pseudo_header(frame, packet, udp_len);
     uint16_t found = load_be16(udp + 6);
     if (found == 0)
         return !packet->is_v6; /* IPv4 may leave it out */

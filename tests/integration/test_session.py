@@ -605,6 +605,14 @@ def test_children_are_confined(release, serve, small_db):
         assert re.search(r"Max core file size\s+0\s+0", limits)
 
 
+def test_a_forbidden_call_is_named_in_the_log(release, serve, small_db):
+    """seccomp ends a process by SIGSYS; that it does is tested in tests/unit/serve.c."""
+    server = everybody(serve, release, small_db)
+    os.kill(server.children()[-1], signal.SIGSYS)
+    server.wait_for(rb"event=child_failed role=worker [^\n]*signal=31 reason=\"a system call that its role has no use for")
+    server.wait_for(rb"event=child_restarted role=worker")
+
+
 def test_usage(dlv, keys, small_db):
     base = ["server", "--listen", "127.0.0.1:0", "--db", small_db, "--authority", keys.authority_pub, "--key", keys.server]
     for args, complaint in (([], "--kiosks"), (["--legacy"], "--anonymous"),
