@@ -1,0 +1,54 @@
+/* All TCP connections of a worker: accepting, watching, making room, ending those whose time is
+ * over. What is said on one is connection's business. */
+#ifndef DLV_SERVE_CONNECTIONS_H
+#define DLV_SERVE_CONNECTIONS_H
+
+#include "serve/admission.h"
+#include "serve/connection.h"
+#include "serve/serve.h"
+
+struct connections {
+    const struct serve_settings *settings;
+    int listener;
+    int epoll; /* events of connections have data below CONNECTIONS_OTHER */
+    struct requests *requests;
+    const struct admission *admission;
+    struct counts *counts;
+    struct connection_host host;
+    struct connection **slots; /* NULL: this slot was never used */
+    uint32_t slots_used;
+    uint32_t *free_slots;
+    uint32_t free_count;
+    struct list young; /* connections without a session, by deadline */
+    struct list live;  /* those with one, by deadline: the longest idle first */
+    int is_over;       /* settings->is_once, and that one has ended */
+};
+
+#define CONNECTIONS_OTHER ((uint64_t)1 << 63)
+
+/* Zeroed but for all above `slots`. 0 or ERR_MEMORY. */
+int connections_open(struct connections *all);
+void connections_free(struct connections *all);
+
+/* Accepts those that wait, some at a time. */
+void connections_accept(struct connections *all);
+
+/* What epoll tells of one; it may be gone. */
+void connections_take_event(struct connections *all, uint64_t data, uint32_t events);
+
+/* A key-holder's reply has come; `text` as of connection_take_reply. */
+void connections_take_reply(struct connections *all, struct connection *connection,
+                            const struct channel_reply *reply, const char *text);
+
+void connections_close(struct connections *all, struct connection *connection, const char *reason);
+
+/* Closes those whose time is over, or, of those with a session, all that ask nothing just now. */
+void connections_close_overdue(struct connections *all, int64_t now_ms);
+void connections_close_idle(struct connections *all);
+
+/* When the next one's time is over, if that is before `otherwise`. */
+int64_t connections_deadline(const struct connections *all, int64_t otherwise);
+
+uint32_t connections_count(const struct connections *all);
+
+#endif
