@@ -103,10 +103,14 @@ extern const br_prng_class kat_given_class;
 int kat_wrong(const struct run *run, const char *what);
 int kat_malformed(const struct run *run, const char *what);
 
-/* Counts a case as passed. 0. */
+/* Counts a case as passed, or as none of ours. 0. */
 int kat_pass(struct run *run);
+int kat_skip(struct run *run);
 
 int kat_has(const struct run *run, enum field_name field);
+
+/* Whether the value is this text. */
+int kat_is(const struct run *run, enum field_name field, const char *text);
 
 /* The value's bytes, their number at *len. 0 or ERR_FORMAT. */
 int kat_get_hex(const struct run *run, enum field_name field, uint8_t *bytes, size_t max,
@@ -114,6 +118,11 @@ int kat_get_hex(const struct run *run, enum field_name field, uint8_t *bytes, si
 
 /* Exactly `len` bytes. */
 int kat_get_bytes(const struct run *run, enum field_name field, uint8_t *bytes, size_t len);
+
+int kat_get_digest(const struct run *run, enum field_name field, uint8_t digest[SHA256_LEN]);
+
+/* P or F at the start of Result (NIST adds the reason). */
+int kat_get_result(const struct run *run, int *is_pass);
 
 int kat_get_number(const struct run *run, enum field_name field, unsigned long long *number);
 
@@ -126,7 +135,16 @@ void kat_path_beside(const struct run *run, enum field_name field, char path[PAT
 /* Opens and fully verifies [Database] into run->db, unless it is open. */
 int kat_open_database(struct run *run);
 
-/* What is only in kat/session.c: each runs one case. */
+void kat_close_database(struct run *run);
+
+/* One function a kind of case: kat/hash.c, kat/rsa.c, kat/record.c, kat/session.c. */
+int kat_run_sha256(struct run *run);
+int kat_run_sha256_monte(struct run *run);
+int kat_run_hmac(struct run *run);
+int kat_run_signature(struct run *run);
+int kat_run_oaep(struct run *run);
+int kat_run_record(struct run *run);
+int kat_run_verdict(struct run *run);
 int kat_run_x25519(struct run *run);
 int kat_run_hkdf(struct run *run);
 int kat_run_aead(struct run *run);
