@@ -26,17 +26,22 @@ int client_init(struct client *client, const struct client_settings *settings,
     return random_open(&client->random, error);
 }
 
+/* The session stays: any connection will do for it. */
 static void disconnect(struct client *client) {
     if (client->fd >= 0)
         close(client->fd);
     client->fd = -1;
     client->in_len = 0;
+}
+
+static void forget_session(struct client *client) {
     client->is_open = 0;
     wipe(&client->session, sizeof client->session);
 }
 
 void client_close(struct client *client) {
     disconnect(client);
+    forget_session(client);
     wipe(client, sizeof *client);
     client->fd = -1;
 }
@@ -168,30 +173,16 @@ static int open_session(struct client *client, int64_t deadline_ms, struct error
 
 /* --- one server ------------------------------------------------------------------------------- */
 
-/* Connects and opens a session; over UDP, at the first of the name's addresses that answers. */
-static int reach(struct client *client, int64_t deadline_ms, struct error *error) {
+/* Connects; over UDP, to the nth of the name's addresses. ERR_LIMIT where it has not so many. */
+static int reach(struct client *client, unsigned nth, int64_t deadline_ms, struct error *error) {
     char host[NET_HOST_SIZE], port[NET_PORT_SIZE];
-    disconnect(client);
     int code = net_split(client->server, "8080", host, port, error);
     if (code != 0)
         return code;
     const char *name = *host ? host : "localhost";
-    if (!client->settings.is_udp) {
-        client->fd = net_connect(name, port, deadline_ms, error);
-        return client->fd < 0 ? client->fd : open_session(client, deadline_ms, error);
-    }
-    for (unsigned nth = 0; nth < ADDRESSES_MAX; nth++) {
-        struct error reason;
-        disconnect(client);
-        client->fd = net_connect_datagrams(name, port, nth, &reason);
-        if (client->fd < 0 && nth > 0)
-            return code; /* no more addresses: why the last one failed */
-        code = client->fd < 0 ? client->fd : open_session(client, deadline_ms, &reason);
-        *error = reason;
-        if (code == 0 || client->fd < 0 || code != ERR_SYSTEM)
-            return code;
-    }
-    return code;
+    client->fd = client->settings.is_udp ? net_connect_datagrams(name, port, nth, error)
+                                         : net_connect(name, port, deadline_ms, error);
+    return client->fd < 0 ? client->fd : 0;
 }
 
 struct ask_context {
@@ -290,25 +281,53 @@ static int waits(const struct client *client, int64_t wait_ms, int64_t deadline_
     return 1;
 }
 
-/* Asks the current server, opening a session where there is none. */
-static int ask_server(struct client *client, const struct question *question, struct answer *answer,
-                      struct error *error) {
-    int64_t deadline_ms = net_now_ms() + client->settings.timeout_ms, wait_ms = BUSY_WAIT_MS;
-    int was_open = client->is_open && net_now_ms() < client->renew_ms;
-    for (;;) {
-        client->is_busy = 0;
-        int code = was_open ? 0 : reach(client, deadline_ms, error);
-        if (code == 0)
-            code = ask_once(client, question, answer, deadline_ms, error);
+/* Asks on the connection that is there, opening a session where there is none. */
+static int converse(struct client *client, const struct question *question, struct answer *answer,
+                    int64_t deadline_ms, struct error *error) {
+    int code = client->is_open && net_now_ms() < client->renew_ms
+                   ? 0
+                   : open_session(client, deadline_ms, error);
+    return code == 0 ? ask_once(client, question, answer, deadline_ms, error) : code;
+}
+
+/* Asks the current server once; over UDP, at the first of its addresses that answers. */
+static int attempt(struct client *client, const struct question *question, struct answer *answer,
+                   int64_t deadline_ms, struct error *error) {
+    int code = ERR_SYSTEM;
+    for (unsigned nth = 0; nth < ADDRESSES_MAX; nth++) {
+        struct error reason;
+        int reached = client->fd >= 0 ? 0 : reach(client, nth, deadline_ms, &reason);
+        if (reached == ERR_LIMIT && nth > 0)
+            return code; /* no more addresses: why the last one failed */
+        code = reached == 0 ? converse(client, question, answer, deadline_ms, &reason) : reached;
         if (code == 0)
             return 0;
         disconnect(client);
-        /* A session that was there may have ended, with its connection or on the server. */
-        int may_repeat = was_open && (code == ERR_EXISTS || code == ERR_SYSTEM);
-        if (!may_repeat && !waits(client, wait_ms, deadline_ms))
+        *error = reason;
+        if (!client->settings.is_udp || code != ERR_SYSTEM)
             return code;
-        wait_ms *= was_open ? 1 : 2;
-        was_open = 0;
+    }
+    return code;
+}
+
+/* Asks the current server, and again where it was but an old connection or session that failed. */
+static int ask_server(struct client *client, const struct question *question, struct answer *answer,
+                      struct error *error) {
+    int64_t deadline_ms = net_now_ms() + client->settings.timeout_ms, wait_ms = BUSY_WAIT_MS;
+    for (;;) {
+        int was_connected = client->fd >= 0, was_open = client->is_open;
+        client->is_busy = 0;
+        int code = attempt(client, question, answer, deadline_ms, error);
+        if (code == 0)
+            return 0;
+        if (code == ERR_EXISTS || code == ERR_SIGNATURE || code == ERR_FORMAT)
+            forget_session(client);
+        int may_repeat = (code == ERR_EXISTS && was_open) || (code == ERR_SYSTEM && was_connected);
+        if (may_repeat)
+            continue;
+        if (!waits(client, wait_ms, deadline_ms))
+            return code;
+        wait_ms *= 2;
     }
 }
 

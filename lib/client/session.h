@@ -29,9 +29,10 @@ struct client_settings {
 struct client {
     struct client_settings settings;
     struct random random;
-    int fd;           /* -1: not connected */
-    int is_open;      /* there is a session */
-    int is_busy;      /* the server has just said that it is */
+    int fd;      /* -1: not connected */
+    int is_open; /* there is a session, on whatever connection, with whatever server has its ticket
+                    key */
+    int is_busy; /* the server has just said that it is */
     size_t server_at; /* in settings.servers: whom we ask */
     char server[CLIENT_SERVER_SIZE];
     int64_t renew_ms; /* when the session is to be opened anew */

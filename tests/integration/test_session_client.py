@@ -111,7 +111,8 @@ def test_proved(dlv, serve, keys, tmp_path, is_keyed):
 
 def test_a_restarted_server_and_a_long_lived_client(dlv, serve, small_db, keys, tmp_path):
     """A client that waits at its input for the next line survives whatever happens to its session."""
-    server = everybody(serve, dlv, small_db, "--idle", "1")
+    stats = tmp_path / "stats"
+    server = everybody(serve, dlv, small_db, "--idle", "1", "--stats", stats)
     client = subprocess.Popen([dlv.path, "client", "--server", server.address, "--server-key", keys.server_pub, "-"],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -129,6 +130,31 @@ def test_a_restarted_server_and_a_long_lived_client(dlv, serve, small_db, keys, 
     turn()
     client.stdin.close()
     assert client.wait(10) == 0 and client.stderr.read() == b""
+    # All in one session: the server spent one RSA operation.
+    server.stop()
+    assert re.search(r"^dlv_openings_total (\d+)", stats.read_text(), re.M).group(1) == "1"
+
+
+def test_a_session_at_another_server(dlv, serve, small_db, keys, tmp_path):
+    """A client that fails over goes on with its ticket where servers share the key, and opens anew where not."""
+    shared = tmp_path / "ticket.key"
+    dlv("keygen", "--type", "ticket", "-o", shared, status=0)
+    for options, openings in ((["--ticket-key", shared], "0"), ([], "1")):
+        stats = tmp_path / f"stats{openings}"
+        first = everybody(serve, dlv, small_db, *options)
+        second = everybody(serve, dlv, small_db, *options, "--stats", stats)
+        client = subprocess.Popen([dlv.path, "client", "--server", f"{first.address},{second.address}", "--server-key",
+                                   keys.server_pub, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for server in (first, second):
+            client.stdin.write(RECORD.encode() + b"\n")
+            client.stdin.flush()
+            assert f"({server.address}#1)" in client.stdout.readline().decode()
+            if server is first:
+                first.stop()
+        client.stdin.close()
+        assert client.wait(10) == 0
+        second.stop()
+        assert re.search(r"^dlv_openings_total (\d+)", stats.read_text(), re.M).group(1) == openings
 
 
 # --- with a server that is not ours ---------------------------------------------------------------
