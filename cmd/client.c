@@ -105,15 +105,16 @@ static int write_evidence(const struct asking *asking, const uint8_t digest[SHA2
 static int check_proof(const struct asking *asking, const uint8_t digest[SHA256_LEN],
                        const struct db_answer *answer) {
     static struct proof proof;
+    const struct lookup_key *lookup_key = lookup_key_path ? &asking->lookup_key : NULL;
     uint8_t key[DB_KEY_LEN];
-    struct licence licence = {0};
+    struct licence licence;
     struct error error;
-    lookup_key_apply(lookup_key_path ? &asking->lookup_key : NULL, digest, key);
+    lookup_key_apply(lookup_key, digest, key);
     db_prove(&asking->db, key, &proof);
-    int result = proof_check(&asking->db.header, key, &proof, &licence, &error);
-    if (result < 0)
+    int is_found = proof_answer(&asking->db.header, lookup_key, digest, asking->kind, &proof,
+                                &licence, &error);
+    if (is_found < 0)
         return trouble("%s: %s (the database is damaged)", db_path, error.text);
-    bool is_found = result == 1 && licence.kind == asking->kind;
     if (is_found != answer->is_found ||
         (is_found && memcmp(&licence, &answer->licence, sizeof licence) != 0))
         return trouble("%s: answer and proof differ (the database is damaged)", db_path);
@@ -156,15 +157,15 @@ struct batch {
     uint64_t lines[QUESTION_MAX]; /* 0: not of a line */
 };
 
-/* All of them in one frame. */
-static int ask_online(struct asking *asking, const struct batch *batch) {
+/* The first `count` of them, in one frame. */
+static int ask_online(struct asking *asking, const struct batch *batch, unsigned count) {
     struct question *question = &asking->question;
     const struct answer *answer = &asking->online.answer;
     int worst = EXIT_OK;
     question->at = asking->at;
     question->kind = asking->kind;
-    question->count = batch->count;
-    memcpy(question->digests, batch->digests, batch->count * SHA256_LEN);
+    question->count = count;
+    memcpy(question->digests, batch->digests, count * SHA256_LEN);
     if (online_ask(&asking->online, question) != EXIT_OK)
         return EXIT_TROUBLE;
     snprintf(asking->source, sizeof asking->source, "%.200s#%llu", asking->online.client.server,
@@ -172,8 +173,8 @@ static int ask_online(struct asking *asking, const struct batch *batch) {
     if (evidence_path != NULL && write_evidence(asking, batch->digests[0], answer->header_page,
                                                 &answer->proofs[0]) != EXIT_OK)
         return EXIT_TROUBLE;
-    for (unsigned i = 0; i < batch->count; i++) {
-        struct reply reply = {.verdict = (enum verdict)answer->entries[i].verdict,
+    for (unsigned i = 0; i < count; i++) {
+        struct reply reply = {.verdict = answer->entries[i].verdict,
                               .is_detailed = 1,
                               .is_found = answer->entries[i].is_found,
                               .licence = answer->entries[i].licence,
@@ -188,15 +189,22 @@ static int ask_online(struct asking *asking, const struct batch *batch) {
     return worst;
 }
 
+static bool is_online(void) {
+    return servers != NULL && !is_legacy;
+}
+
 /* Asks what is in the batch, prints the answers, and empties it. The exit status they call for. */
 static int ask_batch(struct asking *asking, struct batch *batch) {
     unsigned count = batch->count;
     int worst = EXIT_OK;
+    batch->count = 0;
+    if (count == 0)
+        return EXIT_OK;
     if (at_text == NULL)
         asking->at = (struct moment){.unix_s = time(NULL), .is_day = 0};
-    if (servers != NULL && !is_legacy && count > 0)
-        worst = ask_online(asking, batch);
-    for (unsigned i = 0; i < count && (db_path != NULL || is_legacy) && worst < EXIT_TROUBLE; i++) {
+    if (is_online())
+        return ask_online(asking, batch, count);
+    for (unsigned i = 0; i < count && worst < EXIT_TROUBLE; i++) {
         struct reply reply = {0};
         int status = is_legacy ? ask_legacy(asking, batch->digests[i], &reply)
                                : ask_offline(asking, batch->digests[i], &reply);
@@ -204,12 +212,11 @@ static int ask_batch(struct asking *asking, struct batch *batch) {
             status = show(asking, &reply, batch->digests[i], batch->lines[i]);
         worst = status > worst ? status : worst;
     }
-    batch->count = 0;
     return worst;
 }
 
 static unsigned batch_max(const struct asking *asking) {
-    if (servers == NULL || is_legacy)
+    if (!is_online())
         return 1;
     return prove ? QUESTION_PROVED_MAX : client_count_max(&asking->online.client.settings);
 }
@@ -394,7 +401,7 @@ static int run(int operand_count, char **operands) {
         if (finish_output() != EXIT_OK)
             status = EXIT_TROUBLE;
     }
-    if (servers != NULL && !is_legacy)
+    if (is_online())
         online_close(&asking.online);
     db_close(&asking.db);
     wipe(&asking.lookup_key, sizeof asking.lookup_key);

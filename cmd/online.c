@@ -43,7 +43,6 @@ static int check_proofs(struct online *online, const struct question *question,
     const struct lookup_key *lookup_key =
         online->settings.lookup_key_path != NULL ? &online->lookup_key : NULL;
     struct db_header header;
-    uint8_t key[DB_KEY_LEN];
     int code = db_header_decode(&header, answer->header_page, error);
     if (code == 0)
         code = db_header_verify(&header, answer->header_page, &online->authority, error);
@@ -57,13 +56,12 @@ static int check_proofs(struct online *online, const struct question *question,
         memcmp(header.authority_id, answer->authority_id, SHA256_LEN) != 0)
         return error_set(error, ERR_CONFLICT, "its answer and the header it proves it by differ");
     for (unsigned i = 0; i < answer->count; i++) {
-        const struct answer_entry *entry = &answer->entries[i];
-        struct licence licence = {0};
-        lookup_key_apply(lookup_key, question->digests + i * SHA256_LEN, key);
-        int result = proof_check(&header, key, &answer->proofs[i], &licence, error);
-        if (result < 0)
-            return result;
-        int is_found = result == 1 && licence.kind == question->kind;
+        const struct db_answer *entry = &answer->entries[i];
+        struct licence licence;
+        int is_found = proof_answer(&header, lookup_key, question->digests + i * SHA256_LEN,
+                                    question->kind, &answer->proofs[i], &licence, error);
+        if (is_found < 0)
+            return is_found;
         if (is_found != entry->is_found ||
             (is_found && memcmp(&licence, &entry->licence, sizeof licence) != 0))
             return error_set(error, ERR_SIGNATURE, "its answer is not what its proof proves");

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define DAY_S 86400
-#define OFFSET_MAX_S (18 * 3600)
 
 /* The number in exactly `count` decimal digits, or -1. */
 static int digits(const char *text, int count) {
@@ -80,7 +79,7 @@ int utc_offset_parse(const char *text, int32_t *utc_offset_s) {
         return ERR_FORMAT;
     int hours = digits(text + 1, 2);
     int minutes = digits(text + 4, 2);
-    if (hours < 0 || minutes < 0 || minutes > 59 || hours * 3600 + minutes * 60 > OFFSET_MAX_S)
+    if (hours < 0 || minutes < 0 || minutes > 59 || hours * 3600 + minutes * 60 > UTC_OFFSET_MAX_S)
         return ERR_FORMAT;
     int32_t offset = hours * 3600 + minutes * 60;
     *utc_offset_s = text[0] == '-' ? -offset : offset;

@@ -11,6 +11,8 @@
 #define DATE_UNIX_EPOCH 719162 /* the day 1970-01-01 */
 #define DATE_DAY_MAX 3652058   /* the day 9999-12-31 */
 
+#define UTC_OFFSET_MAX_S (18 * 3600) /* either way */
+
 #define DATE_TEXT_SIZE 11 /* "2026-11-24" and NUL */
 #define TIME_TEXT_SIZE 26 /* "2026-11-24T10:00:00+05:30" and NUL */
 

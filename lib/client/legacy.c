@@ -92,7 +92,7 @@ static int ask_one(const char *name, const uint8_t digest[SHA256_LEN], struct ra
     int code = net_split(name, "8080", host, port, error);
     if (code != 0)
         return code;
-    exchange.fd = net_connect(*host ? host : "localhost", port, exchange.deadline_ms, error);
+    exchange.fd = net_connect(host, port, exchange.deadline_ms, error);
     if (exchange.fd < 0)
         return exchange.fd;
     code = run(&exchange, digest, random, answer);

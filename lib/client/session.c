@@ -31,7 +31,6 @@ static void disconnect(struct client *client) {
     if (client->fd >= 0)
         close(client->fd);
     client->fd = -1;
-    client->in_len = 0;
 }
 
 static void forget_session(struct client *client) {
@@ -61,21 +60,20 @@ static int failed(const struct client *client, int code, const char *doing, stru
  * comes unasked. */
 static long receive_stream(struct client *client, int64_t deadline_ms) {
     struct frame frame;
-    client->in_len = 0;
+    size_t in_len = 0;
     for (;;) {
-        enum frame_result result = frame_read_header(&frame, client->in, client->in_len);
+        enum frame_result result = frame_read_header(&frame, client->in, in_len);
         if (result == FRAME_FOREIGN || result == FRAME_OTHER_VERSION)
             return ERR_FORMAT;
         size_t want = result == FRAME_OK ? frame.len : FRAME_HEADER_LEN;
-        if (result == FRAME_OK && client->in_len == frame.len)
+        if (result == FRAME_OK && in_len == frame.len)
             return frame.len;
-        ssize_t n = net_receive(client->fd, client->in + client->in_len, want - client->in_len,
-                                deadline_ms);
+        ssize_t n = net_receive(client->fd, client->in + in_len, want - in_len, deadline_ms);
         if (n == 0)
             errno = ECONNRESET;
         if (n <= 0)
             return n == 0 ? ERR_SYSTEM : (long)n;
-        client->in_len += (size_t)n;
+        in_len += (size_t)n;
     }
 }
 
@@ -179,9 +177,8 @@ static int reach(struct client *client, unsigned nth, int64_t deadline_ms, struc
     int code = net_split(client->server, "8080", host, port, error);
     if (code != 0)
         return code;
-    const char *name = *host ? host : "localhost";
-    client->fd = client->settings.is_udp ? net_connect_datagrams(name, port, nth, error)
-                                         : net_connect(name, port, deadline_ms, error);
+    client->fd = client->settings.is_udp ? net_connect_datagrams(host, port, nth, error)
+                                         : net_connect(host, port, deadline_ms, error);
     return client->fd < 0 ? client->fd : 0;
 }
 
@@ -216,7 +213,7 @@ static int check_answer(const struct client *client, const struct question *ques
         answer->count == question->count && (answer->brings & question->wishes) == question->wishes;
     uint32_t day = moment_day(&question->at, answer->utc_offset_s);
     for (unsigned i = 0; i < answer->count && is_consistent; i++) {
-        const struct answer_entry *entry = &answer->entries[i];
+        const struct db_answer *entry = &answer->entries[i];
         enum verdict verdict =
             entry->is_found ? licence_verdict(&entry->licence, day) : VERDICT_UNKNOWN;
         is_consistent =

@@ -38,7 +38,6 @@ struct client {
     int64_t renew_ms; /* when the session is to be opened anew */
     struct opening opening;
     struct session session;
-    size_t in_len; /* of what has come over TCP */
     uint8_t ask[FRAME_TO_SERVER_MAX];
     uint8_t in[FRAME_MAX];
     int64_t skew_s;                  /* of the first server whose clock is too far from ours, ... */

@@ -165,7 +165,6 @@ int evidence_check(const struct evidence *evidence, const struct rsa_public *aut
                    const struct lookup_key *lookup_key, struct db_header *header,
                    enum verdict *verdict, int *is_found, struct licence *licence,
                    struct error *error) {
-    uint8_t key[DB_KEY_LEN];
     int code = db_header_decode(header, evidence->header_page, error);
     if (code == 0)
         code = db_header_verify(header, evidence->header_page, authority, error);
@@ -173,12 +172,11 @@ int evidence_check(const struct evidence *evidence, const struct rsa_public *aut
         code = db_check_lookup_key(header, lookup_key, "the database", error);
     if (code != 0)
         return code;
-    lookup_key_apply(lookup_key, evidence->digest, key);
-    memset(licence, 0, sizeof *licence);
-    int result = proof_check(header, key, &evidence->proof, licence, error);
+    int result = proof_answer(header, lookup_key, evidence->digest, evidence->kind,
+                              &evidence->proof, licence, error);
     if (result < 0)
         return result;
-    *is_found = result == 1 && licence->kind == evidence->kind;
+    *is_found = result;
     *verdict = *is_found ? licence_verdict(licence, moment_day(&evidence->at, header->utc_offset_s))
                          : VERDICT_UNKNOWN;
     return 0;

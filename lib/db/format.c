@@ -122,12 +122,12 @@ int db_header_decode(struct db_header *header, const uint8_t page[DB_PAGE], stru
         return error_set(error, ERR_FORMAT, "header: count out of range");
     if (header->sequence < 1 || header->sequence > INT64_MAX)
         return error_set(error, ERR_FORMAT, "header: sequence number out of range");
-    if (header->created_s < 0 || header->created_s >> 40 != 0)
+    if (!db_is_time(header->created_s))
         return error_set(error, ERR_FORMAT, "header: time of creation out of range");
     if (header->valid_until_s != 0 &&
-        (header->valid_until_s < header->created_s || header->valid_until_s >> 40 != 0))
+        (header->valid_until_s < header->created_s || !db_is_time(header->valid_until_s)))
         return error_set(error, ERR_FORMAT, "header: valid-until out of range");
-    if (header->utc_offset_s < -18 * 3600 || header->utc_offset_s > 18 * 3600 ||
+    if (header->utc_offset_s < -UTC_OFFSET_MAX_S || header->utc_offset_s > UTC_OFFSET_MAX_S ||
         header->utc_offset_s % 60 != 0)
         return error_set(error, ERR_FORMAT, "header: UTC offset out of range");
     if (header->fanout_bits > 32)

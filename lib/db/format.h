@@ -22,6 +22,11 @@
 #define DB_SIGNED_LEN 3072 /* the signature stands behind this much of the header page */
 #define DB_SIGNATURE_MAX (DB_PAGE - DB_SIGNED_LEN)
 
+/* Whether it is a time that a header may hold: Unix seconds from 0 to 2^40 - 1. */
+static inline int db_is_time(int64_t time_s) {
+    return time_s >= 0 && time_s >> 40 == 0;
+}
+
 #define DB_FLAG_KEYED 1u /* keys are HMACs of digests (lookup_key.h) */
 
 enum db_section_name { DB_KEYS, DB_ATTRIBUTES, DB_FANOUT, DB_MERKLE, DB_SECTION_COUNT };

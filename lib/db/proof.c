@@ -123,3 +123,13 @@ int proof_check(const struct db_header *header, const uint8_t key[DB_KEY_LEN],
         return error_set(error, ERR_SIGNATURE, "the entries say nothing about this question");
     return 0;
 }
+
+int proof_answer(const struct db_header *header, const struct lookup_key *lookup_key,
+                 const uint8_t digest[SHA256_LEN], enum licence_kind kind,
+                 const struct proof *proof, struct licence *licence, struct error *error) {
+    uint8_t key[DB_KEY_LEN];
+    memset(licence, 0, sizeof *licence);
+    lookup_key_apply(lookup_key, digest, key);
+    int result = proof_check(header, key, proof, licence, error);
+    return result == 1 ? licence->kind == kind : result;
+}

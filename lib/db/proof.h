@@ -34,4 +34,10 @@ void db_prove(const struct db *db, const uint8_t key[DB_KEY_LEN], struct proof *
 int proof_check(const struct db_header *header, const uint8_t key[DB_KEY_LEN],
                 const struct proof *proof, struct licence *licence, struct error *error);
 
+/* The same for a question: what the proof proves of `digest`, asked for as `kind`. An entry of
+ * another kind does not answer (0). lookup_key as of db_ask. */
+int proof_answer(const struct db_header *header, const struct lookup_key *lookup_key,
+                 const uint8_t digest[SHA256_LEN], enum licence_kind kind,
+                 const struct proof *proof, struct licence *licence, struct error *error);
+
 #endif

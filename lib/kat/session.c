@@ -201,10 +201,10 @@ static int run_ask(struct run *run, struct transcript *transcript) {
 
 /* Puts up a list of this one kiosk. */
 static void enrol(struct board *board, const struct rsa_public *kiosk) {
-    board->kiosks[0].count = 1;
-    board->kiosks[0].sorted[0].not_after_s = INT64_MAX;
-    rsa_public_id(kiosk, board->kiosks[0].sorted[0].id);
-    board->are_kiosks_enrolled = 1;
+    board->kiosks[1].count = 1;
+    board->kiosks[1].sorted[0].not_after_s = INT64_MAX;
+    rsa_public_id(kiosk, board->kiosks[1].sorted[0].id);
+    board->kiosks_now = 1;
 }
 
 static int run_answer(struct run *run, struct transcript *transcript, int64_t now_s) {

@@ -47,7 +47,6 @@ struct load {
     struct stream *streams;
     unsigned next_stream; /* at a fixed rate: whose turn it is */
     uint64_t due_ns;
-    uint64_t end_ns;
     int epoll;
     uint8_t scratch[BATCH][FRAME_DATAGRAM_MAX];
     uint8_t copy[FRAME_MAX];
@@ -357,9 +356,8 @@ static int open_stream(struct load *load, unsigned i, struct error *error) {
     if (code != 0)
         return code;
     stream->fd = settings->is_udp
-                     ? net_connect_datagrams(*host ? host : "localhost", port, 0, error)
-                     : net_connect(*host ? host : "localhost", port,
-                                   net_now_ms() + settings->timeout_ms, error);
+                     ? net_connect_datagrams(host, port, 0, error)
+                     : net_connect(host, port, net_now_ms() + settings->timeout_ms, error);
     if (stream->fd < 0)
         return stream->fd;
     stream->flights =
@@ -422,10 +420,10 @@ int load_run(const struct load_settings *settings, struct load_result *result,
     int code = open_load(load, error);
     uint64_t start_ns = now_ns(), next_sweep_ns = start_ns;
     load->due_ns = start_ns;
-    load->end_ns = start_ns + (uint64_t)settings->duration_ms * 1000000;
+    uint64_t end_ns = start_ns + (uint64_t)settings->duration_ms * 1000000;
     for (unsigned i = 0; code == 0 && i < settings->connections; i++)
         fill(load, &load->streams[i]);
-    while (code == 0 && now_ns() < load->end_ns) {
+    while (code == 0 && now_ns() < end_ns) {
         turn(load);
         uint64_t at_ns = now_ns();
         if (!settings->is_udp || at_ns < next_sweep_ns)

@@ -12,10 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
-int64_t net_now_ms(void) {
+int64_t net_now_us(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t net_now_ms(void) {
+    return net_now_us() / 1000;
 }
 
 int net_split(const char *text, const char *port_default, char host[NET_HOST_SIZE],
@@ -97,9 +101,14 @@ static int connect_one(const struct addrinfo *address, int64_t deadline_ms) {
     return code;
 }
 
+static const char *host_or_own(const char *host) {
+    return *host != '\0' ? host : "localhost";
+}
+
 int net_connect(const char *host, const char *port, int64_t deadline_ms, struct error *error) {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *addresses;
+    host = host_or_own(host);
     int problem = getaddrinfo(host, port, &hints, &addresses);
     if (problem != 0)
         return error_set(error, ERR_SYSTEM, "%s:%s: %s", host, port, gai_strerror(problem));
@@ -120,6 +129,7 @@ int net_connect(const char *host, const char *port, int64_t deadline_ms, struct 
 int net_connect_datagrams(const char *host, const char *port, unsigned nth, struct error *error) {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
     struct addrinfo *addresses;
+    host = host_or_own(host);
     int problem = getaddrinfo(host, port, &hints, &addresses);
     if (problem != 0)
         return error_set(error, ERR_SYSTEM, "%s:%s: %s", host, port, gai_strerror(problem));

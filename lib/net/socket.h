@@ -15,7 +15,8 @@
 #define NET_PORT_SIZE 6
 #define NET_ADDRESS_SIZE 64
 
-/* Milliseconds of a clock that only goes forward. */
+/* A clock that only goes forward, the same in all processes: micro- and milliseconds. */
+int64_t net_now_us(void);
 int64_t net_now_ms(void);
 
 /* "host", "host:port", "[IPv6]:port", ":port" into its parts; `port_default` where there is none.
@@ -23,7 +24,8 @@ int64_t net_now_ms(void);
 int net_split(const char *text, const char *port_default, char host[NET_HOST_SIZE],
               char port[NET_PORT_SIZE], struct error *error);
 
-/* A connected, non-blocking socket: tries each of the host's addresses until the deadline.
+/* A connected, non-blocking socket: tries each of the host's addresses until the deadline. An empty
+ * host means this one, here and below.
  * ERR_SYSTEM or ERR_TIMEOUT with the reason. */
 int net_connect(const char *host, const char *port, int64_t deadline_ms, struct error *error);
 

@@ -18,8 +18,8 @@ int confine_user(uid_t uid, gid_t gid, struct error *error);
  * outside (Landlock). 0 or ERR_SYSTEM. */
 int confine_files(struct error *error);
 
-/* Files can still be read, but nothing is written, made, removed or executed outside `folder` (NULL:
- * nowhere) (Landlock). 0 or ERR_SYSTEM. */
+/* Files can still be read, but nothing is written, made, removed or executed outside `folder`
+ * (NULL: nowhere) (Landlock). 0 or ERR_SYSTEM. */
 int confine_writing(const char *folder, struct error *error);
 
 enum confine_role {

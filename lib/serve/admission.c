@@ -2,10 +2,10 @@
 
 #include "base/bytes.h"
 #include "crypto/sha256.h"
+#include "net/socket.h"
 
 #include <netinet/in.h>
 #include <string.h>
-#include <time.h>
 
 #define BURST_S 5 /* what may come at once: the rate of so many seconds */
 
@@ -37,9 +37,7 @@ static struct limit *limit_of(const struct admission *admission,
 }
 
 int admission_take(const struct admission *admission, const struct sockaddr_storage *address) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    int64_t now_us = net_now_us();
     return limit_take(limit_of(admission, address), now_us, admission->per_source,
                       admission->per_source * BURST_S) &&
            limit_take(&admission->tally->openings, now_us, admission->per_second,

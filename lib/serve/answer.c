@@ -57,17 +57,12 @@ static void look_up(struct answerer *answerer) {
     struct answer *answer = &answerer->answer;
     uint32_t day = moment_day(&question->at, db->header.utc_offset_s);
     if (question->count == 1)
-        db_ask(db, answerer->lookup_key, question->digests, question->kind, day, answerer->found);
+        db_ask(db, answerer->lookup_key, question->digests, question->kind, day, answer->entries);
     else
         db_ask_batch(db, answerer->lookup_key, question->digests, question->count, question->kind,
-                     day, answerer->found);
-    for (unsigned i = 0; i < question->count; i++) {
-        const struct db_answer *found = &answerer->found[i];
-        answer->entries[i] = (struct answer_entry){.verdict = (uint8_t)found->verdict,
-                                                   .is_found = (uint8_t)found->is_found,
-                                                   .licence = found->licence};
-        count_add(&answerer->counts->verdicts[found->verdict], 1);
-    }
+                     day, answer->entries);
+    for (unsigned i = 0; i < question->count; i++)
+        count_add(&answerer->counts->verdicts[answer->entries[i].verdict], 1);
 }
 
 static void prove(struct answerer *answerer) {

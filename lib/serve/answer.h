@@ -28,7 +28,6 @@ struct answerer {
     int64_t now_s; /* Unix seconds; kept up to date by its owner */
     uint8_t nonce[ASK_RANDOM_LEN];
     struct question question; /* scratch */
-    struct db_answer found[QUESTION_MAX];
     struct answer answer;
     struct known_ticket known[KNOWN_TICKETS]; /* by their tags, which are as good as random */
 };

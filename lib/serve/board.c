@@ -29,12 +29,8 @@ int tally_open(struct tally **tally, unsigned worker_count, struct error *error)
     return *tally != NULL ? 0 : error_set_errno(error, "shared memory");
 }
 
-int board_protect(const struct board *board) {
-    union {
-        const struct board *in;
-        void *out;
-    } memory = {board};
-    return mprotect(memory.out, sizeof *board, PROT_READ) == 0 ? 0 : ERR_SYSTEM;
+int board_protect(struct board *board) {
+    return mprotect(board, sizeof *board, PROT_READ) == 0 ? 0 : ERR_SYSTEM;
 }
 
 void board_set_ring(struct board *board, const struct ticket_ring *ring) {
@@ -52,6 +48,5 @@ int board_load_kiosks(struct board *board, const char *path, struct error *error
     if (code != 0)
         return code;
     atomic_store_explicit(&board->kiosks_now, now + 1, memory_order_release);
-    atomic_store_explicit(&board->are_kiosks_enrolled, 1, memory_order_release);
     return 0;
 }

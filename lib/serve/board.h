@@ -27,8 +27,7 @@ struct board {
     uint8_t cookie_key[COOKIE_KEY_LEN];
     _Atomic unsigned ring_now;
     struct ticket_ring rings[2];
-    _Atomic unsigned kiosks_now; /* counts the changes; its lowest bit is the place in use */
-    _Atomic unsigned are_kiosks_enrolled; /* whether there is a list at all */
+    _Atomic unsigned kiosks_now; /* counts the lists; its lowest bit is the place in use */
     struct kiosks kiosks[2];
 };
 
@@ -46,7 +45,7 @@ void board_close(struct board *board);
 int tally_open(struct tally **tally, unsigned worker_count, struct error *error);
 
 /* In a child: the board can only be read from now on. 0 or ERR_SYSTEM. */
-int board_protect(const struct board *board);
+int board_protect(struct board *board);
 
 static inline const struct ticket_ring *board_ring(const struct board *board) {
     return &board->rings[atomic_load_explicit(&board->ring_now, memory_order_acquire) & 1];
@@ -54,9 +53,8 @@ static inline const struct ticket_ring *board_ring(const struct board *board) {
 
 /* NULL: no list of kiosks. */
 static inline const struct kiosks *board_kiosks(const struct board *board) {
-    if (!atomic_load_explicit(&board->are_kiosks_enrolled, memory_order_acquire))
-        return NULL;
-    return &board->kiosks[atomic_load_explicit(&board->kiosks_now, memory_order_acquire) & 1];
+    unsigned now = atomic_load_explicit(&board->kiosks_now, memory_order_acquire);
+    return now != 0 ? &board->kiosks[now & 1] : NULL;
 }
 
 /* For the parent: puts up other keys, another list. Those of before are wiped or kept for the next

@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,8 +50,7 @@ static void close_others(const int *keep, unsigned keep_count) {
 static int become_child(const struct children *children, pid_t parent_pid, struct error *error) {
     int code = confine_user(children->settings->uid, children->settings->gid, error);
     process_forbid_core_dumps();
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent_pid)
+    if (process_end_with_parent(parent_pid) != 0)
         return error_set(error, ERR_SYSTEM, "the parent has ended");
     if (code == 0 && board_protect(children->board) != 0)
         code = error_set_errno(error, "mprotect");

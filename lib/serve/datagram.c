@@ -4,16 +4,8 @@
 #include "net/socket.h"
 
 #include <string.h>
-#include <time.h>
 
 /* --- openings --------------------------------------------------------------------------------- */
-
-/* Of a monotonic clock, which all processes have in common. */
-static uint32_t cookie_now_s(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint32_t)now.tv_sec;
-}
 
 /* A free job; NULL where there is none. *is_known: this very frame waits already, because its
  * client has lost patience. */
@@ -68,7 +60,7 @@ static size_t take_open(struct datagram_server *server, const struct datagram_ro
                         const uint8_t *frame, size_t len, uint8_t *out) {
     const uint8_t *key = server->answerer->board->cookie_key;
     uint8_t address[ADDRESS_LEN];
-    uint32_t now_s = cookie_now_s();
+    uint32_t now_s = (uint32_t)(net_now_ms() / 1000);
     if (len != OPEN_LEN(server->modulus_len)) { /* for another key than ours */
         count(server->answerer->counts, COUNT_REFUSED_OPENING);
         return answer_refuse(out, REFUSED_OPENING);
@@ -194,10 +186,7 @@ int datagram_serve(struct datagram_server *server) {
 
 void datagram_take_reply(struct datagram_server *server, struct job *job,
                          const struct channel_reply *reply) {
-    union {
-        struct job *job;
-        struct datagram_job *whole; /* whose first member it is */
-    } owner = {job};
+    struct datagram_job *owner = LIST_ENTRY(job, struct datagram_job, job);
     uint8_t refusal[FRAME_HEADER_LEN];
     const uint8_t *bytes = refusal;
     size_t len = 0;
@@ -213,8 +202,8 @@ void datagram_take_reply(struct datagram_server *server, struct job *job,
     } sent = {bytes};
     struct iovec vector = {sent.out, len};
     struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-    set_route(&message, &owner.whole->route);
+    set_route(&message, &owner->route);
     ssize_t done = sendmsg(server->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)done; /* lost, as on the way */
-    owner.whole->is_used = 0;
+    owner->is_used = 0;
 }

@@ -58,10 +58,7 @@ static void reload_files(struct parent *parent) {
 
 static void reload(struct parent *parent) {
     char state[80];
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld",
-             (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)net_now_us());
     service_notify(state);
     reload_files(parent);
     release_reload(&parent->release);

@@ -1,13 +1,12 @@
 #include "serve/release.h"
 
 #include "base/parallel.h"
+#include "os/process.h"
 #include "serve/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,8 +83,7 @@ static int fork_checker(struct release *release, const struct db *next, int fd,
         return error_set_errno(error, "pipe");
     release->checker = fork();
     if (release->checker == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != own_pid)
+        if (process_end_with_parent(own_pid) != 0)
             _exit(2);
         run_checker(release->settings, next, reason[1]);
     }

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define EVENTS_MAX 256
-#define DATAGRAM_ROUNDS 8 /* likewise, in batches */
+#define DATAGRAM_ROUNDS 8 /* batches, before other events get their turn */
 #define BUSY_US 1000      /* while openings wait, a worker that has been busy for so long ... */
 #define REST_US 100       /* ... leaves the core to key-holders for this long: a tenth of it */
 #define REPORT_MS 60000   /* between lines of counters */
@@ -194,18 +194,12 @@ static int wait_ms(const struct worker *worker, int64_t now_ms) {
     return next <= now_ms ? 0 : (int)(next - now_ms);
 }
 
-static int64_t now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* Notes how long the frames answered since `before` took, from our waking up to now. */
 static void note_latency(struct worker *worker, uint64_t before, int64_t woken_us) {
     uint64_t n = count_read(worker->counts, COUNT_ASKS) - before;
     if (n == 0)
         return;
-    uint64_t us = (uint64_t)(now_us() - woken_us);
+    uint64_t us = (uint64_t)(net_now_us() - woken_us);
     unsigned bucket = 0;
     while (bucket < LATENCY_BUCKETS - 1 && us > (uint64_t)1 << bucket)
         bucket++;
@@ -307,31 +301,29 @@ static void take_late_event(struct worker *worker, uint64_t data) {
 }
 
 /* Key-holders give way to all others. A worker that is busy all the time would leave them little.
- */
-static void rest_if_due(struct worker *worker) {
-    int64_t start_us = now_us();
+ * Returns the time. */
+static int64_t rest_if_due(struct worker *worker) {
+    int64_t start_us = net_now_us();
     if (start_us - worker->busy_since_us < BUSY_US)
-        return;
+        return start_us;
     if (worker->requests.under_way_count > 0 && worker->idle_us < REST_US) {
         const struct timespec rest = {0, REST_US * 1000};
         nanosleep(&rest, NULL);
-        start_us = now_us();
+        start_us = net_now_us();
     }
     worker->busy_since_us = start_us;
     worker->idle_us = 0;
+    return start_us;
 }
 
 static void take_events(struct worker *worker) {
     struct epoll_event *events = worker->events;
-    rest_if_due(worker);
-    int64_t before_us = now_us();
-    int n = epoll_wait(worker->epoll, events, EVENTS_MAX, wait_ms(worker, net_now_ms()));
-    int64_t woken_us = now_us();
+    int64_t before_us = rest_if_due(worker);
+    int n = epoll_wait(worker->epoll, events, EVENTS_MAX, wait_ms(worker, before_us / 1000));
+    int64_t woken_us = net_now_us();
     worker->idle_us += woken_us - before_us;
     uint64_t asks = count_read(worker->counts, COUNT_ASKS);
     worker->answerer.now_s = time(NULL);
-    if (worker->is_xdp_due)
-        serve_xdp(worker);
     for (int i = 0; i < n; i++) {
         if (events[i].data.u64 < EVENT_OTHER || events[i].data.u64 == EVENT_DATAGRAMS)
             take_event(worker, &events[i]);

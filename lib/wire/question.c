@@ -7,7 +7,8 @@
 /* Which way a frame goes, the first byte of its nonce: both ways share the session's key. */
 enum { NONCE_ASK = 1, NONCE_ANSWER = 2 };
 
-enum { FLAG_INFO = 1, FLAG_PROOF = 2, FLAG_DAY = 4 };
+/* In a question's flags, beside its wishes. */
+enum { FLAG_DAY = 4 };
 
 /* What an answer's seal covers beside its body: its own head, and the question's tag. */
 #define ANSWER_AAD_LEN (ANSWER_BODY + AEAD_TAG_LEN)
@@ -34,9 +35,7 @@ size_t question_seal(uint8_t frame[FRAME_TO_SERVER_MAX], const struct question *
     memcpy(frame + ASK_NONCE + 1, random, ASK_RANDOM_LEN);
     memset(body, 0, body_len);
     store_le64(body, (uint64_t)question->at.unix_s);
-    body[8] = (uint8_t)((question->wishes & WISH_INFO ? FLAG_INFO : 0) |
-                        (question->wishes & WISH_PROOF ? FLAG_PROOF : 0) |
-                        (question->at.is_day ? FLAG_DAY : 0));
+    body[8] = (uint8_t)(question->wishes | (question->at.is_day ? FLAG_DAY : 0));
     body[9] = (uint8_t)question->kind;
     body[10] = (uint8_t)question->count;
     memcpy(body + QUESTION_HEAD_LEN, question->digests, question->count * SHA256_LEN);
@@ -68,22 +67,15 @@ static int read_proof(struct proof *proof, const uint8_t **at, const uint8_t *en
     return 1;
 }
 
-static int read_entry(struct answer_entry *entry, const uint8_t bytes[ANSWER_ENTRY_LEN]) {
+static int read_entry(struct db_answer *entry, const uint8_t bytes[ANSWER_ENTRY_LEN]) {
     memset(entry, 0, sizeof *entry);
-    entry->verdict = bytes[0];
-    entry->is_found = entry->verdict != VERDICT_UNKNOWN;
-    if (!bytes_are_zero(bytes + 1, 7) || entry->verdict >= VERDICT_COUNT)
+    if (!bytes_are_zero(bytes + 1, 7) || bytes[0] >= VERDICT_COUNT)
         return 0;
+    entry->verdict = (enum verdict)bytes[0];
+    entry->is_found = entry->verdict != VERDICT_UNKNOWN;
     return entry->is_found ? db_attributes_decode(&entry->licence, bytes + 8)
                            : bytes_are_zero(bytes + 8, DB_ATTRIBUTES_LEN);
 }
-
-/* Unix seconds of the calendar, as in the database's header. */
-static int is_time(int64_t time_s) {
-    return time_s >= 0 && time_s >> 40 == 0;
-}
-
-#define UTC_OFFSET_MAX_S (18 * 3600)
 
 /* The body of an answer that has been authenticated. 1 or 0. */
 static int read_answer(struct answer *answer, const uint8_t *body, size_t len) {
@@ -99,8 +91,8 @@ static int read_answer(struct answer *answer, const uint8_t *body, size_t len) {
     answer->status = (enum answer_status)body[36];
     answer->count = body[37];
     answer->brings = body[38];
-    if (!is_time(answer->server_time_s) || !is_time(answer->created_s) ||
-        !is_time(answer->valid_until_s) || answer->sequence > INT64_MAX ||
+    if (!db_is_time(answer->server_time_s) || !db_is_time(answer->created_s) ||
+        !db_is_time(answer->valid_until_s) || answer->sequence > INT64_MAX ||
         answer->utc_offset_s < -UTC_OFFSET_MAX_S || answer->utc_offset_s > UTC_OFFSET_MAX_S)
         return 0;
     if (end - at < (long)(answer->count * ANSWER_ENTRY_LEN))
@@ -163,10 +155,10 @@ int question_open(struct question *question, uint8_t *frame, size_t len,
     unsigned flags = body[8], count = body[10];
     question->at.unix_s = (int64_t)load_le64(body);
     question->at.is_day = (flags & FLAG_DAY) != 0;
-    question->wishes = (flags & FLAG_INFO ? WISH_INFO : 0) | (flags & FLAG_PROOF ? WISH_PROOF : 0);
+    question->wishes = flags & (WISH_INFO | WISH_PROOF);
     question->kind = (enum licence_kind)body[9];
     question->count = count;
-    if ((flags & ~(unsigned)(FLAG_INFO | FLAG_PROOF | FLAG_DAY)) != 0 || body[9] > KIND_DOCUMENT ||
+    if ((flags & ~(unsigned)(WISH_INFO | WISH_PROOF | FLAG_DAY)) != 0 || body[9] > KIND_DOCUMENT ||
         !bytes_are_zero(body + 11, 5) || count < 1 ||
         count > (question->wishes & WISH_PROOF ? QUESTION_PROVED_MAX : QUESTION_MAX) ||
         body_len < QUESTION_HEAD_LEN + count * SHA256_LEN)
@@ -224,7 +216,7 @@ size_t answer_write(uint8_t *frame, size_t max, const struct answer *answer) {
     out += ANSWER_HEAD_LEN;
     for (unsigned i = 0; i < answer->count; i++, out += ANSWER_ENTRY_LEN) {
         memset(out, 0, ANSWER_ENTRY_LEN);
-        out[0] = answer->entries[i].verdict;
+        out[0] = (uint8_t)answer->entries[i].verdict;
         if (answer->entries[i].is_found)
             db_attributes_encode(out + 8, &answer->entries[i].licence);
     }

@@ -4,6 +4,7 @@
 #define DLV_WIRE_QUESTION_H
 
 #include "base/date.h"
+#include "db/find.h"
 #include "db/proof.h"
 #include "record/licence.h"
 #include "wire/frame.h"
@@ -12,7 +13,7 @@
 #define QUESTION_MAX 64       /* digests in a frame */
 #define QUESTION_PROVED_MAX 8 /* with proofs: the answer must fit in FRAME_MAX */
 
-/* What an answer shall bring along. */
+/* What an answer shall bring along; the numbers are the frames'. */
 enum question_wish {
     WISH_INFO = 1, /* the authority's id and its names of vehicle classes */
     WISH_PROOF = 2 /* the signed header page, and a proof for every digest */
@@ -33,13 +34,6 @@ enum answer_status {
     ANSWER_TOO_LONG = 3   /* the answer would be longer than the question, over UDP: no answers */
 };
 
-/* One digest's answer. */
-struct answer_entry {
-    uint8_t verdict; /* enum verdict */
-    uint8_t is_found;
-    struct licence licence; /* where found */
-};
-
 struct answer {
     int64_t server_time_s; /* all times in Unix seconds */
     uint64_t sequence;     /* of the database that answers */
@@ -49,7 +43,7 @@ struct answer {
     enum answer_status status;
     unsigned brings; /* enum question_wish */
     unsigned count;
-    struct answer_entry entries[QUESTION_MAX];
+    struct db_answer entries[QUESTION_MAX];
     uint8_t authority_id[SHA256_LEN];         /* with WISH_INFO */
     struct class_names class_names;           /* likewise */
     const uint8_t *header_page;               /* DB_PAGE bytes, with WISH_PROOF */

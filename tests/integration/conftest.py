@@ -101,12 +101,13 @@ def small_db(release, keys, tmp_path_factory):
 
 
 class Server:
-    def __init__(self, dlv, *args, cwd=None, who=("--legacy", "--anonymous"), **process):
+    def __init__(self, dlv, *args, cwd=None, who=("--legacy", "--anonymous"), listen="127.0.0.1:0", prefix=(),
+                 **process):
         self.process = subprocess.Popen(
-            [dlv.path, "server", "--listen", "127.0.0.1:0", *map(str, (*who, *args))],
+            [*prefix, dlv.path, "server", "--listen", listen, *map(str, (*who, *args))],
             stderr=subprocess.PIPE, cwd=cwd, **process)
         self.log = b""
-        ready = self.wait_for(rb"event=ready address=127\.0\.0\.1:(\d+)")
+        ready = self.wait_for(rb"event=ready address=\S+:(\d+)")
         self.port = int(ready.group(1))
         self.address = f"127.0.0.1:{self.port}"
 

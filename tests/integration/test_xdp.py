@@ -17,7 +17,7 @@ import time
 
 import pytest
 import session_peer as peer
-from conftest import VECTORS, build, one_line
+from conftest import VECTORS, Server, build, one_line
 from session_peer import Refused, TcpClient, UdpClient
 from test_session import FAST, NOBODY, RAMESH
 
@@ -90,39 +90,12 @@ def server_pub(keys):
     return peer.load_public(keys.server_pub)
 
 
-class XdpServer:
+class XdpServer(Server):
     def __init__(self, dlv, wire, db, keys, *args, queues=""):
-        self.log_file = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(
-            ["ip", "netns", "exec", wire.server, dlv.path, "server", "--db", str(db), "--authority",
-             str(keys.authority_pub), "--key", str(keys.server), "--anonymous", *FAST, "--listen", f":{PORT}", "--xdp",
-             f"v0{queues}", *map(str, args)], stderr=self.log_file)
-        deadline = time.monotonic() + 20
-        while "event=ready" not in self.log():
-            assert self.process.poll() is None and time.monotonic() < deadline, self.log()
-            time.sleep(0.02)
-        if "mode=native" in self.log() and "--xdp-generic" not in args:
-            self.mode = "native"
-        else:
-            self.mode = "generic"
-
-    def log(self):
-        self.log_file.seek(0)
-        return self.log_file.read().decode()
-
-    def children(self):
-        pid = self.process.pid
-        return [int(p) for p in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-    def wait_for(self, pattern):
-        deadline = time.monotonic() + 20
-        while not re.search(pattern, self.log()):
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.02)
-
-    def stop(self):
-        self.process.terminate()
-        assert self.process.wait(20) == 0, self.log()
+        super().__init__(dlv, "--db", db, "--authority", keys.authority_pub, "--key", keys.server, *FAST, "--xdp",
+                         f"v0{queues}", *args, who=("--anonymous",), listen=f":{PORT}",
+                         prefix=["ip", "netns", "exec", wire.server])
+        self.mode = re.search(rb"event=xdp [^\n]*mode=(\w+)", self.log).group(1).decode()
 
 
 @pytest.fixture
@@ -276,7 +249,8 @@ def test_malformed_frames(release, wire, serve_xdp, server_pub):
         if answer[4] != peer.REFUSE:  # some were bent to what they were before
             assert session.open_answer(answer, ask).verdicts == ["VALID"]
     assert udp.ask([RAMESH]).verdicts == ["VALID"]
-    assert "child_failed" not in server.log()
+    server.stop()
+    assert b"child_failed" not in server.log
 
 
 @MODES
@@ -318,11 +292,11 @@ def test_rings_go_round(release, wire, serve_xdp, server_pub, keys, mode):
 def test_two_queues(release, wire, serve_xdp, keys):
     """A worker each; a third has the sockets alone."""
     server = serve_xdp(release, "--xdp-busy-poll", "20", "--workers", "3", queues=":0,1")
-    assert "queues=2" in server.log()
+    assert b"queues=2" in server.log
     figures = bench(wire, release, keys, "-t", 2, "-c", 16, "-w", 8)
     assert figures["answered"] > 10000 and figures["lost"] == figures["wrong"] == figures["refused"] == 0, figures
     server.stop()
-    answered = sorted(int(n) for n in re.findall(r"event=counters [^\n]*answered=(\d+)", server.log()))
+    answered = sorted(int(n) for n in re.findall(rb"event=counters [^\n]*answered=(\d+)", server.log))
     assert len(answered) >= 2 and answered[-2] > 1000, answered
 
 
@@ -335,15 +309,11 @@ def test_reload_and_failures_under_load(release, wire, serve_xdp, server_pub, ke
                              "5000"], stdout=subprocess.PIPE)
     for sequence in (2, 3, 4):
         build(release, keys, db, (VECTORS / "golden.csv").read_text())
-        server.process.send_signal(signal.SIGHUP)
-        server.wait_for(f"event=reloaded sequence={sequence}")
+        assert f"event=reloaded sequence={sequence}" in server.reload()
     for times in (1, 2):
         worker = server.children()[-1]
         os.kill(worker, signal.SIGKILL)
-        deadline = time.monotonic() + 10
-        while server.log().count("child_restarted") < times:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        server.wait_for(rb"(?s)" + rb"event=child_restarted.*" * times)
     figures = json.loads(load.communicate()[0])
     assert figures["wrong"] == 0 and figures["answered"] > 20000, figures
     with wire.inside(wire.client):

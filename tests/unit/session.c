@@ -155,7 +155,7 @@ static void fill_answer(struct answer *answer, unsigned count, unsigned brings,
     answer->class_names = class_names_default;
     answer->authority_id[31] = 3;
     for (unsigned i = 0; i < count; i += 2) {
-        answer->entries[i] = (struct answer_entry){VERDICT_VALID, 1, licence};
+        answer->entries[i] = (struct db_answer){VERDICT_VALID, 1, licence};
         if (i < QUESTION_PROVED_MAX)
             answer->proofs[i] = (struct proof){.entry_count = 2};
     }
