@@ -44,12 +44,13 @@ BEARSSL_FAST := $(filter $(BUILD)/bearssl/rsa/% $(BUILD)/bearssl/int/% $(BUILD)/
 BEARSSL_FLAGS_RSA := $(call CFLAGS_BEARSSL,$(BEARSSL_CC_RSA))
 BEARSSL_FLAGS_HASH := $(call CFLAGS_BEARSSL,$(BEARSSL_CC_HASH))
 
-$(BEARSSL_FAST): $(BUILD)/bearssl/%.o: $(BEARSSL)/src/%.c
+$(BEARSSL_FAST): $(BUILD)/bearssl/%.o: $(BEARSSL)/src/%.c tools/toolchain.mk
 	@mkdir -p $(@D)
 	@$(BEARSSL_CC_RSA) $(BEARSSL_FLAGS_RSA) -w -I$(BEARSSL)/inc -I$(BEARSSL)/src -c $< -o $@
-$(filter-out $(BEARSSL_FAST),$(BEARSSL_OBJ)): $(BUILD)/bearssl/%.o: $(BEARSSL)/src/%.c
+$(filter-out $(BEARSSL_FAST),$(BEARSSL_OBJ)): $(BUILD)/bearssl/%.o: $(BEARSSL)/src/%.c tools/toolchain.mk
 	@mkdir -p $(@D)
 	@$(BEARSSL_CC_HASH) $(BEARSSL_FLAGS_HASH) -w -I$(BEARSSL)/inc -I$(BEARSSL)/src -c $< -o $@
+$(BUILD)/bearssl/hash/sha2small.o: BEARSSL_FLAGS_HASH += $(call CFLAGS_SHA256,$(BEARSSL_CC_HASH))
 $(BUILD)/libbearssl.a: $(BEARSSL_OBJ)
 	@echo "  AR      $@"
 	@rm -f $@ && $(AR) rcsD $@ $^

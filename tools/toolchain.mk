@@ -4,7 +4,7 @@
 #          sanitize  the system's own C library, clang, ASan and UBSan: what tests run a second time
 #          host      the system's own C library, optimised: only for benchmarks beside other libraries
 #
-# Sets CFLAGS_DLV, CFLAGS_BEARSSL, BEARSSL_CC_HASH, BEARSSL_CC_RSA, and the function LINK
+# Sets CFLAGS_DLV, CFLAGS_BEARSSL, CFLAGS_SHA256, BEARSSL_CC_HASH, BEARSSL_CC_RSA, and the function LINK
 # ($(call LINK,output,objects and archives)).
 
 try_cc = $(shell $(1) -Werror $(2) -c -x c /dev/null -o /dev/null 2>/dev/null && echo $(2))
@@ -49,6 +49,11 @@ LINK = $(CC) -nostdlib -static-pie -Wl,--no-dynamic-linker $(LINK_HARDENING) -o 
 endif
 CFLAGS_DLV := -O2 $(call zero_locals,$(CC)) $(call release_flags,$(CC))
 CFLAGS_BEARSSL = -O3 $(call release_flags,$(1))
+# SHA-256's two loops unrolled, their variables in registers: a block in 124 ns instead of 168 (gcc
+# 12, which by itself vectorises the message schedule), in 142 instead of 171 (clang 14).
+CFLAGS_SHA256 = $(or \
+    $(call try_cc,$(1),-fno-tree-vectorize --param max-completely-peel-times=64 --param max-completely-peeled-insns=2000), \
+    $(call try_cc,$(1),-mllvm -unroll-threshold=20000))
 endif
 
 ifeq ($(VARIANT),sanitize)

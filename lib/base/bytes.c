@@ -35,26 +35,23 @@ void hex_encode(char *text, const void *bytes, size_t len) {
     text[2 * len] = '\0';
 }
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+/* A digit's value and 1; 0: no digit. */
+static const uint8_t hex_digits[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 long hex_decode(void *bytes, size_t max, const char *text, size_t text_len) {
     uint8_t *p = bytes;
     if (text_len % 2 != 0 || text_len / 2 > max)
         return ERR_FORMAT;
     for (size_t i = 0; i < text_len / 2; i++) {
-        int high = hex_digit(text[2 * i]);
-        int low = hex_digit(text[2 * i + 1]);
-        if (high < 0 || low < 0)
+        int high = hex_digits[(uint8_t)text[2 * i]];
+        int low = hex_digits[(uint8_t)text[2 * i + 1]];
+        if (high == 0 || low == 0)
             return ERR_FORMAT;
-        p[i] = (uint8_t)(high << 4 | low);
+        p[i] = (uint8_t)((high - 1) << 4 | (low - 1));
     }
     return (long)(text_len / 2);
 }

@@ -41,6 +41,10 @@ static inline void store_le64(uint8_t *p, uint64_t v) {
     store_le32(p + 4, (uint32_t)(v >> 32));
 }
 
+/* For a large local buffer that is written before it is read, on a path where clearing it first, as
+ * a release does with locals, would be much of the work. */
+#define NOT_CLEARED __attribute__((uninitialized))
+
 /* Overwrites a secret with zeros; the compiler cannot leave it out. */
 void wipe(void *secret, size_t len);
 

@@ -28,3 +28,12 @@ int error_set_errno(struct error *error, const char *format, ...) {
     errno = saved;
     return ERR_SYSTEM;
 }
+
+int error_prefix(struct error *error, int code, const char *name) {
+    if (error != NULL) {
+        char line[sizeof error->text];
+        memcpy(line, error->text, sizeof line);
+        snprintf(error->text, sizeof error->text, "%s: %.*s", name, (int)(sizeof line / 2), line);
+    }
+    return code;
+}

@@ -29,4 +29,7 @@ int error_set(struct error *error, int code, const char *format, ...)
 int error_set_errno(struct error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Puts "NAME: " before the line. Returns `code`. */
+int error_prefix(struct error *error, int code, const char *name);
+
 #endif

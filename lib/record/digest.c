@@ -1,5 +1,6 @@
 #include "record/digest.h"
 
+#include "base/bytes.h"
 #include "base/utf8.h"
 
 #include <errno.h>
@@ -10,11 +11,14 @@ static int is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
+static int is_ascii(char c) {
+    return c >= 0x20 && c < 0x7F;
+}
+
 /* Size of the character at text[at]; 0 with the reason where it may not stand in a record. */
 static size_t character_size(const char *text, size_t at, size_t len, struct error *error) {
     uint32_t character;
-    unsigned char first = (unsigned char)text[at];
-    if (first >= 0x20 && first < 0x7F)
+    if (is_ascii(text[at]))
         return 1;
     size_t size = utf8_decode((const uint8_t *)text + at, len - at, &character);
     if (size == 0)
@@ -27,42 +31,84 @@ static size_t character_size(const char *text, size_t at, size_t len, struct err
     return size;
 }
 
-int record_canonical(char *canonical, size_t *canonical_len, const char *text, size_t len,
-                     struct error *error) {
-    size_t out = 0;
-    int space_pending = 0;
+void record_begin(struct record *record) {
+    record->len = 0;
+    record->is_space_due = 0;
+}
+
+/* Where the word that begins at text[at] ends; `at` itself with the reason where it is not one. */
+static size_t word_end(const char *text, size_t at, size_t len, struct error *error) {
+    while (at < len && !is_blank(text[at])) {
+        size_t size = character_size(text, at, len, error);
+        if (size == 0)
+            return 0;
+        at += size;
+    }
+    return at;
+}
+
+int record_add(struct record *record, const char *part, size_t len, int *is_blank_part,
+               struct error *error) {
+    size_t before = record->len;
+    record->is_space_due = record->len > 0;
     for (size_t at = 0; at < len;) {
-        if (is_blank(text[at])) {
-            space_pending = out > 0;
+        if (is_blank(part[at])) {
+            record->is_space_due = record->len > 0;
             at++;
             continue;
         }
-        size_t size = character_size(text, at, len, error);
-        if (size == 0)
+        size_t end = word_end(part, at, len, error);
+        if (end == 0)
             return ERR_FORMAT;
-        if (out + (size_t)space_pending + size > RECORD_MAX)
+        if (record->len + (size_t)record->is_space_due + (end - at) > RECORD_MAX)
             return error_set(error, ERR_LIMIT, "longer than %d bytes", RECORD_MAX);
-        if (space_pending)
-            canonical[out++] = ' ';
-        space_pending = 0;
-        for (size_t end = at + size; at < end; at++)
-            canonical[out++] = text[at];
+        if (record->is_space_due)
+            record->text[record->len++] = ' ';
+        record->is_space_due = 0;
+        while (at < end)
+            record->text[record->len++] = part[at++];
     }
-    if (out == 0)
+    *is_blank_part = record->len == before;
+    return 0;
+}
+
+/* 0, or the reason why it is none. */
+static int check(const struct record *record, struct error *error) {
+    if (record->len == 0)
         return error_set(error, ERR_FORMAT, "empty");
-    if (out >= 4 && memcmp(canonical, "dlv:", 4) == 0)
+    if (record->len >= 4 && memcmp(record->text, "dlv:", 4) == 0)
         return error_set(error, ERR_FORMAT, "begins with \"dlv:\", which is reserved");
-    *canonical_len = out;
+    return 0;
+}
+
+int record_end(const struct record *record, uint8_t digest[SHA256_LEN], struct error *error) {
+    int code = check(record, error);
+    if (code == 0)
+        sha256(digest, record->text, record->len);
+    return code;
+}
+
+int record_canonical(char *canonical, size_t *canonical_len, const char *text, size_t len,
+                     struct error *error) {
+    struct record record;
+    int is_blank_text;
+    record_begin(&record);
+    int code = record_add(&record, text, len, &is_blank_text, error);
+    if (code == 0)
+        code = check(&record, error);
+    if (code != 0)
+        return code;
+    memcpy(canonical, record.text, record.len);
+    *canonical_len = record.len;
     return 0;
 }
 
 int record_digest(uint8_t digest[SHA256_LEN], const char *text, size_t len, struct error *error) {
-    char canonical[RECORD_MAX];
-    size_t canonical_len;
-    int code = record_canonical(canonical, &canonical_len, text, len, error);
-    if (code == 0)
-        sha256(digest, canonical, canonical_len);
-    return code;
+    struct record record NOT_CLEARED;
+    int is_blank_text;
+    record_begin(&record);
+    int code = record_add(&record, text, len, &is_blank_text, error);
+    return code == 0 ? record_end(&record, digest, error) : code;
 }
 
 int number_canonical(char *canonical, size_t *canonical_len, const char *text, size_t len,
@@ -90,16 +136,14 @@ int number_canonical(char *canonical, size_t *canonical_len, const char *text, s
 
 int number_digest(uint8_t digest[SHA256_LEN], const char *text, size_t len, struct error *error) {
     static const char prefix[] = "dlv:number:";
-    char canonical[RECORD_MAX];
+    const size_t prefix_len = sizeof prefix - 1;
+    char input[sizeof prefix - 1 + RECORD_MAX] NOT_CLEARED;
     size_t canonical_len;
-    int code = number_canonical(canonical, &canonical_len, text, len, error);
+    int code = number_canonical(input + prefix_len, &canonical_len, text, len, error);
     if (code != 0)
         return code;
-    struct sha256 hash;
-    sha256_init(&hash);
-    sha256_update(&hash, prefix, sizeof prefix - 1);
-    sha256_update(&hash, canonical, canonical_len);
-    sha256_out(&hash, digest);
+    memcpy(input, prefix, prefix_len);
+    sha256(digest, input, prefix_len + canonical_len);
     return 0;
 }
 

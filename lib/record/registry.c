@@ -71,34 +71,22 @@ static int refuse(struct error *error, enum registry_column column, struct csv_f
                      wanted);
 }
 
-static int is_blank_field(struct csv_field field) {
-    for (size_t i = 0; i < field.len; i++) {
-        if (field.text[i] != ' ' && field.text[i] != '\t')
-            return 0;
-    }
-    return 1;
-}
-
-/* Name, phone and licence number with single spaces between: the record as it is asked for. */
+/* Name, phone and licence number: the record as it is asked for. */
 static int record_entry(const struct registry *registry, const struct csv_row *row,
                         struct registry_entry *entry, struct error *error) {
-    char record[3 * RECORD_MAX + 3];
-    size_t len = 0;
+    struct record record NOT_CLEARED;
+    record_begin(&record);
     for (int column = COLUMN_NAME; column <= COLUMN_LICENCE; column++) {
         struct csv_field field = column_of(registry, row, (enum registry_column)column);
-        if (is_blank_field(field))
+        int is_blank;
+        int code = record_add(&record, field.text, field.len, &is_blank, error);
+        if (code != 0)
+            return error_prefix(error, ERR_FORMAT, column_names[column]);
+        if (is_blank)
             return error_set(error, ERR_FORMAT, "%s is empty", column_names[column]);
-        if (field.len > RECORD_MAX)
-            return error_set(error, ERR_FORMAT, "%s is longer than %d bytes", column_names[column],
-                             RECORD_MAX);
-        if (len > 0)
-            record[len++] = ' ';
-        memcpy(record + len, field.text, field.len);
-        len += field.len;
     }
-    struct error reason;
-    if (record_digest(entry->digest, record, len, &reason) != 0)
-        return error_set(error, ERR_FORMAT, "record: %.900s", reason.text);
+    if (record_end(&record, entry->digest, error) != 0)
+        return error_prefix(error, ERR_FORMAT, "record");
     return 0;
 }
 
@@ -126,9 +114,8 @@ static int licence_of(const struct registry *registry, const struct csv_row *row
 static int number_entry(const struct registry *registry, const struct csv_row *row,
                         struct registry_entry *entry, struct error *error) {
     struct csv_field field = column_of(registry, row, COLUMN_LICENCE);
-    struct error reason;
-    if (number_digest(entry->digest, field.text, field.len, &reason) != 0)
-        return error_set(error, ERR_FORMAT, "licence: %.900s", reason.text);
+    if (number_digest(entry->digest, field.text, field.len, error) != 0)
+        return error_prefix(error, ERR_FORMAT, column_names[COLUMN_LICENCE]);
     return 0;
 }
 
