@@ -224,11 +224,12 @@ static unsigned batch_max(const struct asking *asking) {
 /* One question a line; as many as are there are asked together. A bad line is named and the others
  * are asked; a server that fails ends it. */
 static int ask_lines(struct asking *asking) {
-    static struct csv_reader reader;
-    static struct csv_row row;
+    static struct csv_block block;
     static struct batch batch;
+    struct csv_reader reader;
+    struct csv_row row;
     int worst = EXIT_OK;
-    csv_reader_init(&reader, STDIN_FILENO, 1);
+    csv_reader_init(&reader, &block, STDIN_FILENO, 1);
     for (;;) {
         struct error error;
         int status = EXIT_OK;

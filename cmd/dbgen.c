@@ -66,7 +66,7 @@ struct job {
     struct rejects rejects;
     struct rows rows[2];
     struct rows *filling; /* being read */
-    struct rows *hashing; /* by `parallel` */
+    struct rows *hashing; /* by `parallel`, into `builder` */
     struct parallel parallel;
     struct db_base base;
     struct db_builder *builder;
@@ -160,42 +160,34 @@ static int reject_row(struct job *job, const struct csv_row *row) {
     return reject(job, row, error.text);
 }
 
-static int add_item(struct job *job, const struct rows_item *item) {
-    const struct csv_row *row = &item->row;
-    struct error error;
-    if (row->reason != NULL)
-        return reject(job, row, row->reason);
-    if (item->entry_count < 0)
-        return reject_row(job, row);
-    for (int i = 0; i < item->entry_count; i++) {
-        const struct registry_entry *entry = &item->entries[i];
-        int code =
-            entry->is_removal
-                ? db_build_remove(job->builder, entry->digest,
-                                  (enum licence_kind)entry->licence.kind, row->line, &error)
-                : db_build_add(job->builder, entry->digest, &entry->licence, row->line, &error);
-        if (code != 0)
-            return trouble("%s:%llu: %s", job->input, (unsigned long long)row->line, error.text);
+static int reject_items(struct job *job, const struct rows *rows) {
+    int status = EXIT_OK;
+    for (size_t i = 0; status == EXIT_OK && i < rows->count; i++) {
+        const struct rows_item *item = &rows->items[i];
+        if (item->row.reason != NULL)
+            status = reject(job, &item->row, item->row.reason);
+        else if (item->is_bad)
+            status = reject_row(job, &item->row);
     }
-    if (++job->row_count % ROWS_PER_REPORT == 0)
-        show_progress(job, "reading", job->row_count, 0);
-    return EXIT_OK;
+    return status;
 }
 
-/* Lets the rows just read be hashed while further ones are read, and adds the entries of those
- * hashed meanwhile, in order. */
+/* Lets the rows just read be hashed while further ones are read, after those before them. */
 static int turn_rows(struct job *job) {
-    int status = EXIT_OK;
+    struct error error;
     parallel_wait(&job->parallel);
     struct rows *hashed = job->hashing;
     job->hashing = job->filling;
     job->filling = hashed;
+    if (db_build_reserve(job->builder, job->hashing->count * REGISTRY_ENTRIES_MAX, &error) != 0)
+        return trouble("%s", error.text);
     rows_hash(job->hashing, is_lines ? NULL : &job->registry, job->settings.lookup_key,
-              &job->parallel);
-    for (unsigned i = 0; status == EXIT_OK && i < hashed->count; i++)
-        status = add_item(job, &hashed->items[i]);
-    rows_clear(hashed);
-    return status;
+              job->builder, &job->parallel);
+    uint64_t before = job->row_count;
+    job->row_count += hashed->count - hashed->bad_count;
+    if (before / ROWS_PER_REPORT != job->row_count / ROWS_PER_REPORT)
+        show_progress(job, "reading", job->row_count, 0);
+    return hashed->bad_count > 0 ? reject_items(job, hashed) : EXIT_OK;
 }
 
 static int read_header_row(struct job *job, struct csv_row *row) {
@@ -217,19 +209,15 @@ static int read_header_row(struct job *job, struct csv_row *row) {
 }
 
 static int read_rows(struct job *job) {
-    static struct csv_row row;
+    struct csv_row row;
     int status = is_lines ? EXIT_OK : read_header_row(job, &row);
-    int result = CSV_ROW;
+    int result = CSV_FULL;
     parallel_open(&job->parallel, job->settings.thread_count);
     while (status == EXIT_OK && result != CSV_END) {
-        result = csv_reader_next(&job->reader, &row);
-        if (result == ERR_SYSTEM)
-            status = trouble("%s: %m", job->input);
-        else if (result == CSV_END)
-            status = turn_rows(job);
-        else if (!rows_add(job->filling, &row))
-            status = turn_rows(job);
+        result = rows_read(job->filling, &job->reader);
+        status = result == ERR_SYSTEM ? trouble("%s: %m", job->input) : turn_rows(job);
     }
+    job->filling->count = job->filling->bad_count = 0;
     if (status == EXIT_OK)
         status = turn_rows(job); /* those that were hashed last */
     parallel_close(&job->parallel);
@@ -476,7 +464,7 @@ static int run_build(struct job *job, const char *path) {
         return trouble("%s: %m", path);
     if (fstat(job->input_fd, &job->input_status) == 0 && S_ISREG(job->input_status.st_mode))
         job->input_size = job->input_status.st_size;
-    csv_reader_init(&job->reader, job->input_fd, is_lines);
+    csv_reader_init(&job->reader, &job->filling->block, job->input_fd, is_lines);
     rejects_init(&job->rejects, rejects_path);
     int status = build(job);
     if (path != NULL)

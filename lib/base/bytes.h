@@ -1,4 +1,4 @@
-/* Little-endian loads and stores, wiping, hexadecimal and base64. */
+/* Loads and stores, wiping, hexadecimal and base64. */
 #ifndef DLV_BASE_BYTES_H
 #define DLV_BASE_BYTES_H
 
@@ -39,6 +39,11 @@ static inline void store_le32(uint8_t *p, uint32_t v) {
 static inline void store_le64(uint8_t *p, uint64_t v) {
     store_le32(p, (uint32_t)v);
     store_le32(p + 4, (uint32_t)(v >> 32));
+}
+
+static inline void store_be64(uint8_t *p, uint64_t v) {
+    for (int i = 0; i < 8; i++)
+        p[i] = (uint8_t)(v >> (56 - 8 * i));
 }
 
 /* For a large local buffer that is written before it is read, on a path where clearing it first, as

@@ -22,9 +22,11 @@ static int is_leap(int year) {
     return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 }
 
+/* Days of a common year's months before each. */
+static const int days_before[13] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
+
 static int month_days(int year, int month) {
-    static const int days[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    return month == 2 && is_leap(year) ? 29 : days[month - 1];
+    return days_before[month] - days_before[month - 1] + (month == 2 && is_leap(year));
 }
 
 /* Days of the years before `year`. */
@@ -41,10 +43,8 @@ int date_parse(const char *text, size_t len, uint32_t *day) {
     int of_month = digits(text + 8, 2);
     if (year < 1 || month < 1 || month > 12 || of_month < 1 || of_month > month_days(year, month))
         return ERR_FORMAT;
-    int days = days_before_year(year) + of_month - 1;
-    for (int m = 1; m < month; m++)
-        days += month_days(year, m);
-    *day = (uint32_t)days;
+    *day = (uint32_t)(days_before_year(year) + days_before[month - 1] +
+                      (month > 2 && is_leap(year)) + of_month - 1);
     return 0;
 }
 

@@ -62,25 +62,25 @@ static int spill(struct db_builder *builder, struct error *error) {
     return code;
 }
 
-int db_build_add(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
-                 const struct licence *licence, uint64_t line, struct error *error) {
-    if (builder->count == builder->capacity) {
-        int code = spill(builder, error);
-        if (code != 0)
-            return code;
-    }
-    struct sort_entry *entry = &builder->entries[builder->count++];
-    memcpy(entry->sort_key, key, DB_KEY_LEN);
-    for (int i = 0; i < 8; i++)
-        entry->sort_key[DB_KEY_LEN + i] = (uint8_t)(line >> (56 - 8 * i));
-    db_attributes_encode(entry->attributes, licence);
-    return 0;
+int db_build_reserve(struct db_builder *builder, size_t count, struct error *error) {
+    if (builder->count + count <= builder->capacity)
+        return 0;
+    if (count > builder->capacity)
+        return error_set(error, ERR_LIMIT, "too little memory (see --memory)");
+    return spill(builder, error);
 }
 
-int db_build_remove(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
-                    enum licence_kind kind, uint64_t line, struct error *error) {
-    struct licence removal = {.kind = (uint8_t)kind}; /* status 0 is no entry's */
-    return db_build_add(builder, key, &removal, line, error);
+void db_build_put(struct db_builder *builder, const struct sort_entry *entries, size_t count) {
+    size_t at = __atomic_fetch_add(&builder->count, count, __ATOMIC_RELAXED);
+    memcpy(builder->entries + at, entries, count * sizeof *entries);
+}
+
+int db_build_add(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
+                 const struct licence *licence, uint64_t line, struct error *error) {
+    int code = db_build_reserve(builder, 1, error);
+    if (code == 0)
+        sort_entry_set(&builder->entries[builder->count++], key, licence, line);
+    return code;
 }
 
 /* --- in order --------------------------------------------------------------------------------- */

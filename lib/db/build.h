@@ -11,6 +11,7 @@
 
 #include "crypto/rsa.h"
 #include "db/base.h"
+#include "db/sort.h"
 
 struct db_build_settings {
     const char *path;                    /* where the file is to appear */
@@ -51,15 +52,17 @@ struct db_builder;
 int db_build_open(struct db_builder **builder, const struct db_build_settings *settings,
                   struct error *error);
 
-/* Adds an entry under its stored key (lookup_key_apply); `line` says where it came from. 0, or a
- * negative code with the reason. */
+/* Adds an entry under its stored key (lookup_key_apply); `line` says where it came from. A licence
+ * without a status says that the entry is to go (only with a base). An entry that is also set
+ * stays, except a record's: to set and to remove one record is a conflict. 0, or a negative code
+ * with the reason. */
 int db_build_add(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
                  const struct licence *licence, uint64_t line, struct error *error);
 
-/* The entry under this key is to go (only with a base). An entry that is also set stays, except a
- * record's: to set and to remove one record is a conflict. */
-int db_build_remove(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
-                    enum licence_kind kind, uint64_t line, struct error *error);
+/* The same by several threads: one makes room for `count` entries, then each puts some, and none
+ * makes room while another puts. */
+int db_build_reserve(struct db_builder *builder, size_t count, struct error *error);
+void db_build_put(struct db_builder *builder, const struct sort_entry *entries, size_t count);
 
 /* Sorts, writes, signs and puts the file in place. ERR_CONFLICT where two entries have one key but
  * different attributes (summary->conflict_*), or where something is removed that is not there

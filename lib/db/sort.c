@@ -9,6 +9,13 @@
 
 #define SMALL 24
 
+void sort_entry_set(struct sort_entry *entry, const uint8_t key[DB_KEY_LEN],
+                    const struct licence *licence, uint64_t line) {
+    memcpy(entry->sort_key, key, DB_KEY_LEN);
+    store_be64(entry->sort_key + DB_KEY_LEN, line);
+    db_attributes_encode(entry->attributes, licence);
+}
+
 uint64_t sort_entry_line(const struct sort_entry *entry) {
     return load_be64(entry->sort_key + DB_KEY_LEN);
 }

@@ -14,6 +14,10 @@ struct sort_entry {
     uint8_t attributes[DB_ATTRIBUTES_LEN];
 };
 
+/* An entry under a stored key (lookup_key_apply). A licence without a status is a removal. */
+void sort_entry_set(struct sort_entry *entry, const uint8_t key[DB_KEY_LEN],
+                    const struct licence *licence, uint64_t line);
+
 /* Sorts by sort_key, in place, in time linear in `count` whatever the keys, on up to thread_count
  * threads. */
 void sort_entries(struct sort_entry *entries, size_t count, unsigned thread_count);

@@ -27,7 +27,7 @@ static size_t undouble(char *copy, const char *text, size_t len) {
     return out;
 }
 
-enum csv_result csv_parse(const char *bytes, size_t len, int is_last, char *scratch,
+enum csv_result csv_parse(const char *bytes, size_t len, int is_last, char **unquoted,
                           struct csv_row *row, size_t *used, uint64_t *lines) {
     uint32_t has_doubled = 0;
     size_t at = 0;
@@ -86,9 +86,9 @@ enum csv_result csv_parse(const char *bytes, size_t len, int is_last, char *scra
     for (size_t i = 0; has_doubled != 0 && i < row->field_count; i++) {
         if (!(has_doubled >> i & 1))
             continue;
-        size_t copy_len = undouble(scratch, row->fields[i].text, row->fields[i].len);
-        row->fields[i] = (struct csv_field){scratch, copy_len};
-        scratch += copy_len;
+        size_t copy_len = undouble(*unquoted, row->fields[i].text, row->fields[i].len);
+        row->fields[i] = (struct csv_field){*unquoted, copy_len};
+        *unquoted += copy_len;
     }
     return CSV_ROW;
 }
@@ -109,27 +109,28 @@ static enum csv_result line_parse(const char *bytes, size_t len, int is_last, st
     return CSV_ROW;
 }
 
-void csv_reader_init(struct csv_reader *reader, int fd, int is_lines) {
-    reader->fd = fd;
-    reader->is_lines = is_lines;
-    reader->is_last = 0;
-    reader->was_bad = 0;
-    reader->line = 1;
-    reader->bytes_read = 0;
-    reader->start = 0;
-    reader->end = 0;
+void csv_reader_init(struct csv_reader *reader, struct csv_block *block, int fd, int is_lines) {
+    *reader = (struct csv_reader){.fd = fd, .is_lines = is_lines, .line = 1, .block = block};
+    csv_reader_turn(reader, block);
 }
 
-/* Reads more behind what is there. 0 or ERR_SYSTEM. */
+void csv_reader_turn(struct csv_reader *reader, struct csv_block *block) {
+    memmove(block->text, reader->block->text + reader->start, reader->end - reader->start);
+    reader->end -= reader->start;
+    reader->start = 0;
+    reader->block = block;
+    block->field_count = 0;
+    block->unquoted_len = 0;
+}
+
+/* Reads more behind what is there. 0, CSV_FULL or ERR_SYSTEM. */
 static int fill(struct csv_reader *reader) {
-    if (reader->start > 0) {
-        memmove(reader->buffer, reader->buffer + reader->start, reader->end - reader->start);
-        reader->end -= reader->start;
-        reader->start = 0;
-    }
+    size_t room = sizeof reader->block->text - reader->end;
     ssize_t n;
+    if (room == 0)
+        return CSV_FULL;
     do {
-        n = read(reader->fd, reader->buffer + reader->end, sizeof reader->buffer - reader->end);
+        n = read(reader->fd, reader->block->text + reader->end, room);
     } while (n < 0 && errno == EINTR);
     if (n < 0)
         return ERR_SYSTEM;
@@ -139,84 +140,106 @@ static int fill(struct csv_reader *reader) {
     return 0;
 }
 
-/* Drops the rest of a line longer than the buffer keeps. */
+/* Drops the rest of the line. 0, CSV_FULL or ERR_SYSTEM. */
 static int skip_line(struct csv_reader *reader) {
     for (;;) {
-        char *end = memchr(reader->buffer + reader->start, '\n', reader->end - reader->start);
+        const char *text = reader->block->text;
+        const char *end = memchr(text + reader->start, '\n', reader->end - reader->start);
         if (end != NULL) {
-            reader->start = (size_t)(end - reader->buffer) + 1;
+            reader->start = (size_t)(end - text) + 1;
             reader->line++;
             return 0;
         }
         reader->start = reader->end;
-        if (reader->is_last)
-            return 0;
-        if (fill(reader) != 0)
-            return ERR_SYSTEM;
+        int result = reader->is_last ? 0 : fill(reader);
+        if (reader->is_last || result != 0)
+            return result;
     }
 }
 
 static int skip_byte_order_mark(struct csv_reader *reader) {
-    while (!reader->is_last && reader->end - reader->start < 3) {
-        if (fill(reader) != 0)
-            return ERR_SYSTEM;
+    while (!reader->is_last && reader->end < 3) {
+        int result = fill(reader);
+        if (result != 0)
+            return result;
     }
-    if (reader->end - reader->start >= 3 &&
-        memcmp(reader->buffer + reader->start, "\xEF\xBB\xBF", 3) == 0)
+    if (reader->end >= 3 && memcmp(reader->block->text, "\xEF\xBB\xBF", 3) == 0)
         reader->start += 3;
     return 0;
 }
 
-int csv_reader_next(struct csv_reader *reader, struct csv_row *row) {
-    if (reader->bytes_read == 0 && skip_byte_order_mark(reader) != 0)
-        return ERR_SYSTEM;
-    /* A bad row's first line is dropped only now, so that it could be shown. */
-    if (reader->was_bad && skip_line(reader) != 0)
-        return ERR_SYSTEM;
-    reader->was_bad = 0;
+/* What a row without its line end is. */
+static size_t trimmed(const char *bytes, size_t len) {
+    while (len > 0 && (bytes[len - 1] == '\n' || bytes[len - 1] == '\r'))
+        len--;
+    return len;
+}
+
+/* Parses the row at `start`. CSV_MORE where it is not complete and may still be. */
+static enum csv_result parse(struct csv_reader *reader, struct csv_row *row, size_t *used,
+                             uint64_t *lines) {
+    struct csv_block *block = reader->block;
+    const char *bytes = block->text + reader->start;
+    size_t len = reader->end - reader->start;
+    size_t visible = len > CSV_ROW_MAX ? CSV_ROW_MAX : len;
+    int is_last = reader->is_last && visible == len;
+    char *unquoted = block->unquoted + block->unquoted_len;
+    row->line = reader->line;
+    row->raw = bytes;
+    row->fields = block->fields + block->field_count;
     row->reason = NULL;
+    if (len == 0)
+        return reader->is_last ? CSV_END : CSV_MORE;
+    if (block->field_count + CSV_FIELDS_MAX > CSV_BLOCK_FIELDS ||
+        block->unquoted_len + CSV_ROW_MAX > sizeof block->unquoted)
+        return CSV_FULL;
+    enum csv_result result = reader->is_lines
+                                 ? line_parse(bytes, visible, is_last, row, used, lines)
+                                 : csv_parse(bytes, visible, is_last, &unquoted, row, used, lines);
+    if (result == CSV_MORE && len >= CSV_ROW_MAX)
+        result = bad(row, "longer than 16384 bytes, or a quoted field that is never closed");
+    if (result == CSV_BAD) {
+        const char *end = memchr(bytes, '\n', visible);
+        row->raw_len = trimmed(bytes, end == NULL ? visible : (size_t)(end - bytes));
+    } else if (result == CSV_ROW) {
+        row->raw_len = trimmed(bytes, *used);
+        block->field_count += row->field_count;
+        block->unquoted_len = (size_t)(unquoted - block->unquoted);
+    }
+    return result;
+}
+
+int csv_reader_next_kept(struct csv_reader *reader, struct csv_row *row) {
+    int result = reader->bytes_read == 0 ? skip_byte_order_mark(reader) : 0;
+    /* A bad row's first line is dropped only now, so that it could be shown. */
+    if (result == 0 && reader->was_bad)
+        result = skip_line(reader);
+    if (result != 0)
+        return result;
+    reader->was_bad = 0;
     for (;;) {
         size_t used = 0;
         uint64_t lines = 0;
-        const char *bytes = reader->buffer + reader->start;
-        size_t len = reader->end - reader->start;
-        enum csv_result result = CSV_MORE;
-        if (len == 0 && reader->is_last)
-            return CSV_END;
-        row->line = reader->line;
-        row->raw = bytes;
-        if (len > 0) {
-            size_t visible = len > CSV_ROW_MAX ? CSV_ROW_MAX : len;
-            int is_last = reader->is_last && visible == len;
-            result = reader->is_lines
-                         ? line_parse(bytes, visible, is_last, row, &used, &lines)
-                         : csv_parse(bytes, visible, is_last, reader->scratch, row, &used, &lines);
-        }
-        if (result == CSV_MORE && len < CSV_ROW_MAX) {
-            if (fill(reader) != 0)
-                return ERR_SYSTEM;
-            continue;
-        }
+        result = (int)parse(reader, row, &used, &lines);
         if (result == CSV_MORE) {
-            row->reason = "longer than 16384 bytes, or a quoted field that is never closed";
-            result = CSV_BAD;
+            result = fill(reader);
+            if (result == 0)
+                continue;
         }
-        if (result == CSV_BAD) {
-            size_t visible = len > CSV_ROW_MAX ? CSV_ROW_MAX : len;
-            const char *end = memchr(bytes, '\n', visible);
-            row->raw_len = end == NULL ? visible : (size_t)(end - bytes);
-            if (row->raw_len > 0 && bytes[row->raw_len - 1] == '\r')
-                row->raw_len--;
-            reader->was_bad = 1;
-            return CSV_BAD;
+        if (result == CSV_ROW) {
+            reader->start += used;
+            reader->line += lines;
+            if (row->raw_len == 0)
+                continue;
         }
-        reader->start += used;
-        reader->line += lines;
-        row->raw_len = used;
-        while (row->raw_len > 0 &&
-               (bytes[row->raw_len - 1] == '\n' || bytes[row->raw_len - 1] == '\r'))
-            row->raw_len--;
-        if (row->raw_len > 0)
-            return CSV_ROW;
+        reader->was_bad = result == CSV_BAD;
+        return result;
     }
+}
+
+int csv_reader_next(struct csv_reader *reader, struct csv_row *row) {
+    int result;
+    while ((result = csv_reader_next_kept(reader, row)) == CSV_FULL)
+        csv_reader_turn(reader, reader->block);
+    return result;
 }

@@ -11,15 +11,10 @@ static int is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
-static int is_ascii(char c) {
-    return c >= 0x20 && c < 0x7F;
-}
-
-/* Size of the character at text[at]; 0 with the reason where it may not stand in a record. */
+/* Size of the character at text[at], which is not of printable ASCII; 0 with the reason where it
+ * may not stand in a record. */
 static size_t character_size(const char *text, size_t at, size_t len, struct error *error) {
     uint32_t character;
-    if (is_ascii(text[at]))
-        return 1;
     size_t size = utf8_decode((const uint8_t *)text + at, len - at, &character);
     if (size == 0)
         error_set(error, ERR_FORMAT, "invalid UTF-8 at byte %zu", at + 1);
@@ -31,20 +26,24 @@ static size_t character_size(const char *text, size_t at, size_t len, struct err
     return size;
 }
 
-void record_begin(struct record *record) {
-    record->len = 0;
-    record->is_space_due = 0;
-}
-
-/* Where the word that begins at text[at] ends; `at` itself with the reason where it is not one. */
+/* Where the word that begins at text[at] ends; 0 with the reason where it is not one. */
 static size_t word_end(const char *text, size_t at, size_t len, struct error *error) {
     while (at < len && !is_blank(text[at])) {
+        if (text[at] > 0x20 && text[at] < 0x7F) {
+            at++;
+            continue;
+        }
         size_t size = character_size(text, at, len, error);
         if (size == 0)
             return 0;
         at += size;
     }
     return at;
+}
+
+void record_begin(struct record *record) {
+    record->len = 0;
+    record->is_space_due = 0;
 }
 
 int record_add(struct record *record, const char *part, size_t len, int *is_blank_part,
@@ -111,6 +110,10 @@ int record_digest(uint8_t digest[SHA256_LEN], const char *text, size_t len, stru
     return code == 0 ? record_end(&record, digest, error) : code;
 }
 
+static char upper_case(char c) {
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
 int number_canonical(char *canonical, size_t *canonical_len, const char *text, size_t len,
                      struct error *error) {
     size_t out = 0;
@@ -119,14 +122,16 @@ int number_canonical(char *canonical, size_t *canonical_len, const char *text, s
             at++;
             continue;
         }
-        size_t size = character_size(text, at, len, error);
-        if (size == 0)
+        size_t end = word_end(text, at, len, error);
+        if (end == 0)
             return ERR_FORMAT;
-        if (out + size > RECORD_MAX)
-            return error_set(error, ERR_LIMIT, "longer than %d bytes", RECORD_MAX);
-        for (size_t end = at + size; at < end; at++)
-            canonical[out++] =
-                text[at] >= 'a' && text[at] <= 'z' ? (char)(text[at] - 'a' + 'A') : text[at];
+        for (; at < end; at++) {
+            if (text[at] == '-')
+                continue;
+            if (out == RECORD_MAX)
+                return error_set(error, ERR_LIMIT, "longer than %d bytes", RECORD_MAX);
+            canonical[out++] = upper_case(text[at]);
+        }
     }
     if (out == 0)
         return error_set(error, ERR_FORMAT, "empty");

@@ -64,14 +64,17 @@ static size_t next_name(const char *text, size_t len, size_t *at) {
     return end - *at;
 }
 
+static int is_name(const char name[CLASS_NAME_SIZE], const char *text, size_t len) {
+    return len < CLASS_NAME_SIZE && memcmp(name, text, len) == 0 && name[len] == '\0';
+}
+
 int classes_parse(const struct class_names *names, const char *text, size_t len, uint16_t *classes,
                   const char **bad, size_t *bad_len) {
     size_t name_len;
     *classes = 0;
     for (size_t at = 0; (name_len = next_name(text, len, &at)) > 0; at += name_len) {
         int i = 0;
-        while (i < CLASS_COUNT && (strnlen(names->name[i], CLASS_NAME_SIZE) != name_len ||
-                                   memcmp(names->name[i], text + at, name_len) != 0))
+        while (i < CLASS_COUNT && !is_name(names->name[i], text + at, name_len))
             i++;
         if (i == CLASS_COUNT) {
             *bad = text + at;

@@ -148,7 +148,6 @@ static void fill(struct registry_entry *entry, enum licence_kind kind,
                  const struct licence *licence, int is_removal) {
     entry->licence = is_removal ? (struct licence){0} : *licence;
     entry->licence.kind = (uint8_t)kind;
-    entry->is_removal = is_removal;
 }
 
 int registry_row(const struct registry *registry, const struct csv_row *row,
@@ -181,7 +180,6 @@ int registry_row(const struct registry *registry, const struct csv_row *row,
 
 int registry_line(const struct csv_row *row, struct registry_entry entries[REGISTRY_ENTRIES_MAX],
                   struct error *error) {
-    entries[0].is_removal = 0;
     entries[0].licence = (struct licence){
         .status = STATUS_VALID, .kind = KIND_RECORD, .valid_from = 0, .valid_to = DATE_DAY_MAX};
     int code = record_digest(entries[0].digest, row->fields[0].text, row->fields[0].len, error);

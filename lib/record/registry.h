@@ -36,8 +36,7 @@ struct registry {
 
 struct registry_entry {
     uint8_t digest[SHA256_LEN];
-    struct licence licence; /* of a removal only the kind */
-    int is_removal;         /* in a change list: the entry is to go */
+    struct licence licence; /* of a removal (in a change list) only the kind: it has no status */
 };
 
 #define REGISTRY_ENTRIES_MAX 4

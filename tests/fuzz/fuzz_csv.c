@@ -42,10 +42,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     memcpy(bytes, data, size);
     for (size_t at = 0; at < size;) {
-        static struct csv_row row;
+        struct csv_field fields[CSV_FIELDS_MAX];
+        struct csv_row row = {.fields = fields};
+        char *unquoted = scratch;
         size_t used = 0;
         uint64_t lines;
-        enum csv_result result = csv_parse(bytes + at, size - at, 1, scratch, &row, &used, &lines);
+        enum csv_result result = csv_parse(bytes + at, size - at, 1, &unquoted, &row, &used, &lines);
         if (result == CSV_MORE || (result == CSV_ROW && (used == 0 || used > size - at)))
             abort();
         if (result == CSV_BAD) {

@@ -10,8 +10,9 @@
 /* Rows of `text` as "LINE:field|field ..." and "LINE!reason", however the bytes arrive. */
 static void read_all(const char *text, size_t len, size_t piece, int is_lines, char *out,
                      size_t out_size) {
-    static struct csv_reader reader;
-    static struct csv_row row;
+    static struct csv_block block;
+    struct csv_reader reader;
+    struct csv_row row;
     int pipe_fds[2];
     size_t used = 0;
     CHECK(pipe(pipe_fds) == 0);
@@ -23,7 +24,7 @@ static void read_all(const char *text, size_t len, size_t piece, int is_lines, c
         _exit(0);
     }
     close(pipe_fds[1]);
-    csv_reader_init(&reader, pipe_fds[0], is_lines);
+    csv_reader_init(&reader, &block, pipe_fds[0], is_lines);
     int result;
     *out = '\0';
     while ((result = csv_reader_next(&reader, &row)) > 0) {
