@@ -152,11 +152,12 @@ static int reject(struct job *job, const struct csv_row *row, const char *reason
 /* Says why a row that was read well makes no entries. */
 static int reject_row(struct job *job, const struct csv_row *row) {
     struct registry_entry entries[REGISTRY_ENTRIES_MAX];
+    char texts[REGISTRY_TEXT_MAX], *text = texts;
     struct error error;
     if (is_lines)
-        registry_line(row, entries, &error);
+        registry_line(row, entries, &text, &error);
     else
-        registry_row(&job->registry, row, entries, &error);
+        registry_row(&job->registry, row, entries, &text, &error);
     return reject(job, row, error.text);
 }
 

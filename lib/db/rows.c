@@ -3,6 +3,8 @@
 #include "base/bytes.h"
 
 #define PIECE 64 /* rows of one unit of work */
+#define PENDING_MAX 128
+#define PENDING_TEXT_MAX (8 * REGISTRY_TEXT_MAX)
 
 int rows_read(struct rows *rows, struct csv_reader *reader) {
     int result = CSV_ROW;
@@ -18,32 +20,55 @@ int rows_read(struct rows *rows, struct csv_reader *reader) {
     return CSV_FULL;
 }
 
-/* Returns how many entries a row makes, as they are stored. */
-static int make_entries(const struct rows *rows, struct rows_item *item,
-                        struct sort_entry made[REGISTRY_ENTRIES_MAX]) {
-    struct registry_entry entries[REGISTRY_ENTRIES_MAX] NOT_CLEARED;
+/* Entries that wait to be hashed. */
+struct pending {
+    size_t count;
+    char *text_end;
+    struct registry_entry entries[PENDING_MAX];
+    uint64_t lines[PENDING_MAX];
+    char text[PENDING_TEXT_MAX];
+};
+
+/* Hashes what waits and puts it into the builder, as it is stored. */
+static void flush(const struct rows *rows, struct pending *pending) {
+    struct sort_entry made[PENDING_MAX] NOT_CLEARED;
+    registry_hash(pending->entries, pending->count);
+    for (size_t i = 0; i < pending->count; i++) {
+        uint8_t key[DB_KEY_LEN];
+        lookup_key_apply(rows->lookup_key, pending->entries[i].digest, key);
+        sort_entry_set(&made[i], key, &pending->entries[i].licence, pending->lines[i]);
+    }
+    db_build_put(rows->builder, made, pending->count);
+    pending->count = 0;
+    pending->text_end = pending->text;
+}
+
+static void add_item(const struct rows *rows, struct rows_item *item, struct pending *pending) {
+    struct registry_entry *entries = pending->entries + pending->count;
     int count = ERR_FORMAT;
     if (item->row.reason == NULL)
-        count = rows->registry != NULL ? registry_row(rows->registry, &item->row, entries, NULL)
-                                       : registry_line(&item->row, entries, NULL);
+        count = rows->registry != NULL
+                    ? registry_row(rows->registry, &item->row, entries, &pending->text_end, NULL)
+                    : registry_line(&item->row, entries, &pending->text_end, NULL);
     item->is_bad = count < 0;
-    for (int i = 0; i < count; i++) {
-        uint8_t key[DB_KEY_LEN];
-        lookup_key_apply(rows->lookup_key, entries[i].digest, key);
-        sort_entry_set(&made[i], key, &entries[i].licence, item->row.line);
-    }
-    return item->is_bad ? 0 : count;
+    for (int i = 0; i < count; i++)
+        pending->lines[pending->count++] = item->row.line;
 }
 
 static int hash_piece(void *context, uint64_t first, uint64_t end) {
     struct rows *rows = context;
-    struct sort_entry made[PIECE * REGISTRY_ENTRIES_MAX] NOT_CLEARED;
-    size_t made_count = 0, bad_count = 0;
+    struct pending pending NOT_CLEARED;
+    size_t bad_count = 0;
+    pending.count = 0;
+    pending.text_end = pending.text;
     for (uint64_t i = first; i < end; i++) {
-        made_count += (size_t)make_entries(rows, &rows->items[i], made + made_count);
+        if (pending.count > PENDING_MAX - REGISTRY_ENTRIES_MAX ||
+            pending.text_end > pending.text + sizeof pending.text - REGISTRY_TEXT_MAX)
+            flush(rows, &pending);
+        add_item(rows, &rows->items[i], &pending);
         bad_count += (size_t)rows->items[i].is_bad;
     }
-    db_build_put(rows->builder, made, made_count);
+    flush(rows, &pending);
     __atomic_fetch_add(&rows->bad_count, bad_count, __ATOMIC_RELAXED);
     return 0;
 }

@@ -41,9 +41,8 @@ static size_t word_end(const char *text, size_t at, size_t len, struct error *er
     return at;
 }
 
-void record_begin(struct record *record) {
-    record->len = 0;
-    record->is_space_due = 0;
+void record_begin(struct record *record, char *text) {
+    *record = (struct record){.text = text};
 }
 
 int record_add(struct record *record, const char *part, size_t len, int *is_blank_part,
@@ -71,8 +70,7 @@ int record_add(struct record *record, const char *part, size_t len, int *is_blan
     return 0;
 }
 
-/* 0, or the reason why it is none. */
-static int check(const struct record *record, struct error *error) {
+int record_check(const struct record *record, struct error *error) {
     if (record->len == 0)
         return error_set(error, ERR_FORMAT, "empty");
     if (record->len >= 4 && memcmp(record->text, "dlv:", 4) == 0)
@@ -80,34 +78,25 @@ static int check(const struct record *record, struct error *error) {
     return 0;
 }
 
-int record_end(const struct record *record, uint8_t digest[SHA256_LEN], struct error *error) {
-    int code = check(record, error);
-    if (code == 0)
-        sha256(digest, record->text, record->len);
-    return code;
-}
-
 int record_canonical(char *canonical, size_t *canonical_len, const char *text, size_t len,
                      struct error *error) {
     struct record record;
     int is_blank_text;
-    record_begin(&record);
+    record_begin(&record, canonical);
     int code = record_add(&record, text, len, &is_blank_text, error);
     if (code == 0)
-        code = check(&record, error);
-    if (code != 0)
-        return code;
-    memcpy(canonical, record.text, record.len);
+        code = record_check(&record, error);
     *canonical_len = record.len;
-    return 0;
+    return code;
 }
 
 int record_digest(uint8_t digest[SHA256_LEN], const char *text, size_t len, struct error *error) {
-    struct record record NOT_CLEARED;
-    int is_blank_text;
-    record_begin(&record);
-    int code = record_add(&record, text, len, &is_blank_text, error);
-    return code == 0 ? record_end(&record, digest, error) : code;
+    char canonical[RECORD_MAX];
+    size_t canonical_len;
+    int code = record_canonical(canonical, &canonical_len, text, len, error);
+    if (code == 0)
+        sha256(digest, canonical, canonical_len);
+    return code;
 }
 
 static char upper_case(char c) {
@@ -140,15 +129,13 @@ int number_canonical(char *canonical, size_t *canonical_len, const char *text, s
 }
 
 int number_digest(uint8_t digest[SHA256_LEN], const char *text, size_t len, struct error *error) {
-    static const char prefix[] = "dlv:number:";
-    const size_t prefix_len = sizeof prefix - 1;
-    char input[sizeof prefix - 1 + RECORD_MAX] NOT_CLEARED;
+    char input[NUMBER_PREFIX_LEN + RECORD_MAX];
     size_t canonical_len;
-    int code = number_canonical(input + prefix_len, &canonical_len, text, len, error);
+    int code = number_canonical(input + NUMBER_PREFIX_LEN, &canonical_len, text, len, error);
     if (code != 0)
         return code;
-    memcpy(input, prefix, prefix_len);
-    sha256(digest, input, prefix_len + canonical_len);
+    memcpy(input, NUMBER_PREFIX, NUMBER_PREFIX_LEN);
+    sha256(digest, input, NUMBER_PREFIX_LEN + canonical_len);
     return 0;
 }
 

@@ -20,19 +20,21 @@ int record_canonical(char *canonical, size_t *canonical_len, const char *text, s
 int record_digest(uint8_t digest[SHA256_LEN], const char *text, size_t len, struct error *error);
 
 /* The same for a record in parts, which are set apart by a space: record_begin, record_add for each
- * part, record_end. record_add says with *is_blank whether a part came to nothing. */
+ * part, record_check. record_add says with *is_blank whether a part came to nothing. */
 struct record {
+    char *text; /* RECORD_MAX bytes of the caller's */
     size_t len;
     int is_space_due; /* before what comes next */
-    char text[RECORD_MAX];
 };
 
-void record_begin(struct record *record);
+void record_begin(struct record *record, char *text);
 int record_add(struct record *record, const char *part, size_t len, int *is_blank,
                struct error *error);
-int record_end(const struct record *record, uint8_t digest[SHA256_LEN], struct error *error);
+int record_check(const struct record *record, struct error *error);
 
-/* As above, for a licence number. */
+/* As above, for a licence number. What is hashed of it is NUMBER_PREFIX and the canonical form. */
+#define NUMBER_PREFIX "dlv:number:"
+#define NUMBER_PREFIX_LEN (sizeof NUMBER_PREFIX - 1)
 int number_canonical(char *canonical, size_t *canonical_len, const char *text, size_t len,
                      struct error *error);
 int number_digest(uint8_t digest[SHA256_LEN], const char *text, size_t len, struct error *error);

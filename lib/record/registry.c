@@ -3,7 +3,6 @@
 #include "base/bytes.h"
 #include "base/date.h"
 #include "base/text.h"
-#include "record/digest.h"
 
 #include <string.h>
 
@@ -73,20 +72,22 @@ static int refuse(struct error *error, enum registry_column column, struct csv_f
 
 /* Name, phone and licence number: the record as it is asked for. */
 static int record_entry(const struct registry *registry, const struct csv_row *row,
-                        struct registry_entry *entry, struct error *error) {
-    struct record record NOT_CLEARED;
-    record_begin(&record);
+                        struct registry_entry *entry, char **text, struct error *error) {
+    struct record record;
+    record_begin(&record, *text);
     for (int column = COLUMN_NAME; column <= COLUMN_LICENCE; column++) {
         struct csv_field field = column_of(registry, row, (enum registry_column)column);
         int is_blank;
-        int code = record_add(&record, field.text, field.len, &is_blank, error);
-        if (code != 0)
+        if (record_add(&record, field.text, field.len, &is_blank, error) != 0)
             return error_prefix(error, ERR_FORMAT, column_names[column]);
         if (is_blank)
             return error_set(error, ERR_FORMAT, "%s is empty", column_names[column]);
     }
-    if (record_end(&record, entry->digest, error) != 0)
+    if (record_check(&record, error) != 0)
         return error_prefix(error, ERR_FORMAT, "record");
+    entry->text = *text;
+    entry->text_len = record.len;
+    *text += record.len;
     return 0;
 }
 
@@ -112,10 +113,15 @@ static int licence_of(const struct registry *registry, const struct csv_row *row
 }
 
 static int number_entry(const struct registry *registry, const struct csv_row *row,
-                        struct registry_entry *entry, struct error *error) {
+                        struct registry_entry *entry, char **text, struct error *error) {
     struct csv_field field = column_of(registry, row, COLUMN_LICENCE);
-    if (number_digest(entry->digest, field.text, field.len, error) != 0)
+    size_t len;
+    memcpy(*text, NUMBER_PREFIX, NUMBER_PREFIX_LEN);
+    if (number_canonical(*text + NUMBER_PREFIX_LEN, &len, field.text, field.len, error) != 0)
         return error_prefix(error, ERR_FORMAT, column_names[COLUMN_LICENCE]);
+    entry->text = *text;
+    entry->text_len = NUMBER_PREFIX_LEN + len;
+    *text += entry->text_len;
     return 0;
 }
 
@@ -128,6 +134,7 @@ static int document_entry(const struct registry *registry, const struct csv_row 
         return 0;
     if (hex_decode(entry->digest, SHA256_LEN, field.text, field.len) != SHA256_LEN)
         return refuse(error, column, field, "a SHA-256 (want 64 hex digits)");
+    entry->text = NULL;
     return 1;
 }
 
@@ -151,15 +158,16 @@ static void fill(struct registry_entry *entry, enum licence_kind kind,
 }
 
 int registry_row(const struct registry *registry, const struct csv_row *row,
-                 struct registry_entry entries[REGISTRY_ENTRIES_MAX], struct error *error) {
+                 struct registry_entry entries[REGISTRY_ENTRIES_MAX], char **text,
+                 struct error *error) {
     struct licence licence = {0};
     if (row->field_count != registry->column_count)
         return error_set(error, ERR_FORMAT, "%zu fields, but the header row has %zu",
                          row->field_count, registry->column_count);
     int is_removal = operation_of(registry, row, error);
     if (is_removal < 0 || (!is_removal && licence_of(registry, row, &licence, error) != 0) ||
-        record_entry(registry, row, &entries[0], error) != 0 ||
-        number_entry(registry, row, &entries[1], error) != 0)
+        record_entry(registry, row, &entries[0], text, error) != 0 ||
+        number_entry(registry, row, &entries[1], text, error) != 0)
         return ERR_FORMAT;
     fill(&entries[0], KIND_RECORD, &licence, is_removal);
     fill(&entries[1], KIND_NUMBER, &licence, is_removal);
@@ -179,9 +187,22 @@ int registry_row(const struct registry *registry, const struct csv_row *row,
 }
 
 int registry_line(const struct csv_row *row, struct registry_entry entries[REGISTRY_ENTRIES_MAX],
-                  struct error *error) {
-    entries[0].licence = (struct licence){
+                  char **text, struct error *error) {
+    struct registry_entry *entry = &entries[0];
+    int code =
+        record_canonical(*text, &entry->text_len, row->fields[0].text, row->fields[0].len, error);
+    if (code != 0)
+        return code;
+    entry->text = *text;
+    entry->licence = (struct licence){
         .status = STATUS_VALID, .kind = KIND_RECORD, .valid_from = 0, .valid_to = DATE_DAY_MAX};
-    int code = record_digest(entries[0].digest, row->fields[0].text, row->fields[0].len, error);
-    return code == 0 ? 1 : code;
+    *text += entry->text_len;
+    return 1;
+}
+
+void registry_hash(struct registry_entry *entries, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (entries[i].text != NULL)
+            sha256(entries[i].digest, entries[i].text, entries[i].text_len);
+    }
 }

@@ -9,8 +9,8 @@
 #ifndef DLV_RECORD_REGISTRY_H
 #define DLV_RECORD_REGISTRY_H
 
-#include "crypto/sha256.h"
 #include "record/csv.h"
+#include "record/digest.h"
 #include "record/licence.h"
 
 enum registry_column {
@@ -35,11 +35,14 @@ struct registry {
 };
 
 struct registry_entry {
+    const char *text; /* what is to be hashed; NULL: the digest is there already */
+    size_t text_len;
     uint8_t digest[SHA256_LEN];
     struct licence licence; /* of a removal (in a change list) only the kind: it has no status */
 };
 
 #define REGISTRY_ENTRIES_MAX 4
+#define REGISTRY_TEXT_MAX (2 * RECORD_MAX + NUMBER_PREFIX_LEN)
 
 /* Learns the columns from the first row. 0, or ERR_FORMAT naming the column that is missing, twice
  * there or unknown (a misspelled column must not be lost in silence). */
@@ -50,12 +53,18 @@ int registry_header(struct registry *registry, const struct class_names *class_n
 int registry_names_documents(const struct registry *registry);
 
 /* The entries of a row: its record's, its number's, and its document's and old document's if it has
- * them. Returns how many, or ERR_FORMAT with the reason. */
+ * them. Their texts are put at *text, which moves behind them: REGISTRY_TEXT_MAX bytes at most.
+ * Returns how many, or ERR_FORMAT with the reason. */
 int registry_row(const struct registry *registry, const struct csv_row *row,
-                 struct registry_entry entries[REGISTRY_ENTRIES_MAX], struct error *error);
+                 struct registry_entry entries[REGISTRY_ENTRIES_MAX], char **text,
+                 struct error *error);
 
 /* The entry of a plain record line: valid on every day, no classes. 1 or a negative code. */
 int registry_line(const struct csv_row *row, struct registry_entry entries[REGISTRY_ENTRIES_MAX],
-                  struct error *error);
+                  char **text, struct error *error);
+
+/* Hashes the entries' texts. One after the other, which is much faster than between other work: the
+ * processor then has the whole of SHA-256, unrolled, decoded. */
+void registry_hash(struct registry_entry *entries, size_t count);
 
 #endif

@@ -23,14 +23,16 @@ static void check_row(const struct csv_row *row, const char *bytes, size_t len,
 static void use_row(const struct csv_row *row) {
     struct registry registry;
     struct registry_entry entries[REGISTRY_ENTRIES_MAX];
+    char texts[REGISTRY_TEXT_MAX], *text = texts;
     struct error error;
     registry_header(&registry, &class_names_default, (int)(row->field_count & 1), row, &error);
     for (int i = 0; i < COLUMN_COUNT; i++)
         registry.field_of[i] = (size_t)i < row->field_count ? i : -1;
     registry.column_count = row->field_count;
     if (row->field_count >= 6)
-        registry_row(&registry, row, entries, &error);
-    registry_line(row, entries, &error);
+        registry_row(&registry, row, entries, &text, &error);
+    text = texts;
+    registry_line(row, entries, &text, &error);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -47,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         char *unquoted = scratch;
         size_t used = 0;
         uint64_t lines;
-        enum csv_result result = csv_parse(bytes + at, size - at, 1, &unquoted, &row, &used, &lines);
+        enum csv_result result =
+            csv_parse(bytes + at, size - at, 1, &unquoted, &row, &used, &lines);
         if (result == CSV_MORE || (result == CSV_ROW && (used == 0 || used > size - at)))
             abort();
         if (result == CSV_BAD) {
