@@ -7,14 +7,14 @@
 #include "db/build.h"
 #include "record/registry.h"
 
-#define ROWS_MAX 4096
+#define ROWS_MAX 8192
 
 struct rows_item {
     struct csv_row row; /* row.reason is not NULL where it is malformed */
     int is_bad;         /* it made no entries: malformed, or registry_row says why */
 };
 
-/* About half a MiB: for static memory or the heap. */
+/* About 1.5 MiB: for static memory or the heap. */
 struct rows {
     size_t count;
     size_t bad_count;                /* known after rows_hash */

@@ -27,6 +27,19 @@ static size_t undouble(char *copy, const char *text, size_t len) {
     return out;
 }
 
+/* Bytes that may end a field that is not quoted. */
+static const uint8_t is_special[256] = {[','] = 1, ['\n'] = 1, ['\r'] = 1, ['"'] = 1};
+
+/* Where a field that is not quoted ends: at a comma, a line end, a quotation mark, or `len`. */
+static size_t field_end(const char *bytes, size_t at, size_t len) {
+    for (;; at++) {
+        while (at < len && !is_special[(uint8_t)bytes[at]])
+            at++;
+        if (at >= len || bytes[at] != '\r' || line_end(bytes, at, len))
+            return at;
+    }
+}
+
 enum csv_result csv_parse(const char *bytes, size_t len, int is_last, char **unquoted,
                           struct csv_row *row, size_t *used, uint64_t *lines) {
     uint32_t has_doubled = 0;
@@ -57,9 +70,7 @@ enum csv_result csv_parse(const char *bytes, size_t len, int is_last, char **unq
             at++;
         } else {
             field->text = bytes + at;
-            while (at < len && bytes[at] != ',' && bytes[at] != '\n' && bytes[at] != '"' &&
-                   !(bytes[at] == '\r' && line_end(bytes, at, len)))
-                at++;
+            at = field_end(bytes, at, len);
             if (at < len && bytes[at] == '"')
                 return bad(row, "a quotation mark inside a field that does not begin with one");
             field->len = (size_t)(bytes + at - field->text);

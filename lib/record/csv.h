@@ -37,7 +37,7 @@ enum csv_result { CSV_END = 0, CSV_ROW = 1, CSV_BAD = 2, CSV_MORE = 3, CSV_FULL 
 enum csv_result csv_parse(const char *bytes, size_t len, int is_last, char **unquoted,
                           struct csv_row *row, size_t *used, uint64_t *lines);
 
-#define CSV_BLOCK_LEN (8 * CSV_ROW_MAX)
+#define CSV_BLOCK_LEN (32 * CSV_ROW_MAX)
 #define CSV_BLOCK_FIELDS (CSV_BLOCK_LEN / 16)
 
 /* What the rows read into it point to. */
