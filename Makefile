@@ -41,6 +41,7 @@ BEARSSL := $(DEPS)/bearssl-0.6
 BEARSSL_SRC := $(sort $(wildcard $(BEARSSL)/src/*.c $(BEARSSL)/src/*/*.c))
 BEARSSL_OBJ := $(BEARSSL_SRC:$(BEARSSL)/src/%.c=$(BUILD)/bearssl/%.o)
 BEARSSL_FAST := $(filter $(BUILD)/bearssl/rsa/% $(BUILD)/bearssl/int/% $(BUILD)/bearssl/ec/%,$(BEARSSL_OBJ))
+SHA256_OBJ := $(BUILD)/bearssl/hash/sha2small.o $(BUILD)/bearssl/codec/dec32be.o $(BUILD)/bearssl/codec/enc32be.o
 BEARSSL_FLAGS_RSA := $(call CFLAGS_BEARSSL,$(BEARSSL_CC_RSA))
 BEARSSL_FLAGS_HASH := $(call CFLAGS_BEARSSL,$(BEARSSL_CC_HASH))
 
@@ -50,7 +51,7 @@ $(BEARSSL_FAST): $(BUILD)/bearssl/%.o: $(BEARSSL)/src/%.c tools/toolchain.mk
 $(filter-out $(BEARSSL_FAST),$(BEARSSL_OBJ)): $(BUILD)/bearssl/%.o: $(BEARSSL)/src/%.c tools/toolchain.mk
 	@mkdir -p $(@D)
 	@$(BEARSSL_CC_HASH) $(BEARSSL_FLAGS_HASH) -w -I$(BEARSSL)/inc -I$(BEARSSL)/src -c $< -o $@
-$(BUILD)/bearssl/hash/sha2small.o: BEARSSL_FLAGS_HASH += $(call CFLAGS_SHA256,$(BEARSSL_CC_HASH))
+$(SHA256_OBJ): BEARSSL_FLAGS_HASH += $(call CFLAGS_SHA256,$(BEARSSL_CC_HASH))
 $(BUILD)/libbearssl.a: $(BEARSSL_OBJ)
 	@echo "  AR      $@"
 	@rm -f $@ && $(AR) rcsD $@ $^
@@ -73,7 +74,7 @@ $(BUILD)/libdlv.a: $(LIB_OBJ)
 $(BUILD)/dlv: $(CMD_OBJ) $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
 	@echo "  LINK    $@"
 	@$(call LINK,$@,$^)
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
 
 # --- tests ---------------------------------------------------------------------------------------
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(filter-out tests/unit/unit.c,$(wildcard tests/unit/*.c)))

@@ -22,12 +22,11 @@ struct db_build_settings {
     int64_t created_s;
     int64_t valid_until_s; /* 0: no limit */
     int32_t utc_offset_s;
-    struct db_base *base; /* open; NULL: none */
-    int names_documents;  /* the changes say what becomes of the base's documents */
-    int is_new;           /* there must be no file at `path` in the end */
-    size_t memory;        /* bytes for entries, at least a page; some MiB come on top */
-    const char
-        *temporary_folder; /* for what does not fit; up to 1.2 times the size of the result */
+    struct db_base *base;         /* open; NULL: none */
+    int names_documents;          /* the changes say what becomes of the base's documents */
+    int is_new;                   /* there must be no file at `path` in the end */
+    size_t memory;                /* bytes for entries, at least a page; some MiB come on top */
+    const char *temporary_folder; /* for what does not fit: 48 bytes an entry */
     unsigned thread_count;
     /* Called now and then while the file is written, with what is done of `total`; may be NULL. */
     void (*progress)(void *context, const char *phase, uint64_t done, uint64_t total);

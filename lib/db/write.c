@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "db/find.h"
 #include "db/merkle.h"
-#include "db/runs.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #define BATCH (1u << 15)        /* entries, a multiple of PIECE */
 #define PIECE (1u << 10)        /* entries of one unit of work on a batch, of MERKLE_BLOCK */
 #define FANOUT_PIECE (1u << 10) /* entries of one unit of work on the fan-out */
+#define LEVEL_PIECE (1u << 9)   /* nodes of one unit of work on a level of the tree */
 #define CHUNK (1u << 14)        /* bytes of one read or write: threads have little stack */
 
 struct write_batch {
@@ -45,14 +45,28 @@ static int section_append(struct write_section *section, const uint8_t *bytes, s
     return code;
 }
 
-/* Moves a section out of its temporary file to where it belongs. */
-static int section_place(const struct write_section *section, int fd, uint64_t offset) {
+/* Moves a section towards the start of its file. */
+static int section_move(struct write_section *section, uint64_t offset) {
     uint8_t buffer[CHUNK];
-    for (uint64_t at = 0; at < section->len; at += CHUNK) {
+    for (uint64_t at = 0; offset != section->offset && at < section->len; at += CHUNK) {
         size_t n = section->len - at < CHUNK ? (size_t)(section->len - at) : CHUNK;
-        if (file_read_at(section->fd, buffer, n, at) != 0 ||
-            file_write_at(fd, buffer, n, offset + at) != 0)
+        if (file_read_at(section->fd, buffer, n, section->offset + at) != 0 ||
+            file_write_at(section->fd, buffer, n, offset + at) != 0)
             return ERR_SYSTEM;
+    }
+    section->offset = offset;
+    return 0;
+}
+
+/* Hashes what was written behind the end of the section that has been appended so far. */
+static int section_extend(struct write_section *section, uint64_t len) {
+    uint8_t buffer[CHUNK];
+    while (section->len < len) {
+        size_t n = len - section->len < CHUNK ? (size_t)(len - section->len) : CHUNK;
+        if (file_read_at(section->fd, buffer, n, section->offset + section->len) != 0)
+            return ERR_SYSTEM;
+        sha256_update(&section->hash, buffer, n);
+        section->len += n;
     }
     return 0;
 }
@@ -60,20 +74,13 @@ static int section_place(const struct write_section *section, int fd, uint64_t o
 /* --- batches, as entries come ----------------------------------------------------------------- */
 
 int db_writer_open(struct db_writer *writer, const struct db_build_settings *settings, int fd,
-                   struct error *error) {
+                   uint64_t count_max, struct error *error) {
+    struct db_header most = {.count = count_max, .fanout_bits = db_fanout_bits(count_max)};
     *writer = (struct db_writer){.settings = settings, .fd = fd};
-    writer->attributes.fd = writer->nodes.fd = -1;
-    int temporary = runs_temporary(settings->temporary_folder, error);
-    if (temporary < 0)
-        return temporary;
-    section_open(&writer->attributes, temporary, 0);
-    temporary = runs_temporary(settings->temporary_folder, error);
-    if (temporary < 0) {
-        db_writer_abort(writer);
-        return temporary;
-    }
-    section_open(&writer->nodes, temporary, 0);
-    section_open(&writer->keys, fd, DB_PAGE);
+    db_layout(&most);
+    section_open(&writer->keys, fd, most.sections[DB_KEYS].offset);
+    section_open(&writer->attributes, fd, most.sections[DB_ATTRIBUTES].offset);
+    section_open(&writer->nodes, fd, most.sections[DB_MERKLE].offset);
     writer->filling = calloc(1, sizeof *writer->filling);
     writer->writing = calloc(1, sizeof *writer->writing);
     writer->parallel = malloc(sizeof *writer->parallel);
@@ -91,15 +98,10 @@ void db_writer_abort(struct db_writer *writer) {
     int saved = errno;
     if (writer->parallel != NULL)
         parallel_close(writer->parallel);
-    if (writer->attributes.fd >= 0)
-        close(writer->attributes.fd);
-    if (writer->nodes.fd >= 0)
-        close(writer->nodes.fd);
     free(writer->filling);
     free(writer->writing);
     free(writer->parallel);
     writer->parallel = NULL;
-    writer->attributes.fd = writer->nodes.fd = -1;
     writer->filling = writer->writing = NULL;
     errno = saved;
 }
@@ -210,67 +212,61 @@ static int write_fanout(void *context, uint64_t first, uint64_t end) {
     return code == 0 ? write_fanout_piece(pass, first, end, keys) : code;
 }
 
-static int hash_fanout(const struct pass *pass) {
-    struct db_section *section = &pass->header->sections[DB_FANOUT];
-    struct sha256 hash;
-    uint8_t buffer[CHUNK];
-    sha256_init(&hash);
-    for (uint64_t at = 0; at < section->len; at += CHUNK) {
-        size_t n = section->len - at < CHUNK ? (size_t)(section->len - at) : CHUNK;
-        if (file_read_at(pass->writer->fd, buffer, n, section->offset + at) != 0)
-            return ERR_SYSTEM;
-        sha256_update(&hash, buffer, n);
-    }
-    sha256_out(&hash, section->sha256);
-    return 0;
-}
+/* A level of the tree, and where the one above it goes. */
+struct level {
+    int fd;
+    uint64_t count; /* nodes */
+    uint64_t offset;
+    uint64_t above_offset;
+};
 
-/* The level above the `count` nodes at `offset`, appended behind them. */
-static int write_level(struct write_section *nodes, uint64_t offset, uint64_t count) {
-    uint8_t below[CHUNK], above[CHUNK / 2];
-    while (count > 0) {
-        uint64_t n = count < CHUNK / MERKLE_NODE_LEN ? count : CHUNK / MERKLE_NODE_LEN;
-        if (file_read_at(nodes->fd, below, (size_t)n * MERKLE_NODE_LEN, offset) != 0)
-            return ERR_SYSTEM;
-        for (uint64_t i = 0; i < (n + 1) / 2; i++)
-            merkle_parent(above + i * MERKLE_NODE_LEN, below, n, i);
-        if (section_append(nodes, above, (size_t)(n + 1) / 2 * MERKLE_NODE_LEN) != 0)
-            return ERR_SYSTEM;
-        offset += n * MERKLE_NODE_LEN;
-        count -= n;
-    }
-    return 0;
+/* Nodes above those from first to end, which is even except at the level's end. */
+static int write_level(void *context, uint64_t first, uint64_t end) {
+    const struct level *level = context;
+    uint8_t below[LEVEL_PIECE * MERKLE_NODE_LEN], above[LEVEL_PIECE / 2 * MERKLE_NODE_LEN];
+    uint64_t count = end - first;
+    if (file_read_at(level->fd, below, (size_t)count * MERKLE_NODE_LEN,
+                     level->offset + first * MERKLE_NODE_LEN) != 0)
+        return ERR_SYSTEM;
+    for (uint64_t i = 0; i < (count + 1) / 2; i++)
+        merkle_parent(above + i * MERKLE_NODE_LEN, below, count, i);
+    return file_write_at(level->fd, above, (size_t)(count + 1) / 2 * MERKLE_NODE_LEN,
+                         level->above_offset + first / 2 * MERKLE_NODE_LEN);
 }
 
 /* The tree above the blocks; its last node is the root. */
 static int write_levels(const struct pass *pass) {
-    struct write_section *nodes = &pass->writer->nodes;
-    uint64_t offset = 0;
-    uint64_t count = merkle_block_count(pass->header->count);
-    while (count > 1) {
-        int code = write_level(nodes, offset, count);
+    const struct db_writer *writer = pass->writer;
+    struct level level = {.fd = writer->fd,
+                          .count = merkle_block_count(pass->header->count),
+                          .offset = writer->nodes.offset};
+    while (level.count > 1) {
+        level.above_offset = level.offset + level.count * MERKLE_NODE_LEN;
+        parallel_start(writer->parallel, level.count, LEVEL_PIECE, write_level, &level);
+        int code = parallel_wait(writer->parallel);
         if (code != 0)
             return code;
-        offset += count * MERKLE_NODE_LEN;
-        count = (count + 1) / 2;
+        level.offset = level.above_offset;
+        level.count = (level.count + 1) / 2;
     }
-    return file_read_at(nodes->fd, pass->header->merkle_root, MERKLE_NODE_LEN, offset);
+    return file_read_at(writer->fd, pass->header->merkle_root, MERKLE_NODE_LEN, level.offset);
 }
 
-/* The sections that do not depend on each other. */
-enum { UNIT_NODES, UNIT_FANOUT, UNIT_PLACE_ATTRIBUTES, UNIT_COUNT };
+/* The digests of what was not written in order. */
+enum { UNIT_NODES, UNIT_FANOUT, UNIT_COUNT };
 
-static int last_unit(void *context, uint64_t unit, uint64_t end) {
+static int digest_unit(void *context, uint64_t unit, uint64_t end) {
     const struct pass *pass = context;
-    struct db_writer *writer = pass->writer;
-    const struct db_section *sections = pass->header->sections;
+    struct write_section *nodes = &pass->writer->nodes;
+    struct db_section *fanout = &pass->header->sections[DB_FANOUT];
+    struct write_section section;
     (void)end; /* one unit at a time */
-    if (unit == UNIT_FANOUT)
-        return hash_fanout(pass);
-    if (unit == UNIT_PLACE_ATTRIBUTES)
-        return section_place(&writer->attributes, writer->fd, sections[DB_ATTRIBUTES].offset);
-    int code = write_levels(pass);
-    return code == 0 ? section_place(&writer->nodes, writer->fd, sections[DB_MERKLE].offset) : code;
+    if (unit == UNIT_NODES)
+        return section_extend(nodes, pass->header->sections[DB_MERKLE].len);
+    section_open(&section, pass->writer->fd, fanout->offset);
+    int code = section_extend(&section, fanout->len);
+    sha256_out(&section.hash, fanout->sha256);
+    return code;
 }
 
 /* The zeros behind each section. */
@@ -324,14 +320,23 @@ static int write_rest(struct db_writer *writer, struct db_header *header, struct
         return writer->code;
     }
     header_begin(writer, header);
-    parallel_start(writer->parallel, header->count, FANOUT_PIECE, write_fanout, &pass);
-    int code = parallel_wait(writer->parallel);
+    int code = section_move(&writer->attributes, header->sections[DB_ATTRIBUTES].offset);
+    if (code == 0)
+        code = section_move(&writer->nodes, header->sections[DB_MERKLE].offset);
     if (code == 0) {
-        parallel_start(writer->parallel, UNIT_COUNT, 1, last_unit, &pass);
+        parallel_start(writer->parallel, header->count, FANOUT_PIECE, write_fanout, &pass);
+        code = parallel_wait(writer->parallel);
+    }
+    if (code == 0)
+        code = write_levels(&pass);
+    if (code == 0) {
+        parallel_start(writer->parallel, UNIT_COUNT, 1, digest_unit, &pass);
         code = parallel_wait(writer->parallel);
     }
     if (code == 0)
         code = fill_pages(&pass);
+    if (code == 0 && ftruncate(writer->fd, (off_t)db_file_len(header)) != 0)
+        code = ERR_SYSTEM;
     if (code != 0)
         return code;
     sha256_out(&writer->keys.hash, header->sections[DB_KEYS].sha256);

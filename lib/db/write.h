@@ -1,8 +1,8 @@
 /* Writing a database file from entries that come in order, whatever their number.
  *
  * Entries are collected in batches; while one is filled, the one before it is hashed and written on
- * the other threads. What can be placed only once all are counted (attributes, Merkle nodes) waits
- * in temporary files. */
+ * the other threads. Where sections belong depends on how many entries there are, so they are
+ * written where they belong if none turns out to be a duplicate, and else moved. */
 #ifndef DLV_DB_WRITE_H
 #define DLV_DB_WRITE_H
 
@@ -24,8 +24,8 @@ struct db_writer {
     int fd;         /* the file under construction */
     uint64_t count; /* entries put */
     struct write_section keys;
-    struct write_section attributes; /* into a temporary file */
-    struct write_section nodes;      /* of the lowest stored level, likewise */
+    struct write_section attributes;
+    struct write_section nodes; /* of the lowest stored level */
     struct write_batch *filling;
     struct write_batch *writing; /* by `parallel` */
     struct parallel *parallel;
@@ -33,9 +33,9 @@ struct db_writer {
     int error_number;
 };
 
-/* Begins. settings->temporary_folder takes the temporary files. 0 or a negative code. */
+/* Begins a file for count_max entries at most. 0 or a negative code. */
 int db_writer_open(struct db_writer *writer, const struct db_build_settings *settings, int fd,
-                   struct error *error);
+                   uint64_t count_max, struct error *error);
 
 /* The next entry: its key is greater than the one before. Failures show in db_writer_finish. */
 void db_writer_put(struct db_writer *writer, const uint8_t key[DB_KEY_LEN],
