@@ -51,6 +51,12 @@ int file_write_at(int fd, const void *bytes, size_t len, uint64_t offset) {
     return 0;
 }
 
+void file_write_out(int fd, uint64_t offset, uint64_t len) {
+    int saved = errno;
+    sync_file_range(fd, (off_t)offset, (off_t)len, SYNC_FILE_RANGE_WRITE);
+    errno = saved;
+}
+
 int file_read_at(int fd, void *bytes, size_t len, uint64_t offset) {
     uint8_t *p = bytes;
     while (len > 0) {

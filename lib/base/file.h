@@ -16,6 +16,10 @@ ssize_t file_read(const char *path, void *buffer, size_t max, struct error *erro
 /* Writes all `len` bytes at `offset`. 0, or ERR_SYSTEM with errno set. */
 int file_write_at(int fd, const void *bytes, size_t len, uint64_t offset);
 
+/* Has the system begin to write these bytes of the file to disk, so that fsync(2) finds little left
+ * to wait for. A hint: it does not fail. */
+void file_write_out(int fd, uint64_t offset, uint64_t len);
+
 /* The folder part of `path` ("." where it has none) into `folder`, PATH_MAX bytes. */
 void file_folder(char *folder, const char *path);
 

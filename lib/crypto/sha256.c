@@ -1,5 +1,7 @@
 #include "crypto/sha256.h"
 
+#include "base/bytes.h"
+
 #include <bearssl_hmac.h>
 
 void sha256_init(struct sha256 *hash) {
@@ -15,7 +17,7 @@ void sha256_out(const struct sha256 *hash, uint8_t digest[SHA256_LEN]) {
 }
 
 void sha256(uint8_t digest[SHA256_LEN], const void *data, size_t len) {
-    struct sha256 hash;
+    struct sha256 hash NOT_CLEARED;
     sha256_init(&hash);
     sha256_update(&hash, data, len);
     sha256_out(&hash, digest);

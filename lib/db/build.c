@@ -105,6 +105,7 @@ static int next_entry(struct db_builder *builder, size_t *at, const struct sort_
     if (*at % RELEASE == 0 && *at > 0)
         release(builder, *at);
     *entry = &builder->entries[(*at)++];
+    __builtin_prefetch((const void *)((uintptr_t)*entry + 16 * sizeof **entry));
     return 1;
 }
 

@@ -14,6 +14,7 @@
 #define PIECE (1u << 10)        /* entries of one unit of work on a batch, of MERKLE_BLOCK */
 #define FANOUT_PIECE (1u << 10) /* entries of one unit of work on the fan-out */
 #define LEVEL_PIECE (1u << 9)   /* nodes of one unit of work on a level of the tree */
+#define WRITE_OUT (1u << 26)    /* bytes of keys that the disk gets at a time */
 #define CHUNK (1u << 14)        /* bytes of one read or write: threads have little stack */
 
 struct write_batch {
@@ -133,6 +134,8 @@ static void finish_batch(struct db_writer *writer) {
     if (code == 0 && batch->count > 0)
         code = section_append(&writer->nodes, batch->nodes,
                               (size_t)merkle_block_count(batch->count) * MERKLE_NODE_LEN);
+    for (; writer->keys.len - writer->written_out >= WRITE_OUT; writer->written_out += WRITE_OUT)
+        file_write_out(writer->fd, writer->keys.offset + writer->written_out, WRITE_OUT);
     batch->count = 0;
     if (code != 0 && writer->code == 0) {
         writer->code = code;

@@ -24,6 +24,7 @@ struct db_writer {
     int fd;         /* the file under construction */
     uint64_t count; /* entries put */
     struct write_section keys;
+    uint64_t written_out; /* of the keys, towards the disk */
     struct write_section attributes;
     struct write_section nodes; /* of the lowest stored level */
     struct write_batch *filling;
