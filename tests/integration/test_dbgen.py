@@ -116,6 +116,17 @@ def test_same_input_same_bytes(release, keys, tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+def test_rows_given_twice_leave_no_trace(release, keys, tmp_path):
+    """With fewer entries than rows promise, every section ends up nearer to the file's start."""
+    rows = list(registry(5000))
+    options = ["--created", "2026-01-01"]
+    build(release, keys, tmp_path / "once.db", as_csv(rows), *options)
+    for times, threads in ((2, 2), (9, 1)):
+        db = tmp_path / f"{times}.db"
+        build(release, keys, db, as_csv(rows * times), *options, "--threads", threads)
+        assert db.read_bytes() == (tmp_path / "once.db").read_bytes()
+
+
 def test_memory_and_threads_do_not_show(release, keys, tmp_path):
     """Sorted in pieces on disk or at once in memory, by one thread or several: the same bytes."""
     text = "".join(f"person {i % 390000} x\n" for i in range(400000))
@@ -199,6 +210,35 @@ def test_quoting(dlv, keys, tmp_path):
     build(dlv, keys, db, text)
     for record in ["Sharma, Asha 98 GJ01-1", 'The "Fox" 99 GJ01-2', "Two words 9 7 GJ01 3"]:
         assert ask(dlv, keys, db, "--at", "2025-01-01", record).out.startswith("VALID ")
+
+
+def test_rows_of_every_length(dlv, keys, tmp_path):
+    """Short and long rows, with and without doubled quotation marks, good and bad, in some 20 MB:
+    they end anywhere in what is read at a time."""
+    rng = random.Random(11)
+    rows, lines, bad = [], [HEADER], []
+    for i in range(6000):
+        blanks = " " * (rng.randint(0, 15000) if rng.random() < 0.4 else 1)
+        name = rng.choice(["Asha", 'The "Fox"', '""""', "रमेश"]) + blanks + str(i)
+        row = dict(zip(HEADER.strip().split(","),
+                       [name, "98", f"GJ{i}", "valid", "2020-01-01", "2030-01-01"]))
+        rows.append(row)
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerow(row.values())
+        lines.append(out.getvalue())
+        if rng.random() < 0.05:
+            bad.append("x" * rng.choice([1, 100, 16000, 40000, 600000]) + f" {i},too few fields")
+            lines.append(bad[-1] + "\n")
+    db, rejects = tmp_path / "l.db", tmp_path / "l.db.rejects"
+    done = build(dlv, keys, db, "".join(lines), "--skip-bad", "--created", "2026-01-01",
+                 "--valid-days", "0")
+    assert f"6000 rows, 12000 entries, {len(bad)} bad rows left out" in done.out
+    csv.field_size_limit(1 << 20)
+    kept = [row for _, _, row in list(csv.reader(rejects.read_text().splitlines()))[1:]]
+    assert kept == [row[:16384] for row in bad]
+    entries = [e for row in rows for e in dbformat.row_entries(row)]
+    authority = RSA.import_key(keys.authority.read_bytes())
+    assert db.read_bytes() == dbformat.build(entries, authority, 1, 1767225600)
 
 
 BAD = {
