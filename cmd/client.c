@@ -344,11 +344,12 @@ static int check_age(const struct db_header *header) {
 static int open_offline(struct asking *asking) {
     struct error error;
     if (database_open(&asking->db, &asking->lookup_key, db_path, authority, lookup_key_path,
-                      &error) != 0 ||
-        (!is_quick && db_verify(&asking->db, parallel_processors(), db_path, &error) != 0))
+                      &error) != 0)
         return trouble("%s", error.text);
     if (check_age(&asking->db.header) != EXIT_OK)
         return EXIT_TROUBLE;
+    if (!is_quick && db_verify(&asking->db, parallel_processors(), db_path, &error) != 0)
+        return trouble("%s", error.text);
     database_source(&asking->db.header, db_path, asking->source);
     return EXIT_OK;
 }

@@ -45,7 +45,7 @@ static const struct option options[] = {
     {"quick", 0, NULL, NULL, &is_quick,
      "start and reload without checking the whole file: you have run dlv verify"},
     {"populate", 0, NULL, NULL, &populates, "read the database into memory first"},
-    {"lock", 0, NULL, NULL, &locks, "and keep it there (RLIMIT_MEMLOCK must allow it)"},
+    {"lock", 0, NULL, NULL, &locks, "and keep it there; RLIMIT_MEMLOCK must allow it, and the next release beside it"},
     {"once", 0, NULL, NULL, &is_once, "serve one connection, then end"},
     {"workers", 0, "N", &workers_text, NULL, "processes that talk to clients; default 1 a core"},
     {"key-holders", 0, "N", &key_holders_text, NULL, "processes that decrypt; default 1 a core"},

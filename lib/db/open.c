@@ -106,25 +106,42 @@ int db_read_header(struct db_header *header, const char *path, struct error *err
 #define MADV_POPULATE_READ 22 /* Linux 5.14 */
 #endif
 
-int db_populate(const struct db *db, const char *name, struct error *error) {
+/* Where a part begins in memory; its length is cut at the file's end. */
+static uint8_t *part(const struct db *db, size_t offset, size_t *len) {
+    if (*len > db->map_len - offset)
+        *len = db->map_len - offset;
+    return (uint8_t *)db->map + offset;
+}
+
+int db_populate(const struct db *db, size_t offset, size_t len, const char *name,
+                struct error *error) {
+    uint8_t *start = part(db, offset, &len);
     /* Read and mapped in huge pages where the file system can (ext4, xfs: fewer misses of the
      * translation buffer); elsewhere this is refused, and nothing lost. */
-    madvise(db->map, db->map_len, MADV_HUGEPAGE);
-    if (madvise(db->map, db->map_len, MADV_POPULATE_READ) == 0)
+    if (offset == 0)
+        madvise(db->map, db->map_len, MADV_HUGEPAGE);
+    if (madvise(start, len, MADV_POPULATE_READ) == 0)
         return 0;
     if (errno != EINVAL)
         return error_set_errno(error, "%s: cannot be read into memory", name);
     /* An older kernel: touch every page. */
-    const volatile uint8_t *bytes = db->map;
-    for (size_t at = 0; at < db->map_len; at += DB_PAGE)
+    const volatile uint8_t *bytes = start;
+    for (size_t at = 0; at < len; at += DB_PAGE)
         (void)bytes[at];
     return 0;
 }
 
-int db_lock(const struct db *db, const char *name, struct error *error) {
-    if (mlock(db->map, db->map_len) == 0)
+int db_lock(const struct db *db, size_t offset, size_t len, const char *name, struct error *error) {
+    const uint8_t *start = part(db, offset, &len);
+    if (mlock(start, len) == 0)
         return 0;
     return error_set_errno(error, "%s: cannot be locked in memory (see RLIMIT_MEMLOCK)", name);
+}
+
+void db_release(const struct db *db, size_t offset, size_t len) {
+    uint8_t *start = part(db, offset, &len);
+    munlock(start, len);
+    madvise(start, len, MADV_DONTNEED);
 }
 
 int db_check_valid_until(const struct db_header *header, const char *name, int64_t now_s,

@@ -36,13 +36,21 @@ int db_read_header(struct db_header *header, const char *path, struct error *err
  * returns. 0, or the first thing wrong: the same on any number of threads. */
 int db_verify(const struct db *db, unsigned thread_count, const char *name, struct error *error);
 
-/* Reads the whole file into the page cache and maps it, so that look-ups find it there. 0 or
- * ERR_SYSTEM. */
-int db_populate(const struct db *db, const char *name, struct error *error);
+/* The three below work on a part of the file, from a multiple of DB_PAGE, so that a process can do
+ * something else between two parts. What is beyond the file's end is left out.
+ *
+ * Reads the part into the page cache and maps it, so that look-ups find it there. 0 or ERR_SYSTEM.
+ */
+int db_populate(const struct db *db, size_t offset, size_t len, const char *name,
+                struct error *error);
 
-/* Keeps the map in memory: no look-up waits for a disk. Needs RLIMIT_MEMLOCK or CAP_IPC_LOCK. 0 or
+/* Keeps the part in memory: no look-up waits for a disk. Needs RLIMIT_MEMLOCK or CAP_IPC_LOCK. 0 or
  * ERR_SYSTEM. */
-int db_lock(const struct db *db, const char *name, struct error *error);
+int db_lock(const struct db *db, size_t offset, size_t len, const char *name, struct error *error);
+
+/* Lets go of the part's memory, so that db_close, which takes long for a large file, has less to
+ * do. */
+void db_release(const struct db *db, size_t offset, size_t len);
 
 /* Whether the database may be used at `now_s`. 0, or ERR_LIMIT where it is past its valid-until. */
 int db_check_valid_until(const struct db_header *header, const char *name, int64_t now_s,

@@ -138,6 +138,7 @@ static const int worker_calls[] = {
     SYS_fstat,
     SYS_pread64,
     SYS_mlock,
+    SYS_munlock,
     SYS_madvise,
     /* memory; mmap and mprotect are below */
     SYS_munmap,

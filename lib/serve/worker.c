@@ -8,6 +8,7 @@
 #include "serve/connections.h"
 #include "serve/datagram.h"
 #include "serve/log.h"
+#include "serve/succession.h"
 
 #include <string.h>
 #include <sys/epoll.h>
@@ -32,6 +33,7 @@
 struct worker {
     const struct serve_settings *settings;
     struct db *db;
+    struct succession succession; /* of `db` */
     const struct worker_place *place;
     int epoll;
     int is_draining;
@@ -110,35 +112,6 @@ static void repeat_requests(struct worker *worker) {
 
 /* --- orders ----------------------------------------------------------------------------------- */
 
-/* What the settings want of a database before it is asked. */
-static int prepare_database(const struct worker *worker, const struct db *db, struct error *error) {
-    int code = worker->settings->populates ? db_populate(db, worker->settings->db_path, error) : 0;
-    if (code == 0 && worker->settings->locks)
-        code = db_lock(db, worker->settings->db_path, error);
-    return code;
-}
-
-/* The parent has checked the file in full; here it takes the old one's place between two answers.
- */
-static void switch_database(struct worker *worker, int fd) {
-    struct db next;
-    struct error error;
-    int code =
-        db_open_fd(&next, fd, worker->settings->db_path, &worker->settings->authority, &error);
-    close(fd);
-    if (code == 0) {
-        code = prepare_database(worker, &next, &error);
-        if (code != 0)
-            db_close(&next);
-    }
-    if (code != 0) {
-        serve_log(worker->settings, "switch_failed reason=\"%s\"", error.text);
-        return;
-    }
-    db_close(worker->db);
-    *worker->db = next;
-}
-
 static void drain(struct worker *worker) {
     worker->is_draining = 1;
     epoll_ctl(worker->epoll, EPOLL_CTL_DEL, worker->place->listener, NULL);
@@ -151,7 +124,7 @@ static void take_orders(struct worker *worker) {
     if (order == 0) {
         worker->is_over = 1; /* the parent is gone */
     } else if (order == CHANNEL_DATABASE && fd >= 0) {
-        switch_database(worker, fd);
+        succession_begin(&worker->succession, fd);
     } else if (order == CHANNEL_DRAIN && !worker->is_draining) {
         drain(worker);
     } else if (order == CHANNEL_AGAIN) {
@@ -188,7 +161,7 @@ static void report(struct worker *worker) {
 }
 
 static int wait_ms(const struct worker *worker, int64_t now_ms) {
-    if (worker->is_xdp_due)
+    if (worker->is_xdp_due || succession_is_due(&worker->succession))
         return 0;
     int64_t next = connections_deadline(&worker->connections, worker->next_report_ms);
     return next <= now_ms ? 0 : (int)(next - now_ms);
@@ -269,7 +242,7 @@ static int open_worker(struct worker *worker, struct error *error) {
         (place->datagrams >= 0 && watch_fd(worker, place->datagrams, EPOLLIN, EVENT_DATAGRAMS)) ||
         (place->xdp != NULL && watch_fd(worker, place->xdp->fd, EPOLLIN, EVENT_XDP)))
         return error_set_errno(error, "a worker");
-    return prepare_database(worker, worker->db, error);
+    return succession_init(&worker->succession, settings, worker->db, error);
 }
 
 static void serve_xdp(struct worker *worker) {
@@ -339,6 +312,8 @@ static void take_events(struct worker *worker) {
             take_late_event(worker, events[i].data.u64);
     }
     note_latency(worker, asks, woken_us);
+    if (succession_is_due(&worker->succession))
+        succession_step(&worker->succession);
     if (worker->is_draining)
         connections_close_idle(&worker->connections); /* who is to ask another server */
     atomic_store_explicit(&worker->counts->named[COUNT_QUEUE], worker->requests.waiting_count,

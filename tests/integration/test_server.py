@@ -229,6 +229,30 @@ def test_reload_under_load_loses_nothing(release, serve, keys, tmp_path):
     assert not wrong
 
 
+def test_reload_of_what_is_locked_in_memory(dlv, release, serve, keys, tmp_path):
+    """It is read, locked and let go in parts; questions are answered all the while, and in the end
+    one release is in memory."""
+    db = tmp_path / "l.db"
+    filling = [f"p{i}" for i in range(40000)]  # two of them within the usual RLIMIT_MEMLOCK
+    build(release, keys, db, rows("always", *filling))
+    server = serve(dlv, db, "--populate", "--lock", "--workers", "1")
+
+    def locked():
+        texts = [pathlib.Path(f"/proc/{pid}/status").read_text() for pid in server.children()]
+        return max(int(text.split("VmLck:")[1].split()[0]) * 1024 for text in texts)
+
+    for i in range(2, 5):
+        build(release, keys, db, rows("always", f"r{i}", *filling))
+        assert f"reloaded sequence={i}" in server.reload()
+        deadline = time.monotonic() + 20
+        while ask(server, f"r{i} 1 GJ-r{i}") != VALID:
+            assert ask(server, "always 1 GJ-always") == VALID and time.monotonic() < deadline
+        size = db.stat().st_size
+        # AddressSanitizer makes mlock do nothing.
+        while not dlv.is_sanitized and not size <= locked() < 1.1 * size:
+            assert ask(server, "always 1 GJ-always") == VALID and time.monotonic() < deadline
+
+
 @pytest.fixture(scope="module")
 def large_db(release, keys, tmp_path_factory):
     """Large enough that its check takes a while."""

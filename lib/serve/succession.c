@@ -1,0 +1,77 @@
+#include "serve/succession.h"
+
+#include "db/open.h"
+#include "serve/log.h"
+
+#include <unistd.h>
+
+#define PART ((size_t)1 << 20)
+
+/* What the settings want of a part of a database before it is asked. */
+static int prepare(const struct serve_settings *settings, const struct db *db, size_t offset,
+                   struct error *error) {
+    int code = settings->populates ? db_populate(db, offset, PART, settings->db_path, error) : 0;
+    if (code == 0 && settings->locks)
+        code = db_lock(db, offset, PART, settings->db_path, error);
+    return code;
+}
+
+int succession_init(struct succession *succession, const struct serve_settings *settings,
+                    struct db *current, struct error *error) {
+    int code = 0;
+    *succession = (struct succession){.settings = settings, .current = current};
+    for (size_t offset = 0; code == 0 && offset < current->map_len; offset += PART)
+        code = prepare(settings, current, offset, error);
+    return code;
+}
+
+static void fail(struct succession *succession, const struct error *error) {
+    serve_log(succession->settings, "switch_failed reason=\"%s\"", error->text);
+    db_close(&succession->next);
+}
+
+void succession_begin(struct succession *succession, int fd) {
+    const struct serve_settings *settings = succession->settings;
+    struct error error;
+    db_close(&succession->next);
+    succession->prepared = settings->populates ? 0 : SIZE_MAX;
+    if (db_open_fd(&succession->next, fd, settings->db_path, &settings->authority, &error) != 0)
+        fail(succession, &error);
+    close(fd);
+    if (!settings->populates)
+        succession_step(succession); /* takes its place at once */
+}
+
+int succession_is_due(const struct succession *succession) {
+    return succession->next.map != NULL || succession->last.map != NULL;
+}
+
+static void take_place(struct succession *succession) {
+    db_close(&succession->last);
+    succession->last = *succession->current;
+    succession->released = 0;
+    *succession->current = succession->next;
+    succession->next = (struct db){.map = NULL};
+}
+
+static void release_part(struct succession *succession) {
+    db_release(&succession->last, succession->released, PART);
+    succession->released += PART;
+    if (succession->released >= succession->last.map_len)
+        db_close(&succession->last);
+}
+
+void succession_step(struct succession *succession) {
+    struct error error;
+    if (succession->next.map == NULL) {
+        if (succession->last.map != NULL)
+            release_part(succession);
+    } else if (succession->prepared >= succession->next.map_len) {
+        take_place(succession);
+    } else if (prepare(succession->settings, &succession->next, succession->prepared, &error) !=
+               0) {
+        fail(succession, &error);
+    } else {
+        succession->prepared += PART;
+    }
+}
