@@ -1,6 +1,7 @@
 #include "db/build.h"
 
 #include "base/file.h"
+#include "base/parallel.h"
 #include "db/runs.h"
 #include "db/sort.h"
 #include "db/write.h"
@@ -11,12 +12,20 @@
 
 #define RELEASE (1u << 16) /* entries; whole pages */
 
+/* Until the first spill all memory is filled at once; then one half is filled while the other is
+ * sorted and written on a thread of its own. */
 struct db_builder {
     const struct db_build_settings *settings;
     struct sort_entry *entries; /* mapped: takes memory as it is filled */
-    size_t count;
     size_t capacity;
+    size_t start; /* of the part that is being filled ... */
+    size_t count; /* ... how far it is, from the start of memory ... */
+    size_t limit; /* ... and where it ends */
     struct runs runs;
+    struct parallel spiller;
+    struct sort_entry *spilling; /* what it works on */
+    size_t spilling_count;
+    struct error spill_error;
     struct run_stream stream;
 };
 
@@ -28,7 +37,8 @@ int db_build_open(struct db_builder **builder, const struct db_build_settings *s
         return error_set(error, ERR_MEMORY, "no memory");
     b->settings = settings;
     runs_init(&b->runs, settings->temporary_folder);
-    b->capacity = settings->memory / sizeof *b->entries;
+    parallel_open(&b->spiller, 2);
+    b->capacity = b->limit = settings->memory / sizeof *b->entries;
     b->entries = mmap(NULL, b->capacity * sizeof *b->entries, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (b->entries == MAP_FAILED) {
@@ -44,6 +54,7 @@ int db_build_open(struct db_builder **builder, const struct db_build_settings *s
 void db_build_abort(struct db_builder *builder) {
     if (builder == NULL)
         return;
+    parallel_close(&builder->spiller);
     if (builder->entries != NULL)
         munmap(builder->entries, builder->capacity * sizeof *builder->entries);
     runs_close(&builder->runs);
@@ -56,20 +67,53 @@ static void report(const struct db_builder *builder, const char *phase, uint64_t
         builder->settings->progress(builder->settings->progress_context, phase, done, total);
 }
 
-/* Sorts what is in memory and makes a run of it. */
-static int spill(struct db_builder *builder, struct error *error) {
-    sort_entries(builder->entries, builder->count, builder->settings->thread_count);
-    int code = runs_spill(&builder->runs, builder->entries, builder->count, error);
-    builder->count = 0;
+/* --- spilling --------------------------------------------------------------------------------- */
+
+/* Sorts what is to be spilled and makes a run of it. */
+static int spill(void *context, uint64_t first, uint64_t end) {
+    struct db_builder *builder = context;
+    (void)first, (void)end; /* one unit */
+    sort_entries(builder->spilling, builder->spilling_count, builder->settings->thread_count);
+    return runs_spill(&builder->runs, builder->spilling, builder->spilling_count,
+                      &builder->spill_error);
+}
+
+static int wait_for_spill(struct db_builder *builder, struct error *error) {
+    int code = parallel_wait(&builder->spiller);
+    if (code != 0)
+        *error = builder->spill_error;
+    return code;
+}
+
+/* Begins to spill what is in memory between two places. */
+static int begin_spill(struct db_builder *builder, size_t from, size_t to, struct error *error) {
+    int code = wait_for_spill(builder, error);
+    if (code == 0 && from < to) {
+        builder->spilling = builder->entries + from;
+        builder->spilling_count = to - from;
+        parallel_start(&builder->spiller, 1, 1, spill, builder);
+    }
+    return code;
+}
+
+/* Spills the part that is full, and goes on with the half of memory that is free. */
+static int turn(struct db_builder *builder, struct error *error) {
+    size_t half = builder->capacity / 2;
+    int is_first = builder->start == 0 && builder->limit == builder->capacity;
+    int code = is_first ? begin_spill(builder, 0, half, error) : 0;
+    if (code == 0)
+        code = begin_spill(builder, is_first ? half : builder->start, builder->count, error);
+    builder->start = builder->count = is_first || builder->start > 0 ? 0 : half;
+    builder->limit = builder->start > 0 ? builder->capacity : half;
     return code;
 }
 
 int db_build_reserve(struct db_builder *builder, size_t count, struct error *error) {
-    if (builder->count + count <= builder->capacity)
+    if (builder->count + count <= builder->limit)
         return 0;
-    if (count > builder->capacity)
+    if (count > builder->capacity / 2)
         return error_set(error, ERR_LIMIT, "too little memory (see --memory)");
-    return spill(builder, error);
+    return turn(builder, error);
 }
 
 void db_build_put(struct db_builder *builder, const struct sort_entry *entries, size_t count) {
@@ -115,7 +159,9 @@ static int start_order(struct db_builder *builder, struct error *error) {
         sort_entries(builder->entries, builder->count, builder->settings->thread_count);
         return 0;
     }
-    int code = builder->count > 0 ? spill(builder, error) : 0;
+    int code = begin_spill(builder, builder->start, builder->count, error);
+    if (code == 0)
+        code = wait_for_spill(builder, error);
     if (code == 0 && builder->capacity < builder->runs.count)
         code = error_set(error, ERR_LIMIT, "too little memory to merge (see --memory)");
     return code != 0 ? code
@@ -290,12 +336,15 @@ static int write_file(struct db_builder *builder, int fd, struct db_build_summar
     struct db_writer writer;
     struct merge merge = {
         .builder = builder, .writer = &writer, .summary = summary, .error = error};
-    uint64_t total = builder->count;
+    int code = wait_for_spill(builder, error);
+    if (code != 0)
+        return code;
+    uint64_t total = builder->count - builder->start;
     for (unsigned i = 0; i < builder->runs.count; i++)
         total += builder->runs.entry_counts[i];
     if (builder->settings->base != NULL)
         total += builder->settings->base->header.count;
-    int code = start_order(builder, error);
+    code = start_order(builder, error);
     if (code == 0)
         code = db_writer_open(&writer, builder->settings, fd, total, error);
     if (code != 0)

@@ -15,7 +15,8 @@ void runs_init(struct runs *runs, const char *folder) {
     runs->count = 0;
 }
 
-int runs_temporary(const char *folder, struct error *error) {
+/* A temporary file. A descriptor, or ERR_SYSTEM with the reason. */
+static int open_temporary(const char *folder, struct error *error) {
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd >= 0)
         return fd;
@@ -32,7 +33,7 @@ int runs_spill(struct runs *runs, const struct sort_entry *entries, size_t count
                struct error *error) {
     if (runs->count == RUNS_MAX)
         return error_set(error, ERR_LIMIT, "too little memory for so many entries (see --memory)");
-    int fd = runs_temporary(runs->folder, error);
+    int fd = open_temporary(runs->folder, error);
     if (fd < 0)
         return fd;
     if (file_write_at(fd, entries, count * sizeof *entries, 0) != 0) {

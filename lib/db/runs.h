@@ -1,5 +1,5 @@
 /* Sorted runs of entries in temporary files, and the stream that merges them. How a database larger
- * than memory is sorted: each run is as large as memory allows, and all are merged at once. */
+ * than memory is sorted: each run is as large as half the memory, and all are merged at once. */
 #ifndef DLV_DB_RUNS_H
 #define DLV_DB_RUNS_H
 
@@ -17,9 +17,6 @@ struct runs {
 };
 
 void runs_init(struct runs *runs, const char *folder);
-
-/* A temporary file in `folder`. A descriptor, or ERR_SYSTEM with the reason. */
-int runs_temporary(const char *folder, struct error *error);
 
 /* Writes sorted entries as a run. 0, ERR_SYSTEM, or ERR_LIMIT where there are too many runs. */
 int runs_spill(struct runs *runs, const struct sort_entry *entries, size_t count,

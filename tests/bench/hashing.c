@@ -1,10 +1,12 @@
 /* The bounds of dbgen and verify: their SHA-256 alone, on one core.
  *
- *   hashing ROWS     prints seconds for dbgen, for verify, and for the digests of the file's sections
+ *   hashing ROWS     prints seconds for dbgen, for verify, and for the digests of the file's
+ * sections
  *
- * dbgen: of each row the record (one in seven is longer than a block) and the number, and of each of
- * its entries (2.25 of them, as make_registry's rows have) the Merkle tree's leaf and node. verify:
- * leaves and nodes again, and every byte of the file, which is what the sections' digests take. */
+ * dbgen: of each row the record (one in seven is longer than a block) and the number, and of each
+ * of its entries (2.25 of them, as make_registry's rows have) the Merkle tree's leaf and node.
+ * verify: leaves and nodes again, and every byte of the file, which is what the sections' digests
+ * take. */
 #include "db/merkle.h"
 #include "record/digest.h"
 
