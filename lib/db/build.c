@@ -37,7 +37,7 @@ int db_build_open(struct db_builder **builder, const struct db_build_settings *s
         return error_set(error, ERR_MEMORY, "no memory");
     b->settings = settings;
     runs_init(&b->runs, settings->temporary_folder);
-    parallel_open(&b->spiller, 2);
+    parallel_open(&b->spiller, settings->thread_count > 1 ? 2 : 1);
     b->capacity = b->limit = settings->memory / sizeof *b->entries;
     b->entries = mmap(NULL, b->capacity * sizeof *b->entries, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

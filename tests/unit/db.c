@@ -153,6 +153,46 @@ static void check_look_ups(const struct db *db, uint32_t count) {
     CHECK(!db_find(db, edge, &where) && where == count);
 }
 
+/* Keys that begin alike, as only documents' that somebody made up can, in one bucket. */
+static void test_keys_that_begin_alike(void) {
+    enum { COUNT = 90, ASKED = 3 * COUNT };
+    static uint8_t keys[COUNT * DB_KEY_LEN], attributes[COUNT * DB_ATTRIBUTES_LEN];
+    static uint8_t fanout[2 * DB_FANOUT_LEN], asked[ASKED * DB_KEY_LEN];
+    struct db db = {
+        .header.count = COUNT, .keys = keys, .attributes = attributes, .fanout = fanout};
+    int wrong = 0;
+    store_le32(fanout + DB_FANOUT_LEN, COUNT);
+    for (unsigned i = 0; i < COUNT; i++) { /* nine of each head; the two next to it are not there */
+        keys[i * DB_KEY_LEN + 7] = (uint8_t)(1 + i / 9);
+        keys[i * DB_KEY_LEN + 20 + i % 5] = (uint8_t)(2 * (i % 9) + 2);
+    }
+    for (unsigned i = 1; i < COUNT; i++) { /* in order */
+        for (unsigned j = i; j > 0; j--) {
+            uint8_t *one = keys + (j - 1) * DB_KEY_LEN, *two = one + DB_KEY_LEN, spare[DB_KEY_LEN];
+            if (memcmp(one, two, DB_KEY_LEN) <= 0)
+                break;
+            memcpy(spare, one, DB_KEY_LEN);
+            memcpy(one, two, DB_KEY_LEN);
+            memcpy(two, spare, DB_KEY_LEN);
+        }
+    }
+    for (unsigned i = 0; i < ASKED; i++) {
+        memcpy(asked + i * DB_KEY_LEN, keys + i / 3 * DB_KEY_LEN, DB_KEY_LEN);
+        asked[i * DB_KEY_LEN + 31] = (uint8_t)(i % 3);
+        asked[i * DB_KEY_LEN + 7] = (uint8_t)(asked[i * DB_KEY_LEN + 7] + (i % 3 == 2 ? i % 2 : 0));
+    }
+    for (unsigned first = 0; first < ASKED; first += 45) {
+        uint8_t found[45];
+        uint64_t at[45], single;
+        db_find_batch(&db, asked + first * DB_KEY_LEN, 45, found, at);
+        for (unsigned i = 0; i < 45; i++) {
+            wrong += db_find(&db, asked + (first + i) * DB_KEY_LEN, &single) != found[i];
+            wrong += single != at[i] || found[i] != ((first + i) % 3 == 0);
+        }
+    }
+    CHECK(wrong == 0);
+}
+
 static void test_database(struct random *random) {
     static struct rsa_private authority;
     char path[] = "/tmp/dlv-unit-XXXXXX";
@@ -244,6 +284,7 @@ int main(void) {
     test_sort(&random);
     test_attributes();
     test_buckets();
+    test_keys_that_begin_alike();
     test_database(&random);
     test_large_buckets();
     test_damaged_fanout(&random);
