@@ -96,11 +96,13 @@ fuzz: $(FUZZ) tests/fuzz/run
 
 HOST := $(MAKE) --no-print-directory VARIANT=host BUILD=build/host
 SANITIZED := $(MAKE) --no-print-directory VARIANT=sanitize BUILD=build/sanitize
+THREADS := $(MAKE) --no-print-directory VARIANT=threads BUILD=build/threads
 check: all $(DEPS)/check.stamp
 	@$(MAKE) --no-print-directory unit
 	@$(BUILD)/dlv selftest vectors/*.rsp
 	@+$(SANITIZED) all unit
-	@DLV=$(abspath $(BUILD)/dlv) DLV_SANITIZED=$(abspath build/sanitize/dlv) \
+	@+$(THREADS) all
+	@DLV=$(abspath $(BUILD)/dlv) DLV_SANITIZED=$(abspath build/sanitize/dlv) DLV_THREADS=$(abspath build/threads/dlv) \
 	    $(PYTHON) -m pytest -q -p no:cacheprovider -n 4 tests/integration
 	@+$(SANITIZED) fuzz
 	@+$(HOST) build/host/constant_time/opening

@@ -2,6 +2,7 @@
 #
 # VARIANT  release   static PIE against musl: what is shipped
 #          sanitize  the system's own C library, clang, ASan and UBSan: what tests run a second time
+#          threads   the same with TSan, for what runs on several threads
 #          host      the system's own C library, optimised: only for benchmarks beside other libraries
 #
 # Sets CFLAGS_DLV, CFLAGS_BEARSSL, CFLAGS_SHA256, BEARSSL_CC_HASH, BEARSSL_CC_RSA, and the function LINK
@@ -65,6 +66,15 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS_DLV := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link $(SANITIZE)
 CFLAGS_BEARSSL = -O2 -g -fno-omit-frame-pointer -fsanitize=address
 LINK = $(CC) -pthread $(SANITIZE) $(FUZZER) -o $(1) $(2)
+endif
+
+ifeq ($(VARIANT),threads)
+CC := clang
+BEARSSL_CC_HASH := clang
+BEARSSL_CC_RSA := clang
+CFLAGS_DLV := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+CFLAGS_BEARSSL = -O2 -g
+LINK = $(CC) -pthread -fsanitize=thread -o $(1) $(2)
 endif
 
 ifeq ($(VARIANT),host)

@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 RELEASE = os.environ.get("DLV", str(ROOT / "build/dlv"))
 SANITIZED = os.environ.get("DLV_SANITIZED", str(ROOT / "build/sanitize/dlv"))
+THREADS = os.environ.get("DLV_THREADS", str(ROOT / "build/threads/dlv"))
 os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
 
 GOLDEN = ["--authority", str(VECTORS / "golden_authority.pub")]
@@ -42,7 +43,7 @@ class Dlv:
 
 
 def check_sanitizer(stderr):
-    for word in (b"AddressSanitizer", b"runtime error", b"LeakSanitizer"):
+    for word in (b"AddressSanitizer", b"runtime error", b"LeakSanitizer", b"ThreadSanitizer"):
         assert word not in stderr, stderr.decode(errors="replace")
 
 
@@ -51,6 +52,12 @@ def one_line(done):
     assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
     assert done.err.count("\n") == 1 and done.err.startswith("dlv"), done.err
     return done.err
+
+
+@pytest.fixture(scope="session")
+def threads():
+    """The binary that complains of data races."""
+    return Dlv(THREADS, True)
 
 
 @pytest.fixture(scope="session", params=["release", "sanitized"])

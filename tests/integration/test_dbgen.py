@@ -150,6 +150,21 @@ def test_memory_and_threads_do_not_show(release, keys, tmp_path):
         assert ":200002: the number is that of line 2," in line and "(3 such" in line
 
 
+def test_no_data_races(threads, release, keys, tmp_path):
+    """On several threads, in memory and in pieces on disk, from scratch and from a base; verified."""
+    registry_csv = as_csv(registry(150000))
+    changes = HEADER.strip() + ",op,document,old_document\n" + "".join(
+        f"New {i},{i},GJ99-{i},valid,2020-01-01,2030-01-01,set,,\n" for i in range(20000))
+    options = ["--created", "2026-01-01", "--valid-days", "0"]
+    for path, how in (("memory.db", []), ("disk.db", ["--memory", "16M"])):
+        build(threads, keys, tmp_path / path, registry_csv, *options, *how, "--threads", "3")
+    build(release, keys, tmp_path / "one.db", registry_csv, *options, "--threads", "1")
+    for path in ("memory.db", "disk.db"):
+        assert (tmp_path / path).read_bytes() == (tmp_path / "one.db").read_bytes()
+    build(threads, keys, tmp_path / "next.db", changes, "--base", tmp_path / "one.db", "--threads", "3")
+    threads("verify", "--authority", keys.authority_pub, tmp_path / "next.db", status=0)
+
+
 @pytest.mark.parametrize("option,value", [("--memory", "1M"), ("--memory", "x"), ("--memory", "16MB"),
                                           ("--memory", ""), ("--threads", "0"), ("--threads", "999"),
                                           ("--memory", "99999999999999999999G")])
