@@ -99,12 +99,15 @@ static int begin_spill(struct db_builder *builder, size_t from, size_t to, struc
 /* Spills the part that is full, and goes on with the half of memory that is free. */
 static int turn(struct db_builder *builder, struct error *error) {
     size_t half = builder->capacity / 2;
-    int is_first = builder->start == 0 && builder->limit == builder->capacity;
-    int code = is_first ? begin_spill(builder, 0, half, error) : 0;
+    int code = 0;
+    if (builder->start == 0 && builder->limit == builder->capacity) { /* the first time */
+        code = begin_spill(builder, 0, half, error);
+        builder->start = half;
+    }
     if (code == 0)
-        code = begin_spill(builder, is_first ? half : builder->start, builder->count, error);
-    builder->start = builder->count = is_first || builder->start > 0 ? 0 : half;
-    builder->limit = builder->start > 0 ? builder->capacity : half;
+        code = begin_spill(builder, builder->start, builder->count, error);
+    builder->start = builder->count = builder->start > 0 ? 0 : half;
+    builder->limit = builder->start + half;
     return code;
 }
 
@@ -131,12 +134,10 @@ int db_build_add(struct db_builder *builder, const uint8_t key[DB_KEY_LEN],
 
 /* --- in order --------------------------------------------------------------------------------- */
 
-/* Gives back the memory of entries below `at`: the file's own pages in the system's cache can then
- * take it, which is cheaper than memory that was not in use. */
-static void release(struct db_builder *builder, size_t at) {
-    char *from = (char *)(builder->entries + (at - RELEASE));
-    if (madvise(from, RELEASE * sizeof *builder->entries, MADV_DONTNEED) != 0)
-        return; /* it only saves time */
+/* Gives back the memory of the entries before `at`: the file's own pages in the system's cache can
+ * then take it, which is cheaper than memory that was not in use. */
+static void release(const struct db_builder *builder, size_t at) {
+    madvise(builder->entries + (at - RELEASE), RELEASE * sizeof *builder->entries, MADV_DONTNEED);
 }
 
 /* The next entry in order, from memory or from the runs. */
