@@ -218,7 +218,7 @@ static int read_rows(struct job *job) {
         result = rows_read(job->filling, &job->reader);
         status = result == ERR_SYSTEM ? trouble("%s: %m", job->input) : turn_rows(job);
     }
-    job->filling->count = job->filling->bad_count = 0;
+    job->filling->count = 0;
     if (status == EXIT_OK)
         status = turn_rows(job); /* those that were hashed last */
     parallel_close(&job->parallel);

@@ -58,23 +58,20 @@ CFLAGS_SHA256 = $(or \
     $(call try_cc,$(1),-mllvm -unroll-threshold=20000)) $(call try_cc,$(1),-minline-stringops-dynamically)
 endif
 
+ifneq (,$(filter sanitize threads,$(VARIANT)))
+CC := clang
+BEARSSL_CC_HASH := clang
+BEARSSL_CC_RSA := clang
 ifeq ($(VARIANT),sanitize)
-CC := clang
-BEARSSL_CC_HASH := clang
-BEARSSL_CC_RSA := clang
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
-CFLAGS_DLV := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link $(SANITIZE)
+COVERAGE := -fsanitize=fuzzer-no-link
 CFLAGS_BEARSSL = -O2 -g -fno-omit-frame-pointer -fsanitize=address
-LINK = $(CC) -pthread $(SANITIZE) $(FUZZER) -o $(1) $(2)
-endif
-
-ifeq ($(VARIANT),threads)
-CC := clang
-BEARSSL_CC_HASH := clang
-BEARSSL_CC_RSA := clang
-CFLAGS_DLV := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+else
+SANITIZE := -fsanitize=thread
 CFLAGS_BEARSSL = -O2 -g
-LINK = $(CC) -pthread -fsanitize=thread -o $(1) $(2)
+endif
+CFLAGS_DLV := -O1 -g -fno-omit-frame-pointer $(COVERAGE) $(SANITIZE)
+LINK = $(CC) -pthread $(SANITIZE) $(FUZZER) -o $(1) $(2)
 endif
 
 ifeq ($(VARIANT),host)

@@ -22,11 +22,14 @@ static int is_leap(int year) {
     return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 }
 
-/* Days of a common year's months before each. */
-static const int days_before[13] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
+/* Days of the year's months before `month`, up to 13. */
+static int days_before_month(int year, int month) {
+    static const int common[13] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
+    return common[month - 1] + (month > 2 && is_leap(year));
+}
 
 static int month_days(int year, int month) {
-    return days_before[month] - days_before[month - 1] + (month == 2 && is_leap(year));
+    return days_before_month(year, month + 1) - days_before_month(year, month);
 }
 
 /* Days of the years before `year`. */
@@ -43,8 +46,7 @@ int date_parse(const char *text, size_t len, uint32_t *day) {
     int of_month = digits(text + 8, 2);
     if (year < 1 || month < 1 || month > 12 || of_month < 1 || of_month > month_days(year, month))
         return ERR_FORMAT;
-    *day = (uint32_t)(days_before_year(year) + days_before[month - 1] +
-                      (month > 2 && is_leap(year)) + of_month - 1);
+    *day = (uint32_t)(days_before_year(year) + days_before_month(year, month) + of_month - 1);
     return 0;
 }
 

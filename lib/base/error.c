@@ -31,9 +31,8 @@ int error_set_errno(struct error *error, const char *format, ...) {
 
 int error_prefix(struct error *error, int code, const char *name) {
     if (error != NULL) {
-        char line[sizeof error->text];
-        memcpy(line, error->text, sizeof line);
-        snprintf(error->text, sizeof error->text, "%s: %.*s", name, (int)(sizeof line / 2), line);
+        struct error reason = *error;
+        error_set(error, code, "%s: %.900s", name, reason.text);
     }
     return code;
 }

@@ -350,9 +350,8 @@ static size_t next_at(const struct client *client) {
 
 static int run_check(const struct client *client, const struct question *question,
                      const struct answer *answer, struct error *error) {
-    struct error reason;
-    int code = client->settings.check(client->settings.context, question, answer, &reason);
-    return code == 0 ? 0 : error_set(error, code, "%s: %.900s", client->server, reason.text);
+    int code = client->settings.check(client->settings.context, question, answer, error);
+    return code == 0 ? 0 : error_prefix(error, code, client->server);
 }
 
 int client_ask(struct client *client, const struct question *question, struct answer *answer,

@@ -331,15 +331,6 @@ int rsa_private_read_pem(struct rsa_private *key, const char *pem, size_t len,
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-/* Puts the file's name before the reason. */
-static int name_file(struct error *error, int code, const char *path) {
-    if (error != NULL) {
-        struct error reason = *error;
-        error_set(error, code, "%s: %.900s", path, reason.text);
-    }
-    return code;
-}
-
 static int check_bits(const struct rsa_public *key, const char *path, unsigned bits_min,
                       struct error *error) {
     if (rsa_bits(key) >= bits_min)
@@ -356,7 +347,7 @@ int rsa_public_load(struct rsa_public *key, const char *path, unsigned bits_min,
         return (int)len;
     int code = rsa_public_read_pem(key, pem, (size_t)len, error);
     if (code != 0)
-        return name_file(error, code, path);
+        return error_prefix(error, code, path);
     return check_bits(key, path, bits_min, error);
 }
 
@@ -369,7 +360,7 @@ int rsa_private_load(struct rsa_private *key, const char *path, unsigned bits_mi
     int code = rsa_private_read_pem(key, pem, (size_t)len, error);
     wipe(pem, sizeof pem);
     if (code != 0)
-        return name_file(error, code, path);
+        return error_prefix(error, code, path);
     code = check_bits(&key->public, path, bits_min, error);
     if (code != 0)
         wipe(key, sizeof *key);

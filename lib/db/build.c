@@ -155,12 +155,15 @@ static int next_entry(struct db_builder *builder, size_t *at, const struct sort_
 }
 
 static int start_order(struct db_builder *builder, struct error *error) {
+    int code = wait_for_spill(builder, error);
+    if (code != 0)
+        return code;
     report(builder, "sorting", 0, builder->count);
     if (builder->runs.count == 0) {
         sort_entries(builder->entries, builder->count, builder->settings->thread_count);
         return 0;
     }
-    int code = begin_spill(builder, builder->start, builder->count, error);
+    code = begin_spill(builder, builder->start, builder->count, error);
     if (code == 0)
         code = wait_for_spill(builder, error);
     if (code == 0 && builder->capacity < builder->runs.count)
@@ -337,15 +340,12 @@ static int write_file(struct db_builder *builder, int fd, struct db_build_summar
     struct db_writer writer;
     struct merge merge = {
         .builder = builder, .writer = &writer, .summary = summary, .error = error};
-    int code = wait_for_spill(builder, error);
-    if (code != 0)
-        return code;
-    uint64_t total = builder->count - builder->start;
+    int code = start_order(builder, error);
+    uint64_t total = builder->runs.count == 0 ? builder->count : 0;
     for (unsigned i = 0; i < builder->runs.count; i++)
         total += builder->runs.entry_counts[i];
     if (builder->settings->base != NULL)
         total += builder->settings->base->header.count;
-    code = start_order(builder, error);
     if (code == 0)
         code = db_writer_open(&writer, builder->settings, fd, total, error);
     if (code != 0)

@@ -66,10 +66,9 @@ static int open_mapped(struct db *db, int fd, const struct rsa_public *authority
 
 int db_open_fd(struct db *db, int fd, const char *name, const struct rsa_public *authority,
                struct error *error) {
-    struct error reason;
     memset(db, 0, sizeof *db);
-    int code = open_mapped(db, fd, authority, &reason);
-    return code == 0 ? 0 : error_set(error, code, "%s: %.900s", name, reason.text);
+    int code = open_mapped(db, fd, authority, error);
+    return code == 0 ? 0 : error_prefix(error, code, name);
 }
 
 int db_open(struct db *db, const char *path, const struct rsa_public *authority,
@@ -97,9 +96,8 @@ int db_read_header(struct db_header *header, const char *path, struct error *err
         return error_set(error, code, "%s: not a dlv database (shorter than its header)", path);
     if (code != 0)
         return code;
-    struct error reason;
-    code = db_header_decode(header, page, &reason);
-    return code == 0 ? 0 : error_set(error, code, "%s: %.900s", path, reason.text);
+    code = db_header_decode(header, page, error);
+    return code == 0 ? 0 : error_prefix(error, code, path);
 }
 
 #ifndef MADV_POPULATE_READ

@@ -29,6 +29,11 @@ struct pending {
     char text[PENDING_TEXT_MAX];
 };
 
+static void clear(struct pending *pending) {
+    pending->count = 0;
+    pending->text_end = pending->text;
+}
+
 /* Hashes what waits and puts it into the builder, as it is stored. */
 static void flush(const struct rows *rows, struct pending *pending) {
     struct sort_entry made[PENDING_MAX] NOT_CLEARED;
@@ -39,8 +44,7 @@ static void flush(const struct rows *rows, struct pending *pending) {
         sort_entry_set(&made[i], key, &pending->entries[i].licence, pending->lines[i]);
     }
     db_build_put(rows->builder, made, pending->count);
-    pending->count = 0;
-    pending->text_end = pending->text;
+    clear(pending);
 }
 
 static void add_item(const struct rows *rows, struct rows_item *item, struct pending *pending) {
@@ -59,8 +63,7 @@ static int hash_piece(void *context, uint64_t first, uint64_t end) {
     struct rows *rows = context;
     struct pending pending NOT_CLEARED;
     size_t bad_count = 0;
-    pending.count = 0;
-    pending.text_end = pending.text;
+    clear(&pending);
     for (uint64_t i = first; i < end; i++) {
         if (pending.count > PENDING_MAX - REGISTRY_ENTRIES_MAX ||
             pending.text_end > pending.text + sizeof pending.text - REGISTRY_TEXT_MAX)

@@ -1,6 +1,5 @@
 #include "record/digest.h"
 
-#include "base/bytes.h"
 #include "base/utf8.h"
 
 #include <errno.h>
@@ -48,21 +47,21 @@ void record_begin(struct record *record, char *text) {
 int record_add(struct record *record, const char *part, size_t len, int *is_blank_part,
                struct error *error) {
     size_t before = record->len;
-    record->is_space_due = record->len > 0;
+    int is_space_due = record->len > 0;
     for (size_t at = 0; at < len;) {
         if (is_blank(part[at])) {
-            record->is_space_due = record->len > 0;
+            is_space_due = record->len > 0;
             at++;
             continue;
         }
         size_t end = word_end(part, at, len, error);
         if (end == 0)
             return ERR_FORMAT;
-        if (record->len + (size_t)record->is_space_due + (end - at) > RECORD_MAX)
+        if (record->len + (size_t)is_space_due + (end - at) > RECORD_MAX)
             return error_set(error, ERR_LIMIT, "longer than %d bytes", RECORD_MAX);
-        if (record->is_space_due)
+        if (is_space_due)
             record->text[record->len++] = ' ';
-        record->is_space_due = 0;
+        is_space_due = 0;
         while (at < end)
             record->text[record->len++] = part[at++];
     }
@@ -128,15 +127,23 @@ int number_canonical(char *canonical, size_t *canonical_len, const char *text, s
     return 0;
 }
 
-int number_digest(uint8_t digest[SHA256_LEN], const char *text, size_t len, struct error *error) {
-    char input[NUMBER_PREFIX_LEN + RECORD_MAX];
+int number_text(char *text, size_t *text_len, const char *number, size_t len, struct error *error) {
     size_t canonical_len;
-    int code = number_canonical(input + NUMBER_PREFIX_LEN, &canonical_len, text, len, error);
+    int code = number_canonical(text + NUMBER_PREFIX_LEN, &canonical_len, number, len, error);
     if (code != 0)
         return code;
-    memcpy(input, NUMBER_PREFIX, NUMBER_PREFIX_LEN);
-    sha256(digest, input, NUMBER_PREFIX_LEN + canonical_len);
+    memcpy(text, NUMBER_PREFIX, NUMBER_PREFIX_LEN);
+    *text_len = NUMBER_PREFIX_LEN + canonical_len;
     return 0;
+}
+
+int number_digest(uint8_t digest[SHA256_LEN], const char *text, size_t len, struct error *error) {
+    char input[NUMBER_TEXT_MAX];
+    size_t input_len;
+    int code = number_text(input, &input_len, text, len, error);
+    if (code == 0)
+        sha256(digest, input, input_len);
+    return code;
 }
 
 int document_digest(uint8_t digest[SHA256_LEN], int fd) {

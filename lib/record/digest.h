@@ -24,7 +24,6 @@ int record_digest(uint8_t digest[SHA256_LEN], const char *text, size_t len, stru
 struct record {
     char *text; /* RECORD_MAX bytes of the caller's */
     size_t len;
-    int is_space_due; /* before what comes next */
 };
 
 void record_begin(struct record *record, char *text);
@@ -37,6 +36,10 @@ int record_check(const struct record *record, struct error *error);
 #define NUMBER_PREFIX_LEN (sizeof NUMBER_PREFIX - 1)
 int number_canonical(char *canonical, size_t *canonical_len, const char *text, size_t len,
                      struct error *error);
+
+/* That text into `text` (NUMBER_TEXT_MAX bytes, no NUL). */
+#define NUMBER_TEXT_MAX (NUMBER_PREFIX_LEN + RECORD_MAX)
+int number_text(char *text, size_t *text_len, const char *number, size_t len, struct error *error);
 int number_digest(uint8_t digest[SHA256_LEN], const char *text, size_t len, struct error *error);
 
 /* Reads `fd` to its end. 0 or ERR_SYSTEM with errno set. */

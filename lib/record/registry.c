@@ -115,12 +115,9 @@ static int licence_of(const struct registry *registry, const struct csv_row *row
 static int number_entry(const struct registry *registry, const struct csv_row *row,
                         struct registry_entry *entry, char **text, struct error *error) {
     struct csv_field field = column_of(registry, row, COLUMN_LICENCE);
-    size_t len;
-    memcpy(*text, NUMBER_PREFIX, NUMBER_PREFIX_LEN);
-    if (number_canonical(*text + NUMBER_PREFIX_LEN, &len, field.text, field.len, error) != 0)
+    if (number_text(*text, &entry->text_len, field.text, field.len, error) != 0)
         return error_prefix(error, ERR_FORMAT, column_names[COLUMN_LICENCE]);
     entry->text = *text;
-    entry->text_len = NUMBER_PREFIX_LEN + len;
     *text += entry->text_len;
     return 0;
 }

@@ -42,7 +42,7 @@ struct registry_entry {
 };
 
 #define REGISTRY_ENTRIES_MAX 4
-#define REGISTRY_TEXT_MAX (2 * RECORD_MAX + NUMBER_PREFIX_LEN)
+#define REGISTRY_TEXT_MAX (RECORD_MAX + NUMBER_TEXT_MAX)
 
 /* Learns the columns from the first row. 0, or ERR_FORMAT naming the column that is missing, twice
  * there or unknown (a misspelled column must not be lost in silence). */

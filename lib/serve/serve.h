@@ -39,7 +39,7 @@ struct serve_settings {
     int is_legacy;
     int is_quick; /* the operator has verified the database: only look at signature and structure */
     int populates; /* read the database into memory before it is asked */
-    int locks;     /* and keep it there */
+    int locks;     /* and keep it there; not without populates */
     int is_once;   /* one connection, then end */
     uid_t uid;     /* of the children, where started as root */
     gid_t gid;

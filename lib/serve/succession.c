@@ -7,10 +7,10 @@
 
 #define PART ((size_t)1 << 20)
 
-/* What the settings want of a part of a database before it is asked. */
+/* What --populate and --lock want of a part of a database before it is asked. */
 static int prepare(const struct serve_settings *settings, const struct db *db, size_t offset,
                    struct error *error) {
-    int code = settings->populates ? db_populate(db, offset, PART, settings->db_path, error) : 0;
+    int code = db_populate(db, offset, PART, settings->db_path, error);
     if (code == 0 && settings->locks)
         code = db_lock(db, offset, PART, settings->db_path, error);
     return code;
@@ -20,7 +20,8 @@ int succession_init(struct succession *succession, const struct serve_settings *
                     struct db *current, struct error *error) {
     int code = 0;
     *succession = (struct succession){.settings = settings, .current = current};
-    for (size_t offset = 0; code == 0 && offset < current->map_len; offset += PART)
+    size_t len = settings->populates ? current->map_len : 0;
+    for (size_t offset = 0; code == 0 && offset < len; offset += PART)
         code = prepare(settings, current, offset, error);
     return code;
 }

@@ -24,8 +24,8 @@ int succession_init(struct succession *succession, const struct serve_settings *
  * on its way is given up. Says on the log what goes wrong: then the current one stays. */
 void succession_begin(struct succession *succession, int fd);
 
-/* Whether there is a part to do, and does one: a tenth of a millisecond for what is in the page
- * cache. */
+/* Whether there is a part to do; and does it, if there is: a tenth of a millisecond for what is in
+ * the page cache. */
 int succession_is_due(const struct succession *succession);
 void succession_step(struct succession *succession);
 

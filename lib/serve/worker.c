@@ -312,8 +312,7 @@ static void take_events(struct worker *worker) {
             take_late_event(worker, events[i].data.u64);
     }
     note_latency(worker, asks, woken_us);
-    if (succession_is_due(&worker->succession))
-        succession_step(&worker->succession);
+    succession_step(&worker->succession);
     if (worker->is_draining)
         connections_close_idle(&worker->connections); /* who is to ask another server */
     atomic_store_explicit(&worker->counts->named[COUNT_QUEUE], worker->requests.waiting_count,
