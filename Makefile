@@ -20,8 +20,8 @@ PREFIX ?= /usr/local
 VERSION := 0.1.0
 PYTHON := /usr/bin/python3
 
-.PHONY: all demo check bench bench-national install clean distclean reproducible format man fuzz unit
-all: $(BUILD)/dlv
+.PHONY: all demo check bench bench-national install clean distclean reproducible format man fuzz unit size
+all: $(BUILD)/dlv $(BUILD)/dlv-load
 
 ifeq ($(filter clean distclean format,$(MAKECMDGOALS)),)
 # Missing or older than tools/setup: made by the rule below, and make starts over.
@@ -59,26 +59,42 @@ $(BUILD)/libbearssl.a: $(BEARSSL_OBJ)
 # --- dlv -----------------------------------------------------------------------------------------
 LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard lib/*/*.c)))
 CMD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cmd/*.c)))
+# The load generator: a tool beside dlv, which is not deployed.
+LOAD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/load/*.c)))
 # musl comes without the kernel's headers.
 INCLUDES := -Ilib -isystem $(BEARSSL)/inc -idirafter $(DEPS)/kernel-headers
+# What an answer or a row passes through is compiled for speed, the rest for size.
+HOT := lib/base/bytes lib/build/collect lib/build/merge lib/build/rows lib/build/runs lib/build/sort \
+    lib/build/write lib/crypto/aead lib/crypto/sha256 lib/db/answer lib/db/entry lib/db/find \
+    lib/db/lookup_key lib/db/merkle lib/db/proof lib/db/verify lib/record/digest lib/record/licence \
+    lib/registry/csv lib/registry/registry lib/base/date lib/base/utf8 lib/serve/answerer \
+    lib/serve/connection lib/serve/connections lib/serve/datagram lib/serve/kernel_bypass \
+    lib/serve/ticket_cache lib/serve/worker lib/wire/answer lib/wire/frame lib/wire/question \
+    lib/wire/respond lib/wire/ticket lib/xdp/packet lib/xdp/socket
+$(HOT:%=$(BUILD)/%.o): CFLAGS_SPEED = $(CFLAGS_HOT)
 
 $(BUILD)/cmd/dlv.o: CPPFLAGS_FILE = -DDLV_VERSION='"$(VERSION)"' \
     -DDLV_COMPILER='"$(shell $(CC) --version | head -n 1)"' -DBEARSSL_SHA256='"$(BEARSSL_SHA256)"'
+$(BUILD)/tools/load/%.o $(BUILD)/tests/%.o: CPPFLAGS_FILE = -Icmd -Itools/load -Itests/support
 $(BUILD)/%.o: %.c Makefile tools/toolchain.mk $(DEPS)/build.mk
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	@$(CC) $(CFLAGS_DLV) $(INCLUDES) $(CPPFLAGS_FILE) -MMD -MP -c $< -o $@
+	@$(CC) $(CFLAGS_DLV) $(CFLAGS_SPEED) $(INCLUDES) $(CPPFLAGS_FILE) -MMD -MP -c $< -o $@
 $(BUILD)/lib/kat/builtin.o: vectors/builtin.rsp
 $(BUILD)/libdlv.a: $(LIB_OBJ)
 	@rm -f $@ && $(AR) rcsD $@ $^
 $(BUILD)/dlv: $(CMD_OBJ) $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
 	@echo "  LINK    $@"
 	@$(call LINK,$@,$^)
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
+$(BUILD)/dlv-load: $(LOAD_OBJ) $(filter %/applet.o %/options.o %/help.o %/json.o,$(CMD_OBJ)) \
+    $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
+	@echo "  LINK    $@"
+	@$(call LINK,$@,$^)
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(LOAD_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
 
 # --- tests ---------------------------------------------------------------------------------------
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(filter-out tests/unit/unit.c,$(wildcard tests/unit/*.c)))
-$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/unit/unit.o $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/unit/unit.o $(BUILD)/tests/support/database.o $(BUILD)/tools/load/histogram.o $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
 	@mkdir -p $(@D)
 	@$(call LINK,$@,$^)
 unit: $(UNIT)
@@ -121,7 +137,7 @@ $(BUILD)/constant_time/%: BENCH_LIBS = -Wl,--wrap=rsa_oaep_decrypt -Wl,--strip-d
 $(BUILD)/constant_time/%: $(BUILD)/tests/constant_time/%.o $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
 	@mkdir -p $(@D)
 	@$(call LINK,$@,$^)
-$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/support/database.o $(BUILD)/tools/load/load.o $(BUILD)/tools/load/histogram.o $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
 	@mkdir -p $(@D)
 	@$(call LINK,$@,$^)
 bench: all $(DEPS)/bench.stamp build/make_registry $(BUILD)/bench/crypto $(BUILD)/bench/hashing $(BUILD)/bench/echo
@@ -147,7 +163,7 @@ reproducible: $(DEPS)/build.mk
 	@+tools/reproducible "$(CC)"
 
 format:
-	clang-format -i cmd/*.[ch] lib/*/*.[ch] tests/*/*.[ch] tools/*.c
+	clang-format -i cmd/*.[ch] lib/*/*.[ch] tests/*/*.[ch] tools/*.c tools/*/*.[ch]
 
 clean:
 	rm -rf build

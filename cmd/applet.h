@@ -1,37 +1,29 @@
-/* An applet: one file, one table entry. Dispatch, --list, help, usage and the man page are all made
- * from this one description. */
+/* An applet is one file and one entry in the table of applets. Dispatch, --list, help, usage errors
+ * and man pages are all made from this description, so they cannot disagree. */
 #ifndef DLV_CMD_APPLET_H
 #define DLV_CMD_APPLET_H
 
+#include "options.h"
+
 #include <stdbool.h>
-#include <stddef.h>
 
 enum { EXIT_OK = 0, EXIT_NOT_VALID = 1, EXIT_TROUBLE = 2 };
 
-struct option {
-    const char *name;     /* "output", given as --output; ends a table where NULL */
-    char letter;          /* 'o' for -o, or 0 */
-    const char *argument; /* "FILE" as shown in help; NULL: takes none */
-    const char **value;   /* where the argument goes ... */
-    bool *flag;           /* ... or that it was given */
-    const char *help;
-};
-
 struct applet {
     const char *name;
-    const char *summary;  /* a line, lower case, no full stop */
-    const char *synopsis; /* lines of what follows "dlv NAME" */
+    const char *summary;  /* a line: lower case, no full stop */
+    const char *synopsis; /* lines: what follows "dlv NAME" */
     const struct option *options;
-    const char *description;                        /* paragraphs; blank lines between them */
+    const char *description;                        /* paragraphs with blank lines between them */
+    const char *details;                            /* further ones; NULL: none */
     bool needs_cryptography;                        /* runs the built-in known answers first */
     int (*run)(int operand_count, char **operands); /* returns the exit status */
 };
 
-/* The applets, ended by NULL, and the one that is running. */
+/* All applets, ended by NULL, and the one that is running (NULL: none yet). */
 extern const struct applet *const applets[];
 extern const struct applet *current_applet;
 
-extern const struct applet applet_bench;
 extern const struct applet applet_client;
 extern const struct applet applet_dbgen;
 extern const struct applet applet_keygen;
@@ -39,26 +31,17 @@ extern const struct applet applet_selftest;
 extern const struct applet applet_server;
 extern const struct applet applet_verify;
 
-/* One line on stderr, "dlv APPLET: ..."; returns EXIT_TROUBLE. */
+/* Parses the options, runs the built-in known answers if the applet needs them, and runs it. Returns
+ * the exit status. */
+int applet_run(const struct applet *applet, int argc, char **argv);
+
+/* Prints one line on stderr, "dlv APPLET: ...". Returns EXIT_TROUBLE. */
 int trouble(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same, and how to get help: for a wrong command line. */
+/* The same for a wrong command line; adds how to get help. */
 int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Reads options into their places; operands are moved to the front of argv. Returns how many there
- * are, or -1 after a usage_error, or -2 where --help was asked for. */
-int options_parse(const struct applet *applet, int argc, char **argv);
-
-/* Help as text, or as a man page. */
-void help_print(const struct applet *applet);
-void help_print_man(const struct applet *applet);
-void help_print_man_overview(const char *version);
-
-/* A count given as an option: `fallback` where text is NULL. False after a usage_error. */
-bool option_count(const char *option, const char *text, unsigned long long min,
-                  unsigned long long max, unsigned long long fallback, unsigned long long *count);
-
-/* Flushes stdout. EXIT_OK, or EXIT_TROUBLE where it could not all be written (a full disk). */
+/* Flushes stdout. EXIT_OK, or EXIT_TROUBLE where not everything could be written (a full disk). */
 int finish_output(void);
 
 #endif

@@ -1,86 +1,74 @@
 #include "applet.h"
-#include "rejects.h"
 
 #include "base/bytes.h"
 #include "base/date.h"
 #include "base/file.h"
 #include "base/parallel.h"
-#include "base/text.h"
+#include "build/build.h"
 #include "crypto/rsa_key.h"
-#include "db/build.h"
-#include "db/open.h"
-#include "db/rows.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define BAD_ROWS_SHOWN 10
-#define ROWS_PER_REPORT (1u << 17)
 #define SECONDS_BETWEEN_LINES 10
+#define MEMORY_MIN ((uint64_t)16 << 20)
+#define MEMORY_BESIDE ((uint64_t)8 << 20) /* for buffers and the program itself */
 
-static const char *sign, *output, *sequence_text, *created_text, *valid_days_text, *utc_offset_text,
-    *classes_text, *lookup_key_path, *rejects_path, *memory_text, *tmp, *threads_text, *base_path;
+static const char *sign, *output, *created_text, *utc_offset_text, *classes_text, *lookup_key_path,
+    *rejects_path, *temporary_folder, *changes_to;
+static uint64_t sequence, valid_days, memory, threads;
 static bool is_lines, skip_bad;
 
 static const struct option options[] = {
-    {"sign", 's', "KEY", &sign, NULL, "the authority's private key"},
-    {"output", 'o', "FILE", &output, NULL, "the database; replaced only when the new one is whole"},
-    {"lines", 'l', NULL, NULL, &is_lines, "plain records, one a line, all valid, instead of CSV"},
-    {"base", 'b', "DB", &base_path, NULL, "the release before; the CSV is a list of changes to it"},
-    {"lookup-key", 0, "FILE", &lookup_key_path, NULL, "make a keyed database"},
-    {"sequence", 0, "N", &sequence_text, NULL,
-     "default: one more than that of the file replaced, else 1"},
-    {"created", 0, "TIME", &created_text, NULL, "default: now"},
-    {"valid-days", 0, "N", &valid_days_text, NULL,
-     "refused N days after --created; default 30, 0: never"},
-    {"utc-offset", 0, "OFFSET", &utc_offset_text, NULL,
-     "the authority's, such as +05:30, where its days begin; default Z, or the base's"},
-    {"classes", 0, "NAMES", &classes_text, NULL,
-     "the authority's vehicle classes, 16 at most, separated by commas; default India's, or the base's"},
-    {"skip-bad", 0, NULL, NULL, &skip_bad, "leave bad rows out instead of failing"},
-    {"rejects", 0, "FILE", &rejects_path, NULL,
-     "where bad rows go, with line and reason; default OUTPUT.rejects"},
-    {"memory", 0, "SIZE", &memory_text, NULL,
-     "use about this much (K, M or G behind it); default a quarter of what there is"},
-    {"tmp", 0, "DIR", &tmp, NULL, "for what does not fit into it; default the output's folder"},
-    {"threads", 0, "N", &threads_text, NULL, "default 1 a core"},
-    {NULL, 0, NULL, NULL, NULL, NULL},
+    OPTION_TEXT("-s, --sign KEY", &sign, "the authority's private key"),
+    OPTION_TEXT("-o, --output FILE", &output,
+                "the database; it is replaced only when the new one is complete"),
+    OPTION_FLAG("-l, --lines", &is_lines,
+                "the input is plain records, one a line, all valid, instead of CSV"),
+    OPTION_TEXT("-b, --base DB", &changes_to,
+                "the release before; the CSV is a list of changes to it"),
+    OPTION_TEXT("--lookup-key FILE", &lookup_key_path, "make a keyed database"),
+    OPTION_COUNT("--sequence N", &sequence, 1, INT64_MAX, 0, NULL,
+                 "the release's number; default one more than the file that is replaced, else 1"),
+    OPTION_TEXT("--created TIME", &created_text, "when the release was made; default now"),
+    OPTION_COUNT("--valid-days N", &valid_days, 0, 36525, 30, "days",
+                 "how long after --created it may be used; 0: for ever"),
+    OPTION_TEXT("--utc-offset OFFSET", &utc_offset_text,
+                "the authority's UTC offset, such as +05:30; its days begin there; default Z, or "
+                "that of --base"),
+    OPTION_TEXT(
+        "--classes NAMES", &classes_text,
+        "the authority's vehicle classes, at most 16, separated by commas; default India's, "
+        "or those of --base"),
+    OPTION_FLAG("--skip-bad", &skip_bad, "leave bad rows out instead of failing"),
+    OPTION_TEXT("--rejects FILE", &rejects_path,
+                "where bad rows go, with line and reason; default OUTPUT.rejects"),
+    OPTION_SIZE("--memory SIZE", &memory, MEMORY_MIN, 0,
+                "use about this much (with K, M or G behind it); default a quarter of the memory"),
+    OPTION_TEXT("--tmp DIR", &temporary_folder,
+                "where entries go that do not fit into memory; default the output's folder"),
+    OPTION_COUNT("--threads N", &threads, 1, PARALLEL_THREADS_MAX, 0, NULL, "default one a core"),
+    OPTIONS_END,
 };
 
-struct job {
-    const char *input; /* as messages call it */
-    struct db_build_settings settings;
-    struct rsa_private authority;
-    struct lookup_key lookup_key;
-    struct csv_reader reader;
-    struct registry registry;
-    struct rejects rejects;
-    struct rows rows[2];
-    struct rows *filling; /* being read */
-    struct rows *hashing; /* by `parallel`, into `builder` */
-    struct parallel parallel;
-    struct db_base base;
-    struct db_builder *builder;
-    uint64_t row_count;
-    struct timespec start;
+/* What is shown while the build runs. */
+struct display {
+    const char *input;
     bool is_terminal;
-    const char *phase;  /* what progress was shown of last */
-    double phase_start; /* seconds since `start` */
-    double last_line;
-    int input_fd;
-    struct stat input_status; /* when it was opened */
-    off_t input_size;         /* 0: a pipe */
-    int output_fd;            /* the file that is to be replaced, locked; -1: there is none */
+    uint64_t bad_count;
+    struct timespec start;
+    const char *stage;  /* what progress was shown of last */
+    double stage_start; /* seconds since `start` */
+    double last_line;   /* likewise */
 };
+
+/* --- what is shown meanwhile ------------------------------------------------------------------ */
 
 static double seconds_since(const struct timespec *start) {
     struct timespec now;
@@ -88,416 +76,217 @@ static double seconds_since(const struct timespec *start) {
     return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
 }
 
-/* What is done of a phase, from 0 to 1; 0 where it cannot be known (a pipe). */
-static double phase_done(const struct job *job, uint64_t done, uint64_t total) {
-    double fraction = 0;
-    if (total > 0)
-        fraction = (double)done / (double)total;
-    else if (job->input_size > 0)
-        fraction = (double)job->reader.bytes_read / (double)job->input_size;
-    return fraction < 1 ? fraction : 1;
-}
-
-/* A bar that is redrawn on a terminal; a line now and then elsewhere. Called from several threads.
- */
-static void show_progress(void *context, const char *phase, uint64_t done, uint64_t total) {
+/* Shows a bar that is redrawn on a terminal, and a line now and then elsewhere. Called from several
+ * threads. */
+static void show_progress(void *context, const char *stage, const char *unit, uint64_t done,
+                          double fraction) {
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-    struct job *job = context;
+    struct display *display = context;
     char text[128], left[32] = "";
     pthread_mutex_lock(&mutex);
-    double now = seconds_since(&job->start);
-    if (job->phase != phase) {
-        job->phase = phase;
-        job->phase_start = now;
+    double now = seconds_since(&display->start);
+    if (display->stage != stage) {
+        display->stage = stage;
+        display->stage_start = now;
     }
-    double elapsed = now - job->phase_start + 1e-9;
-    double fraction = phase_done(job, done, total);
-    snprintf(text, sizeof text, "%s: %llu %s, %.0f a second", phase, (unsigned long long)done,
-             total > 0 ? "entries" : "rows", (double)done / elapsed);
+    double elapsed = now - display->stage_start + 1e-9;
+    uint64_t rate = (uint64_t)((double)done / elapsed);
+    snprintf(text, sizeof text, "%s: %llu %s, %llu a second", stage, (unsigned long long)done, unit,
+             (unsigned long long)rate);
     if (fraction > 0.01) {
         unsigned seconds = (unsigned)(elapsed * (1 - fraction) / fraction);
-        snprintf(left, sizeof left, ", %.0f %%, %u:%02u left", 100 * fraction, seconds / 60,
-                 seconds % 60);
+        snprintf(left, sizeof left, ", %u %%, %u:%02u left", (unsigned)(100 * fraction),
+                 seconds / 60, seconds % 60);
     }
-    if (job->is_terminal) {
+    if (display->is_terminal) {
         int filled = (int)(20 * fraction);
         fprintf(stderr, "\r\033[K[%.*s%.*s] %s%s", filled, "####################", 20 - filled,
                 "....................", text, left);
-    } else if (now - job->last_line >= SECONDS_BETWEEN_LINES) {
-        job->last_line = now;
+    } else if (now - display->last_line >= SECONDS_BETWEEN_LINES) {
+        display->last_line = now;
         fprintf(stderr, "dlv dbgen: %s%s\n", text, left);
     }
     pthread_mutex_unlock(&mutex);
 }
 
-static void clear_progress(const struct job *job) {
-    if (job->is_terminal)
+static void clear_progress(const struct display *display) {
+    if (display->is_terminal)
         fputs("\r\033[K", stderr);
 }
 
-/* A row that cannot be used: shown (the first few) and kept in the rejects file. */
-static int reject(struct job *job, const struct csv_row *row, const char *reason) {
-    struct error error;
-    if (job->rejects.count < BAD_ROWS_SHOWN) {
-        clear_progress(job);
-        trouble("%s:%llu: %s", job->input, (unsigned long long)row->line, reason);
-    } else if (job->rejects.count == BAD_ROWS_SHOWN) {
+/* Shows the first few bad rows. All of them are in the rejects file. */
+static void show_bad_row(void *context, uint64_t line, const char *reason) {
+    struct display *display = context;
+    if (display->bad_count < BAD_ROWS_SHOWN) {
+        clear_progress(display);
+        trouble("%s:%llu: %s", display->input, (unsigned long long)line, reason);
+    } else if (display->bad_count == BAD_ROWS_SHOWN) {
         trouble("more bad rows: see %s", rejects_path);
     }
-    if (rejects_add(&job->rejects, row, reason, &error) != 0)
-        return trouble("%s", error.text);
-    return EXIT_OK;
+    display->bad_count++;
 }
 
-/* Says why a row that was read well makes no entries. */
-static int reject_row(struct job *job, const struct csv_row *row) {
-    struct registry_entry entries[REGISTRY_ENTRIES_MAX];
-    char texts[REGISTRY_TEXT_MAX], *text = texts;
-    struct error error;
-    if (is_lines)
-        registry_line(row, entries, &text, &error);
-    else
-        registry_row(&job->registry, row, entries, &text, &error);
-    return reject(job, row, error.text);
-}
+/* --- what is to be built ---------------------------------------------------------------------- */
 
-static int reject_items(struct job *job, const struct rows *rows) {
-    int status = EXIT_OK;
-    for (size_t i = 0; status == EXIT_OK && i < rows->count; i++) {
-        const struct rows_item *item = &rows->items[i];
-        if (item->row.reason != NULL)
-            status = reject(job, &item->row, item->row.reason);
-        else if (item->is_bad)
-            status = reject_row(job, &item->row);
-    }
-    return status;
-}
-
-/* Lets the rows just read be hashed while further ones are read, after those before them. */
-static int turn_rows(struct job *job) {
-    struct error error;
-    parallel_wait(&job->parallel);
-    struct rows *hashed = job->hashing;
-    job->hashing = job->filling;
-    job->filling = hashed;
-    if (db_build_reserve(job->builder, job->hashing->count * REGISTRY_ENTRIES_MAX, &error) != 0)
-        return trouble("%s", error.text);
-    rows_hash(job->hashing, is_lines ? NULL : &job->registry, job->settings.lookup_key,
-              job->builder, &job->parallel);
-    uint64_t before = job->row_count;
-    job->row_count += hashed->count - hashed->bad_count;
-    if (before / ROWS_PER_REPORT != job->row_count / ROWS_PER_REPORT)
-        show_progress(job, "reading", job->row_count, 0);
-    return hashed->bad_count > 0 ? reject_items(job, hashed) : EXIT_OK;
-}
-
-static int read_header_row(struct job *job, struct csv_row *row) {
-    struct error error;
-    int result = csv_reader_next(&job->reader, row);
-    if (result == ERR_SYSTEM)
-        return trouble("%s: %m", job->input);
-    if (result == CSV_END)
-        return trouble("%s: empty (want a header row: name,phone,licence,status,valid_from,"
-                       "valid_to)",
-                       job->input);
-    if (result == CSV_BAD)
-        return trouble("%s:1: header row: %s", job->input, row->reason);
-    if (registry_header(&job->registry, &job->settings.class_names, base_path != NULL, row,
-                        &error) != 0)
-        return trouble("%s:%llu: %s", job->input, (unsigned long long)row->line, error.text);
-    job->settings.names_documents = registry_names_documents(&job->registry);
-    return EXIT_OK;
-}
-
-static int read_rows(struct job *job) {
-    struct csv_row row;
-    int status = is_lines ? EXIT_OK : read_header_row(job, &row);
-    int result = CSV_FULL;
-    parallel_open(&job->parallel, job->settings.thread_count);
-    while (status == EXIT_OK && result != CSV_END) {
-        result = rows_read(job->filling, &job->reader);
-        status = result == ERR_SYSTEM ? trouble("%s: %m", job->input) : turn_rows(job);
-    }
-    job->filling->count = 0;
-    if (status == EXIT_OK)
-        status = turn_rows(job); /* those that were hashed last */
-    parallel_close(&job->parallel);
-    return status;
-}
-
-/* A registry that was written to meanwhile may have been read half old, half new. */
-static int check_unchanged(const struct job *job) {
-    struct stat now;
-    const struct stat *then = &job->input_status;
-    if (job->input_size == 0)
-        return EXIT_OK;
-    if (fstat(job->input_fd, &now) != 0)
-        return trouble("%s: %m", job->input);
-    if (now.st_size != then->st_size || now.st_mtim.tv_sec != then->st_mtim.tv_sec ||
-        now.st_mtim.tv_nsec != then->st_mtim.tv_nsec)
-        return trouble("%s: changed while it was read; nothing was written", job->input);
-    return EXIT_OK;
-}
-
-/* Rows that contradict each other, or a base: which line, and why. */
-static int report_conflict(const struct job *job, const struct db_build_summary *summary) {
-    if (summary->conflict_count > 0)
-        return trouble(
-            "%s:%llu: the %s is that of line %llu, but %s differ "
-            "(%llu such entries; nothing was written)",
-            job->input, (unsigned long long)summary->conflict_lines[1],
-            kind_name(summary->conflict_kind), (unsigned long long)summary->conflict_lines[0],
-            base_path ? "operation, status, dates or classes" : "status, dates or classes",
-            (unsigned long long)summary->conflict_count);
-    return trouble("%s:%llu: the %s to be removed is not in %s (%llu such entries; nothing was "
-                   "written)",
-                   job->input, (unsigned long long)summary->absent_line,
-                   kind_name(summary->absent_kind), base_path,
-                   (unsigned long long)summary->absent_count);
-}
-
-static int finish(struct job *job) {
-    struct db_build_summary summary;
-    struct error error;
-    char created[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE] = "no limit";
-    char fingerprint[RSA_FINGERPRINT_SIZE];
-    int code = db_build_finish(job->builder, &summary, &error);
-    job->builder = NULL;
-    clear_progress(job);
-    if (code == ERR_CONFLICT)
-        return report_conflict(job, &summary);
-    if (code == ERR_FORMAT)
-        return trouble("%s: %s", job->input, error.text);
-    if (code != 0)
-        return trouble("%s", error.text);
-
-    const struct db_header *header = &summary.header;
-    time_format(created, header->created_s, header->utc_offset_s);
-    if (header->valid_until_s != 0)
-        time_format(until, header->valid_until_s, header->utc_offset_s);
-    rsa_fingerprint(&job->authority.public, fingerprint);
-    printf("%s: %llu rows, %llu entries", output, (unsigned long long)job->row_count,
-           (unsigned long long)header->count);
-    if (summary.duplicate_count > 0)
-        printf(" (%llu more were there already)", (unsigned long long)summary.duplicate_count);
-    if (job->rejects.count > 0)
-        printf(", %llu bad rows left out", (unsigned long long)job->rejects.count);
-    printf("\nsequence %llu, created %s, valid until %s\nauthority %s%s\n",
-           (unsigned long long)header->sequence, created, until, fingerprint,
-           header->flags & DB_FLAG_KEYED ? ", keyed" : "");
-    return finish_output();
-}
-
-/* One dbgen at a time works on an output: the lock is on the file that it is going to replace.
- * Where there is none yet, none may appear meanwhile (settings.is_new). */
-static int lock_output(struct job *job) {
-    struct stat locked, named;
-    job->output_fd = open(output, O_RDONLY | O_CLOEXEC);
-    job->settings.is_new = job->output_fd < 0 && errno == ENOENT;
-    if (job->settings.is_new)
-        return EXIT_OK;
-    if (job->output_fd < 0)
-        return trouble("%s: %m", output);
-    if (flock(job->output_fd, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK ? trouble("%s: another dbgen is at work on it", output)
-                                    : trouble("%s: cannot be locked: %m", output);
-    if (fstat(job->output_fd, &locked) != 0 || stat(output, &named) != 0 ||
-        locked.st_ino != named.st_ino || locked.st_dev != named.st_dev)
-        return trouble("%s: was replaced just now by another dbgen", output);
-    return EXIT_OK;
-}
-
-/* What this release follows: the later of the file to be replaced and the base. */
-static int read_predecessor(const struct job *job, struct db_header *predecessor,
-                            const char **name) {
-    struct error error;
-    memset(predecessor, 0, sizeof *predecessor);
-    *name = output;
-    if (!job->settings.is_new && db_read_header(predecessor, output, &error) != 0)
-        return trouble("%s (it is not replaced; remove it or choose another --output)", error.text);
-    if (base_path != NULL && job->base.header.sequence >= predecessor->sequence) {
-        *predecessor = job->base.header;
-        *name = base_path;
-    }
-    return EXIT_OK;
-}
-
-/* Sequence number and time of creation: given, or those that follow. */
-static int choose_release(struct job *job) {
-    struct db_header before;
-    const char *name;
-    char text[TIME_TEXT_SIZE];
-    unsigned long long sequence;
-    if (read_predecessor(job, &before, &name) != EXIT_OK ||
-        !option_count("sequence", sequence_text, 1, INT64_MAX, before.sequence + 1, &sequence))
-        return EXIT_TROUBLE;
-    if (sequence < before.sequence || (name == base_path && sequence == before.sequence))
-        return trouble("--sequence %llu is behind %llu of %s, which it would follow", sequence,
-                       (unsigned long long)before.sequence, name);
-    job->settings.sequence = sequence;
-    if (created_text == NULL && job->settings.created_s < before.created_s) {
-        time_format(text, before.created_s, before.utc_offset_s);
-        return trouble("the clock is behind: %s was created %s (set the clock, or give --created)",
-                       name, text);
-    }
-    return EXIT_OK;
-}
-
-static int choose_times(struct job *job) {
-    struct moment created = {.unix_s = time(NULL), .is_day = 0};
-    unsigned long long valid_days;
-    if (utc_offset_text != NULL &&
-        utc_offset_parse(utc_offset_text, &job->settings.utc_offset_s) != 0)
+static int choose_times(struct release_facts *facts) {
+    struct moment created = {.unix_s = time(NULL)};
+    if (utc_offset_text != NULL && utc_offset_parse(utc_offset_text, &facts->utc_offset_s) != 0)
         return usage_error("--utc-offset \"%s\" is not one (want +05:30 or Z)", utc_offset_text);
     if (created_text != NULL && moment_parse(created_text, &created) != 0)
         return usage_error("--created \"%s\" is not a time (want 2026-11-24T10:00:00+05:30)",
                            created_text);
     if (created.unix_s < 0)
         return usage_error("--created \"%s\" is before 1970", created_text);
-    if (!option_count("valid-days", valid_days_text, 0, 36525, 30, &valid_days))
-        return EXIT_TROUBLE;
     /* A plain date begins at the authority's midnight. */
-    job->settings.created_s = created.unix_s - (created.is_day ? job->settings.utc_offset_s : 0);
-    job->settings.valid_until_s =
-        valid_days == 0 ? 0 : job->settings.created_s + (int64_t)valid_days * 86400;
+    facts->created_s = created.unix_s - (created.is_day ? facts->utc_offset_s : 0);
+    facts->valid_until_s = valid_days == 0 ? 0 : facts->created_s + (int64_t)valid_days * 86400;
     return EXIT_OK;
 }
 
-/* A size in bytes, with K, M or G behind it for powers of 1024. */
-static bool parse_size(const char *text, unsigned long long *size) {
-    char digits[24];
-    size_t len = strlen(text);
-    unsigned shift = 0;
-    if (len > 0 && strchr("KMG", text[len - 1]) != NULL)
-        shift = text[len - 1] == 'K' ? 10 : text[len - 1] == 'M' ? 20 : 30;
-    len -= shift > 0;
-    if (len >= sizeof digits)
-        return false;
-    snprintf(digits, sizeof digits, "%.*s", (int)len, text);
-    if (text_parse_count(digits, SIZE_MAX >> 31, size) != 0)
-        return false;
-    *size <<= shift;
-    return true;
-}
-
-/* Entries get what is left beside buffers and the program itself. */
-static int choose_resources(struct job *job) {
+static void choose_resources(struct build_settings *settings) {
     static char folder[PATH_MAX];
-    const unsigned long long least = 16u << 20, beside = 8u << 20;
-    unsigned long long memory =
-        (unsigned long long)sysconf(_SC_PHYS_PAGES) * (unsigned long long)sysconf(_SC_PAGESIZE) / 4;
-    unsigned long long threads;
-    if (memory_text != NULL && (!parse_size(memory_text, &memory) || memory < least))
-        return usage_error("--memory \"%s\" is not a size of at least 16M", memory_text);
-    if (!option_count("threads", threads_text, 1, PARALLEL_THREADS_MAX, parallel_processors(),
-                      &threads))
-        return EXIT_TROUBLE;
-    job->settings.memory = (size_t)(memory > least ? memory - beside : least - beside);
-    job->settings.thread_count = (unsigned)threads;
+    uint64_t allowed = memory;
+    if (allowed == 0)
+        allowed = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
+    if (allowed < MEMORY_MIN)
+        allowed = MEMORY_MIN;
     file_folder(folder, output);
-    job->settings.temporary_folder = tmp != NULL ? tmp : folder;
-    return EXIT_OK;
+    settings->memory = (size_t)(allowed - MEMORY_BESIDE);
+    settings->thread_count = threads != 0 ? (unsigned)threads : parallel_processors();
+    settings->temporary_folder = temporary_folder != NULL ? temporary_folder : folder;
 }
 
-static int open_base(struct job *job) {
+static int load_keys(struct rsa_private *authority, struct lookup_key *lookup_key) {
     struct error error;
-    if (db_base_open(&job->base, base_path, &job->authority.public, job->settings.lookup_key,
-                     &error) != 0)
+    if (rsa_private_load(authority, sign, 2048, &error) != 0 ||
+        (lookup_key_path != NULL && lookup_key_load(lookup_key, lookup_key_path, &error) != 0))
         return trouble("%s", error.text);
-    job->settings.base = &job->base;
-    job->settings.class_names = job->base.header.class_names;
-    job->settings.utc_offset_s = job->base.header.utc_offset_s;
     return EXIT_OK;
 }
 
-static int prepare(struct job *job) {
+static int plan(struct build *build, struct rsa_private *authority, struct lookup_key *lookup_key,
+                struct display *display) {
+    struct build_settings *settings = &build->plan.settings;
     struct error error;
-    if (sign == NULL || output == NULL)
-        return usage_error("--sign and --output are needed");
-    if (base_path != NULL && (is_lines || classes_text != NULL || utc_offset_text != NULL))
-        return usage_error("--base takes CSV, and brings its own classes and UTC offset: no "
-                           "--lines, --classes or --utc-offset");
-    job->settings.class_names = class_names_default;
-    if (classes_text != NULL && class_names_parse(&job->settings.class_names, classes_text) != 0)
+    settings->facts.class_names = class_names_default;
+    if (classes_text != NULL && class_names_parse(&settings->facts.class_names, classes_text) != 0)
         return usage_error("--classes \"%s\" is not a list of at most 16 names of A-Z, 0-9 and -",
                            classes_text);
-    if (rsa_private_load(&job->authority, sign, 2048, &error) != 0)
-        return trouble("%s", error.text);
-    if (lookup_key_path != NULL && lookup_key_load(&job->lookup_key, lookup_key_path, &error) != 0)
-        return trouble("%s", error.text);
-    job->settings.path = output;
-    job->settings.authority = &job->authority;
-    job->settings.lookup_key = lookup_key_path != NULL ? &job->lookup_key : NULL;
-    job->settings.progress = show_progress;
-    job->settings.progress_context = job;
-    if (base_path != NULL && open_base(job) != EXIT_OK)
+    if (load_keys(authority, lookup_key) != EXIT_OK)
         return EXIT_TROUBLE;
-    if (choose_times(job) != EXIT_OK || choose_resources(job) != EXIT_OK ||
-        lock_output(job) != EXIT_OK)
-        return EXIT_TROUBLE;
-    return choose_release(job);
+    settings->path = output;
+    settings->authority = authority;
+    settings->lookup_key = lookup_key_path != NULL ? lookup_key : NULL;
+    settings->facts.sequence = sequence;
+    settings->progress = show_progress;
+    settings->progress_context = display;
+    build->plan.is_time_given = created_text != NULL;
+    build->plan.is_lines = is_lines;
+    build->plan.rejects_path = rejects_path;
+    build->plan.leaves_out_bad_rows = skip_bad;
+    build->plan.bad_row = show_bad_row;
+    build->plan.bad_row_context = display;
+    if (changes_to != NULL && build_follow(build, changes_to, &error) != 0)
+        return trouble("%s", error.text);
+    choose_resources(settings);
+    return choose_times(&settings->facts);
 }
 
-static int build(struct job *job) {
+/* --- the build -------------------------------------------------------------------------------- */
+
+static const char *advice_text(enum build_advice advice) {
+    switch (advice) {
+    case BUILD_ALLOW_MEMORY:
+        return " (see --memory)";
+    case BUILD_CHOOSE_OUTPUT:
+        return " (it is not replaced; remove it or choose another --output)";
+    case BUILD_SET_CLOCK:
+        return " (set the clock, or give --created)";
+    case BUILD_CHOOSE_SEQUENCE:
+        return " (see --sequence)";
+    case BUILD_LEAVE_OUT_BAD_ROWS:
+        return " (--skip-bad leaves them out)";
+    case BUILD_NO_ADVICE:
+        break;
+    }
+    return "";
+}
+
+static int fail(const struct build *build, const struct error *error) {
+    return trouble("%s%s", error->text, advice_text(build->result.advice));
+}
+
+static int print_result(const struct build *build) {
+    const struct build_result *result = &build->result;
+    const struct release_facts *facts = &result->header.facts;
+    char created[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE] = "no limit";
+    char fingerprint[RSA_FINGERPRINT_SIZE];
+    time_format(created, facts->created_s, facts->utc_offset_s);
+    if (facts->valid_until_s != 0)
+        time_format(until, facts->valid_until_s, facts->utc_offset_s);
+    rsa_fingerprint(&build->plan.settings.authority->public, fingerprint);
+    printf("%s: %llu rows, %llu entries", output, (unsigned long long)result->row_count,
+           (unsigned long long)result->header.count);
+    if (result->duplicate_count > 0)
+        printf(" (%llu more were there already)", (unsigned long long)result->duplicate_count);
+    if (result->bad_count > 0)
+        printf(", %llu bad rows left out", (unsigned long long)result->bad_count);
+    printf("\nsequence %llu, created %s, valid until %s\nauthority %s%s\n",
+           (unsigned long long)facts->sequence, created, until, fingerprint,
+           result->header.flags & DB_FLAG_KEYED ? ", keyed" : "");
+    return finish_output();
+}
+
+static int build_from(struct build *build, const char *path, const struct display *display) {
+    const struct build_input input = {.fd = path == NULL ? STDIN_FILENO
+                                                         : open(path, O_RDONLY | O_CLOEXEC),
+                                      .name = display->input};
     struct error error;
-    if (db_build_open(&job->builder, &job->settings, &error) != 0)
-        return trouble("%s", error.text);
-    int status = read_rows(job);
-    clear_progress(job);
-    if (status == EXIT_OK)
-        status = check_unchanged(job);
-    if (rejects_close(&job->rejects, &error) != 0)
-        status = trouble("%s", error.text);
-    if (status == EXIT_OK && job->rejects.count > 0 && !skip_bad)
-        status = trouble("%s: %llu bad rows, listed in %s; nothing was written "
-                         "(--skip-bad leaves them out)",
-                         job->input, (unsigned long long)job->rejects.count, rejects_path);
-    if (status == EXIT_OK)
-        status = finish(job);
-    db_build_abort(job->builder);
-    return status;
-}
-
-/* `path` NULL: standard input. */
-static int run_build(struct job *job, const char *path) {
-    job->input_fd = path == NULL ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (job->input_fd < 0)
+    if (input.fd < 0)
         return trouble("%s: %m", path);
-    if (fstat(job->input_fd, &job->input_status) == 0 && S_ISREG(job->input_status.st_mode))
-        job->input_size = job->input_status.st_size;
-    csv_reader_init(&job->reader, &job->filling->block, job->input_fd, is_lines);
-    rejects_init(&job->rejects, rejects_path);
-    int status = build(job);
+    int code = build_run(build, &input, &error);
+    clear_progress(display);
     if (path != NULL)
-        close(job->input_fd);
-    return status;
+        close(input.fd);
+    return code == 0 ? print_result(build) : fail(build, &error);
 }
 
-static int run(int operand_count, char **operands) {
-    static struct job job;
-    static char default_rejects[PATH_MAX];
+static int check_usage(int operand_count) {
     if (operand_count != 1)
         return usage_error("one registry is needed (- for standard input)");
-    bool is_stdin = strcmp(operands[0], "-") == 0;
-    job.input = is_stdin ? "standard input" : operands[0];
-    clock_gettime(CLOCK_MONOTONIC, &job.start);
-    job.is_terminal = isatty(STDERR_FILENO);
+    if (sign == NULL || output == NULL)
+        return usage_error("--sign and --output are needed");
+    return changes_to != NULL
+               ? options_refuse("lines classes utc-offset",
+                                "--base, which takes CSV and brings its own classes and UTC offset")
+               : EXIT_OK;
+}
 
-    job.filling = &job.rows[0];
-    job.hashing = &job.rows[1];
-    job.output_fd = job.base.fd = -1;
-    int status = prepare(&job);
-    if (status == EXIT_OK && rejects_path == NULL) {
+static int run_dbgen(int operand_count, char **operands) {
+    static struct build build;
+    static struct rsa_private authority;
+    static struct lookup_key lookup_key;
+    static char default_rejects[PATH_MAX];
+    struct error error;
+    if (check_usage(operand_count) != EXIT_OK)
+        return EXIT_TROUBLE;
+    bool is_stdin = strcmp(operands[0], "-") == 0;
+    struct display display = {.input = is_stdin ? "standard input" : operands[0],
+                              .is_terminal = isatty(STDERR_FILENO)};
+    clock_gettime(CLOCK_MONOTONIC, &display.start);
+    if (rejects_path == NULL) {
         snprintf(default_rejects, sizeof default_rejects, "%s.rejects", output);
         rejects_path = default_rejects;
     }
+    build_init(&build);
+    int status = plan(&build, &authority, &lookup_key, &display);
+    if (status == EXIT_OK && build_begin(&build, &error) != 0)
+        status = fail(&build, &error);
     if (status == EXIT_OK)
-        status = run_build(&job, is_stdin ? NULL : operands[0]);
-    db_base_close(&job.base);
-    if (job.output_fd >= 0)
-        close(job.output_fd);
-    wipe(&job.authority, sizeof job.authority);
-    wipe(&job.lookup_key, sizeof job.lookup_key);
+        status = build_from(&build, is_stdin ? NULL : operands[0], &display);
+    build_end(&build);
+    wipe(&authority, sizeof authority);
+    wipe(&lookup_key, sizeof lookup_key);
     return status;
 }
 
@@ -510,22 +299,23 @@ const struct applet applet_dbgen = {
         "--lines --sign authority.key -o licences.db [OPTION ...] records.txt|-",
     .options = options,
     .description =
-        "The registry is CSV (RFC 4180, UTF-8) with a header row. Columns, in any order: name, phone,\n"
-        "licence, status (valid, suspended or revoked), valid_from and valid_to (YYYY-MM-DD, both\n"
-        "inclusive); optionally classes (names of vehicle classes) and document (SHA-256 of the\n"
-        "issued file, in hex). Each row can then be asked for by record (name, phone, licence), by\n"
-        "licence number, and by document.\n\n"
-        "The output appears whole or not at all: until it is complete, the old file stays. The same\n"
-        "input, --created and --sequence give the same bytes.\n\n"
-        "A bad row is named by its line and kept, with the reason, in the rejects file; without\n"
-        "--skip-bad the build then fails. Two rows with one record, number or document but different\n"
-        "status, dates or classes always make it fail. Equal ones are merged.\n\n"
-        "--base makes the next release from the one before and a list of changes: a registry with one\n"
-        "column more, op, which is set (the row is new, or takes the place of the one with its name,\n"
-        "phone and licence) or delete. The result is, byte for byte, what the whole changed registry\n"
-        "would make. A row's old document cannot be told from a digest, so where the base has\n"
-        "documents the list needs the columns document and old_document, the one before. What is to\n"
-        "be removed must be there. Where two rows share a number or document, name both.",
+        "The registry is CSV (RFC 4180, UTF-8) with a header row. The columns are, in any order: name,\n"
+        "phone, licence, status (valid, suspended or revoked), valid_from and valid_to (YYYY-MM-DD,\n"
+        "both inclusive). Optional columns are classes (names of vehicle classes) and document (the\n"
+        "SHA-256 of the issued file, in hex). Each row can then be looked up by record (name, phone,\n"
+        "licence), by licence number, and by document.\n\n"
+        "The output appears whole or not at all: the old file stays until the new one is complete. The\n"
+        "same input, --created and --sequence give the same bytes.\n\n"
+        "A bad row is named by its line and kept, with the reason, in the rejects file. The build then\n"
+        "fails, unless --skip-bad is given. Two rows with the same record, number or document but a\n"
+        "different status, dates or classes always make it fail. Rows that are equal are merged.\n\n"
+        "--base makes the next release from the one before and a list of changes. The list is a registry\n"
+        "with one more column, op. It is \"set\" where the row is new, or replaces the one with its name,\n"
+        "phone and licence, and \"delete\" where that row is to be removed. The result is, byte for\n"
+        "byte, what the whole changed registry would make. A digest does not tell which document a row\n"
+        "had before. So where the base has documents, the list needs the columns document and\n"
+        "old_document. A row that is to be removed must be there. Where two rows share a number or a\n"
+        "document, the list must name both.",
     .needs_cryptography = true,
-    .run = run,
+    .run = run_dbgen,
 };

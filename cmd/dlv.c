@@ -1,8 +1,7 @@
-/* dlv: finds the applet by first argument or by the name of the link, and runs it. */
+/* dlv: finds the applet by the first argument or by the name of the link, and runs it. */
 #include "applet.h"
+#include "help.h"
 
-#include "base/bytes.h"
-#include "kat/kat.h"
 #include "os/process.h"
 
 #include <stdio.h>
@@ -11,8 +10,8 @@
 #include <unistd.h>
 
 const struct applet *const applets[] = {
-    &applet_bench,    &applet_client, &applet_dbgen,  &applet_keygen,
-    &applet_selftest, &applet_server, &applet_verify, NULL,
+    &applet_client, &applet_dbgen,  &applet_keygen, &applet_selftest,
+    &applet_server, &applet_verify, NULL,
 };
 
 static const struct applet *find_applet(const char *name) {
@@ -66,7 +65,7 @@ static int version(void) {
     return finish_output();
 }
 
-/* Links DIR/dlv-APPLET to this binary; what else stands under such a name is not touched. */
+/* Links DIR/dlv-APPLET to this binary. A file of such a name that is not a link is not touched. */
 static int install(const char *folder) {
     char self[4096];
     ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -85,24 +84,6 @@ static int install(const char *folder) {
     return EXIT_OK;
 }
 
-static int run_applet(const struct applet *applet, int argc, char **argv) {
-    current_applet = applet;
-    int operand_count = options_parse(applet, argc, argv);
-    if (operand_count == -2) {
-        help_print(applet);
-        return finish_output();
-    }
-    if (operand_count < 0)
-        return EXIT_TROUBLE;
-    if (applet->needs_cryptography) {
-        struct kat_count count;
-        struct error error;
-        if (kat_run_builtin(&count, &error) != 0)
-            return trouble("self-test failed, nothing is done: %s", error.text);
-    }
-    return applet->run(operand_count, argv);
-}
-
 int main(int argc, char **argv) {
     process_forbid_core_dumps();
     process_ignore_file_size_signal();
@@ -111,7 +92,7 @@ int main(int argc, char **argv) {
     if (strncmp(self, "dlv-", 4) == 0) {
         const struct applet *applet = find_applet(self + 4);
         if (applet != NULL)
-            return run_applet(applet, argc - 1, argv + 1);
+            return applet_run(applet, argc - 1, argv + 1);
     }
     if (argc < 2)
         return print_overview(stderr);
@@ -129,5 +110,5 @@ int main(int argc, char **argv) {
     const struct applet *applet = find_applet(word);
     if (applet == NULL)
         return usage_error("there is no applet \"%s\"", word);
-    return run_applet(applet, argc - 2, argv + 2);
+    return applet_run(applet, argc - 2, argv + 2);
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int is_first;
+static bool is_first;
 
 static void put_string(const char *text, size_t len) {
     putchar('"');
@@ -31,13 +31,13 @@ static void put_string(const char *text, size_t len) {
 static void put_name(const char *name) {
     if (!is_first)
         putchar(',');
-    is_first = 0;
+    is_first = false;
     put_string(name, strlen(name));
     putchar(':');
 }
 
 void json_begin(void) {
-    is_first = 1;
+    is_first = true;
     putchar('{');
 }
 
@@ -54,7 +54,7 @@ void json_number(const char *name, long long value) {
     printf("%lld", value);
 }
 
-void json_bool(const char *name, int value) {
+void json_bool(const char *name, bool value) {
     put_name(name);
     fputs(value ? "true" : "false", stdout);
 }
@@ -65,6 +65,10 @@ void json_null(const char *name) {
 }
 
 void json_list(const char *name, const char *items, char separator) {
+    if (items == NULL) {
+        json_null(name);
+        return;
+    }
     put_name(name);
     putchar('[');
     for (int count = 0; *items != '\0'; count++) {

@@ -10,15 +10,19 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *type, *bits_text, *output;
+static const char *type, *output;
 static bool force;
+static uint64_t bits;
 
 static const struct option options[] = {
-    {"type", 't', "TYPE", &type, NULL, "authority, server, kiosk, lookup or ticket"},
-    {"output", 'o', "BASE", &output, NULL, "write BASE.key and BASE.pub (lookup: the file itself)"},
-    {"bits", 'b', "N", &bits_text, NULL, "2048 to 4096; default 3072 for authority, else 2048"},
-    {"force", 'f', NULL, NULL, &force, "replace files that exist"},
-    {NULL, 0, NULL, NULL, NULL, NULL},
+    OPTION_TEXT("-t, --type TYPE", &type, "authority, server, kiosk, lookup or ticket"),
+    OPTION_TEXT(
+        "-o, --output PREFIX", &output,
+        "write PREFIX.key and PREFIX.pub; for a lookup or ticket key, the file PREFIX itself"),
+    OPTION_COUNT("-b, --bits N", &bits, 2048, RSA_BITS_MAX, 0, "bits",
+                 "default 3072 for an authority, else 2048"),
+    OPTION_FLAG("-f, --force", &force, "replace files that exist"),
+    OPTIONS_END,
 };
 
 static int write_secret(struct random *random) {
@@ -62,14 +66,13 @@ static int write_pair(const struct rsa_private *key) {
     return finish_output();
 }
 
-static int run(int operand_count, char **operands) {
+static int run_keygen(int operand_count, char **operands) {
     static const struct {
         const char *name;
         unsigned bits;
     } types[] = {
         {"authority", 3072}, {"server", 2048}, {"kiosk", 2048}, {"lookup", 0}, {"ticket", 0}};
     size_t i = 0;
-    unsigned long long bits;
     struct random random;
     struct error error;
 
@@ -82,12 +85,12 @@ static int run(int operand_count, char **operands) {
     if (i == sizeof types / sizeof types[0])
         return usage_error("--type \"%s\" is none of authority, server, kiosk, lookup, ticket",
                            type);
-    if (types[i].bits == 0 && bits_text != NULL)
+    if (types[i].bits == 0 && bits != 0)
         return usage_error("--bits: a %s key always has 256", type);
-    if (!option_count("bits", bits_text, 2048, RSA_BITS_MAX, types[i].bits, &bits))
-        return EXIT_TROUBLE;
+    if (bits == 0)
+        bits = types[i].bits;
     if (bits % 8 != 0)
-        return usage_error("--bits %llu is not a multiple of 8", bits);
+        return usage_error("--bits %llu is not a multiple of 8", (unsigned long long)bits);
     if (strlen(output) > PATH_MAX - 64)
         return usage_error("--output is too long");
     if (random_open(&random, &error) != 0)
@@ -110,18 +113,18 @@ static int run(int operand_count, char **operands) {
 const struct applet applet_keygen = {
     .name = "keygen",
     .summary = "make the keys of an authority, a server, a kiosk or a keyed database",
-    .synopsis = "--type authority|server|kiosk [--bits N] -o BASE\n"
+    .synopsis = "--type authority|server|kiosk [--bits N] -o PREFIX\n"
                 "--type lookup|ticket -o FILE",
     .options = options,
     .description =
-        "Writes an RSA key pair: BASE.key (PKCS#8 PEM, readable by its owner alone) and BASE.pub\n"
-        "(SubjectPublicKeyInfo PEM), and prints the fingerprint of the public key. The authority's\n"
-        "key signs databases; the server's decrypts questions; a kiosk's says who asks.\n\n"
+        "Writes an RSA key pair: PREFIX.key (PKCS#8 PEM, readable by its owner alone) and PREFIX.pub\n"
+        "(SubjectPublicKeyInfo PEM). Prints the fingerprint of the public key. The authority's key signs\n"
+        "databases, the server's key decrypts questions, and a kiosk's key says who asks.\n\n"
         "A kiosk is enrolled by a line in the server's list:\n\n"
         "    echo \"surat-17 $(grep -v -- --- kiosk.pub | tr -d '\\n')\" >> kiosks\n\n"
-        "A lookup key is 32 random bytes: the secret of a keyed database (dlv dbgen --lookup-key). A\n"
-        "ticket key likewise: what servers that answer each other's sessions share (dlv server\n"
-        "--ticket-key).",
+        "A lookup key is 32 random bytes. It is the secret of a keyed database (dlv dbgen --lookup-key).\n"
+        "A ticket key is 32 random bytes, too. Servers that share it answer each other's sessions (dlv\n"
+        "server --ticket-key).",
     .needs_cryptography = true,
-    .run = run,
+    .run = run_keygen,
 };

@@ -12,64 +12,72 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *db_path, *authority, *key_path, *listen_text, *lookup_key_path, *workers_text,
-    *key_holders_text, *connections_text, *timeout_text, *idle_text, *kiosks, *ticket_key, *stats,
-    *user, *openings_text, *openings_per_source_text, *xdp, *xdp_busy_poll_text;
-static bool is_xdp_optional, is_xdp_generic;
-static bool is_legacy, is_anonymous, is_once, is_quick, populates, locks, is_tcp_only;
+static const char *db_path, *authority, *key_path, *listen_text, *lookup_key_path, *kiosks,
+    *ticket_key, *stats, *user, *xdp, *no_sandbox;
+static bool is_legacy, is_anonymous, is_once, is_quick, populates, locks, is_tcp_only,
+    is_xdp_optional, is_xdp_generic;
+static uint64_t workers, key_holders, connections, timeout_s, idle_s, openings, openings_per_source,
+    xdp_busy_poll_us;
 
 static const struct option options[] = {
-    {"db", 'd', "FILE", &db_path, NULL, "the database"},
-    {"authority", 'a', "PUB", &authority, NULL, "the public key that signed it"},
-    {"key", 'k', "KEY", &key_path, NULL, "the server's private key"},
-    {"lookup-key", 0, "FILE", &lookup_key_path, NULL, "of a keyed database"},
-    {"listen", 'l', "ADDR:PORT", &listen_text, NULL,
-     "default :8080, every address, TCP and UDP; port 0: any free one"},
-    {"kiosks", 0, "FILE", &kiosks, NULL, "answer the kiosks enrolled in this file"},
-    {"anonymous", 0, NULL, NULL, &is_anonymous, "answer clients that are not enrolled"},
-    {"legacy", 0, NULL, NULL, &is_legacy,
-     "speak the protocol of the scripts that dlv replaces, too"},
-    {"tcp-only", 0, NULL, NULL, &is_tcp_only, "no UDP"},
-    {"xdp", 0, "IFACE[:QUEUE,...]", &xdp, NULL,
-     "take UDP from the driver's ring of this interface (AF_XDP); a worker a queue, default queue 0"},
-    {"xdp-optional", 0, NULL, NULL, &is_xdp_optional,
-     "go on with sockets where that cannot be had"},
-    {"xdp-generic", 0, NULL, NULL, &is_xdp_generic,
-     "behind the driver, copying, even where it could be in it"},
-    {"xdp-busy-poll", 0, "USEC", &xdp_busy_poll_text, NULL, "poll the driver for so long"},
-    {"ticket-key", 0, "FILE", &ticket_key, NULL,
-     "shared by servers that answer each other's sessions (keygen --type ticket)"},
-    {"stats", 0, "FILE", &stats, NULL, "counts, every 5 seconds, in Prometheus' text format"},
-    {"user", 0, "NAME", &user, NULL,
-     "whom the processes run as that face the network, where started as root; default nobody"},
-    {"quick", 0, NULL, NULL, &is_quick,
-     "start and reload without checking the whole file: you have run dlv verify"},
-    {"populate", 0, NULL, NULL, &populates, "read the database into memory first"},
-    {"lock", 0, NULL, NULL, &locks,
-     "and keep it there; RLIMIT_MEMLOCK must allow it, and the next release beside it"},
-    {"once", 0, NULL, NULL, &is_once, "serve one connection, then end"},
-    {"workers", 0, "N", &workers_text, NULL, "processes that talk to clients; default 1 a core"},
-    {"key-holders", 0, "N", &key_holders_text, NULL, "processes that decrypt; default 1 a core"},
-    {"connections", 0, "N", &connections_text, NULL,
-     "at once, for each worker; default 10000; then the oldest is closed"},
-    {"timeout", 0, "SECONDS", &timeout_text, NULL,
-     "for a connection without a session; default 30"},
-    {"idle", 0, "SECONDS", &idle_text, NULL, "for one with a session, unasked; default 300"},
-    {"openings", 0, "N", &openings_text, NULL,
-     "of sessions a second, in total; default 1000; 0: no limit"},
-    {"openings-per-source", 0, "N", &openings_per_source_text, NULL,
-     "and from one address; default 20; 0: no limit"},
-    {NULL, 0, NULL, NULL, NULL, NULL},
+    OPTION_TEXT("-d, --db FILE", &db_path, "the database"),
+    OPTION_TEXT("-a, --authority PUB", &authority, "the public key that signed it"),
+    OPTION_TEXT("-k, --key KEY", &key_path, "the server's private key"),
+    OPTION_TEXT("--lookup-key FILE", &lookup_key_path, "the lookup key of a keyed database"),
+    OPTION_TEXT("-l, --listen ADDR:PORT", &listen_text,
+                "where to listen, over TCP and UDP; default :8080, every address; port 0: any free "
+                "one"),
+    OPTION_TEXT("--kiosks FILE", &kiosks, "answer the kiosks that this file enrols"),
+    OPTION_FLAG("--anonymous", &is_anonymous, "answer clients that are not enrolled"),
+    OPTION_FLAG("--legacy", &is_legacy, "also speak the protocol of the scripts that dlv replaces"),
+    OPTION_FLAG("--tcp-only", &is_tcp_only, "do not listen for UDP"),
+    OPTION_TEXT("--xdp IFACE[:QUEUE,...]", &xdp,
+                "take UDP from the receive ring of this interface's driver (AF_XDP), with a worker "
+                "for each queue; default queue 0"),
+    OPTION_FLAG("--xdp-optional", &is_xdp_optional, "use sockets where AF_XDP is not available"),
+    OPTION_FLAG("--xdp-generic", &is_xdp_generic,
+                "copy frames behind the driver, even where the driver could hand them over"),
+    OPTION_COUNT("--xdp-busy-poll USEC", &xdp_busy_poll_us, 1, 1000000, 0, "microseconds",
+                 "poll the driver for so long; default not at all"),
+    OPTION_TEXT("--ticket-key FILE", &ticket_key,
+                "servers that share this file answer each other's sessions (keygen --type ticket)"),
+    OPTION_TEXT("--stats FILE", &stats,
+                "write counters to this file every 5 seconds, in Prometheus' text format"),
+    OPTION_TEXT("--user NAME", &user,
+                "the user that the processes run as that face the network, where started as root; "
+                "default nobody"),
+    OPTION_TEXT("--no-sandbox PARTS", &no_sandbox,
+                "start without these protections, separated by commas: seccomp, landlock"),
+    OPTION_FLAG(
+        "--quick", &is_quick,
+        "start and reload without checking the whole file, because you have run dlv verify"),
+    OPTION_FLAG("--populate", &populates, "read the database into memory first"),
+    OPTION_FLAG("--lock", &locks,
+                "and keep it there; RLIMIT_MEMLOCK must allow it, and the next release beside it"),
+    OPTION_FLAG("--once", &is_once, "serve one connection, then end"),
+    OPTION_COUNT("--workers N", &workers, 1, SERVE_PROCESSES_MAX / 2, 0, NULL,
+                 "processes that talk to clients; default one a core"),
+    OPTION_COUNT("--key-holders N", &key_holders, 1, SERVE_PROCESSES_MAX / 2, 0, NULL,
+                 "processes that decrypt; default one a core"),
+    OPTION_COUNT("--connections N", &connections, 1, 1000000, 10000, NULL,
+                 "connections that each worker has at most; then the oldest is closed"),
+    OPTION_COUNT("--timeout SECONDS", &timeout_s, 1, 3600, 30, "seconds",
+                 "how long a connection without a session may last"),
+    OPTION_COUNT("--idle SECONDS", &idle_s, 1, 86400, 300, "seconds",
+                 "how long a connection with a session may be silent"),
+    OPTION_COUNT("--openings N", &openings, 0, 1000000, 1000, "a second",
+                 "sessions opened in total; 0: no limit"),
+    OPTION_COUNT("--openings-per-source N", &openings_per_source, 0, 1000000, 20, "a second",
+                 "sessions opened from one address; 0: no limit"),
+    OPTIONS_END,
 };
 
-/* "IFACE" or "IFACE:0,1,2" into the settings. */
+/* Reads "IFACE" or "IFACE:0,1,2" into the settings. */
 static int read_xdp(struct serve_settings *settings) {
     static char interface[64];
-    unsigned long long busy_poll_us, queue;
-    if (!option_count("xdp-busy-poll", xdp_busy_poll_text, 1, 1000000, 0, &busy_poll_us))
-        return EXIT_TROUBLE;
+    unsigned long long queue;
     if (xdp == NULL)
-        return is_xdp_optional || is_xdp_generic || xdp_busy_poll_text != NULL
+        return is_xdp_optional || is_xdp_generic || xdp_busy_poll_us != 0
                    ? usage_error(
                          "--xdp-optional, --xdp-generic and --xdp-busy-poll belong to --xdp")
                    : EXIT_OK;
@@ -92,16 +100,32 @@ static int read_xdp(struct serve_settings *settings) {
     settings->xdp_interface = interface;
     settings->is_xdp_optional = is_xdp_optional;
     settings->is_xdp_generic = is_xdp_generic;
-    settings->xdp_busy_poll_us = (unsigned)busy_poll_us;
+    settings->xdp_busy_poll_us = (unsigned)xdp_busy_poll_us;
+    return EXIT_OK;
+}
+
+/* Reads which protections may be missing. */
+static int read_sandbox(struct serve_settings *settings) {
+    for (const char *at = no_sandbox != NULL ? no_sandbox : ""; *at != '\0';) {
+        size_t len = strcspn(at, ",");
+        if (len == 7 && memcmp(at, "seccomp", len) == 0)
+            settings->sandbox.without_seccomp = true;
+        else if (len == 8 && memcmp(at, "landlock", len) == 0)
+            settings->sandbox.without_landlock = true;
+        else
+            return usage_error("--no-sandbox \"%s\" is not a list of seccomp and landlock",
+                               no_sandbox);
+        at += len + (at[len] == ',');
+    }
     return EXIT_OK;
 }
 
 static void log_line(const char *line) {
     char whole[1600];
     int len = snprintf(whole, sizeof whole, "dlv server: %s\n", line);
-    /* One write a line, so that processes do not mix theirs. */
+    /* Each line is one write, so that lines of several processes do not mix. */
     if (len > 0 && write(STDERR_FILENO, whole, (size_t)len) < 0)
-        return; /* nowhere left to say so */
+        return; /* there is nowhere left to say so */
 }
 
 static int check_usage(int operand_count, char **operands) {
@@ -116,31 +140,21 @@ static int check_usage(int operand_count, char **operands) {
     return EXIT_OK;
 }
 
-static int read_counts(struct serve_settings *settings) {
+static int choose_counts(struct serve_settings *settings) {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned long long cores = online < 1 ? 1 : online > 16 ? 16 : (unsigned long long)online;
-    unsigned long long workers, key_holders, connections, timeout_s, idle_s, openings, per_source;
-    if (!option_count("workers", workers_text, 1, SERVE_PROCESSES_MAX / 2, cores, &workers) ||
-        !option_count("key-holders", key_holders_text, 1, SERVE_PROCESSES_MAX / 2, cores,
-                      &key_holders) ||
-        !option_count("connections", connections_text, 1, 1000000, 10000, &connections) ||
-        !option_count("timeout", timeout_text, 1, 3600, 30, &timeout_s) ||
-        !option_count("idle", idle_text, 1, 86400, 300, &idle_s) ||
-        !option_count("openings", openings_text, 0, 1000000, 1000, &openings) ||
-        !option_count("openings-per-source", openings_per_source_text, 0, 1000000, 20, &per_source))
-        return EXIT_TROUBLE;
-    settings->worker_count = is_once ? 1 : (unsigned)workers;
+    unsigned cores = online < 1 ? 1 : online > 16 ? 16 : (unsigned)online;
+    settings->worker_count = is_once ? 1 : workers != 0 ? (unsigned)workers : cores;
     if (settings->worker_count < settings->xdp_queue_count) {
-        if (workers_text != NULL)
+        if (workers != 0)
             return usage_error("--xdp: fewer --workers than queues");
         settings->worker_count = settings->xdp_queue_count;
     }
-    settings->key_holder_count = is_once ? 1 : (unsigned)key_holders;
+    settings->key_holder_count = is_once ? 1 : key_holders != 0 ? (unsigned)key_holders : cores;
     settings->connection_max = (unsigned)connections;
     settings->deadline_ms = (int64_t)timeout_s * 1000;
     settings->idle_ms = (int64_t)idle_s * 1000;
     settings->openings_per_second = (unsigned)openings;
-    settings->openings_per_source = (unsigned)per_source;
+    settings->openings_per_source = (unsigned)openings_per_source;
     return EXIT_OK;
 }
 
@@ -169,12 +183,12 @@ static int find_user(struct serve_settings *settings) {
     return EXIT_OK;
 }
 
-static int run(int operand_count, char **operands) {
+static int run_server(int operand_count, char **operands) {
     static struct serve_settings settings;
     char host[NET_HOST_SIZE], port[NET_PORT_SIZE];
     struct error error;
     if (check_usage(operand_count, operands) != EXIT_OK || read_xdp(&settings) != EXIT_OK ||
-        read_counts(&settings) != EXIT_OK)
+        read_sandbox(&settings) != EXIT_OK || choose_counts(&settings) != EXIT_OK)
         return EXIT_TROUBLE;
     if (net_split(listen_text ? listen_text : ":8080", "8080", host, port, &error) != 0)
         return usage_error("--listen: %s", error.text);
@@ -202,7 +216,11 @@ static int run(int operand_count, char **operands) {
         trouble("warning: --legacy does not prove to clients who the server is; its answers can be "
                 "changed on the way, and anybody may ask");
     int code = serve_run(&settings, &error);
+    enum sandbox_part missing = settings.sandbox_missing;
     wipe(&settings, sizeof settings);
+    if (code != 0 && missing != SANDBOX_NOTHING)
+        return trouble("%s (--no-sandbox=%s starts without it)", error.text,
+                       missing == SANDBOX_SECCOMP ? "seccomp" : "landlock");
     return code == 0 ? EXIT_OK : trouble("%s", error.text);
 }
 
@@ -232,5 +250,5 @@ const struct applet applet_server = {
         "--legacy protects little: the key is sent unauthenticated, and the answer is neither\n"
         "encrypted nor signed. Use it only to keep old clients working.",
     .needs_cryptography = true,
-    .run = run,
+    .run = run_server,
 };

@@ -17,26 +17,28 @@ static const char *authority, *evidence_path, *number, *document, *lookup_key_pa
 static bool is_json;
 
 static const struct option options[] = {
-    {"authority", 'a', "PUB", &authority, NULL, "the authority's public key"},
-    {"evidence", 'e', "FILE", &evidence_path, NULL, "check an evidence file instead"},
-    {"number", 'n', "N", &number, NULL, "that it is about this licence number"},
-    {"document", 0, "FILE", &document, NULL, "that it is about this document"},
-    {"lookup-key", 0, "FILE", &lookup_key_path, NULL, "where it is from a keyed database"},
-    {"json", 'j', NULL, NULL, &is_json, "one object instead of lines"},
-    {NULL, 0, NULL, NULL, NULL, NULL},
+    OPTION_TEXT("-a, --authority PUB", &authority, "the authority's public key"),
+    OPTION_TEXT("-e, --evidence FILE", &evidence_path, "check an evidence file instead"),
+    OPTION_TEXT("-n, --number N", &number, "check that it is about this licence number"),
+    OPTION_TEXT("--document FILE", &document, "check that it is about this document"),
+    OPTION_TEXT("--lookup-key FILE", &lookup_key_path,
+                "the lookup key, where the evidence is from a keyed database"),
+    OPTION_FLAG("-j, --json", &is_json, "print one object instead of lines"),
+    OPTIONS_END,
 };
 
 static void print_facts(const char *path, const struct db_header *header, const char *fingerprint) {
     char created[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE], root[2 * DB_NODE_LEN + 1],
         lookup_key[2 * SHA256_LEN + 1], classes[CLASSES_TEXT_SIZE];
     bool is_keyed = (header->flags & DB_FLAG_KEYED) != 0;
-    bool has_limit = header->valid_until_s != 0;
-    time_format(created, header->created_s, header->utc_offset_s);
-    time_format(until, header->valid_until_s, header->utc_offset_s);
+    const struct release_facts *facts = &header->facts;
+    bool has_limit = facts->valid_until_s != 0;
+    time_format(created, facts->created_s, facts->utc_offset_s);
+    time_format(until, facts->valid_until_s, facts->utc_offset_s);
     hex_encode(root, header->merkle_root, DB_NODE_LEN);
     hex_encode(lookup_key, header->lookup_key_id, SHA256_LEN);
-    classes_format(classes, &header->class_names, 0xFFFF, ',');
-    bool is_past = has_limit && time(NULL) > header->valid_until_s;
+    classes_format(classes, &facts->class_names, 0xFFFF, ',');
+    bool is_past = release_is_stale(facts, time(NULL));
 
     if (is_json) {
         json_begin();
@@ -44,11 +46,11 @@ static void print_facts(const char *path, const struct db_header *header, const 
         json_bool("verified", 1);
         json_number("format", DB_VERSION);
         json_number("entries", (long long)header->count);
-        json_number("sequence", (long long)header->sequence);
+        json_number("sequence", (long long)facts->sequence);
         json_text("created", created);
         json_text("valid_until", has_limit ? until : NULL);
         json_bool("past_valid_until", is_past);
-        json_number("utc_offset_minutes", header->utc_offset_s / 60);
+        json_number("utc_offset_minutes", facts->utc_offset_s / 60);
         json_bool("keyed", is_keyed);
         json_text("lookup_key_id", is_keyed ? lookup_key : NULL);
         json_text("authority", fingerprint);
@@ -60,7 +62,7 @@ static void print_facts(const char *path, const struct db_header *header, const 
     printf("%s: verified\n", path);
     printf("format       %d\n", DB_VERSION);
     printf("entries      %llu\n", (unsigned long long)header->count);
-    printf("sequence     %llu\n", (unsigned long long)header->sequence);
+    printf("sequence     %llu\n", (unsigned long long)facts->sequence);
     printf("created      %s\n", created);
     printf("valid until  %s%s\n", has_limit ? until : "no limit",
            is_past ? " (past: servers and clients refuse it)" : "");
@@ -89,59 +91,69 @@ static int verify_database(const char *path, const struct rsa_public *key) {
 
 struct finding {
     struct db_header header;
-    enum verdict verdict;
-    int is_found;
-    struct licence licence;
+    struct db_answer answer;
 };
+
+/* A finding as text, for both ways of printing it. */
+struct finding_text {
+    char digest[2 * SHA256_LEN + 1];
+    char at[TIME_TEXT_SIZE];
+    char created[TIME_TEXT_SIZE];
+    char from[DATE_TEXT_SIZE];
+    char to[DATE_TEXT_SIZE];
+    char classes[CLASSES_TEXT_SIZE];
+};
+
+static void format_finding(struct finding_text *text, const struct evidence *evidence,
+                           const struct finding *finding) {
+    const struct release_facts *facts = &finding->header.facts;
+    const struct licence *licence = &finding->answer.licence;
+    hex_encode(text->digest, evidence->digest, SHA256_LEN);
+    moment_format(text->at, &evidence->at, facts->utc_offset_s);
+    time_format(text->created, facts->created_s, facts->utc_offset_s);
+    date_format(text->from, licence->valid_from);
+    date_format(text->to, licence->valid_to);
+    classes_format(text->classes, &facts->class_names, licence->classes, ' ');
+}
+
+static void print_finding_json(const struct evidence *evidence, const struct finding *finding,
+                               const char *fingerprint) {
+    const struct db_answer *answer = &finding->answer;
+    struct finding_text text;
+    format_finding(&text, evidence, finding);
+    json_begin();
+    json_text("verdict", verdict_name(answer->verdict));
+    json_text("proves", answer->is_found ? "presence" : "absence");
+    json_text("kind", kind_name((uint8_t)evidence->kind));
+    json_text("digest", text.digest);
+    json_text("status", answer->is_found ? status_name(answer->licence.status) : NULL);
+    json_text("valid_from", answer->is_found ? text.from : NULL);
+    json_text("valid_to", answer->is_found ? text.to : NULL);
+    json_list("classes", answer->is_found ? text.classes : NULL, ' ');
+    json_text("at", text.at);
+    json_number("db_sequence", (long long)finding->header.facts.sequence);
+    json_text("db_created", text.created);
+    json_text("authority", fingerprint);
+    json_end();
+}
 
 static void print_finding(const struct evidence *evidence, const struct finding *finding,
                           const char *fingerprint) {
-    const struct licence *licence = &finding->licence;
-    int32_t offset = finding->header.utc_offset_s;
-    char digest[2 * SHA256_LEN + 1], at[TIME_TEXT_SIZE], created[TIME_TEXT_SIZE],
-        from[DATE_TEXT_SIZE], to[DATE_TEXT_SIZE], classes[CLASSES_TEXT_SIZE];
-    hex_encode(digest, evidence->digest, SHA256_LEN);
-    if (evidence->at.is_day)
-        date_format(at, moment_day(&evidence->at, 0));
-    else
-        time_format(at, evidence->at.unix_s, offset);
-    time_format(created, finding->header.created_s, offset);
-    date_format(from, licence->valid_from);
-    date_format(to, licence->valid_to);
-    classes_format(classes, &finding->header.class_names, licence->classes, ' ');
-
-    if (is_json) {
-        json_begin();
-        json_text("verdict", verdict_name(finding->verdict));
-        json_text("proves", finding->is_found ? "presence" : "absence");
-        json_text("kind", kind_name((uint8_t)evidence->kind));
-        json_text("digest", digest);
-        json_text("status", finding->is_found ? status_name(licence->status) : NULL);
-        json_text("valid_from", finding->is_found ? from : NULL);
-        json_text("valid_to", finding->is_found ? to : NULL);
-        if (finding->is_found)
-            json_list("classes", classes, ' ');
-        else
-            json_null("classes");
-        json_text("at", at);
-        json_number("db_sequence", (long long)finding->header.sequence);
-        json_text("db_created", created);
-        json_text("authority", fingerprint);
-        json_end();
-        return;
-    }
-    printf("%s\n", verdict_name(finding->verdict));
+    const struct db_answer *answer = &finding->answer;
+    const char *kind = kind_name((uint8_t)evidence->kind);
+    struct finding_text text;
+    format_finding(&text, evidence, finding);
+    printf("%s\n", verdict_name(answer->verdict));
     printf("The authority %s has signed release %llu of %s,\n", fingerprint,
-           (unsigned long long)finding->header.sequence, created);
-    if (finding->is_found)
+           (unsigned long long)finding->header.facts.sequence, text.created);
+    if (answer->is_found)
         printf("which holds the %s with the digest %s\n"
                "as %s, from %s to %s%s%s.\n",
-               kind_name((uint8_t)evidence->kind), digest, status_name(licence->status), from, to,
-               *classes ? ", classes " : "", classes);
+               kind, text.digest, status_name(answer->licence.status), text.from, text.to,
+               text.classes[0] != '\0' ? ", classes " : "", text.classes);
     else
-        printf("which holds no %s with the digest %s.\n", kind_name((uint8_t)evidence->kind),
-               digest);
-    printf("So the answer at %s is %s.\n", at, verdict_name(finding->verdict));
+        printf("which holds no %s with the digest %s.\n", kind, text.digest);
+    printf("So the answer at %s is %s.\n", text.at, verdict_name(answer->verdict));
 }
 
 /* Whether the evidence is about the question on the command line, where there is one. */
@@ -171,18 +183,18 @@ static int verify_evidence(const struct rsa_public *key, int operand_count, char
         return trouble("%s", error.text);
     if (evidence_read(&evidence, text, (size_t)len, &error) != 0 ||
         evidence_check(&evidence, key, lookup_key_path ? &lookup_key : NULL, &finding.header,
-                       &finding.verdict, &finding.is_found, &finding.licence, &error) != 0)
+                       &finding.answer, &error) != 0)
         return trouble("%s: %s", evidence_path, error.text);
     if (check_question(&evidence, operand_count, operands) != EXIT_OK)
         return EXIT_TROUBLE;
     rsa_fingerprint(key, fingerprint);
-    print_finding(&evidence, &finding, fingerprint);
+    (is_json ? print_finding_json : print_finding)(&evidence, &finding, fingerprint);
     if (finish_output() != EXIT_OK)
         return EXIT_TROUBLE;
-    return finding.verdict == VERDICT_VALID ? EXIT_OK : EXIT_NOT_VALID;
+    return finding.answer.verdict == VERDICT_VALID ? EXIT_OK : EXIT_NOT_VALID;
 }
 
-static int run(int operand_count, char **operands) {
+static int run_verify(int operand_count, char **operands) {
     struct rsa_public key;
     struct error error;
     if (authority == NULL)
@@ -210,9 +222,9 @@ const struct applet applet_verify = {
         "Checks everything: the header's signature, its structure, the SHA-256 of each section, the\n"
         "zeros between sections, the order of the keys, every entry's attributes, the fan-out, the\n"
         "Merkle nodes and their root. Prints what the header says, or the first thing that is wrong.\n\n"
-        "--evidence checks an answer that dlv client --evidence has written, without any database: what\n"
-        "it proves is said in words, and the exit status is that of the answer: 0 for VALID, 1 for\n"
-        "another verdict, 2 where the evidence proves nothing.",
+        "--evidence checks an answer that dlv client --evidence has written. No database is needed. It\n"
+        "says in words what the evidence proves. The exit status is that of the answer: 0 for VALID and\n"
+        "1 for another verdict. It is 2 where the evidence proves nothing.",
     .needs_cryptography = true,
-    .run = run,
+    .run = run_verify,
 };

@@ -44,7 +44,14 @@ class Stream:
         return out
 
 
+CLOSING = re.compile(r"(MD|Mac|Result|Digest|Verdict|Shared|OKM|Sealed|Answer) = ")
+
+
 def write(name, lines):
+    """Puts the number of cases behind the comments on top, and the checksum at the end."""
+    head = next(i for i, line in enumerate(lines) if not line.startswith("#"))
+    cases = sum(1 for line in lines if CLOSING.match(line))
+    lines = [*lines[:head], f"[Cases = {cases}]", *lines[head:]]
     text = "\n".join(lines) + "\n\n"
     digest = hashlib.sha256(text.encode()).hexdigest()
     (OUT / name).write_text(text + f"Checksum = {digest}\n")

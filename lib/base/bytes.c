@@ -9,7 +9,7 @@ void wipe(void *secret, size_t len) {
     __asm__ volatile("" : : "r"(secret) : "memory");
 }
 
-int bytes_are_equal(const void *a, const void *b, size_t len) {
+bool bytes_are_equal(const void *a, const void *b, size_t len) {
     const uint8_t *p = a, *q = b;
     uint32_t difference = 0;
     for (size_t i = 0; i < len; i++)
@@ -17,13 +17,13 @@ int bytes_are_equal(const void *a, const void *b, size_t len) {
     return (int)((difference - 1) >> 31);
 }
 
-int bytes_are_zero(const void *bytes, size_t len) {
+bool bytes_are_zero(const void *bytes, size_t len) {
     const uint8_t *p = bytes;
     for (size_t i = 0; i < len; i++) {
         if (p[i] != 0)
-            return 0;
+            return false;
     }
-    return 1;
+    return true;
 }
 
 void hex_encode(char *text, const void *bytes, size_t len) {

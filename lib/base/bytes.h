@@ -2,6 +2,7 @@
 #ifndef DLV_BASE_BYTES_H
 #define DLV_BASE_BYTES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,10 +55,10 @@ static inline void store_be64(uint8_t *p, uint64_t v) {
 void wipe(void *secret, size_t len);
 
 /* 1 if both are the same `len` bytes, else 0. Constant time. */
-int bytes_are_equal(const void *a, const void *b, size_t len);
+bool bytes_are_equal(const void *a, const void *b, size_t len);
 
 /* 1 if all `len` bytes are zero, else 0. Not constant time. */
-int bytes_are_zero(const void *bytes, size_t len);
+bool bytes_are_zero(const void *bytes, size_t len);
 
 /* Lower-case hexadecimal of `len` bytes and a NUL: 2 * len + 1 characters at `text`. */
 void hex_encode(char *text, const void *bytes, size_t len);

@@ -18,7 +18,7 @@ static int digits(const char *text, int count) {
     return value;
 }
 
-static int is_leap(int year) {
+static bool is_leap(int year) {
     return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 }
 
@@ -95,7 +95,7 @@ int moment_parse(const char *text, struct moment *moment) {
         return ERR_FORMAT;
     int64_t midnight = ((int64_t)day - DATE_UNIX_EPOCH) * DAY_S;
     if (len == 10) {
-        *moment = (struct moment){.unix_s = midnight, .is_day = 1};
+        *moment = (struct moment){.unix_s = midnight, .is_day = true};
         return 0;
     }
     if (len < 20 || (text[10] != 'T' && text[10] != 't' && text[10] != ' ') || text[13] != ':' ||
@@ -118,7 +118,7 @@ int moment_parse(const char *text, struct moment *moment) {
     if (utc_offset_parse(zone, &offset) != 0)
         return ERR_FORMAT;
     moment->unix_s = midnight + hour * 3600 + minute * 60 + second - offset;
-    moment->is_day = 0;
+    moment->is_day = false;
     return 0;
 }
 
@@ -139,7 +139,7 @@ uint32_t moment_day(const struct moment *moment, int32_t utc_offset_s) {
 }
 
 void time_format(char *text, int64_t unix_s, int32_t utc_offset_s) {
-    struct moment local = {.unix_s = unix_s + utc_offset_s, .is_day = 1};
+    struct moment local = {.unix_s = unix_s + utc_offset_s, .is_day = true};
     uint32_t day = moment_day(&local, 0);
     date_format(text, day);
     int64_t of_day = unix_s + utc_offset_s - ((int64_t)day - DATE_UNIX_EPOCH) * DAY_S;
@@ -152,4 +152,11 @@ void time_format(char *text, int64_t unix_s, int32_t utc_offset_s) {
     else
         snprintf(text + 19, TIME_TEXT_SIZE - 19, "%c%02u:%02u", utc_offset_s < 0 ? '-' : '+',
                  offset / 60 % 100, offset % 60);
+}
+
+void moment_format(char *text, const struct moment *moment, int32_t utc_offset_s) {
+    if (moment->is_day)
+        date_format(text, moment_day(moment, 0));
+    else
+        time_format(text, moment->unix_s, utc_offset_s);
 }

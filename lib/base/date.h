@@ -5,6 +5,7 @@
 #ifndef DLV_BASE_DATE_H
 #define DLV_BASE_DATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,7 @@
 /* A moment asked about: a point in time, or a whole day wherever the authority is. */
 struct moment {
     int64_t unix_s; /* of a day: its 00:00 UTC */
-    int is_day;
+    bool is_day;
 };
 
 /* "YYYY-MM-DD", exactly `len` characters. 0, or ERR_FORMAT where there is no such day. */
@@ -32,13 +33,17 @@ void date_format(char *text, uint32_t day);
  * 0 or ERR_FORMAT. A leap second (:60) counts as the second after it. */
 int moment_parse(const char *text, struct moment *moment);
 
-/* The day that `moment` falls on, where clocks are `utc_offset_s` ahead of UTC; moments outside
- * the calendar are moved to its nearest end. */
+/* The day that `moment` falls on where clocks are `utc_offset_s` ahead of UTC. A moment outside the
+ * calendar is moved to the calendar's nearest end. */
 uint32_t moment_day(const struct moment *moment, int32_t utc_offset_s);
 
 /* "2026-11-24T10:00:00Z", or with the offset where that is not 0 (at most 18 hours, whole minutes).
  * Writes at most TIME_TEXT_SIZE bytes. */
 void time_format(char *text, int64_t unix_s, int32_t utc_offset_s);
+
+/* A moment as it is written: a whole day as date_format, a point in time as time_format. Writes at
+ * most TIME_TEXT_SIZE bytes. */
+void moment_format(char *text, const struct moment *moment, int32_t utc_offset_s);
 
 /* "+05:30", "-03:00" or "Z", at most 18 hours. 0 or ERR_FORMAT. */
 int utc_offset_parse(const char *text, int32_t *utc_offset_s);

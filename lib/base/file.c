@@ -15,7 +15,7 @@ ssize_t file_read(const char *path, void *buffer, size_t max, struct error *erro
     size_t len = 0;
     for (;;) {
         uint8_t beyond;
-        int full = len == max;
+        bool full = len == max;
         ssize_t n = read(fd, full ? &beyond : (uint8_t *)buffer + len, full ? 1 : max - len);
         if (n < 0 && errno == EINTR)
             continue;
@@ -97,7 +97,7 @@ int atomic_file_open(struct atomic_file *file, const char *path, mode_t mode, st
              path + prefix_len, (long)getpid());
     file_folder(folder, path);
 
-    file->is_unnamed = 0;
+    file->is_unnamed = false;
     if (access("/proc/self/fd", X_OK) == 0) {
         file->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
         file->is_unnamed = file->fd >= 0;
@@ -126,7 +126,7 @@ static int sync_folder(const char *path) {
     return result != 0 && errno != EINVAL && errno != EROFS ? -1 : 0;
 }
 
-int atomic_file_commit(struct atomic_file *file, int replace, struct error *error) {
+int atomic_file_commit(struct atomic_file *file, bool replace, struct error *error) {
     if (fsync(file->fd) != 0)
         goto failed;
     if (file->is_unnamed) {
@@ -135,7 +135,7 @@ int atomic_file_commit(struct atomic_file *file, int replace, struct error *erro
         unlink(file->temporary);
         if (linkat(AT_FDCWD, link_path, AT_FDCWD, file->temporary, AT_SYMLINK_FOLLOW) != 0)
             goto failed;
-        file->is_unnamed = 0;
+        file->is_unnamed = false;
     }
     if (replace ? rename(file->temporary, file->path) : link(file->temporary, file->path))
         goto failed;
@@ -168,7 +168,7 @@ void atomic_file_abort(struct atomic_file *file) {
     errno = saved;
 }
 
-int file_replace(const char *path, const void *bytes, size_t len, mode_t mode, int replace,
+int file_replace(const char *path, const void *bytes, size_t len, mode_t mode, bool replace,
                  struct error *error) {
     struct atomic_file file;
     int code = atomic_file_open(&file, path, mode, error);

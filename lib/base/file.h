@@ -5,6 +5,7 @@
 #include "base/error.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -31,7 +32,7 @@ int file_read_at(int fd, void *bytes, size_t len, uint64_t offset);
  * system has O_TMPFILE it has no name at all before that, so a crash leaves nothing behind. */
 struct atomic_file {
     int fd; /* write here */
-    int is_unnamed;
+    bool is_unnamed;
     char path[PATH_MAX];
     char temporary[PATH_MAX];
 };
@@ -41,13 +42,13 @@ int atomic_file_open(struct atomic_file *file, const char *path, mode_t mode, st
 
 /* Puts the complete file in place: fsync, rename over what was there, fsync of the folder. With
  * `replace` 0 an existing file is kept and ERR_EXISTS returned. The file is closed in any case. */
-int atomic_file_commit(struct atomic_file *file, int replace, struct error *error);
+int atomic_file_commit(struct atomic_file *file, bool replace, struct error *error);
 
 /* Gives up; what stood under the name stays as it was. */
 void atomic_file_abort(struct atomic_file *file);
 
 /* A small file at once: `bytes` under `path`, as above. */
-int file_replace(const char *path, const void *bytes, size_t len, mode_t mode, int replace,
+int file_replace(const char *path, const void *bytes, size_t len, mode_t mode, bool replace,
                  struct error *error);
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef DLV_BASE_LIST_H
 #define DLV_BASE_LIST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct list {
@@ -18,7 +19,7 @@ static inline void list_init(struct list *list) {
     list->previous = list;
 }
 
-static inline int list_is_empty(const struct list *list) {
+static inline bool list_is_empty(const struct list *list) {
     return list->next == list;
 }
 

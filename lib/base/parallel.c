@@ -9,7 +9,7 @@ unsigned parallel_processors(void) {
     return online < 1 ? 1 : online > PARALLEL_THREADS_MAX ? PARALLEL_THREADS_MAX : (unsigned)online;
 }
 
-static int is_left(const struct parallel *parallel) {
+static bool is_left(const struct parallel *parallel) {
     return parallel->code == 0 && parallel->next < parallel->count;
 }
 
@@ -88,7 +88,7 @@ int parallel_wait(struct parallel *parallel) {
 void parallel_close(struct parallel *parallel) {
     parallel_wait(parallel);
     pthread_mutex_lock(&parallel->mutex);
-    parallel->is_over = 1;
+    parallel->is_over = true;
     pthread_cond_broadcast(&parallel->changed);
     pthread_mutex_unlock(&parallel->mutex);
     while (parallel->thread_count > 0)

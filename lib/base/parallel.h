@@ -3,6 +3,7 @@
 #define DLV_BASE_PARALLEL_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PARALLEL_THREADS_MAX 64
@@ -20,7 +21,7 @@ struct parallel {
     pthread_t threads[PARALLEL_THREADS_MAX];
     unsigned thread_count; /* beside the caller's */
     unsigned busy_count;
-    int is_over;
+    bool is_over;
     uint64_t next;
     uint64_t count;
     uint64_t piece;

@@ -23,6 +23,6 @@ size_t utf8_decode(const uint8_t *text, size_t len, uint32_t *character) {
     return size;
 }
 
-int utf8_is_control(uint32_t character) {
+bool utf8_is_control(uint32_t character) {
     return character < 0x20 || (character >= 0x7F && character <= 0x9F);
 }

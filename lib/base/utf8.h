@@ -2,6 +2,7 @@
 #ifndef DLV_BASE_UTF8_H
 #define DLV_BASE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,6 +12,6 @@
 size_t utf8_decode(const uint8_t *text, size_t len, uint32_t *character);
 
 /* 1 for the control characters (Unicode's category Cc: C0, DEL and C1), else 0. */
-int utf8_is_control(uint32_t character);
+bool utf8_is_control(uint32_t character);
 
 #endif

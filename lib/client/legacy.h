@@ -6,8 +6,10 @@
 #include "crypto/sha256.h"
 #include "net/socket.h"
 
+#include <stdbool.h>
+
 struct client_legacy_answer {
-    int is_valid;      /* all that this protocol says */
+    bool is_valid;     /* all that this protocol says */
     unsigned key_bits; /* of the key the server sent, unauthenticated */
     char server[NET_HOST_SIZE + NET_PORT_SIZE + 1]; /* who answered, as it was named */
 };

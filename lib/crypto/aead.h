@@ -2,6 +2,7 @@
 #ifndef DLV_CRYPTO_AEAD_H
 #define DLV_CRYPTO_AEAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,7 +16,8 @@ void aead_seal(const uint8_t key[AEAD_KEY_LEN], const uint8_t nonce[AEAD_NONCE_L
 
 /* Decrypts `data` in place. 1, or 0 where the tag does not belong to it: then `data` is worthless
  * and must not be used. */
-int aead_open(const uint8_t key[AEAD_KEY_LEN], const uint8_t nonce[AEAD_NONCE_LEN], const void *aad,
-              size_t aad_len, void *data, size_t len, const uint8_t tag[AEAD_TAG_LEN]);
+bool aead_open(const uint8_t key[AEAD_KEY_LEN], const uint8_t nonce[AEAD_NONCE_LEN],
+               const void *aad, size_t aad_len, void *data, size_t len,
+               const uint8_t tag[AEAD_TAG_LEN]);
 
 #endif

@@ -10,6 +10,7 @@
 #include "crypto/sha256.h"
 
 #include <bearssl_rsa.h>
+#include <stdbool.h>
 
 #define RSA_BITS_MIN 1024
 #define RSA_BITS_MAX 4096
@@ -38,32 +39,32 @@ unsigned rsa_bits(const struct rsa_public *key);
 
 /* 1 if BearSSL can compute with the key: odd modulus of 1024 to 4096 bits, odd exponent of 3 or
  * more and shorter than the modulus; else 0. */
-int rsa_public_is_sane(const struct rsa_public *key);
+bool rsa_public_is_sane(const struct rsa_public *key);
 
 /* Whether the parts of a private key, all filled in, belong together: what the private half signs
  * the public half verifies. 1 or 0. */
-int rsa_private_is_consistent(const struct rsa_private *key);
+bool rsa_private_is_consistent(const struct rsa_private *key);
 
 /* A new key, exponent 65537. `bits` is even, 1024 to 4096. 1, or 0 if BearSSL refuses. */
-int rsa_generate(struct rsa_private *key, unsigned bits, struct random *random);
+bool rsa_generate(struct rsa_private *key, unsigned bits, struct random *random);
 
 /* OAEP encryption of `message` into `ciphertext`, key->n_len bytes. `prng` supplies the seed.
  * 1, or 0 where the message is too long for the key. */
-int rsa_oaep_encrypt(const struct rsa_public *key, enum rsa_hash hash, const void *label,
-                     size_t label_len, const br_prng_class **prng, const void *message,
-                     size_t message_len, uint8_t *ciphertext);
+bool rsa_oaep_encrypt(const struct rsa_public *key, enum rsa_hash hash, const void *label,
+                      size_t label_len, const br_prng_class **prng, const void *message,
+                      size_t message_len, uint8_t *ciphertext);
 
 /* OAEP decryption in place: `data` holds *len bytes of ciphertext, then *len bytes of message.
  * 1, or 0 for every ciphertext that is not one (its length is the only thing that leaks). */
-int rsa_oaep_decrypt(const struct rsa_private *key, enum rsa_hash hash, const void *label,
-                     size_t label_len, uint8_t *data, size_t *len);
+bool rsa_oaep_decrypt(const struct rsa_private *key, enum rsa_hash hash, const void *label,
+                      size_t label_len, uint8_t *data, size_t *len);
 
 /* PKCS#1 v1.5 signature of a SHA-256 digest, key->public.n_len bytes. The signature is checked
  * before it is given out, so that a fault cannot leak the key. 1 or 0. */
-int rsa_sign(const struct rsa_private *key, const uint8_t digest[SHA256_LEN], uint8_t *signature);
+bool rsa_sign(const struct rsa_private *key, const uint8_t digest[SHA256_LEN], uint8_t *signature);
 
 /* 1 if `signature` is the PKCS#1 v1.5 signature of the digest, else 0. */
-int rsa_verify(const struct rsa_public *key, const uint8_t digest[SHA256_LEN],
-               const uint8_t *signature, size_t signature_len);
+bool rsa_verify(const struct rsa_public *key, const uint8_t digest[SHA256_LEN],
+                const uint8_t *signature, size_t signature_len);
 
 #endif

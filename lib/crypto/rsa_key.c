@@ -121,10 +121,11 @@ static void der_append(void *context, const void *data, size_t len) {
 
 /* Decodes the first object named `name` or "RSA " `name` into `der` (DER_MAX bytes). Returns its
  * length, or 0 where there is none, or it is damaged or too large. *is_pkcs1 says which name. */
-static size_t pem_find(const char *pem, size_t len, const char *name, uint8_t *der, int *is_pkcs1) {
+static size_t pem_find(const char *pem, size_t len, const char *name, uint8_t *der,
+                       bool *is_pkcs1) {
     br_pem_decoder_context decoder;
     struct der_sink sink = {0, der};
-    int is_wanted = 0;
+    bool is_wanted = false;
     size_t result = 0;
     /* A last line without line feed is one too. */
     static const char line_feed = '\n';
@@ -173,72 +174,72 @@ struct der {
 
 /* Takes the element `tag` off the front of `in`; its contents at *contents. 1 or 0. Lengths must
  * be minimal, as DER wants. */
-static int der_take(struct der *in, uint8_t tag, struct der *contents) {
+static bool der_take(struct der *in, uint8_t tag, struct der *contents) {
     if (in->len < 2 || in->at[0] != tag)
-        return 0;
+        return false;
     size_t header = 2;
     size_t len = in->at[1];
     if (len == 0x81 && in->len >= 3) {
         header = 3;
         len = in->at[2];
         if (len < 0x80)
-            return 0;
+            return false;
     } else if (len == 0x82 && in->len >= 4) {
         header = 4;
         len = (size_t)in->at[2] << 8 | in->at[3];
         if (len < 0x100)
-            return 0;
+            return false;
     } else if (len >= 0x80) {
-        return 0;
+        return false;
     }
     if (len > in->len - header)
-        return 0;
+        return false;
     *contents = (struct der){in->at + header, len};
     in->at += header + len;
     in->len -= header + len;
-    return 1;
+    return true;
 }
 
 /* A positive INTEGER of at most RSA_LEN_MAX bytes. */
-static int der_take_number(struct der *in, uint8_t number[RSA_LEN_MAX], size_t *len) {
+static bool der_take_number(struct der *in, uint8_t number[RSA_LEN_MAX], size_t *len) {
     struct der contents;
     if (!der_take(in, DER_INTEGER, &contents) || contents.len == 0 || contents.at[0] >> 7)
-        return 0;
+        return false;
     if (contents.len > 1 && contents.at[0] == 0) {
         if (!(contents.at[1] >> 7))
-            return 0;
+            return false;
         contents.at++;
         contents.len--;
     }
     if (contents.len > RSA_LEN_MAX)
-        return 0;
+        return false;
     memcpy(number, contents.at, contents.len);
     *len = contents.len;
-    return 1;
+    return true;
 }
 
 /* RSAPublicKey ::= SEQUENCE { modulus, publicExponent } */
-static int der_take_pair(struct der *in, struct rsa_public *key) {
+static bool der_take_pair(struct der *in, struct rsa_public *key) {
     struct der pair;
     return der_take(in, DER_SEQUENCE, &pair) && der_take_number(&pair, key->n, &key->n_len) &&
            der_take_number(&pair, key->e, &key->e_len) && pair.len == 0;
 }
 
-static int der_take_algorithm(struct der *in) {
+static bool der_take_algorithm(struct der *in) {
     if (in->len < sizeof rsa_encryption ||
         memcmp(in->at, rsa_encryption, sizeof rsa_encryption) != 0)
-        return 0;
+        return false;
     in->at += sizeof rsa_encryption;
     in->len -= sizeof rsa_encryption;
-    return 1;
+    return true;
 }
 
 /* SubjectPublicKeyInfo ::= SEQUENCE { algorithm, subjectPublicKey BIT STRING } */
-static int der_take_info(struct der *in, struct rsa_public *key) {
+static bool der_take_info(struct der *in, struct rsa_public *key) {
     struct der info, bits;
     if (!der_take(in, DER_SEQUENCE, &info) || !der_take_algorithm(&info) ||
         !der_take(&info, DER_BIT_STRING, &bits) || info.len != 0 || bits.len < 1 || bits.at[0] != 0)
-        return 0;
+        return false;
     bits.at++;
     bits.len--;
     return der_take_pair(&bits, key) && bits.len == 0;
@@ -250,9 +251,15 @@ int rsa_public_decode(struct rsa_public *key, const uint8_t *der, size_t len) {
     return der_take_info(&in, key) && in.len == 0 && rsa_public_is_sane(key) ? 0 : ERR_FORMAT;
 }
 
+int rsa_public_decode_pkcs1(struct rsa_public *key, const uint8_t *der, size_t len) {
+    struct der in = {der, len};
+    memset(key, 0, sizeof *key);
+    return der_take_pair(&in, key) && in.len == 0 && rsa_public_is_sane(key) ? 0 : ERR_FORMAT;
+}
+
 int rsa_public_read_pem(struct rsa_public *key, const char *pem, size_t len, struct error *error) {
     uint8_t der[DER_MAX];
-    int is_pkcs1;
+    bool is_pkcs1;
     struct der in = {der, pem_find(pem, len, "PUBLIC KEY", der, &is_pkcs1)};
     if (in.len == 0)
         return error_set(error, ERR_FORMAT, "no PEM public key (want -----BEGIN PUBLIC KEY-----)");
@@ -266,10 +273,10 @@ int rsa_public_read_pem(struct rsa_public *key, const char *pem, size_t len, str
 }
 
 /* Takes a number and keeps it behind what `store` holds so far. */
-static int keep_number(struct der *in, struct rsa_private *key, size_t *used, unsigned char **part,
-                       size_t *part_len) {
+static bool keep_number(struct der *in, struct rsa_private *key, size_t *used, unsigned char **part,
+                        size_t *part_len) {
     uint8_t number[RSA_LEN_MAX];
-    int ok = der_take_number(in, number, part_len) && *part_len <= sizeof key->store - *used;
+    bool ok = der_take_number(in, number, part_len) && *part_len <= sizeof key->store - *used;
     if (ok) {
         *part = key->store + *used;
         memcpy(*part, number, *part_len);
@@ -280,7 +287,7 @@ static int keep_number(struct der *in, struct rsa_private *key, size_t *used, un
 }
 
 /* RSAPrivateKey ::= SEQUENCE { 0, n, e, d, p, q, dp, dq, iq } */
-static int der_take_private(struct der *in, struct rsa_private *key) {
+static bool der_take_private(struct der *in, struct rsa_private *key) {
     struct der sequence, version, d;
     size_t used = 0;
     br_rsa_private_key *k = &key->key;
@@ -294,36 +301,54 @@ static int der_take_private(struct der *in, struct rsa_private *key) {
         !keep_number(&sequence, key, &used, &k->dp, &k->dplen) ||
         !keep_number(&sequence, key, &used, &k->dq, &k->dqlen) ||
         !keep_number(&sequence, key, &used, &k->iq, &k->iqlen) || sequence.len != 0)
-        return 0;
+        return false;
     k->n_bitlen = rsa_bits(&key->public);
-    return 1;
+    return true;
 }
 
 /* PrivateKeyInfo ::= SEQUENCE { 0, algorithm, privateKey OCTET STRING, attributes OPTIONAL } */
-static int der_take_private_info(struct der *in, struct rsa_private *key) {
+static bool der_take_private_info(struct der *in, struct rsa_private *key) {
     struct der info, version, octets;
     if (!der_take(in, DER_SEQUENCE, &info) || !der_take(&info, DER_INTEGER, &version) ||
         version.len != 1 || version.at[0] != 0 || !der_take_algorithm(&info) ||
         !der_take(&info, DER_OCTET_STRING, &octets))
-        return 0;
+        return false;
     return der_take_private(&octets, key) && octets.len == 0;
+}
+
+/* Checks a private key that has been read; wipes it where it is not good. */
+static int finish_private(struct rsa_private *key, bool is_read) {
+    if (is_read && rsa_private_is_consistent(key))
+        return 0;
+    wipe(key, sizeof *key);
+    return ERR_FORMAT;
+}
+
+int rsa_private_decode(struct rsa_private *key, const uint8_t *der, size_t len) {
+    struct der in = {der, len};
+    memset(key, 0, sizeof *key);
+    return finish_private(key, der_take_private_info(&in, key) && in.len == 0);
+}
+
+int rsa_private_decode_pkcs1(struct rsa_private *key, const uint8_t *der, size_t len) {
+    struct der in = {der, len};
+    memset(key, 0, sizeof *key);
+    return finish_private(key, der_take_private(&in, key) && in.len == 0);
 }
 
 int rsa_private_read_pem(struct rsa_private *key, const char *pem, size_t len,
                          struct error *error) {
     uint8_t der[DER_MAX];
-    int is_pkcs1;
-    struct der in = {der, pem_find(pem, len, "PRIVATE KEY", der, &is_pkcs1)};
-    if (in.len == 0)
+    bool is_pkcs1;
+    size_t der_len = pem_find(pem, len, "PRIVATE KEY", der, &is_pkcs1);
+    if (der_len == 0)
         return error_set(error, ERR_FORMAT,
                          "no PEM private key (want -----BEGIN PRIVATE KEY-----, not encrypted)");
-    memset(key, 0, sizeof *key);
-    int ok = (is_pkcs1 ? der_take_private(&in, key) : der_take_private_info(&in, key)) &&
-             in.len == 0 && rsa_private_is_consistent(key);
+    int code = is_pkcs1 ? rsa_private_decode_pkcs1(key, der, der_len)
+                        : rsa_private_decode(key, der, der_len);
     wipe(der, sizeof der);
-    if (ok)
+    if (code == 0)
         return 0;
-    wipe(key, sizeof *key);
     return error_set(error, ERR_FORMAT,
                      "the private key is not one of RSA with %d to %d bits, or damaged",
                      RSA_BITS_MIN, RSA_BITS_MAX);

@@ -15,8 +15,15 @@
 /* The key's SubjectPublicKeyInfo in DER; returns its length, at most RSA_PUBLIC_DER_MAX. */
 size_t rsa_public_encode(const struct rsa_public *key, uint8_t der[RSA_PUBLIC_DER_MAX]);
 
-/* Reads exactly that. Total. The key is sane (rsa_public_is_sane). 0 or ERR_FORMAT. */
+/* Reads exactly that, or PKCS#1's RSAPublicKey. Total. The key is sane (rsa_public_is_sane). 0 or
+ * ERR_FORMAT. */
 int rsa_public_decode(struct rsa_public *key, const uint8_t *der, size_t len);
+int rsa_public_decode_pkcs1(struct rsa_public *key, const uint8_t *der, size_t len);
+
+/* Reads exactly PKCS#8's PrivateKeyInfo, or PKCS#1's RSAPrivateKey. Total. It is made sure that the
+ * halves of the key belong together. 0, or ERR_FORMAT: then the key is wiped. */
+int rsa_private_decode(struct rsa_private *key, const uint8_t *der, size_t len);
+int rsa_private_decode_pkcs1(struct rsa_private *key, const uint8_t *der, size_t len);
 
 /* SHA-256 of the encoding: what identifies a key everywhere in dlv. */
 void rsa_public_id(const struct rsa_public *key, uint8_t id[SHA256_LEN]);

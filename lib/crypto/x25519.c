@@ -14,8 +14,8 @@ void x25519_generate(uint8_t secret[X25519_LEN], uint8_t share[X25519_LEN], stru
     x25519_share(share, secret);
 }
 
-int x25519_agree(uint8_t common[X25519_LEN], const uint8_t secret[X25519_LEN],
-                 const uint8_t peer_share[X25519_LEN]) {
+bool x25519_agree(uint8_t common[X25519_LEN], const uint8_t secret[X25519_LEN],
+                  const uint8_t peer_share[X25519_LEN]) {
     static const uint8_t zero[X25519_LEN];
     memcpy(common, peer_share, X25519_LEN);
     br_ec_get_default()->mul(common, X25519_LEN, secret, X25519_LEN, BR_EC_curve25519);

@@ -4,6 +4,7 @@
 
 #include "crypto/random.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define X25519_LEN 32
@@ -16,7 +17,7 @@ void x25519_share(uint8_t share[X25519_LEN], const uint8_t secret[X25519_LEN]);
 
 /* What both sides have in common. 1, or 0 where the peer's share is one of the few that give zero
  * whatever the secret is (section 6.1). */
-int x25519_agree(uint8_t common[X25519_LEN], const uint8_t secret[X25519_LEN],
-                 const uint8_t peer_share[X25519_LEN]);
+bool x25519_agree(uint8_t common[X25519_LEN], const uint8_t secret[X25519_LEN],
+                  const uint8_t peer_share[X25519_LEN]);
 
 #endif

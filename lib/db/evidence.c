@@ -20,10 +20,7 @@ static char *put_hex(char *out, const char *name, const void *bytes, size_t len)
 size_t evidence_write(const struct evidence *evidence, char *text) {
     char at[TIME_TEXT_SIZE], key[2 * DB_KEY_LEN + 1], attributes[2 * DB_ATTRIBUTES_LEN + 1];
     char *out = text;
-    if (evidence->at.is_day)
-        date_format(at, moment_day(&evidence->at, 0));
-    else
-        time_format(at, evidence->at.unix_s, 0);
+    moment_format(at, &evidence->at, 0);
     out += sprintf(out, "dlv evidence 1\n");
     out = put_hex(out, "digest", evidence->digest, SHA256_LEN);
     out += sprintf(out, "kind = %s\nat = %s\n", kind_name((uint8_t)evidence->kind), at);
@@ -68,10 +65,10 @@ static const char *take(struct reader *reader, const char *prefix, size_t *len) 
 }
 
 /* Lower-case hexadecimal of exactly `len` bytes. */
-static int decode(uint8_t *bytes, size_t len, const char *text, size_t text_len) {
+static bool decode(uint8_t *bytes, size_t len, const char *text, size_t text_len) {
     for (size_t i = 0; i < text_len; i++) {
         if (text[i] >= 'A' && text[i] <= 'F')
-            return 0;
+            return false;
     }
     return text_len == 2 * len && hex_decode(bytes, len, text, text_len) == (long)len;
 }
@@ -100,10 +97,7 @@ static int read_question(struct reader *reader, struct evidence *evidence) {
     at[len] = '\0';
     if (moment_parse(at, &evidence->at) != 0)
         return malformed(reader, "\"at = \" and a time in UTC or a day");
-    if (evidence->at.is_day)
-        date_format(again, moment_day(&evidence->at, 0));
-    else
-        time_format(again, evidence->at.unix_s, 0);
+    moment_format(again, &evidence->at, 0);
     if (strcmp(at, again) != 0)
         return malformed(reader, "\"at = \" and a time in UTC or a day");
     value = take(reader, "header = ", &len);
@@ -113,19 +107,19 @@ static int read_question(struct reader *reader, struct evidence *evidence) {
 }
 
 /* "INDEX KEY ATTRIBUTES" */
-static int parse_entry(struct proof_entry *entry, const char *value, size_t len) {
+static bool parse_entry(struct proof_entry *entry, const char *value, size_t len) {
     char index[11];
     const size_t tail = 1 + 2 * DB_KEY_LEN + 1 + 2 * DB_ATTRIBUTES_LEN;
     unsigned long long number;
     if (len <= tail || len - tail >= sizeof index)
-        return 0;
+        return false;
     size_t index_len = len - tail;
     memcpy(index, value, index_len);
     index[index_len] = '\0';
     value += index_len;
     if (text_parse_count(index, DB_COUNT_MAX, &number) != 0 || (index[0] == '0' && index_len > 1) ||
         value[0] != ' ' || value[1 + 2 * DB_KEY_LEN] != ' ')
-        return 0;
+        return false;
     entry->index = number;
     return decode(entry->key, DB_KEY_LEN, value + 1, 2 * DB_KEY_LEN) &&
            decode(entry->attributes, DB_ATTRIBUTES_LEN, value + 2 + 2 * DB_KEY_LEN,
@@ -163,8 +157,7 @@ int evidence_read(struct evidence *evidence, const char *text, size_t len, struc
 
 int evidence_check(const struct evidence *evidence, const struct rsa_public *authority,
                    const struct lookup_key *lookup_key, struct db_header *header,
-                   enum verdict *verdict, int *is_found, struct licence *licence,
-                   struct error *error) {
+                   struct db_answer *answer, struct error *error) {
     int code = db_header_decode(header, evidence->header_page, error);
     if (code == 0)
         code = db_header_verify(header, evidence->header_page, authority, error);
@@ -172,12 +165,7 @@ int evidence_check(const struct evidence *evidence, const struct rsa_public *aut
         code = db_check_lookup_key(header, lookup_key, "the database", error);
     if (code != 0)
         return code;
-    int result = proof_answer(header, lookup_key, evidence->digest, evidence->kind,
-                              &evidence->proof, licence, error);
-    if (result < 0)
-        return result;
-    *is_found = result;
-    *verdict = *is_found ? licence_verdict(licence, moment_day(&evidence->at, header->utc_offset_s))
-                         : VERDICT_UNKNOWN;
-    return 0;
+    return proof_answer(header, lookup_key, evidence->digest, evidence->kind,
+                        moment_day(&evidence->at, header->facts.utc_offset_s), &evidence->proof,
+                        answer, error);
 }

@@ -22,11 +22,10 @@ size_t evidence_write(const struct evidence *evidence, char *text);
 /* Reads it. Total: any bytes may come. 0, or ERR_FORMAT naming the line. */
 int evidence_read(struct evidence *evidence, const char *text, size_t len, struct error *error);
 
-/* Checks it against the authority's key (and, of a keyed database, the lookup key, else NULL). 0
- * with the header and what it proves, or a negative code with the reason. */
+/* Checks it against the authority's key, and the lookup key of a keyed database (else NULL). 0, with
+ * the header and the answer that it proves; or a negative code with the reason. */
 int evidence_check(const struct evidence *evidence, const struct rsa_public *authority,
                    const struct lookup_key *lookup_key, struct db_header *header,
-                   enum verdict *verdict, int *is_found, struct licence *licence,
-                   struct error *error);
+                   struct db_answer *answer, struct error *error);
 
 #endif

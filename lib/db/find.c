@@ -10,8 +10,8 @@ static int compare(const uint8_t *stored, const uint8_t *key, uint64_t key_head)
     return memcmp(stored + 8, key + 8, DB_KEY_LEN - 8);
 }
 
-/* The range of entries that share the key's leading bits. Clamped, so that a damaged fan-out of a
- * file opened without db_verify cannot lead outside the map. */
+/* The range of entries that share the key's leading bits. It is cut at the number of entries, so that
+ * the damaged fan-out of a file that was opened without db_verify cannot lead outside the map. */
 static void bucket_range(const struct db *db, const uint8_t *key, uint64_t *low, uint64_t *high) {
     const uint8_t *element = db->fanout + db_bucket(key, db->header.fanout_bits) * DB_FANOUT_LEN;
     *low = load_le32(element);
@@ -22,15 +22,15 @@ static void bucket_range(const struct db *db, const uint8_t *key, uint64_t *low,
         *low = *high;
 }
 
-static int search(const struct db *db, const uint8_t *key, uint64_t low, uint64_t high,
-                  uint64_t *at) {
+static bool search(const struct db *db, const uint8_t *key, uint64_t low, uint64_t high,
+                   uint64_t *at) {
     uint64_t head = load_be64(key);
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
         int order = compare(db->keys + middle * DB_KEY_LEN, key, head);
         if (order == 0) {
             *at = middle;
-            return 1;
+            return true;
         }
         if (order < 0)
             low = middle + 1;
@@ -38,21 +38,21 @@ static int search(const struct db *db, const uint8_t *key, uint64_t low, uint64_
             high = middle;
     }
     *at = low;
-    return 0;
+    return false;
 }
 
 /* Whether two keys are one, without a branch. */
-static int is_same(const uint8_t *a, const uint8_t *b) {
+static bool is_same(const uint8_t *a, const uint8_t *b) {
     uint64_t difference = 0;
     for (int i = 0; i < DB_KEY_LEN; i += 8)
         difference |= load_le64(a + i) ^ load_le64(b + i);
     return difference == 0;
 }
 
-/* As search, for keys that are in the cache by now: there, what costs time is a branch whose way
- * cannot be foreseen, so there is none but for keys that share their heads. */
-static int search_cached(const struct db *db, const uint8_t *key, uint64_t low, uint64_t high,
-                         uint64_t *at) {
+/* Does the same as search, for keys that are in the cache by now. What costs time there is a branch
+ * that the processor cannot predict, so there is none, except for keys that share their heads. */
+static bool search_cached(const struct db *db, const uint8_t *key, uint64_t low, uint64_t high,
+                          uint64_t *at) {
     uint64_t head = load_be64(key), last = low;
     if (low == high)
         return search(db, key, low, high, at);
@@ -63,14 +63,14 @@ static int search_cached(const struct db *db, const uint8_t *key, uint64_t low, 
     }
     const uint8_t *found = db->keys + last * DB_KEY_LEN; /* the last whose head is not above it */
     uint64_t found_head = load_be64(found);
-    int is_found = is_same(found, key);
+    bool is_found = is_same(found, key);
     if (found_head == head && !is_found)
         return search(db, key, low, high, at);
     *at = last + (found_head < head);
     return is_found;
 }
 
-int db_find(const struct db *db, const uint8_t key[DB_KEY_LEN], uint64_t *at) {
+bool db_find(const struct db *db, const uint8_t key[DB_KEY_LEN], uint64_t *at) {
     uint64_t low, high;
     bucket_range(db, key, &low, &high);
     __builtin_prefetch(db->attributes + low * DB_ATTRIBUTES_LEN);
@@ -97,18 +97,14 @@ void db_find_batch(const struct db *db, const uint8_t *keys, size_t n, uint8_t *
     }
 }
 
-/* What the entry that was found says, or that there is none. */
-static void read_entry(const struct db *db, int is_found, uint64_t at, enum licence_kind kind,
-                       uint32_t day, struct db_answer *answer) {
-    memset(answer, 0, sizeof *answer);
-    if (!is_found ||
-        !db_attributes_decode(&answer->licence, db->attributes + at * DB_ATTRIBUTES_LEN) ||
-        (kind != KIND_ANY && answer->licence.kind != kind)) {
-        memset(answer, 0, sizeof *answer);
-        return;
-    }
-    answer->is_found = 1;
-    answer->verdict = licence_verdict(&answer->licence, day);
+/* What the entry at `at` says to a question, or that there is none. */
+static struct db_answer read_entry(const struct db *db, bool is_found, uint64_t at,
+                                   enum licence_kind kind, uint32_t day) {
+    struct licence licence;
+    if (!is_found || !db_attributes_decode(&licence, db->attributes + at * DB_ATTRIBUTES_LEN) ||
+        (kind != KIND_ANY && licence.kind != kind))
+        return db_answer_none();
+    return db_answer_found(&licence, day);
 }
 
 void db_ask(const struct db *db, const struct lookup_key *lookup_key,
@@ -117,8 +113,8 @@ void db_ask(const struct db *db, const struct lookup_key *lookup_key,
     uint8_t key[DB_KEY_LEN];
     uint64_t at;
     lookup_key_apply(lookup_key, digest, key);
-    int is_found = db_find(db, key, &at);
-    read_entry(db, is_found, at, kind, day, answer);
+    bool is_found = db_find(db, key, &at);
+    *answer = read_entry(db, is_found, at, kind, day);
 }
 
 void db_ask_batch(const struct db *db, const struct lookup_key *lookup_key, const uint8_t *digests,
@@ -129,5 +125,5 @@ void db_ask_batch(const struct db *db, const struct lookup_key *lookup_key, cons
         lookup_key_apply(lookup_key, digests + i * SHA256_LEN, keys + i * DB_KEY_LEN);
     db_find_batch(db, keys, n, found, at);
     for (size_t i = 0; i < n; i++)
-        read_entry(db, found[i], at[i], kind, day, &answers[i]);
+        answers[i] = read_entry(db, found[i], at[i], kind, day);
 }

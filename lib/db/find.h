@@ -5,8 +5,11 @@
 #define DLV_DB_FIND_H
 
 #include "base/bytes.h"
+#include "db/answer.h"
 #include "db/lookup_key.h"
 #include "db/open.h"
+
+#include <stdbool.h>
 
 /* The fan-out bucket of a key: its leading `bits` bits, 0 to 32. */
 static inline uint64_t db_bucket(const uint8_t key[DB_KEY_LEN], uint32_t bits) {
@@ -18,8 +21,8 @@ static inline uint64_t db_bucket(const uint8_t key[DB_KEY_LEN], uint32_t bits) {
  * db   an open database (db_open)
  * key  the stored key: after lookup_key_apply on a keyed database
  * at   out: index of the entry, or of the first entry greater than key (0 to count)
- * Returns 1 if found, 0 if not. */
-int db_find(const struct db *db, const uint8_t key[DB_KEY_LEN], uint64_t *at);
+ * Returns whether it was found. */
+bool db_find(const struct db *db, const uint8_t key[DB_KEY_LEN], uint64_t *at);
 
 #define DB_BATCH_MAX 64
 
@@ -28,18 +31,11 @@ int db_find(const struct db *db, const uint8_t key[DB_KEY_LEN], uint64_t *at);
 void db_find_batch(const struct db *db, const uint8_t *keys, size_t n, uint8_t *found,
                    uint64_t *at);
 
-/* The answer to a question: what the database says of `digest`. */
-struct db_answer {
-    enum verdict verdict;
-    int is_found;
-    struct licence licence; /* where found */
-};
-
-/* Asks it.
+/* Asks what the database says of `digest`.
  *
  * kind       KIND_ANY, or what was asked for: an entry of another kind does not answer
- * day        the day asked about, in the authority's calendar (moment_day, header.utc_offset_s)
- * lookup_key of a keyed database, else NULL */
+ * day        the day asked about, in the authority's calendar (moment_day, header.facts.utc_offset_s)
+ * lookup_key that of a keyed database; NULL for a plain one */
 void db_ask(const struct db *db, const struct lookup_key *lookup_key,
             const uint8_t digest[SHA256_LEN], enum licence_kind kind, uint32_t day,
             struct db_answer *answer);

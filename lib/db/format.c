@@ -30,9 +30,6 @@ enum {
     AT_ZERO_2 = AT_CLASS_NAMES + CLASS_COUNT * CLASS_NAME_SIZE,
 };
 
-/* Where the attributes' fields begin in their 64 bits. */
-enum { DAY_BITS = 22, SHIFT_VALID_TO = 22, SHIFT_CLASSES = 44, SHIFT_STATUS = 60, SHIFT_KIND = 62 };
-
 const char *db_section_name(enum db_section_name section) {
     static const char *const names[DB_SECTION_COUNT] = {"keys", "attributes", "fan-out",
                                                         "Merkle nodes"};
@@ -76,13 +73,13 @@ void db_header_encode(const struct db_header *header, uint8_t page[DB_SIGNED_LEN
     store_le32(page + AT_VERSION, DB_VERSION);
     store_le32(page + AT_FLAGS, header->flags);
     store_le64(page + AT_COUNT, header->count);
-    store_le64(page + AT_SEQUENCE, header->sequence);
-    store_le64(page + AT_CREATED, (uint64_t)header->created_s);
-    store_le64(page + AT_VALID_UNTIL, (uint64_t)header->valid_until_s);
-    store_le32(page + AT_UTC_OFFSET, (uint32_t)header->utc_offset_s);
+    store_le64(page + AT_SEQUENCE, header->facts.sequence);
+    store_le64(page + AT_CREATED, (uint64_t)header->facts.created_s);
+    store_le64(page + AT_VALID_UNTIL, (uint64_t)header->facts.valid_until_s);
+    store_le32(page + AT_UTC_OFFSET, (uint32_t)header->facts.utc_offset_s);
     store_le32(page + AT_FANOUT_BITS, header->fanout_bits);
     store_le32(page + AT_SIGNATURE_LEN, header->signature_len);
-    memcpy(page + AT_AUTHORITY, header->authority_id, SHA256_LEN);
+    memcpy(page + AT_AUTHORITY, header->facts.authority_id, SHA256_LEN);
     memcpy(page + AT_LOOKUP_KEY, header->lookup_key_id, SHA256_LEN);
     memcpy(page + AT_MERKLE_ROOT, header->merkle_root, DB_NODE_LEN);
     for (int i = 0; i < DB_SECTION_COUNT; i++) {
@@ -91,7 +88,8 @@ void db_header_encode(const struct db_header *header, uint8_t page[DB_SIGNED_LEN
         store_le64(at + 8, header->sections[i].len);
         memcpy(at + 16, header->sections[i].sha256, SHA256_LEN);
     }
-    memcpy(page + AT_CLASS_NAMES, header->class_names.name, sizeof header->class_names.name);
+    memcpy(page + AT_CLASS_NAMES, header->facts.class_names.name,
+           sizeof header->facts.class_names.name);
 }
 
 int db_header_decode(struct db_header *header, const uint8_t page[DB_PAGE], struct error *error) {
@@ -104,31 +102,33 @@ int db_header_decode(struct db_header *header, const uint8_t page[DB_PAGE], stru
                          (unsigned)load_le32(page + AT_VERSION), DB_VERSION);
     header->flags = load_le32(page + AT_FLAGS);
     header->count = load_le64(page + AT_COUNT);
-    header->sequence = load_le64(page + AT_SEQUENCE);
-    header->created_s = (int64_t)load_le64(page + AT_CREATED);
-    header->valid_until_s = (int64_t)load_le64(page + AT_VALID_UNTIL);
-    header->utc_offset_s = (int32_t)load_le32(page + AT_UTC_OFFSET);
+    header->facts.sequence = load_le64(page + AT_SEQUENCE);
+    header->facts.created_s = (int64_t)load_le64(page + AT_CREATED);
+    header->facts.valid_until_s = (int64_t)load_le64(page + AT_VALID_UNTIL);
+    header->facts.utc_offset_s = (int32_t)load_le32(page + AT_UTC_OFFSET);
     header->fanout_bits = load_le32(page + AT_FANOUT_BITS);
     header->signature_len = load_le32(page + AT_SIGNATURE_LEN);
-    memcpy(header->authority_id, page + AT_AUTHORITY, SHA256_LEN);
+    memcpy(header->facts.authority_id, page + AT_AUTHORITY, SHA256_LEN);
     memcpy(header->lookup_key_id, page + AT_LOOKUP_KEY, SHA256_LEN);
     memcpy(header->merkle_root, page + AT_MERKLE_ROOT, DB_NODE_LEN);
-    memcpy(header->class_names.name, page + AT_CLASS_NAMES, sizeof header->class_names.name);
+    memcpy(header->facts.class_names.name, page + AT_CLASS_NAMES,
+           sizeof header->facts.class_names.name);
 
-    int is_keyed = (header->flags & DB_FLAG_KEYED) != 0;
+    bool is_keyed = (header->flags & DB_FLAG_KEYED) != 0;
     if (header->flags & ~DB_FLAG_KEYED)
         return error_set(error, ERR_FORMAT, "header: unknown flags");
     if (header->count < 1 || header->count > DB_COUNT_MAX)
         return error_set(error, ERR_FORMAT, "header: count out of range");
-    if (header->sequence < 1 || header->sequence > INT64_MAX)
+    if (header->facts.sequence < 1 || header->facts.sequence > INT64_MAX)
         return error_set(error, ERR_FORMAT, "header: sequence number out of range");
-    if (!db_is_time(header->created_s))
+    if (!release_is_time(header->facts.created_s))
         return error_set(error, ERR_FORMAT, "header: time of creation out of range");
-    if (header->valid_until_s != 0 &&
-        (header->valid_until_s < header->created_s || !db_is_time(header->valid_until_s)))
+    if (header->facts.valid_until_s != 0 &&
+        (header->facts.valid_until_s < header->facts.created_s ||
+         !release_is_time(header->facts.valid_until_s)))
         return error_set(error, ERR_FORMAT, "header: valid-until out of range");
-    if (header->utc_offset_s < -UTC_OFFSET_MAX_S || header->utc_offset_s > UTC_OFFSET_MAX_S ||
-        header->utc_offset_s % 60 != 0)
+    if (header->facts.utc_offset_s < -UTC_OFFSET_MAX_S ||
+        header->facts.utc_offset_s > UTC_OFFSET_MAX_S || header->facts.utc_offset_s % 60 != 0)
         return error_set(error, ERR_FORMAT, "header: UTC offset out of range");
     if (header->fanout_bits > 32)
         return error_set(error, ERR_FORMAT, "header: fan-out bits out of range");
@@ -136,7 +136,7 @@ int db_header_decode(struct db_header *header, const uint8_t page[DB_PAGE], stru
         return error_set(error, ERR_FORMAT, "header: signature length out of range");
     if (!is_keyed && !bytes_are_zero(header->lookup_key_id, SHA256_LEN))
         return error_set(error, ERR_FORMAT, "header: lookup key named, but not keyed");
-    if (!class_names_are_valid(&header->class_names))
+    if (!class_names_are_valid(&header->facts.class_names))
         return error_set(error, ERR_FORMAT, "header: class names damaged");
     db_layout(header);
     for (int i = 0; i < DB_SECTION_COUNT; i++) {
@@ -160,31 +160,11 @@ int db_header_verify(const struct db_header *header, const uint8_t page[DB_PAGE]
     uint8_t id[SHA256_LEN];
     uint8_t digest[SHA256_LEN];
     rsa_public_id(authority, id);
-    if (memcmp(id, header->authority_id, SHA256_LEN) != 0)
+    if (memcmp(id, header->facts.authority_id, SHA256_LEN) != 0)
         return error_set(error, ERR_SIGNATURE,
                          "signed by another authority (its key is not the one given)");
     sha256(digest, page, DB_SIGNED_LEN);
     if (!rsa_verify(authority, digest, page + DB_SIGNED_LEN, header->signature_len))
         return error_set(error, ERR_SIGNATURE, "the authority's signature does not match");
     return 0;
-}
-
-void db_attributes_encode(uint8_t bytes[DB_ATTRIBUTES_LEN], const struct licence *licence) {
-    store_le64(bytes, (uint64_t)licence->valid_from |
-                          (uint64_t)licence->valid_to << SHIFT_VALID_TO |
-                          (uint64_t)licence->classes << SHIFT_CLASSES |
-                          (uint64_t)licence->status << SHIFT_STATUS |
-                          (uint64_t)licence->kind << SHIFT_KIND);
-}
-
-int db_attributes_decode(struct licence *licence, const uint8_t bytes[DB_ATTRIBUTES_LEN]) {
-    const uint64_t day_mask = (1u << DAY_BITS) - 1;
-    uint64_t v = load_le64(bytes);
-    licence->valid_from = (uint32_t)(v & day_mask);
-    licence->valid_to = (uint32_t)(v >> SHIFT_VALID_TO & day_mask);
-    licence->classes = (uint16_t)(v >> SHIFT_CLASSES);
-    licence->status = (uint8_t)(v >> SHIFT_STATUS & 3);
-    licence->kind = (uint8_t)(v >> SHIFT_KIND);
-    return licence->valid_from <= licence->valid_to && licence->valid_to <= DATE_DAY_MAX &&
-           licence->status != 0 && licence->kind != KIND_ANY;
 }

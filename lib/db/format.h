@@ -1,31 +1,25 @@
-/* The database file, format 1: its header, its sections, its attributes. FORMAT.md beside this file
- * has every byte; nothing here reads or writes files. */
+/* The database file, format 1: its header and its sections. FORMAT.md beside this file has every
+ * byte. Nothing here reads or writes files. */
 #ifndef DLV_DB_FORMAT_H
 #define DLV_DB_FORMAT_H
 
 #include "base/error.h"
 #include "crypto/rsa_key.h"
-#include "record/licence.h"
+#include "db/entry.h"
+#include "db/release.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define DB_PAGE 4096
 #define DB_VERSION 1
-#define DB_KEY_LEN 32
-#define DB_ATTRIBUTES_LEN 8
-#define DB_ENTRY_LEN (DB_KEY_LEN + DB_ATTRIBUTES_LEN)
 #define DB_FANOUT_LEN 4
 #define DB_NODE_LEN 32
 #define DB_COUNT_MAX UINT32_MAX /* entries: a fan-out element has 32 bits */
 
 #define DB_SIGNED_LEN 3072 /* the signature stands behind this much of the header page */
 #define DB_SIGNATURE_MAX (DB_PAGE - DB_SIGNED_LEN)
-
-/* Whether it is a time that a header may hold: Unix seconds from 0 to 2^40 - 1. */
-static inline int db_is_time(int64_t time_s) {
-    return time_s >= 0 && time_s >> 40 == 0;
-}
 
 #define DB_FLAG_KEYED 1u /* keys are HMACs of digests (lookup_key.h) */
 
@@ -40,17 +34,12 @@ struct db_section {
 struct db_header {
     uint32_t flags;
     uint64_t count; /* entries, 1 to DB_COUNT_MAX */
-    uint64_t sequence;
-    int64_t created_s;     /* Unix seconds */
-    int64_t valid_until_s; /* Unix seconds; 0: no limit */
-    int32_t utc_offset_s;  /* where the authority's days begin */
+    struct release_facts facts;
     uint32_t fanout_bits;
     uint32_t signature_len;
-    uint8_t authority_id[SHA256_LEN];  /* SHA-256 of the authority's SubjectPublicKeyInfo */
     uint8_t lookup_key_id[SHA256_LEN]; /* zeros where not keyed */
     uint8_t merkle_root[DB_NODE_LEN];
     struct db_section sections[DB_SECTION_COUNT];
-    struct class_names class_names;
 };
 
 const char *db_section_name(enum db_section_name section);
@@ -74,10 +63,5 @@ int db_header_decode(struct db_header *header, const uint8_t page[DB_PAGE], stru
 /* Checks the page's signature and that the header names this authority. 0 or ERR_SIGNATURE. */
 int db_header_verify(const struct db_header *header, const uint8_t page[DB_PAGE],
                      const struct rsa_public *authority, struct error *error);
-
-void db_attributes_encode(uint8_t bytes[DB_ATTRIBUTES_LEN], const struct licence *licence);
-
-/* 1, or 0 where the bytes are no attributes (status, kind or a date out of range). */
-int db_attributes_decode(struct licence *licence, const uint8_t bytes[DB_ATTRIBUTES_LEN]);
 
 #endif

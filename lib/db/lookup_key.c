@@ -1,7 +1,6 @@
 #include "db/lookup_key.h"
 
 #include "base/bytes.h"
-#include "base/file.h"
 
 #include <string.h>
 
@@ -13,16 +12,9 @@ void lookup_key_init(struct lookup_key *key, const uint8_t bytes[LOOKUP_KEY_LEN]
 
 int lookup_key_load(struct lookup_key *key, const char *path, struct error *error) {
     uint8_t bytes[LOOKUP_KEY_LEN];
-    ssize_t len = file_read(path, bytes, sizeof bytes, error);
-    if (len < 0 && len != ERR_LIMIT)
-        return (int)len;
-    if (len != LOOKUP_KEY_LEN) {
-        wipe(bytes, sizeof bytes);
-        return error_set(error, ERR_FORMAT,
-                         "%s: not a lookup key (want exactly 32 bytes, as keygen --type lookup "
-                         "writes them)",
-                         path);
-    }
+    int code = secret_load(bytes, path, "a lookup key", error);
+    if (code != 0)
+        return code;
     lookup_key_init(key, bytes);
     wipe(bytes, sizeof bytes);
     return 0;

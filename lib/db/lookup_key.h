@@ -4,11 +4,12 @@
 #define DLV_DB_LOOKUP_KEY_H
 
 #include "base/error.h"
+#include "crypto/secret_file.h"
 #include "crypto/sha256.h"
 
 #include <bearssl_hmac.h>
 
-#define LOOKUP_KEY_LEN 32
+#define LOOKUP_KEY_LEN SECRET_LEN
 
 /* A secret: wipe after use. */
 struct lookup_key {

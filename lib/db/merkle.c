@@ -1,7 +1,7 @@
 #include "db/merkle.h"
 
 #include "crypto/sha256.h"
-#include "db/format.h"
+#include "db/entry.h"
 
 #include <string.h>
 

@@ -1,7 +1,5 @@
 #include "db/open.h"
 
-#include "base/date.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -136,28 +134,19 @@ int db_lock(const struct db *db, size_t offset, size_t len, const char *name, st
     return error_set_errno(error, "%s: cannot be locked in memory (see RLIMIT_MEMLOCK)", name);
 }
 
-void db_release(const struct db *db, size_t offset, size_t len) {
+void db_unload(const struct db *db, size_t offset, size_t len) {
     uint8_t *start = part(db, offset, &len);
     munlock(start, len);
     madvise(start, len, MADV_DONTNEED);
 }
 
-int db_check_valid_until(const struct db_header *header, const char *name, int64_t now_s,
-                         struct error *error) {
-    if (header->valid_until_s == 0 || now_s <= header->valid_until_s)
-        return 0;
-    char until[TIME_TEXT_SIZE];
-    time_format(until, header->valid_until_s, header->utc_offset_s);
-    return error_set(error, ERR_LIMIT, "%s: was valid until %s (get a newer release)", name, until);
-}
-
 int db_check_lookup_key(const struct db_header *header, const struct lookup_key *key,
                         const char *name, struct error *error) {
-    int is_keyed = (header->flags & DB_FLAG_KEYED) != 0;
+    bool is_keyed = (header->flags & DB_FLAG_KEYED) != 0;
     if (is_keyed && key == NULL)
-        return error_set(error, ERR_FORMAT, "%s: keyed (its --lookup-key is needed)", name);
+        return error_set(error, ERR_FORMAT, "%s: keyed, so its lookup key is needed", name);
     if (!is_keyed && key != NULL)
-        return error_set(error, ERR_FORMAT, "%s: not keyed, but --lookup-key is given", name);
+        return error_set(error, ERR_FORMAT, "%s: not keyed, but a lookup key is given", name);
     if (is_keyed && memcmp(header->lookup_key_id, key->id, SHA256_LEN) != 0)
         return error_set(error, ERR_FORMAT, "%s: keyed with another lookup key", name);
     return 0;

@@ -50,11 +50,7 @@ int db_lock(const struct db *db, size_t offset, size_t len, const char *name, st
 
 /* Lets go of the part's memory, so that db_close, which takes long for a large file, has less to
  * do. */
-void db_release(const struct db *db, size_t offset, size_t len);
-
-/* Whether the database may be used at `now_s`. 0, or ERR_LIMIT where it is past its valid-until. */
-int db_check_valid_until(const struct db_header *header, const char *name, int64_t now_s,
-                         struct error *error);
+void db_unload(const struct db *db, size_t offset, size_t len);
 
 /* Whether `key` is the database's: NULL for a plain one. 0, or ERR_FORMAT. */
 int db_check_lookup_key(const struct db_header *header, const struct lookup_key *key,

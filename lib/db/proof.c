@@ -72,18 +72,18 @@ void db_prove(const struct db *db, const uint8_t key[DB_KEY_LEN], struct proof *
 }
 
 /* Whether the path leads from the entry to the root. */
-static int is_in_tree(const struct db_header *header, const struct proof_entry *entry) {
+static bool is_in_tree(const struct db_header *header, const struct proof_entry *entry) {
     uint8_t node[MERKLE_NODE_LEN];
     uint64_t i = entry->index;
     unsigned used = 0;
     if (i >= header->count || entry->path_len > PROOF_PATH_MAX)
-        return 0;
+        return false;
     merkle_leaf(node, entry->key, entry->attributes);
     for (uint64_t count = header->count; count > 1; count = (count + 1) / 2, i /= 2) {
         if ((i ^ 1) >= count)
             continue; /* moves up as it is */
         if (used == entry->path_len)
-            return 0;
+            return false;
         if (i % 2 == 0)
             merkle_node(node, node, entry->path[used++]);
         else
@@ -93,8 +93,8 @@ static int is_in_tree(const struct db_header *header, const struct proof_entry *
 }
 
 /* Whether entries that are in the tree leave no place for `key`. */
-static int leaves_no_place(const struct db_header *header, const uint8_t *key,
-                           const struct proof *proof) {
+static bool leaves_no_place(const struct db_header *header, const uint8_t *key,
+                            const struct proof *proof) {
     const struct proof_entry *first = &proof->entries[0];
     int order = memcmp(first->key, key, DB_KEY_LEN);
     if (proof->entry_count == 2) {
@@ -125,11 +125,13 @@ int proof_check(const struct db_header *header, const uint8_t key[DB_KEY_LEN],
 }
 
 int proof_answer(const struct db_header *header, const struct lookup_key *lookup_key,
-                 const uint8_t digest[SHA256_LEN], enum licence_kind kind,
-                 const struct proof *proof, struct licence *licence, struct error *error) {
+                 const uint8_t digest[SHA256_LEN], enum licence_kind kind, uint32_t day,
+                 const struct proof *proof, struct db_answer *answer, struct error *error) {
     uint8_t key[DB_KEY_LEN];
-    memset(licence, 0, sizeof *licence);
+    struct licence licence;
     lookup_key_apply(lookup_key, digest, key);
-    int result = proof_check(header, key, proof, licence, error);
-    return result == 1 ? licence->kind == kind : result;
+    int result = proof_check(header, key, proof, &licence, error);
+    bool is_answer = result == 1 && licence.kind == kind;
+    *answer = is_answer ? db_answer_found(&licence, day) : db_answer_none();
+    return result < 0 ? result : 0;
 }

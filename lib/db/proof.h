@@ -4,6 +4,7 @@
 #ifndef DLV_DB_PROOF_H
 #define DLV_DB_PROOF_H
 
+#include "db/answer.h"
 #include "db/merkle.h"
 #include "db/open.h"
 
@@ -34,10 +35,11 @@ void db_prove(const struct db *db, const uint8_t key[DB_KEY_LEN], struct proof *
 int proof_check(const struct db_header *header, const uint8_t key[DB_KEY_LEN],
                 const struct proof *proof, struct licence *licence, struct error *error);
 
-/* The same for a question: what the proof proves of `digest`, asked for as `kind`. An entry of
- * another kind does not answer (0). lookup_key as of db_ask. */
+/* The same for a question: what the proof proves of `digest`, asked for as `kind`, on `day`. An entry
+ * of another kind counts as none. The verdict is derived here, from the entry. The lookup key is that
+ * of a keyed database, else NULL. 0, or ERR_SIGNATURE with the reason. */
 int proof_answer(const struct db_header *header, const struct lookup_key *lookup_key,
-                 const uint8_t digest[SHA256_LEN], enum licence_kind kind,
-                 const struct proof *proof, struct licence *licence, struct error *error);
+                 const uint8_t digest[SHA256_LEN], enum licence_kind kind, uint32_t day,
+                 const struct proof *proof, struct db_answer *answer, struct error *error);
 
 #endif

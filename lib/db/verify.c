@@ -14,7 +14,7 @@
 struct verification {
     const struct db *db;
     pthread_mutex_t mutex; /* over what follows: the first unit that failed, and why */
-    int has_failed;
+    bool has_failed;
     uint64_t failed_unit;
     struct error reason;
 };
@@ -139,7 +139,7 @@ static int verify_unit(void *context, uint64_t unit, uint64_t end) {
         return 0;
     pthread_mutex_lock(&verification->mutex);
     if (!verification->has_failed || unit < verification->failed_unit) {
-        verification->has_failed = 1;
+        verification->has_failed = true;
         verification->failed_unit = unit;
         verification->reason = reason;
     }

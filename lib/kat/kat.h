@@ -1,44 +1,34 @@
 /* Known answers: vectors in the style of NIST's .rsp files, run through the code that is deployed.
- *
- * A file is lines of `Name = value`, some in [brackets]; '#' begins a comment. Values are collected
- * until one comes that asks for a result, then that case runs:
- *
- *   MD       SHA-256 (CAVP: [L], Len, Msg; Monte Carlo: Seed, COUNT)
- *   Mac      HMAC-SHA-256 (CAVP: [L], Tlen, Key, Msg)
- *   Result   P or F of: an RSA signature (CAVP: n, e, SHAAlg, Msg, S); RSA-OAEP (n, e, p, q, dP,
- * dQ, qInv, Hash, Label, Seed, Msg, CT); a record or number that must be refused (Kind, Input)
- *   Digest   of a record or number (Kind, Input, Canonical)
- *   Verdict  of a database beside the file ([Database], [Authority], [LookupKey]; Kind, Input, At)
- *   Shared   X25519 (Scalar, Point)
- *   OKM      HKDF-SHA-256 (IKM, Salt, Info; Salt and Info may be left out)
- *   Sealed   ChaCha20-Poly1305 (Key, Nonce, Aad, Msg): ciphertext and tag
- *   Answer   of a session of the session protocol, all its frames (the server's n to qInv;
- *            [Database], [Authority], [KioskKey]; Secret, Exponent, Seed, Open; ServerExponent,
- *            TicketKey, TicketNonce, Now, Accept, SessionKey; At, Flags, Digests, Nonce, Ask;
- *            AnswerNonce)
- *   Checksum SHA-256 of all bytes before its line
- *
- * NIST's own SHA256ShortMsg.rsp, SHA256LongMsg.rsp, SHA256Monte.rsp and SigVer15_186-3.rsp run
- * unchanged; cases of other hashes in them are counted as skipped. */
+ * `dlv help selftest` documents the format (kat_format). */
 #ifndef DLV_KAT_KAT_H
 #define DLV_KAT_KAT_H
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct kat_count {
     unsigned long passed;
-    unsigned long skipped; /* of algorithms that dlv does not use */
+    unsigned long failed;  /* wrong answers, and lines that make no sense */
+    unsigned long skipped; /* cases of algorithms that dlv does not use */
+    bool is_sealed;        /* the file says how many cases it has and what its checksum is */
 };
 
-/* Runs the vectors in `text`. `name` is what reasons call it; files that it names are looked for in
- * the folder part of `name`. 0, or ERR_FORMAT (also where there is no case at all) or ERR_SIGNATURE
- * (a wrong answer) with a reason that begins with name:line. */
-int kat_run(const char *name, const char *text, size_t len, struct kat_count *count,
-            struct error *error);
+/* Told of each failure: one line that begins with name:line. */
+typedef void kat_report(void *context, const char *line);
 
-/* The short set built into the binary, for every start: a few milliseconds. */
+/* Runs the vectors in `text`. `name` is what reasons call it; files that it names are looked for in
+ * the folder part of `name`. A failure does not end the run. Returns whether all is well: nothing has
+ * failed, and at least one case has passed. */
+bool kat_run(const char *name, const char *text, size_t len, kat_report *report, void *context,
+             struct kat_count *count);
+
+/* Runs the short set that is built into the binary: a few milliseconds, for every start. 0, or
+ * ERR_SIGNATURE with the first failure. */
 int kat_run_builtin(struct kat_count *count, struct error *error);
+
+/* The format of vector files, for a human. */
+extern const char kat_format[];
 
 #endif

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -184,7 +185,7 @@ ssize_t net_receive(int fd, void *bytes, size_t max, int64_t deadline_ms) {
     }
 }
 
-static int listen_one(const struct addrinfo *address, int is_any) {
+static int listen_one(const struct addrinfo *address, bool is_any) {
     int one = 1, zero = 0;
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -202,7 +203,7 @@ static int listen_one(const struct addrinfo *address, int is_any) {
 
 int net_listen(const char *host, const char *port, struct error *error) {
     const char *families[] = {host, NULL};
-    int is_any = *host == '\0';
+    bool is_any = *host == '\0';
     if (is_any) {
         families[0] = "::";
         families[1] = "0.0.0.0"; /* a machine without IPv6 */
@@ -250,7 +251,7 @@ static void widen(int fd) {
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
 }
 
-static int is_any_address(const struct sockaddr_storage *address) {
+static bool is_any_address(const struct sockaddr_storage *address) {
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
     memcpy(&v4, address, sizeof v4);
@@ -273,7 +274,7 @@ static int bind_beside(int listener, const struct sockaddr_storage *address, soc
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
     }
     if (is_any_address(address)) {
-        int is_v6 = address->ss_family == AF_INET6;
+        bool is_v6 = address->ss_family == AF_INET6;
         setsockopt(fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP, is_v6 ? IPV6_RECVPKTINFO : IP_PKTINFO,
                    &one, sizeof one);
     }

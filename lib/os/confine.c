@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The newest form; the headers that we are built with may have an older one. */
+/* The structure's newest form. The headers that we are built with may have an older one. */
 struct landlock_ruleset_attr_7 {
     uint64_t handled_access_fs;
     uint64_t handled_access_net;
@@ -55,12 +55,12 @@ int confine_user(uid_t uid, gid_t gid, struct error *error) {
     return 0;
 }
 
-/* Rights that the kernel's Landlock knows: bits of file access by its version, from 1 on. */
+/* How many rights of file access each version of Landlock knows, from version 1 on. */
 static const unsigned fs_bits[] = {0, 13, 14, 15, 15, 16, 16, 16};
 #define LANDLOCK_VERSION_MAX 7
 #define LANDLOCK_READING ((uint64_t)1 << 2 | (uint64_t)1 << 3) /* of files, of folders */
 
-/* 0: it has none. */
+/* The version that the kernel has; 0: none. */
 static unsigned landlock_version(void) {
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     return version <= 0                     ? 0
@@ -68,9 +68,9 @@ static unsigned landlock_version(void) {
                                             : (unsigned)version;
 }
 
-/* A ruleset under which nothing of `fs` may be done, and, where `is_alone`, nobody be talked to.
+/* A ruleset that forbids what the bits of `fs` say and, where `is_alone`, talking to other processes.
  * Its descriptor, or ERR_SYSTEM. */
-static int make_ruleset(unsigned version, uint64_t fs, int is_alone) {
+static int make_ruleset(unsigned version, uint64_t fs, bool is_alone) {
     const struct landlock_ruleset_attr_7 rules = {
         .handled_access_fs = fs,
         .handled_access_net = is_alone && version >= 4 ? 3 : 0, /* bind, connect */
@@ -81,7 +81,7 @@ static int make_ruleset(unsigned version, uint64_t fs, int is_alone) {
     return (int)syscall(SYS_landlock_create_ruleset, &rules, len, 0);
 }
 
-/* From now on it holds. */
+/* Makes the ruleset hold for this process. */
 static int restrict_self(int ruleset, struct error *error) {
     if (ruleset < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
@@ -90,16 +90,16 @@ static int restrict_self(int ruleset, struct error *error) {
     return 0;
 }
 
-int confine_files(struct error *error) {
+int confine_files(const struct sandbox *sandbox, struct error *error) {
     unsigned version = landlock_version();
-    if (version == 0)
+    if (sandbox->without_landlock)
         return 0;
     return restrict_self(make_ruleset(version, ((uint64_t)1 << fs_bits[version]) - 1, 1), error);
 }
 
-int confine_writing(const char *folder, struct error *error) {
+int confine_writing(const struct sandbox *sandbox, const char *folder, struct error *error) {
     unsigned version = landlock_version();
-    if (version == 0)
+    if (sandbox->without_landlock)
         return 0;
     uint64_t writing = (((uint64_t)1 << fs_bits[version]) - 1) & ~LANDLOCK_READING;
     int ruleset = make_ruleset(version, writing, 0);
@@ -114,7 +114,11 @@ int confine_writing(const char *folder, struct error *error) {
     return restrict_self(ruleset, error);
 }
 
+/* --- system calls ----------------------------------------------------------------------------- */
+
 #if defined(ARCHITECTURE) && !defined(IS_SANITIZED)
+
+#define HAS_CALL_LISTS true
 
 static const int worker_calls[] = {
     SYS_read,
@@ -134,13 +138,13 @@ static const int worker_calls[] = {
     SYS_sendmmsg,
     SYS_shutdown,
     SYS_getpeername,
-    /* a new database, by its descriptor */
+    /* for a new release, which comes as a descriptor */
     SYS_fstat,
     SYS_pread64,
     SYS_mlock,
     SYS_munlock,
     SYS_madvise,
-    /* memory; mmap and mprotect are below */
+    /* memory; for mmap and mprotect see write_filter */
     SYS_munmap,
     SYS_mremap,
     SYS_brk,
@@ -170,9 +174,10 @@ static struct sock_filter give(uint32_t verdict) {
     return (struct sock_filter){BPF_RETURN, 0, 0, verdict};
 }
 
-/* The filter: the architecture, then a comparison and a verdict for each call, then death. */
+/* Writes the filter: the architecture is compared, then each call of the list is let through, and
+ * anything else kills the process. */
 static unsigned short write_filter(struct sock_filter *filter, const int *calls, size_t count,
-                                   int may_map) {
+                                   bool may_map) {
     struct sock_filter *next = filter;
     *next++ = load(offsetof(struct seccomp_data, arch));
     *next++ = (struct sock_filter){BPF_JUMP_IF_EQUAL, 1, 0, ARCHITECTURE};
@@ -182,7 +187,7 @@ static unsigned short write_filter(struct sock_filter *filter, const int *calls,
         *next++ = (struct sock_filter){BPF_JUMP_IF_EQUAL, 0, 1, (uint32_t)calls[i]};
         *next++ = give(SECCOMP_RET_ALLOW);
     }
-    if (may_map) { /* but not code */
+    if (may_map) { /* mmap and mprotect, but not for code */
         size_t protection = offsetof(struct seccomp_data, args) + 2 * sizeof(uint64_t);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
         protection += 4;
@@ -197,10 +202,12 @@ static unsigned short write_filter(struct sock_filter *filter, const int *calls,
     return (unsigned short)(next - filter);
 }
 
-int confine_calls(enum confine_role role, struct error *error) {
+int confine_calls(const struct sandbox *sandbox, enum confine_role role, struct error *error) {
     struct sock_filter filter[2 * CALLS_MAX + 10];
     struct sock_fprog program = {.filter = filter};
     _Static_assert(sizeof worker_calls / sizeof *worker_calls <= CALLS_MAX, "room for all calls");
+    if (sandbox->without_seccomp)
+        return 0;
     if (role == CONFINE_WORKER)
         program.len =
             write_filter(filter, worker_calls, sizeof worker_calls / sizeof *worker_calls, 1);
@@ -215,10 +222,36 @@ int confine_calls(enum confine_role role, struct error *error) {
 
 #else
 
-int confine_calls(enum confine_role role, struct error *error) {
+#define HAS_CALL_LISTS false
+
+int confine_calls(const struct sandbox *sandbox, enum confine_role role, struct error *error) {
     (void)role;
-    (void)error;
-    return 0;
+    return sandbox->without_seccomp
+               ? 0
+               : error_set(error, ERR_SYSTEM, "seccomp: no list of system calls for this build");
 }
 
 #endif
+
+/* --- what there is ---------------------------------------------------------------------------- */
+
+int confine_check(const struct sandbox *sandbox, enum sandbox_part *missing, struct error *error) {
+    const uint32_t action = SECCOMP_RET_KILL_PROCESS;
+    *missing = SANDBOX_NOTHING;
+    if (!sandbox->without_seccomp) {
+        *missing = SANDBOX_SECCOMP;
+        if (!HAS_CALL_LISTS)
+            return error_set(error, ERR_SYSTEM,
+                             "processes would not be protected: this build has no list of system "
+                             "calls for seccomp on this machine");
+        if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) != 0)
+            return error_set_errno(error, "processes would not be protected: seccomp");
+    }
+    if (!sandbox->without_landlock && landlock_version() == 0) {
+        *missing = SANDBOX_LANDLOCK;
+        return error_set(error, ERR_SYSTEM,
+                         "processes would not be protected: this kernel has no Landlock");
+    }
+    *missing = SANDBOX_NOTHING;
+    return 0;
+}

@@ -1,34 +1,48 @@
 /* What a process gives up once it has all that it needs (Linux): its user, the file system, the
- * network, and every system call but those its role is made of.
+ * network, and every system call except those that its role is made of. Each is for the rest of the
+ * process's life.
  *
- * Each is for the rest of the process's life. What the kernel does not know (Landlock before 5.13)
- * is left out; what it knows and refuses is an error. */
+ * A protection that cannot be had is an error, never a silence: who wants to run without it must say
+ * so (struct sandbox). */
 #ifndef DLV_OS_CONFINE_H
 #define DLV_OS_CONFINE_H
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
-/* Another user, none of its groups but `gid`, no capability. Only where started as root. 0 or
+enum sandbox_part { SANDBOX_NOTHING, SANDBOX_SECCOMP, SANDBOX_LANDLOCK };
+
+/* Which protections are left out on purpose. */
+struct sandbox {
+    bool without_seccomp;
+    bool without_landlock;
+};
+
+/* Whether this machine and this build have all protections that are not left out. 0, or ERR_SYSTEM
+ * with the reason and the part that is missing. */
+int confine_check(const struct sandbox *sandbox, enum sandbox_part *missing, struct error *error);
+
+/* Becomes another user, with no group but `gid` and no capability. Only where started as root. 0 or
  * ERR_SYSTEM. */
 int confine_user(uid_t uid, gid_t gid, struct error *error);
 
-/* No file can be opened by its name, nothing bound or connected, no signal sent to a process
- * outside (Landlock). 0 or ERR_SYSTEM. */
-int confine_files(struct error *error);
+/* From now on no file can be opened by its name, nothing bound or connected, and no signal sent to a
+ * process outside (Landlock). 0 or ERR_SYSTEM. */
+int confine_files(const struct sandbox *sandbox, struct error *error);
 
-/* Files can still be read, but nothing is written, made, removed or executed outside `folder`
- * (NULL: nowhere) (Landlock). 0 or ERR_SYSTEM. */
-int confine_writing(const char *folder, struct error *error);
+/* From now on files can still be read, but nothing is written, made, removed or executed outside
+ * `folder` (NULL: nowhere) (Landlock). 0 or ERR_SYSTEM. */
+int confine_writing(const struct sandbox *sandbox, const char *folder, struct error *error);
 
 enum confine_role {
-    CONFINE_WORKER,    /* sockets that are there, memory, epoll */
+    CONFINE_WORKER,    /* sockets that are open, memory, epoll */
     CONFINE_KEY_HOLDER /* read, write, end */
 };
 
-/* Any other system call ends the process (seccomp). Not in a build with sanitizers, which make
- * calls of their own. 0 or ERR_SYSTEM. */
-int confine_calls(enum confine_role role, struct error *error);
+/* From now on any other system call ends the process (seccomp). A build with sanitizers has no list,
+ * because sanitizers make calls of their own. 0 or ERR_SYSTEM. */
+int confine_calls(const struct sandbox *sandbox, enum confine_role role, struct error *error);
 
 #endif

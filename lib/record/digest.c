@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int is_blank(char c) {
+static bool is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
@@ -44,10 +44,10 @@ void record_begin(struct record *record, char *text) {
     *record = (struct record){.text = text};
 }
 
-int record_add(struct record *record, const char *part, size_t len, int *is_blank_part,
+int record_add(struct record *record, const char *part, size_t len, bool *is_blank_part,
                struct error *error) {
     size_t before = record->len;
-    int is_space_due = record->len > 0;
+    bool is_space_due = record->len > 0;
     for (size_t at = 0; at < len;) {
         if (is_blank(part[at])) {
             is_space_due = record->len > 0;
@@ -61,7 +61,7 @@ int record_add(struct record *record, const char *part, size_t len, int *is_blan
             return error_set(error, ERR_LIMIT, "longer than %d bytes", RECORD_MAX);
         if (is_space_due)
             record->text[record->len++] = ' ';
-        is_space_due = 0;
+        is_space_due = false;
         while (at < end)
             record->text[record->len++] = part[at++];
     }
@@ -80,7 +80,7 @@ int record_check(const struct record *record, struct error *error) {
 int record_canonical(char *canonical, size_t *canonical_len, const char *text, size_t len,
                      struct error *error) {
     struct record record;
-    int is_blank_text;
+    bool is_blank_text;
     record_begin(&record, canonical);
     int code = record_add(&record, text, len, &is_blank_text, error);
     if (code == 0)

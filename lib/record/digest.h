@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "crypto/sha256.h"
 
+#include <stdbool.h>
+
 #define RECORD_MAX 1024 /* bytes of a canonical record or number */
 
 /* The canonical form of `text` into `canonical` (RECORD_MAX bytes, no NUL), its length at
@@ -27,7 +29,7 @@ struct record {
 };
 
 void record_begin(struct record *record, char *text);
-int record_add(struct record *record, const char *part, size_t len, int *is_blank,
+int record_add(struct record *record, const char *part, size_t len, bool *is_blank,
                struct error *error);
 int record_check(const struct record *record, struct error *error);
 

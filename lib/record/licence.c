@@ -50,7 +50,7 @@ const char *kind_name(uint8_t kind) {
     return kind <= KIND_DOCUMENT ? kind_names[kind] : "";
 }
 
-static int is_separator(char c) {
+static bool is_separator(char c) {
     return c == ' ' || c == ',' || c == ';' || c == '|';
 }
 
@@ -64,7 +64,7 @@ static size_t next_name(const char *text, size_t len, size_t *at) {
     return end - *at;
 }
 
-static int is_name(const char name[CLASS_NAME_SIZE], const char *text, size_t len) {
+static bool is_name(const char name[CLASS_NAME_SIZE], const char *text, size_t len) {
     return len < CLASS_NAME_SIZE && memcmp(name, text, len) == 0 && name[len] == '\0';
 }
 
@@ -99,26 +99,26 @@ int class_names_parse(struct class_names *names, const char *text) {
     return count > 0 && class_names_are_valid(names) ? 0 : ERR_FORMAT;
 }
 
-int class_names_are_valid(const struct class_names *names) {
-    int ended = 0;
+bool class_names_are_valid(const struct class_names *names) {
+    bool ended = 0;
     for (int i = 0; i < CLASS_COUNT; i++) {
         const char *name = names->name[i];
         size_t len = strnlen(name, CLASS_NAME_SIZE);
         if (len == CLASS_NAME_SIZE || !bytes_are_zero(name + len, CLASS_NAME_SIZE - len) ||
             (ended && len > 0))
-            return 0;
+            return false;
         ended = len == 0;
         for (size_t c = 0; c < len; c++) {
             if (!((name[c] >= 'A' && name[c] <= 'Z') || (name[c] >= '0' && name[c] <= '9') ||
                   name[c] == '-'))
-                return 0;
+                return false;
         }
         for (int other = 0; other < i; other++) {
             if (len > 0 && strcmp(names->name[other], name) == 0)
-                return 0;
+                return false;
         }
     }
-    return 1;
+    return true;
 }
 
 void classes_format(char text[CLASSES_TEXT_SIZE], const struct class_names *names, uint16_t classes,

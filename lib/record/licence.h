@@ -2,6 +2,7 @@
 #ifndef DLV_RECORD_LICENCE_H
 #define DLV_RECORD_LICENCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,7 +63,7 @@ int classes_parse(const struct class_names *names, const char *text, size_t len,
 int class_names_parse(struct class_names *names, const char *text);
 
 /* 1 if the names are well formed, else 0. */
-int class_names_are_valid(const struct class_names *names);
+bool class_names_are_valid(const struct class_names *names);
 
 #define CLASSES_TEXT_SIZE (CLASS_COUNT * CLASS_NAME_SIZE + 1)
 

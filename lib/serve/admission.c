@@ -36,7 +36,7 @@ static struct limit *limit_of(const struct admission *admission,
     return &admission->tally->sources[load_le32(mac) % SOURCES];
 }
 
-int admission_take(const struct admission *admission, const struct sockaddr_storage *address) {
+bool admission_take(const struct admission *admission, const struct sockaddr_storage *address) {
     int64_t now_us = net_now_us();
     return limit_take(limit_of(admission, address), now_us, admission->per_source,
                       admission->per_source * BURST_S) &&

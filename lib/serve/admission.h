@@ -6,6 +6,7 @@
 
 #include "serve/board.h"
 
+#include <stdbool.h>
 #include <sys/socket.h>
 
 struct admission {
@@ -19,6 +20,6 @@ struct admission {
 void admission_address(uint8_t bytes[ADDRESS_LEN], const struct sockaddr_storage *address);
 
 /* Takes one opening from the source's limit and from all. 1, or 0: one too many. */
-int admission_take(const struct admission *admission, const struct sockaddr_storage *address);
+bool admission_take(const struct admission *admission, const struct sockaddr_storage *address);
 
 #endif

@@ -62,7 +62,7 @@ void channel_say_ready(int channel) {
     (void)sent; /* the parent is gone */
 }
 
-int channel_is_ready(int channel) {
+bool channel_is_ready(int channel) {
     char byte;
     return recv(channel, &byte, 1, 0) == 1;
 }

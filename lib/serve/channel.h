@@ -8,6 +8,7 @@
 
 #include "wire/session.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum channel_work {
@@ -53,6 +54,6 @@ int channel_receive_order(int channel, int *fd);
 void channel_say_ready(int channel);
 
 /* Whether it has said so. Does not wait. */
-int channel_is_ready(int channel);
+bool channel_is_ready(int channel);
 
 #endif

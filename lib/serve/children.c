@@ -75,7 +75,8 @@ static int run_key_holder(const struct children *children, pid_t parent_pid) {
     mlock(&children->settings->key, sizeof children->settings->key);
     process_set_nice(geteuid() == 0 ? KEY_HOLDER_NICE : KEY_HOLDER_NICE - WORKER_NICE);
     if (become_child(children, parent_pid, &error) != 0 || random_open(&random, &error) != 0 ||
-        confine_files(&error) != 0 || confine_calls(CONFINE_KEY_HOLDER, &error) != 0)
+        confine_files(&children->settings->sandbox, &error) != 0 ||
+        confine_calls(&children->settings->sandbox, CONFINE_KEY_HOLDER, &error) != 0)
         return fail(children, "key_holder", &error);
     const struct key_holder holder = {.key = &children->settings->key,
                                       .board = children->board,
@@ -87,9 +88,9 @@ static int run_key_holder(const struct children *children, pid_t parent_pid) {
     return key_holder_run(&holder, &random);
 }
 
-static int confine_worker(struct error *error) {
-    int code = confine_files(error);
-    return code == 0 ? confine_calls(CONFINE_WORKER, error) : code;
+static int confine_worker(const struct sandbox *sandbox, struct error *error) {
+    int code = confine_files(sandbox, error);
+    return code == 0 ? confine_calls(sandbox, CONFINE_WORKER, error) : code;
 }
 
 static int run_worker(const struct children *children, unsigned w, int orders, pid_t parent_pid) {
@@ -132,7 +133,7 @@ static void note_start(struct child *child, pid_t pid) {
     child->starts++;
     child->started_ms = net_now_ms();
     child->restart_ms = 0;
-    child->is_ready = 0;
+    child->is_ready = false;
 }
 
 static int start_key_holder(struct children *children, unsigned k, struct error *error) {
@@ -214,8 +215,8 @@ int children_start(struct children *children, struct error *error) {
     return code;
 }
 
-int children_are_ready(struct children *children) {
-    int are_ready = 1;
+bool children_are_ready(struct children *children) {
+    bool are_ready = 1;
     for (unsigned w = 0; w < children->settings->worker_count; w++) {
         struct child *worker = &children->workers[w];
         if (!worker->is_ready && children->orders[w] >= 0)
@@ -241,7 +242,7 @@ static void plan_restart(struct child *child) {
 static int note_failure(struct children *children, struct child *child, const char *role, pid_t pid,
                         int status, struct error *error) {
     int exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    int is_bad_start = exit_status == 2 && child->starts == 1 && !children->has_served;
+    bool is_bad_start = exit_status == 2 && child->starts == 1 && !children->has_served;
     serve_log(children->settings, "child_failed role=%s child=%ld status=%d signal=%d%s", role,
               (long)pid, exit_status, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
               WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS
@@ -255,8 +256,8 @@ static int note_failure(struct children *children, struct child *child, const ch
 
 static int note_worker_end(struct children *children, unsigned w, pid_t pid, int status,
                            struct error *error) {
-    int is_orderly = WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
-                     (children->is_draining || children->settings->is_once);
+    bool is_orderly = WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+                      (children->is_draining || children->settings->is_once);
     children->workers[w].pid = 0;
     children->workers_alive--;
     close(children->orders[w]);

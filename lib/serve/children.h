@@ -8,13 +8,15 @@
 #include "serve/kernel_bypass.h"
 #include "serve/release.h"
 
+#include <stdbool.h>
+
 struct child {
     pid_t pid; /* 0: not running */
     int64_t started_ms;
     int64_t restart_ms; /* when it is due, while not running; 0: never */
     unsigned starts;
     unsigned failures; /* in a row */
-    int is_ready;      /* a worker's word, since its start */
+    bool is_ready;     /* a worker's word, since its start */
 };
 
 struct children {
@@ -33,8 +35,8 @@ struct children {
     struct child key_holders[SERVE_PROCESSES_MAX];
     unsigned workers_alive;
     unsigned restarts;
-    int is_draining;
-    int has_served; /* all were ready: from now on, a failure is no bad start */
+    bool is_draining;
+    bool has_served; /* all were ready: from now on, a failure is no bad start */
 };
 
 /* Starts all. The private key in the settings is wiped from this process. 0, or ERR_SYSTEM with the
@@ -42,7 +44,7 @@ struct children {
 int children_start(struct children *children, struct error *error);
 
 /* Whether all workers have said that they are ready. */
-int children_are_ready(struct children *children);
+bool children_are_ready(struct children *children);
 
 /* Takes note of a child's end: logs it, and plans its replacement. 0, or a negative code where the
  * server cannot go on. A process that is no child of these is ignored. */

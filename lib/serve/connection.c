@@ -1,6 +1,7 @@
 #include "serve/connection.h"
 
 #include "base/bytes.h"
+#include "wire/session.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,6 +9,9 @@
 #include <sys/socket.h>
 
 enum { UNDECIDED, LEGACY, SESSION, LINGERING };
+
+/* Most functions below return whether the connection can go on at once. Where it cannot, *step says
+ * what it waits for. */
 
 void connection_init(struct connection *connection, int fd, int64_t deadline_ms) {
     connection->fd = fd;
@@ -18,14 +22,28 @@ void connection_init(struct connection *connection, int fd, int64_t deadline_ms)
     connection->job.under_way = -1;
 }
 
-static enum connection_step end(const char **reason, const char *why) {
-    *reason = why;
-    return CONNECTION_CLOSE;
+static bool stop(enum connection_step *step, enum connection_step at) {
+    *step = at;
+    return false;
+}
+
+static bool close_it(struct connection *connection, enum connection_end end,
+                     enum connection_step *step) {
+    connection->end = (uint8_t)end;
+    return stop(step, CONNECTION_CLOSE);
+}
+
+/* After a recv(2) that brought nothing: waits for more, unless the connection is lost. */
+static bool wait_to_read(struct connection *connection, enum connection_step *step) {
+    if (errno == EAGAIN || errno == EINTR)
+        return stop(step, CONNECTION_READ);
+    return close_it(connection, END_ORDINARY, step);
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
-/* Copies `len` bytes into memory of the connection's; NULL where all have too much. */
+/* A copy of `len` bytes in memory of the connection's own; NULL where all connections together have
+ * too much. */
 static uint8_t *keep(struct connection_host *host, const uint8_t *bytes, size_t len) {
     if (host->buffered + len > CONNECTIONS_BUFFERED_MAX)
         return NULL;
@@ -54,276 +72,300 @@ void connection_end(struct connection *connection, struct connection_host *host)
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
-/* Sends what can be sent at once. CONNECTION_WAIT: all of it; *sent bytes in any case. */
-static enum connection_step send_now(const struct connection *connection, const uint8_t *bytes,
-                                     size_t len, size_t *sent, const char **reason) {
+/* Sends what can be sent at once, *sent bytes. True: that is all of it. */
+static bool send_now(struct connection *connection, const uint8_t *bytes, size_t len, size_t *sent,
+                     enum connection_step *step) {
     *sent = 0;
     while (*sent < len) {
         ssize_t n = send(connection->fd, bytes + *sent, len - *sent, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && errno == EAGAIN)
+            return stop(step, CONNECTION_WRITE);
         if (n < 0)
-            return errno == EAGAIN ? CONNECTION_WRITE : end(reason, "lost");
+            return close_it(connection, END_ORDINARY, step);
         *sent += (size_t)n;
     }
-    return CONNECTION_WAIT;
+    return true;
 }
 
-/* Sends, or keeps what cannot be sent yet. CONNECTION_WAIT: go on. */
-static enum connection_step say(struct connection *connection, struct connection_host *host,
-                                const void *bytes, size_t len, const char **reason) {
+/* Sends, and keeps what cannot be sent yet. */
+static bool say(struct connection *connection, struct connection_host *host, const void *bytes,
+                size_t len, enum connection_step *step) {
     size_t sent;
-    enum connection_step step = send_now(connection, bytes, len, &sent, reason);
-    if (step != CONNECTION_WRITE)
-        return step;
+    if (send_now(connection, bytes, len, &sent, step))
+        return true;
+    if (*step != CONNECTION_WRITE)
+        return false;
     connection->out = keep(host, (const uint8_t *)bytes + sent, len - sent);
     if (connection->out == NULL)
-        return end(reason, "memory");
+        return close_it(connection, END_ORDINARY, step);
     connection->out_at = 0;
     connection->out_len = (uint32_t)(len - sent);
-    return CONNECTION_WRITE;
+    return false;
 }
 
-/* Sends what was kept. CONNECTION_WAIT: there is nothing left. */
-static enum connection_step flush(struct connection *connection, struct connection_host *host,
-                                  const char **reason) {
+/* Sends what was kept. */
+static bool flush(struct connection *connection, struct connection_host *host,
+                  enum connection_step *step) {
     size_t sent;
     if (connection->out == NULL)
-        return CONNECTION_WAIT;
-    enum connection_step step = send_now(connection, connection->out + connection->out_at,
-                                         connection->out_len - connection->out_at, &sent, reason);
+        return true;
+    bool is_all = send_now(connection, connection->out + connection->out_at,
+                           connection->out_len - connection->out_at, &sent, step);
     connection->out_at += (uint32_t)sent;
-    if (step == CONNECTION_WAIT)
+    if (is_all)
         drop(host, &connection->out, &connection->out_len);
-    return step;
+    return is_all;
 }
 
-/* After the last word: the client gets it only if what it has sent is read, too. */
-static enum connection_step linger(struct connection *connection, struct connection_host *host,
-                                   const char **reason) {
+/* After the last word: closing a socket while something in it is unread would reset the connection,
+ * and the client could lose what it was sent. So the rest is read first. */
+static bool linger(struct connection *connection, struct connection_host *host,
+                   enum connection_step *step) {
     if (connection->protocol != LINGERING) {
         connection->protocol = LINGERING;
         shutdown(connection->fd, SHUT_WR);
     }
     ssize_t n = recv(connection->fd, host->in, sizeof host->in, 0);
-    if (n == 0)
-        return end(reason, "done");
-    return n > 0 || errno == EAGAIN || errno == EINTR ? CONNECTION_READ : end(reason, "lost");
+    if (n > 0)
+        return stop(step, CONNECTION_READ);
+    return n == 0 ? close_it(connection, END_ORDINARY, step) : wait_to_read(connection, step);
 }
 
 /* --- the original protocol -------------------------------------------------------------------- */
 
-/* Takes one message off the socket, or a part of it. CONNECTION_WAIT: go on. */
-static enum connection_step take_legacy(struct connection *connection, struct connection_host *host,
-                                        const char **reason) {
+/* Takes one message off the socket, or a part of it. */
+static bool take_legacy(struct connection *connection, struct connection_host *host,
+                        enum connection_step *step) {
     size_t want = legacy_server_wants(connection->legacy);
     size_t used;
     ssize_t n = recv(connection->fd, host->in, want, 0);
     if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? CONNECTION_READ : end(reason, "lost");
+        return wait_to_read(connection, step);
     if (n == 0)
-        return end(reason, "left");
+        return close_it(connection, END_ORDINARY, step);
     switch (legacy_server_take(connection->legacy, host->in, (size_t)n, &used)) {
     case LEGACY_SERVER_SEND_KEY:
-        return say(connection, host, host->pem, host->pem_len, reason);
+        return say(connection, host, host->pem, host->pem_len, step);
     case LEGACY_SERVER_DECRYPT:
-        connection->is_waiting = 1;
         connection->job.work = CHANNEL_LEGACY;
         connection->job.bytes = connection->legacy->buffer;
         connection->job.len = connection->legacy->modulus_len;
-        return CONNECTION_JOB;
+        return stop(step, CONNECTION_JOB);
     case LEGACY_SERVER_SEND_STOPPED:
-        connection->closes = 1;
-        return say(connection, host, LEGACY_STOPPED, strlen(LEGACY_STOPPED), reason);
+        connection->closes = true;
+        return say(connection, host, LEGACY_STOPPED, strlen(LEGACY_STOPPED), step);
     case LEGACY_SERVER_REFUSE:
-        return end(reason, "malformed");
+        return close_it(connection, END_MALFORMED, step);
     case LEGACY_SERVER_WAIT:
-    default:
-        return CONNECTION_WAIT;
+        break;
     }
+    return true;
 }
 
 /* --- sessions --------------------------------------------------------------------------------- */
 
-/* What is left over in the host's buffer waits in the connection's own. */
-static enum connection_step keep_rest(struct connection *connection, struct connection_host *host,
-                                      size_t at, size_t have, enum connection_step step,
-                                      const char **reason) {
-    if (at == have)
-        return step;
-    connection->in = keep(host, host->in + at, have - at);
+/* The bytes in the host's buffer, and how far they have been answered. */
+struct input {
+    size_t at;
+    size_t end;
+};
+
+/* Keeps what is left in the host's buffer for later. False where that cannot be done. */
+static bool keep_rest(struct connection *connection, struct connection_host *host,
+                      const struct input *input, enum connection_step *step) {
+    if (input->at == input->end)
+        return true;
+    connection->in = keep(host, host->in + input->at, input->end - input->at);
     if (connection->in == NULL)
-        return end(reason, "memory");
-    connection->in_len = (uint32_t)(have - at);
-    return step;
+        return close_it(connection, END_ORDINARY, step);
+    connection->in_len = (uint32_t)(input->end - input->at);
+    return true;
 }
 
-/* An OPEN frame waits for a key-holder; nothing may follow it before the answer. */
-static enum connection_step begin_opening(struct connection *connection,
-                                          struct connection_host *host, size_t at, size_t have,
-                                          size_t frame_len, const char **reason) {
-    if (have - at != frame_len)
-        return end(reason, "malformed");
-    if (frame_len != OPEN_LEN(host->modulus_len)) { /* for another key than ours */
-        count(host->answerer->counts, COUNT_REFUSED_OPENING);
-        connection_refuse(connection, host, REFUSED_OPENING);
-        return CONNECTION_WAIT;
-    }
-    memset(host->in + at + OPEN_COOKIE, 0, COOKIE_LEN);
-    enum connection_step step = keep_rest(connection, host, at, have, CONNECTION_JOB, reason);
-    connection->is_waiting = step == CONNECTION_JOB;
+/* An OPEN frame is a job for a key-holder. Nothing may follow it before it is answered. */
+static bool take_open(struct connection *connection, struct connection_host *host,
+                      const struct input *input, size_t frame_len, enum connection_step *step) {
+    if (input->end - input->at != frame_len)
+        return close_it(connection, END_MALFORMED, step);
+    if (!keep_rest(connection, host, input, step))
+        return false;
     connection->job.work = CHANNEL_OPEN;
     connection->job.bytes = connection->in;
     connection->job.len = frame_len;
-    return step;
+    return stop(step, CONNECTION_JOB);
 }
 
-/* Answers the whole frames at the host's buffer from *at on. CONNECTION_WAIT: all of them. */
-static enum connection_step answer_frames(struct connection *connection,
-                                          struct connection_host *host, size_t *at, size_t have,
-                                          size_t *out_len, const char **reason) {
-    struct frame frame;
-    while (*at < have && sizeof host->out - *out_len >= FRAME_MAX) {
-        switch (frame_read_header(&frame, host->in + *at, have - *at)) {
+enum answering {
+    ANSWERED,     /* all whole frames, or as many as the output has room for */
+    NOT_ANSWERED, /* the next frame is an OPEN frame */
+    NOT_FRAMES    /* what comes next is not this protocol */
+};
+
+/* Answers the whole frames in the host's buffer. `frame` is the last one that was looked at. */
+static enum answering answer_frames(struct connection *connection, struct connection_host *host,
+                                    struct input *input, size_t *out_len, struct frame *frame) {
+    while (input->at < input->end && sizeof host->out - *out_len >= FRAME_MAX) {
+        uint8_t *bytes = host->in + input->at;
+        switch (frame_read_header(frame, bytes, input->end - input->at)) {
         case FRAME_WAIT:
-            return CONNECTION_WAIT;
+            return ANSWERED;
         case FRAME_OTHER_VERSION:
             count(host->answerer->counts, COUNT_REFUSED_VERSION);
-            *out_len += answer_refuse(host->out + *out_len, REFUSED_VERSION);
-            *at = have;
-            connection->closes = 1;
-            return CONNECTION_WAIT;
+            *out_len += respond_refuse(host->out + *out_len, REFUSED_VERSION);
+            input->at = input->end;
+            connection->closes = true;
+            return ANSWERED;
         case FRAME_FOREIGN:
-            return end(reason, "malformed");
+            return NOT_FRAMES;
         case FRAME_OK:
             break;
         }
-        if (frame.len > FRAME_TO_SERVER_MAX)
-            return end(reason, "malformed");
-        if (have - *at < frame.len)
-            return CONNECTION_WAIT;
-        if (frame.type == FRAME_OPEN)
-            return CONNECTION_JOB;
-        if (frame.type != FRAME_ASK)
-            return end(reason, "malformed");
+        if (frame->len > FRAME_TO_SERVER_MAX)
+            return NOT_FRAMES;
+        if (input->end - input->at < frame->len)
+            return ANSWERED;
+        if (frame->type == FRAME_OPEN)
+            return NOT_ANSWERED;
+        if (frame->type != FRAME_ASK)
+            return NOT_FRAMES;
         size_t len =
-            answer_ask(host->answerer, host->in + *at, frame.len, FRAME_MAX, host->out + *out_len);
+            answerer_ask(host->answerer, bytes, frame->len, FRAME_MAX, host->out + *out_len);
         connection->is_active |= len > FRAME_HEADER_LEN;
         *out_len += len;
-        *at += frame.len;
+        input->at += frame->len;
     }
-    return CONNECTION_WAIT;
+    return ANSWERED;
+}
+
+/* Reads once, behind what was kept. */
+static bool read_input(struct connection *connection, struct connection_host *host,
+                       struct input *input, enum connection_step *step) {
+    *input = (struct input){.end = connection->in_len};
+    if (input->end > 0) {
+        memcpy(host->in, connection->in, input->end);
+        drop(host, &connection->in, &connection->in_len);
+    }
+    size_t room = sizeof host->in - input->end;
+    if (room == 0)
+        return true;
+    ssize_t n = recv(connection->fd, host->in + input->end, room, 0);
+    bool is_lost = n < 0 && errno != EAGAIN && errno != EINTR;
+    if (n == 0 || is_lost)
+        return close_it(connection, END_ORDINARY, step);
+    input->end += n > 0 ? (size_t)n : 0;
+    return true;
 }
 
 /* Reads once and answers what has come. */
-static enum connection_step take_session(struct connection *connection,
-                                         struct connection_host *host, const char **reason) {
-    size_t have = connection->in_len, at = 0, out_len = 0;
-    if (have > 0) {
-        memcpy(host->in, connection->in, have);
-        drop(host, &connection->in, &connection->in_len);
+static bool take_session(struct connection *connection, struct connection_host *host,
+                         enum connection_step *step) {
+    struct input input;
+    struct frame frame;
+    size_t out_len = 0;
+    if (!read_input(connection, host, &input, step))
+        return false;
+    enum answering answering = answer_frames(connection, host, &input, &out_len, &frame);
+    if (answering == NOT_FRAMES)
+        return close_it(connection, END_MALFORMED, step);
+    if (out_len > 0 && !say(connection, host, host->out, out_len, step)) {
+        if (*step == CONNECTION_WRITE)
+            keep_rest(connection, host, &input, step);
+        return false;
     }
-    ssize_t n = sizeof host->in > have
-                    ? recv(connection->fd, host->in + have, sizeof host->in - have, 0)
-                    : -1;
-    if (n == 0)
-        return end(reason, "left");
-    if (n < 0 && sizeof host->in > have && errno != EAGAIN && errno != EINTR)
-        return end(reason, "lost");
-    have += n > 0 ? (size_t)n : 0;
-    enum connection_step step = answer_frames(connection, host, &at, have, &out_len, reason);
-    if (step == CONNECTION_CLOSE)
-        return step;
-    if (out_len > 0) {
-        enum connection_step sent = say(connection, host, host->out, out_len, reason);
-        if (sent != CONNECTION_WAIT)
-            return sent == CONNECTION_CLOSE ? sent
-                                            : keep_rest(connection, host, at, have, sent, reason);
-    }
-    if (step == CONNECTION_JOB) {
-        struct frame frame;
-        frame_read_header(&frame, host->in + at, have - at);
-        return begin_opening(connection, host, at, have, frame.len, reason);
-    }
-    if (at < have && sizeof host->out - out_len < FRAME_MAX) /* answers were long: go on */
-        return keep_rest(connection, host, at, have, CONNECTION_WAIT, reason);
-    return keep_rest(connection, host, at, have,
-                     connection->closes ? CONNECTION_WAIT : CONNECTION_READ, reason);
+    if (answering == NOT_ANSWERED)
+        return take_open(connection, host, &input, frame.len, step);
+    bool was_output_full = input.at < input.end && sizeof host->out - out_len < FRAME_MAX;
+    if (!keep_rest(connection, host, &input, step))
+        return false;
+    return was_output_full || connection->closes || stop(step, CONNECTION_READ);
 }
 
 /* --- both ------------------------------------------------------------------------------------- */
 
 /* The first byte chooses the protocol. */
-static enum connection_step decide(struct connection *connection, struct connection_host *host,
-                                   const char **reason) {
+static bool decide(struct connection *connection, struct connection_host *host,
+                   enum connection_step *step) {
     uint8_t first;
     struct frame frame;
     ssize_t n = recv(connection->fd, &first, 1, MSG_PEEK);
     if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? CONNECTION_READ : end(reason, "lost");
+        return wait_to_read(connection, step);
     if (n == 0)
-        return end(reason, "left");
+        return close_it(connection, END_ORDINARY, step);
     if (frame_read_header(&frame, &first, 1) == FRAME_WAIT) {
         connection->protocol = SESSION;
-        return CONNECTION_WAIT;
+        return true;
     }
     if (first != LEGACY_HELLO[0] || !host->is_legacy_allowed)
-        return end(reason, "unknown_protocol");
+        return close_it(connection, END_UNKNOWN_PROTOCOL, step);
     connection->legacy = malloc(sizeof *connection->legacy);
     if (connection->legacy == NULL)
-        return end(reason, "memory");
+        return close_it(connection, END_ORDINARY, step);
     legacy_server_init(connection->legacy, host->modulus_len);
     connection->protocol = LEGACY;
-    return CONNECTION_WAIT;
+    return true;
 }
 
-enum connection_step connection_advance(struct connection *connection, struct connection_host *host,
-                                        const char **reason) {
-    if (connection->is_waiting)
-        return CONNECTION_WAIT;
-    for (;;) {
-        enum connection_step step = flush(connection, host, reason);
-        if (step != CONNECTION_WAIT)
-            return step;
-        if (connection->closes)
-            return connection->protocol == LEGACY ? end(reason, "done")
-                                                  : linger(connection, host, reason);
-        step = connection->protocol == SESSION  ? take_session(connection, host, reason)
-               : connection->protocol == LEGACY ? take_legacy(connection, host, reason)
-                                                : decide(connection, host, reason);
-        if (step != CONNECTION_WAIT)
-            return step;
+/* Takes one step of the protocol. */
+static bool take_step(struct connection *connection, struct connection_host *host,
+                      enum connection_step *step) {
+    if (connection->closes)
+        return connection->protocol == LEGACY ? close_it(connection, END_ORDINARY, step)
+                                              : linger(connection, host, step);
+    switch (connection->protocol) {
+    case SESSION:
+        return take_session(connection, host, step);
+    case LEGACY:
+        return take_legacy(connection, host, step);
+    default:
+        return decide(connection, host, step);
     }
 }
 
-/* Says what a key-holder's reply brought; what cannot be sent now is sent by connection_advance. */
-static int answer_job(struct connection *connection, struct connection_host *host,
-                      const void *bytes, size_t len) {
-    const char *reason;
-    connection->is_waiting = 0;
-    drop(host, &connection->in, &connection->in_len);
-    return say(connection, host, bytes, len, &reason) != CONNECTION_CLOSE;
+enum connection_step connection_advance(struct connection *connection,
+                                        struct connection_host *host) {
+    enum connection_step step = CONNECTION_WAIT;
+    if (connection->is_waiting)
+        return step;
+    while (flush(connection, host, &step) && take_step(connection, host, &step)) {
+    }
+    return step;
 }
 
-int connection_take_reply(struct connection *connection, struct connection_host *host,
-                          const struct channel_reply *reply, const char *text) {
+void connection_wait(struct connection *connection) {
+    connection->is_waiting = true;
+}
+
+/* Sends what its job came to. What cannot be sent now, connection_advance sends. */
+static bool answer_job(struct connection *connection, struct connection_host *host,
+                       const void *bytes, size_t len) {
+    enum connection_step step;
+    connection->is_waiting = false;
+    drop(host, &connection->in, &connection->in_len);
+    return say(connection, host, bytes, len, &step) || step != CONNECTION_CLOSE;
+}
+
+void connection_refuse(struct connection *connection, struct connection_host *host,
+                       const uint8_t *frame, size_t len) {
+    connection->closes = true;
+    answer_job(connection, host, frame, len);
+}
+
+bool connection_take_reply(struct connection *connection, struct connection_host *host,
+                           const struct channel_reply *reply, const char *text) {
     if (connection->protocol == LEGACY) {
         if (text == NULL)
-            return 0;
+            return false;
         legacy_server_answered(connection->legacy);
         return answer_job(connection, host, text, strlen(text));
     }
     if (!reply->is_good) {
-        connection_refuse(connection, host, REFUSED_OPENING);
-        return 1;
+        uint8_t refusal[FRAME_HEADER_LEN];
+        connection_refuse(connection, host, refusal, respond_refuse(refusal, REFUSED_OPENING));
+        return true;
     }
-    connection->is_active = 1;
+    connection->is_active = true;
     return answer_job(connection, host, reply->bytes, reply->len);
-}
-
-void connection_refuse(struct connection *connection, struct connection_host *host,
-                       enum refusal reason) {
-    uint8_t refusal[FRAME_HEADER_LEN];
-    connection->closes = 1;
-    answer_job(connection, host, refusal, answer_refuse(refusal, reason));
 }

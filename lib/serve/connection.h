@@ -1,30 +1,39 @@
-/* A client's TCP connection: bytes in, steps of its protocol, bytes out. It never waits. */
+/* One TCP connection of a client: bytes come in, its protocol takes a step, bytes go out. Nothing
+ * here ever waits. */
 #ifndef DLV_SERVE_CONNECTION_H
 #define DLV_SERVE_CONNECTION_H
 
 #include "base/list.h"
-#include "serve/answer.h"
+#include "serve/answerer.h"
 #include "serve/requests.h"
 #include "wire/legacy.h"
 
-/* Small, because most are idle: what only some need is allocated while they need it. */
+#include <stdbool.h>
+
+/* Why a connection is closed, as far as it is counted. */
+enum connection_end { END_ORDINARY, END_MALFORMED, END_UNKNOWN_PROTOCOL };
+
+/* This is small because most connections are idle. What only some need is allocated while they need
+ * it. */
 struct connection {
     int fd;
     uint32_t index;
-    uint32_t generation; /* counts the slot's uses, so that a late event finds nobody */
+    uint32_t generation; /* counts the uses of the slot, so that a late event finds nobody */
     uint32_t interest;   /* what epoll watches for */
     int64_t deadline_ms;
     struct list age; /* in the order of deadlines */
     struct job job;
     uint8_t protocol;
-    uint8_t is_waiting; /* for a key-holder */
-    uint8_t closes;     /* once everything is sent */
-    uint8_t is_active;  /* has asked or opened well since its owner last reset this */
-    uint32_t in_len;    /* the beginning of a frame, or an OPEN frame, or what could not be */
-    uint32_t out_at;    /* answered yet; and what could not be sent yet */
+    uint8_t end;     /* enum connection_end */
+    bool is_waiting; /* its job is with the key-holders */
+    bool closes;     /* once everything has been sent */
+    bool is_active;  /* has asked or opened with success since its owner last reset this */
+    uint32_t in_len; /* bytes at `in`: the beginning of a frame, an OPEN frame, or frames that could
+                        not be answered yet */
+    uint32_t out_at; /* bytes at `out` that have been sent */
     uint32_t out_len;
     uint8_t *in;
-    uint8_t *out;
+    uint8_t *out; /* what could not be sent yet */
     struct legacy_server *legacy;
 };
 
@@ -34,7 +43,7 @@ struct connection {
 /* What all connections of a worker share. */
 struct connection_host {
     struct answerer *answerer;
-    int is_legacy_allowed;
+    bool is_legacy_allowed;
     size_t modulus_len;
     size_t pem_len;
     char pem[RSA_LEN_MAX * 3]; /* what every legacy connection is sent first */
@@ -44,31 +53,34 @@ struct connection_host {
 };
 
 enum connection_step {
-    CONNECTION_READ,  /* nothing to do before more can be read */
-    CONNECTION_WRITE, /* nothing to do before more can be written */
-    CONNECTION_JOB,   /* job is to be done by a key-holder; then connection_take_reply */
-    CONNECTION_WAIT,  /* that is under way */
-    CONNECTION_CLOSE  /* over; *reason says why */
+    CONNECTION_READ,  /* nothing to do until more can be read */
+    CONNECTION_WRITE, /* nothing to do until more can be written */
+    CONNECTION_JOB,   /* its job is to be given to a key-holder; then connection_wait */
+    CONNECTION_WAIT,  /* its job is with the key-holders; then connection_take_reply */
+    CONNECTION_CLOSE  /* it is over */
 };
 
-/* For an accepted socket; the structure is zeroed but for index and generation. */
+/* For an accepted socket. The structure is zeroed, except for index and generation. */
 void connection_init(struct connection *connection, int fd, int64_t deadline_ms);
 
-/* Gives back all that it has but the descriptor and itself. */
+/* Gives back all that it has, except the descriptor and itself. */
 void connection_end(struct connection *connection, struct connection_host *host);
 
 /* Goes on as far as it can without waiting. */
-enum connection_step connection_advance(struct connection *connection, struct connection_host *host,
-                                        const char **reason);
+enum connection_step connection_advance(struct connection *connection,
+                                        struct connection_host *host);
 
-/* The key-holder's reply to its job. `text` is the answer of the original protocol, NULL where
- * there is none; of an opening the reply itself counts. Then advance. 1, or 0: close it without a
- * word. */
-int connection_take_reply(struct connection *connection, struct connection_host *host,
-                          const struct channel_reply *reply, const char *text);
+/* Its job has been given to a key-holder. */
+void connection_wait(struct connection *connection);
 
-/* Its job cannot be done: refuses. Then advance. */
+/* The job of a CONNECTION_JOB is not done: `frame` (a refusal) is sent instead, and then the
+ * connection ends. Then advance. */
 void connection_refuse(struct connection *connection, struct connection_host *host,
-                       enum refusal reason);
+                       const uint8_t *frame, size_t len);
+
+/* The key-holder's reply to its job. For a session `reply` counts; for the original protocol `text`,
+ * the answer, which is NULL where there is none. Then advance. False: close it without a word. */
+bool connection_take_reply(struct connection *connection, struct connection_host *host,
+                           const struct channel_reply *reply, const char *text);
 
 #endif

@@ -29,7 +29,7 @@ void connections_free(struct connections *all) {
 
 /* --- slots ------------------------------------------------------------------------------------ */
 
-/* Names a slot and its use: what comes late for a closed connection finds nobody. */
+/* Names a slot and its use, so that an event that comes late for a closed connection finds nobody. */
 static uint64_t connection_id(const struct connection *connection) {
     return (uint64_t)(connection->generation & 0x7FFFFFFF) << 32 | connection->index;
 }
@@ -45,18 +45,16 @@ uint32_t connections_count(const struct connections *all) {
     return all->slots_used - all->free_count;
 }
 
-static void count_refusal(struct connections *all, const char *reason) {
-    if (strcmp(reason, "malformed") == 0)
+static void count_end(struct connections *all, enum connection_end end) {
+    if (end == END_MALFORMED)
         count(all->counts, COUNT_REFUSED_MALFORMED);
-    if (strcmp(reason, "unknown_protocol") == 0)
+    if (end == END_UNKNOWN_PROTOCOL)
         count(all->counts, COUNT_REFUSED_VERSION);
-    if (strcmp(reason, "undecipherable") == 0)
-        count(all->counts, COUNT_REFUSED_OPENING);
 }
 
-void connections_close(struct connections *all, struct connection *connection, const char *reason) {
+void connections_close(struct connections *all, struct connection *connection) {
     count(all->counts, COUNT_CLOSED);
-    count_refusal(all, reason);
+    count_end(all, (enum connection_end)connection->end);
     close(connection->fd); /* epoll forgets it */
     requests_cancel(all->requests, &connection->job);
     connection_end(connection, &all->host);
@@ -65,7 +63,7 @@ void connections_close(struct connections *all, struct connection *connection, c
     connection->generation++;
     all->free_slots[all->free_count++] = connection->index;
     if (all->settings->is_once)
-        all->is_over = 1;
+        all->is_over = true;
 }
 
 /* A slot for a new connection; NULL where there is no memory. */
@@ -101,37 +99,40 @@ static void watch(struct connections *all, struct connection *connection, uint32
     connection->interest = interest;
 }
 
-/* Who has asked well may idle for longer. */
+/* A client that has asked with success may idle for longer. */
 static void renew(struct connections *all, struct connection *connection) {
-    connection->is_active = 0;
+    connection->is_active = false;
     connection->deadline_ms = net_now_ms() + all->settings->idle_ms;
     list_remove(&connection->age);
     list_append(&all->live, &connection->age);
 }
 
-/* Whether the client may have a session opened now; counts why not. */
-static int is_admitted(struct connections *all, const struct connection *connection,
-                       enum refusal *refusal) {
+/* Gives the connection's job to the key-holders. An opening that is not received is refused. True
+ * where it was given. */
+static bool start_job(struct connections *all, struct connection *connection) {
+    uint8_t reply[RECEPTION_REPLY_MAX];
     struct sockaddr_storage peer = {0};
-    socklen_t len = sizeof peer;
-    *refusal = REFUSED_BUSY;
-    if (getpeername(connection->fd, (struct sockaddr *)&peer, &len) != 0 ||
-        !admission_take(all->admission, &peer)) {
-        count(all->counts, COUNT_REFUSED_LIMIT);
-        return 0;
+    socklen_t peer_len = sizeof peer;
+    if (connection->job.work == CHANNEL_OPEN) {
+        bool has_room = all->requests->waiting_count < QUEUE_MAX;
+        /* A connection without a peer is lost, and shares the limit of the address of zeros. */
+        if (getpeername(connection->fd, (struct sockaddr *)&peer, &peer_len) != 0)
+            peer.ss_family = AF_UNSPEC;
+        size_t len = reception_take(all->reception, &peer, false, has_room, connection->in,
+                                    connection->in_len, reply);
+        if (len > 0) {
+            connection_refuse(connection, &all->host, reply, len);
+            return false;
+        }
     }
-    if (all->requests->waiting_count >= QUEUE_MAX) {
-        count(all->counts, COUNT_REFUSED_BUSY);
-        return 0;
-    }
-    return 1;
+    connection_wait(connection);
+    requests_add(all->requests, &connection->job);
+    return true;
 }
 
 static void advance(struct connections *all, struct connection *connection) {
-    const char *reason = "";
-    enum refusal refusal;
     for (;;) {
-        enum connection_step step = connection_advance(connection, &all->host, &reason);
+        enum connection_step step = connection_advance(connection, &all->host);
         if (connection->is_active)
             renew(all, connection);
         switch (step) {
@@ -145,23 +146,19 @@ static void advance(struct connections *all, struct connection *connection) {
             watch(all, connection, 0);
             return;
         case CONNECTION_CLOSE:
-            connections_close(all, connection, reason);
+            connections_close(all, connection);
             return;
         case CONNECTION_JOB:
             break;
         }
-        if (connection->job.work == CHANNEL_LEGACY || is_admitted(all, connection, &refusal)) {
-            if (connection->job.work == CHANNEL_OPEN)
-                count(all->counts, COUNT_OPENINGS);
+        if (start_job(all, connection)) {
             watch(all, connection, 0);
-            requests_add(all->requests, &connection->job);
             return;
         }
-        connection_refuse(connection, &all->host, refusal);
     }
 }
 
-/* --- coming ----------------------------------------------------------------------------------- */
+/* --- new connections -------------------------------------------------------------------------- */
 
 /* The first of `list` that is not being answered just now; NULL: there is none. */
 static struct connection *oldest(struct list *list) {
@@ -173,17 +170,17 @@ static struct connection *oldest(struct list *list) {
     return NULL;
 }
 
-/* Closes a connection to make room: the oldest without a session, else the one that has been idle
- * the longest. 1 or 0. */
-static int evict(struct connections *all) {
+/* Closes a connection to make room: the oldest without a session, else the one that has been idle for
+ * longest. False where every connection is being answered just now. */
+static bool evict(struct connections *all) {
     struct connection *connection = oldest(&all->young);
     if (connection == NULL)
         connection = oldest(&all->live);
     if (connection == NULL)
-        return 0;
+        return false;
     count(all->counts, COUNT_EVICTED);
-    connections_close(all, connection, "evicted");
-    return 1;
+    connections_close(all, connection);
+    return true;
 }
 
 static void add_connection(struct connections *all, int fd) {
@@ -198,7 +195,7 @@ static void add_connection(struct connections *all, int fd) {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = connection_id(connection)};
     count(all->counts, COUNT_ACCEPTED);
     if (epoll_ctl(all->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-        connections_close(all, connection, "lost");
+        connections_close(all, connection);
         return;
     }
     advance(all, connection);
@@ -231,7 +228,7 @@ static void close_overdue(struct connections *all, struct list *list, int64_t no
         if (first->deadline_ms > now_ms)
             return;
         count(all->counts, COUNT_TIMED_OUT);
-        connections_close(all, first, "timed_out");
+        connections_close(all, first);
     }
 }
 
@@ -247,7 +244,7 @@ void connections_close_idle(struct connections *all) {
         struct connection *connection = LIST_ENTRY(link, struct connection, age);
         link = link->next;
         if (!connection->is_waiting && connection->out == NULL && connection->in == NULL)
-            connections_close(all, connection, "draining");
+            connections_close(all, connection);
     }
 }
 
@@ -256,17 +253,19 @@ void connections_take_event(struct connections *all, uint64_t data, uint32_t eve
     if (connection == NULL)
         return; /* closed by an event before this one */
     if (events & EPOLLERR || (connection->is_waiting && events & EPOLLHUP))
-        connections_close(all, connection, "lost");
+        connections_close(all, connection);
     else
         advance(all, connection);
 }
 
 void connections_take_reply(struct connections *all, struct connection *connection,
                             const struct channel_reply *reply, const char *text) {
-    if (connection_take_reply(connection, &all->host, reply, text))
+    if (connection_take_reply(connection, &all->host, reply, text)) {
         advance(all, connection);
-    else
-        connections_close(all, connection, "undecipherable");
+        return;
+    }
+    count(all->counts, COUNT_REFUSED_OPENING);
+    connections_close(all, connection);
 }
 
 void connections_close_overdue(struct connections *all, int64_t now_ms) {

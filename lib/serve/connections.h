@@ -1,18 +1,20 @@
-/* All TCP connections of a worker: accepting, watching, making room, ending those whose time is
- * over. What is said on one is connection's business. */
+/* All TCP connections of a worker: accepting them, watching them, making room, and ending those whose
+ * time is over. What is said on one connection is the business of connection.h. */
 #ifndef DLV_SERVE_CONNECTIONS_H
 #define DLV_SERVE_CONNECTIONS_H
 
-#include "serve/admission.h"
 #include "serve/connection.h"
+#include "serve/reception.h"
 #include "serve/serve.h"
+
+#include <stdbool.h>
 
 struct connections {
     const struct serve_settings *settings;
     int listener;
     int epoll; /* events of connections have data below CONNECTIONS_OTHER */
     struct requests *requests;
-    const struct admission *admission;
+    const struct reception *reception;
     struct counts *counts;
     struct connection_host host;
     struct connection **slots; /* NULL: this slot was never used */
@@ -21,7 +23,7 @@ struct connections {
     uint32_t free_count;
     struct list young; /* connections without a session, by deadline */
     struct list live;  /* those with one, by deadline: the longest idle first */
-    int is_over;       /* settings->is_once, and that one has ended */
+    bool is_over;      /* settings->is_once, and that one has ended */
 };
 
 #define CONNECTIONS_OTHER ((uint64_t)1 << 63)
@@ -30,23 +32,23 @@ struct connections {
 int connections_open(struct connections *all);
 void connections_free(struct connections *all);
 
-/* Accepts those that wait, some at a time. */
+/* Accepts connections that wait, some at a time. */
 void connections_accept(struct connections *all);
 
-/* What epoll tells of one; it may be gone. */
+/* Takes an event of epoll's about one connection, which may be gone by now. */
 void connections_take_event(struct connections *all, uint64_t data, uint32_t events);
 
-/* A key-holder's reply has come; `text` as of connection_take_reply. */
+/* A key-holder's reply has come. `text` is as for connection_take_reply. */
 void connections_take_reply(struct connections *all, struct connection *connection,
                             const struct channel_reply *reply, const char *text);
 
-void connections_close(struct connections *all, struct connection *connection, const char *reason);
+void connections_close(struct connections *all, struct connection *connection);
 
-/* Closes those whose time is over, or, of those with a session, all that ask nothing just now. */
+/* Closes connections whose time is over; or those with a session that ask nothing just now. */
 void connections_close_overdue(struct connections *all, int64_t now_ms);
 void connections_close_idle(struct connections *all);
 
-/* When the next one's time is over, if that is before `otherwise`. */
+/* When the next connection's time is over, or `otherwise` if that comes first. */
 int64_t connections_deadline(const struct connections *all, int64_t otherwise);
 
 uint32_t connections_count(const struct connections *all);

@@ -2,25 +2,27 @@
 
 #include "base/bytes.h"
 #include "net/socket.h"
+#include "wire/session.h"
 
 #include <string.h>
 
 /* --- openings --------------------------------------------------------------------------------- */
 
-/* A free job; NULL where there is none. *is_known: this very frame waits already, because its
- * client has lost patience. */
+/* A free job; NULL where there is none. *is_known says whether this very opening waits already: its
+ * client has sent it again because no answer has come yet. */
 static struct datagram_job *find_job(struct datagram_server *server,
                                      const struct datagram_route *route, const uint8_t *frame,
-                                     int *is_known) {
+                                     size_t len, bool *is_known) {
     struct datagram_job *free_job = NULL;
     uint8_t address[ADDRESS_LEN], other[ADDRESS_LEN];
     admission_address(address, &route->peer);
-    *is_known = 0;
+    *is_known = false;
     for (unsigned i = 0; i < DATAGRAM_JOBS; i++) {
         struct datagram_job *job = &server->jobs[i];
         if (!job->is_used)
             free_job = job;
-        if (!job->is_used || memcmp(job->bytes + OPEN_SHARE, frame + OPEN_SHARE, X25519_LEN) != 0)
+        if (!job->is_used || job->job.len != len ||
+            memcmp(job->bytes + OPEN_SHARE, frame + OPEN_SHARE, X25519_LEN) != 0)
             continue;
         admission_address(other, &job->route.peer);
         *is_known |= memcmp(address, other, ADDRESS_LEN) == 0;
@@ -28,50 +30,24 @@ static struct datagram_job *find_job(struct datagram_server *server,
     return free_job;
 }
 
-static size_t begin_opening(struct datagram_server *server, const struct datagram_route *route,
-                            const uint8_t *frame, size_t len, uint8_t *out) {
-    struct counts *counts = server->answerer->counts;
-    int is_known;
-    struct datagram_job *job = find_job(server, route, frame, &is_known);
+static size_t take_open(struct datagram_server *server, const struct datagram_route *route,
+                        uint8_t *frame, size_t len, uint8_t *out) {
+    bool is_known;
+    struct datagram_job *job = find_job(server, route, frame, len, &is_known);
     if (is_known)
         return 0;
-    if (!admission_take(server->admission, &route->peer)) {
-        count(counts, COUNT_REFUSED_LIMIT);
-        return answer_refuse(out, REFUSED_BUSY);
-    }
-    if (job == NULL) {
-        count(counts, COUNT_REFUSED_BUSY);
-        return answer_refuse(out, REFUSED_BUSY);
-    }
-    count(counts, COUNT_OPENINGS);
-    job->is_used = 1;
+    size_t reply_len =
+        reception_take(server->reception, &route->peer, true, job != NULL, frame, len, out);
+    if (reply_len > 0)
+        return reply_len;
+    job->is_used = true;
     job->route = *route;
     memcpy(job->bytes, frame, len);
-    memset(job->bytes + OPEN_COOKIE, 0, COOKIE_LEN);
     job->job =
-        (struct job){.work = CHANNEL_OPEN, .is_datagram = 1, .bytes = job->bytes, .len = len};
+        (struct job){.work = CHANNEL_OPEN, .is_datagram = true, .bytes = job->bytes, .len = len};
     list_init(&job->job.link);
     requests_add(server->requests, &job->job);
     return 0;
-}
-
-/* No RSA before the client has shown that it receives what is sent to its address. */
-static size_t take_open(struct datagram_server *server, const struct datagram_route *route,
-                        const uint8_t *frame, size_t len, uint8_t *out) {
-    const uint8_t *key = server->answerer->board->cookie_key;
-    uint8_t address[ADDRESS_LEN];
-    uint32_t now_s = (uint32_t)(net_now_ms() / 1000);
-    if (len != OPEN_LEN(server->modulus_len)) { /* for another key than ours */
-        count(server->answerer->counts, COUNT_REFUSED_OPENING);
-        return answer_refuse(out, REFUSED_OPENING);
-    }
-    admission_address(address, &route->peer);
-    if (cookie_check(frame + OPEN_COOKIE, key, address, sizeof address, now_s))
-        return begin_opening(server, route, frame, len, out);
-    count(server->answerer->counts, COUNT_COOKIES);
-    frame_write_header(out, FRAME_COOKIE, 0, FRAME_HEADER_LEN + COOKIE_LEN);
-    cookie_make(out + FRAME_HEADER_LEN, key, address, sizeof address, now_s);
-    return FRAME_HEADER_LEN + COOKIE_LEN;
 }
 
 /* --- frames ----------------------------------------------------------------------------------- */
@@ -85,10 +61,10 @@ size_t datagram_answer(struct datagram_server *server, const struct datagram_rou
         if (len < FRAME_HEADER_LEN)
             return 0;
         count(counts, COUNT_REFUSED_VERSION);
-        return answer_refuse(out, REFUSED_VERSION);
+        return respond_refuse(out, REFUSED_VERSION);
     case FRAME_OK:
         if (frame.len == len && len <= FRAME_DATAGRAM_MAX && frame.type == FRAME_ASK)
-            return answer_ask(server->answerer, in, len, len, out);
+            return answerer_ask(server->answerer, in, len, len, out);
         if (frame.len == len && frame.type == FRAME_OPEN)
             return take_open(server, route, in, len, out);
         break;
@@ -173,8 +149,8 @@ int datagram_serve(struct datagram_server *server) {
             (struct msghdr){.msg_iov = &server->out_vectors[replies], .msg_iovlen = 1};
         set_route(&server->replies[replies++].msg_hdr, route);
     }
-    /* What cannot be sent is lost, as on the way: its client asks again. One that cannot be sent
-     * at all must not hold up those behind it. */
+    /* A reply that cannot be sent counts as lost on the way: its client asks again. It must not hold
+     * up the replies behind it. */
     for (unsigned sent = 0; sent < replies;) {
         int done = net_send_messages(server->fd, server->replies + sent, replies - sent);
         sent += done > 0 ? (unsigned)done : 1;
@@ -191,7 +167,7 @@ void datagram_take_reply(struct datagram_server *server, struct job *job,
     const uint8_t *bytes = refusal;
     size_t len = 0;
     if (reply == NULL || !reply->is_good) {
-        len = answer_refuse(refusal, reply == NULL ? REFUSED_BUSY : REFUSED_OPENING);
+        len = respond_refuse(refusal, reply == NULL ? REFUSED_BUSY : REFUSED_OPENING);
     } else {
         bytes = reply->bytes;
         len = reply->len;
@@ -204,6 +180,6 @@ void datagram_take_reply(struct datagram_server *server, struct job *job,
     struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
     set_route(&message, &owner->route);
     ssize_t done = sendmsg(server->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    (void)done; /* lost, as on the way */
-    owner->is_used = 0;
+    (void)done; /* where it fails, the reply counts as lost on the way */
+    owner->is_used = false;
 }

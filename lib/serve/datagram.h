@@ -2,17 +2,18 @@
 #ifndef DLV_SERVE_DATAGRAM_H
 #define DLV_SERVE_DATAGRAM_H
 
-#include "serve/admission.h"
-#include "serve/answer.h"
+#include "serve/answerer.h"
+#include "serve/reception.h"
 #include "serve/requests.h"
 
 #include <netinet/in.h>
+#include <stdbool.h>
 
 #define DATAGRAM_BATCH 64
 #define DATAGRAM_JOBS 256 /* openings that wait at once */
 
-/* Where a datagram came from, and the address of ours that it was sent to: the reply goes back the
- * same way. */
+/* Where a datagram came from, and which of our addresses it was sent to. The reply goes back the same
+ * way. */
 struct datagram_route {
     struct sockaddr_storage peer;
     socklen_t peer_len;
@@ -22,17 +23,16 @@ struct datagram_route {
 
 struct datagram_job {
     struct job job;
-    int is_used;
+    bool is_used;
     struct datagram_route route;
     uint8_t bytes[OPEN_MAX];
 };
 
 struct datagram_server {
     int fd;
-    int is_v6; /* its address family */
-    size_t modulus_len;
+    bool is_v6; /* its address family */
     struct answerer *answerer;
-    const struct admission *admission;
+    const struct reception *reception;
     struct requests *requests;
     struct mmsghdr received[DATAGRAM_BATCH];
     struct mmsghdr replies[DATAGRAM_BATCH];
@@ -44,18 +44,19 @@ struct datagram_server {
     struct datagram_job jobs[DATAGRAM_JOBS];
 };
 
-/* Zeroed but for fd, modulus_len, answerer, admission and requests. */
+/* The structure is zeroed, except for fd, answerer, reception and requests. */
 void datagram_init(struct datagram_server *server);
 
 /* Handles what has come, one batch. Returns how many datagrams that were. */
 int datagram_serve(struct datagram_server *server);
 
-/* A key-holder's reply; NULL: it will not come. */
+/* Takes a key-holder's reply; NULL: none will come. */
 void datagram_take_reply(struct datagram_server *server, struct job *job,
                          const struct channel_reply *reply);
 
-/* One frame in, at most one out: what a frame that came from `route` is answered; 0: nothing. It
- * does not matter what carried it. `out` holds FRAME_DATAGRAM_MAX bytes. */
+/* The answer to one frame that came from `route`, at `out`, which holds FRAME_DATAGRAM_MAX bytes.
+ * Returns its length; 0: there is none, or it comes later (datagram_take_reply). What carried the
+ * frame does not matter. */
 size_t datagram_answer(struct datagram_server *server, const struct datagram_route *route,
                        uint8_t *in, size_t len, uint8_t *out);
 

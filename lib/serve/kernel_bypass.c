@@ -22,7 +22,7 @@ static void set_control(struct datagram_route *route, int level, int type, const
 /* Where an answer that does not leave at once has to go, through the UDP socket: back from the
  * address that was asked. */
 static void note_route(struct datagram_route *route, const struct packet *packet,
-                       const uint8_t *frame, int is_v6_socket) {
+                       const uint8_t *frame, bool is_v6_socket) {
     const uint8_t *ip = frame + packet->ip, *udp = frame + packet->udp;
     memset(route, 0, sizeof *route);
     if (packet->is_v6 || is_v6_socket) {
@@ -55,12 +55,12 @@ static void note_route(struct datagram_route *route, const struct packet *packet
 }
 
 /* Answers a frame in its place. 1 where there is something to send. */
-static int answer(struct xdp_frame *frame, struct datagram_server *datagrams, uint16_t port) {
+static bool answer(struct xdp_frame *frame, struct datagram_server *datagrams, uint16_t port) {
     struct datagram_route route;
     struct packet packet;
     struct frame header;
     if (!packet_parse(&packet, frame->bytes, frame->len) || packet.port != port)
-        return 0;
+        return false;
     /* Questions are answered at once, and need no way back. */
     if (frame_read_header(&header, frame->bytes + packet.payload, packet.payload_len) != FRAME_OK ||
         header.type != FRAME_ASK)
@@ -68,21 +68,21 @@ static int answer(struct xdp_frame *frame, struct datagram_server *datagrams, ui
     size_t len = datagram_answer(datagrams, &route, frame->bytes + packet.payload,
                                  packet.payload_len, datagrams->out[0]);
     if (len == 0)
-        return 0;
+        return false;
     memcpy(frame->bytes + packet.payload, datagrams->out[0], len);
     frame->len = packet_reply(frame->bytes, &packet, len);
-    return 1;
+    return true;
 }
 
-int kernel_bypass_serve(struct xdp_socket *socket, struct datagram_server *datagrams,
-                        uint16_t port) {
+bool kernel_bypass_serve(struct xdp_socket *socket, struct datagram_server *datagrams,
+                         uint16_t port) {
     struct xdp_frame frames[BATCH];
     unsigned n = xdp_socket_receive(socket, frames, BATCH);
     for (unsigned i = 0; i < n; i++) {
         if (!answer(&frames[i], datagrams, port) || !xdp_socket_send(socket, &frames[i]))
             xdp_socket_drop(socket, &frames[i]);
     }
-    int is_left = xdp_socket_flush(socket);
+    bool is_left = xdp_socket_flush(socket);
     count_add(&datagrams->answerer->counts->named[COUNT_DATAGRAMS], n);
     return n == BATCH || is_left;
 }

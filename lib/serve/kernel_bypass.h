@@ -7,6 +7,8 @@
 #include "xdp/program.h"
 #include "xdp/socket.h"
 
+#include <stdbool.h>
+
 struct kernel_bypass {
     struct xdp_program program; /* the parent's */
     unsigned queue_count;
@@ -14,7 +16,7 @@ struct kernel_bypass {
 };
 
 /* Handles what has come, one batch. 1 where there is more to do at once, else 0. */
-int kernel_bypass_serve(struct xdp_socket *socket, struct datagram_server *datagrams,
-                        uint16_t port);
+bool kernel_bypass_serve(struct xdp_socket *socket, struct datagram_server *datagrams,
+                         uint16_t port);
 
 #endif

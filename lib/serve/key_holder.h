@@ -6,12 +6,14 @@
 #include "serve/board.h"
 #include "serve/channel.h"
 
+#include <stdbool.h>
+
 struct key_holder {
     struct rsa_private *key; /* wiped at the end */
     const struct board *board;
-    int is_anonymous_allowed;
-    int is_legacy_allowed; /* else nothing is ever merely decrypted */
-    int requests;          /* from all workers; waits */
+    bool is_anonymous_allowed;
+    bool is_legacy_allowed; /* else nothing is ever merely decrypted */
+    int requests;           /* from all workers; waits */
     unsigned worker_count;
     const int *replies; /* to each worker */
 };

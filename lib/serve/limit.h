@@ -4,6 +4,7 @@
 #define DLV_SERVE_LIMIT_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The time at which the next would be due if all came evenly; zero to begin with. */
@@ -13,6 +14,6 @@ struct limit {
 
 /* Takes one, where `per_second` are allowed in the long run and `burst` at once. 1, or 0 where it
  * is one too many. per_second 0: no limit. */
-int limit_take(struct limit *limit, int64_t now_us, unsigned per_second, unsigned burst);
+bool limit_take(struct limit *limit, int64_t now_us, unsigned per_second, unsigned burst);
 
 #endif

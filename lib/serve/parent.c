@@ -71,11 +71,11 @@ static void finish_reload(struct parent *parent, int status) {
     if (release_finish_reload(&parent->release, status)) {
         children_order(&parent->children, CHANNEL_DATABASE, release->fd);
         serve_log(parent->settings, "reloaded sequence=%llu entries=%llu",
-                  (unsigned long long)release->header.sequence,
+                  (unsigned long long)release->header.facts.sequence,
                   (unsigned long long)release->header.count);
     }
     if (release->is_reload_due) {
-        parent->release.is_reload_due = 0;
+        parent->release.is_reload_due = false;
         release_reload(&parent->release);
     }
 }
@@ -85,7 +85,7 @@ static void finish_reload(struct parent *parent, int status) {
 static void drain(struct parent *parent) {
     if (parent->children.is_draining)
         return;
-    parent->children.is_draining = 1;
+    parent->children.is_draining = true;
     /* A worker lets each connection live to its deadline at most. */
     parent->drain_deadline_ms = net_now_ms() + parent->settings->deadline_ms + 1000;
     serve_log(parent->settings, "draining");
@@ -141,7 +141,7 @@ static void say_ready(const struct parent *parent) {
     char address[NET_ADDRESS_SIZE];
     net_local_address(parent->children.listener, address);
     serve_log(settings, "ready address=%s sequence=%llu entries=%llu workers=%u key_holders=%u",
-              address, (unsigned long long)parent->release.header.sequence,
+              address, (unsigned long long)parent->release.header.facts.sequence,
               (unsigned long long)parent->release.header.count, settings->worker_count,
               settings->key_holder_count);
     service_notify("READY=1");
@@ -153,7 +153,7 @@ static int64_t do_what_is_due(struct parent *parent) {
     update_tickets(parent);
     if (!parent->children.has_served && !parent->children.is_draining &&
         children_are_ready(&parent->children)) {
-        parent->children.has_served = 1;
+        parent->children.has_served = true;
         say_ready(parent);
     }
     if (now_ms >= parent->next_stats_ms) {
@@ -165,7 +165,7 @@ static int64_t do_what_is_due(struct parent *parent) {
 }
 
 /* Whether there is anybody left who answers, or will be. */
-static int is_over(const struct parent *parent) {
+static bool is_over(const struct parent *parent) {
     const struct children *children = &parent->children;
     return children->workers_alive == 0 && (children->is_draining || parent->settings->is_once);
 }
@@ -214,7 +214,7 @@ static int open_sockets(struct parent *parent, struct error *error) {
     struct children *children = &parent->children;
     int datagrams;
     service_sockets(&children->listener, &datagrams);
-    int is_given = children->listener >= 0;
+    bool is_given = children->listener >= 0;
     if (!is_given)
         children->listener = net_listen(settings->host, settings->port, error);
     if (children->listener < 0)
@@ -301,7 +301,9 @@ static void block_signals(sigset_t *signals) {
 static int start(struct parent *parent, sigset_t *signals, struct error *error) {
     struct serve_settings *settings = parent->settings;
     char folder[PATH_MAX];
-    int code = open_board(parent, error);
+    int code = confine_check(&settings->sandbox, &settings->sandbox_missing, error);
+    if (code == 0)
+        code = open_board(parent, error);
     if (code == 0)
         code = release_open(&parent->release, error);
     if (code != 0)
@@ -316,7 +318,7 @@ static int start(struct parent *parent, sigset_t *signals, struct error *error) 
     block_signals(signals);
     if (settings->stats_path != NULL)
         file_folder(folder, settings->stats_path);
-    code = confine_writing(settings->stats_path != NULL ? folder : NULL, error);
+    code = confine_writing(&settings->sandbox, settings->stats_path != NULL ? folder : NULL, error);
     if (code != 0)
         return code;
     parent->children.board = parent->board;

@@ -20,7 +20,7 @@ static int open_checked(const struct serve_settings *settings, int fd, struct db
     code = db_check_lookup_key(&db->header, settings->is_keyed ? &settings->lookup_key : NULL,
                                settings->db_path, error);
     if (code == 0)
-        code = db_check_valid_until(&db->header, settings->db_path, time(NULL), error);
+        code = release_check_age(&db->header.facts, settings->db_path, time(NULL), error);
     if (code != 0)
         db_close(db);
     return code;
@@ -58,11 +58,11 @@ int release_open(struct release *release, struct error *error) {
 /* Sequence numbers go forward only: an old release must not come back. */
 static int check_sequence(const struct release *release, const struct db_header *next,
                           struct error *error) {
-    if (next->sequence > release->header.sequence)
+    if (next->facts.sequence > release->header.facts.sequence)
         return 0;
     return error_set(error, ERR_CONFLICT, "%s: its sequence number %llu is not above %llu, in use",
-                     release->settings->db_path, (unsigned long long)next->sequence,
-                     (unsigned long long)release->header.sequence);
+                     release->settings->db_path, (unsigned long long)next->facts.sequence,
+                     (unsigned long long)release->header.facts.sequence);
 }
 
 /* In a process of its own, so that the parent stays there for signals: verifies the open database,
@@ -101,11 +101,11 @@ static int fork_checker(struct release *release, const struct db *next, int fd,
 
 static void refuse(const struct release *release, const struct error *error) {
     serve_log(release->settings, "reload_refused sequence_kept=%llu reason=\"%s\"",
-              (unsigned long long)release->header.sequence, error->text);
+              (unsigned long long)release->header.facts.sequence, error->text);
 }
 
 /* Whether it is the very file that is in use. */
-static int is_unchanged(const struct release *release, const struct db *next) {
+static bool is_unchanged(const struct release *release, const struct db *next) {
     uint8_t id[SHA256_LEN];
     sha256(id, next->map, DB_PAGE);
     return memcmp(id, release->page_id, SHA256_LEN) == 0;
@@ -119,7 +119,7 @@ static int begin_check(struct release *release, int fd, struct error *error) {
         return code;
     if (is_unchanged(release, &next)) {
         serve_log(release->settings, "database_unchanged sequence=%llu",
-                  (unsigned long long)next.header.sequence);
+                  (unsigned long long)next.header.facts.sequence);
         code = 1;
     } else {
         code = check_sequence(release, &next.header, error);
@@ -133,7 +133,7 @@ static int begin_check(struct release *release, int fd, struct error *error) {
 void release_reload(struct release *release) {
     struct error error;
     if (release->checker != 0) {
-        release->is_reload_due = 1;
+        release->is_reload_due = true;
         return;
     }
     int fd = open(release->settings->db_path, O_RDONLY | O_CLOEXEC);
@@ -159,7 +159,7 @@ static int take_next(struct release *release, struct error *error) {
     return 0;
 }
 
-int release_finish_reload(struct release *release, int status) {
+bool release_finish_reload(struct release *release, int status) {
     struct error error;
     int code = 0;
     ssize_t n = read(release->checker_reason, error.text, sizeof error.text - 1);

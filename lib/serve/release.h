@@ -4,6 +4,8 @@
 
 #include "serve/serve.h"
 
+#include <stdbool.h>
+
 struct release {
     const struct serve_settings *settings;
     int fd;                      /* of the file in use */
@@ -12,7 +14,7 @@ struct release {
     pid_t checker;               /* verifies the next one; 0: there is none */
     int checker_reason;          /* where it says what is wrong */
     int next_fd;                 /* that file */
-    int is_reload_due;           /* it was asked for again meanwhile */
+    bool is_reload_due;          /* it was asked for again meanwhile */
 };
 
 /* Opens the database and checks it in full. 0, or a negative code with the reason. */
@@ -24,6 +26,6 @@ void release_reload(struct release *release);
 
 /* Once the checker's end has been seen: 1 where its file is now the one in use and is to be handed
  * to the workers, else 0. Then, if is_reload_due, reload again. */
-int release_finish_reload(struct release *release, int status);
+bool release_finish_reload(struct release *release, int status);
 
 #endif

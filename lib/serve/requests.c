@@ -22,13 +22,13 @@ void requests_init(struct requests *requests, uint32_t worker, int to_key_holder
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
-static int send_request(const struct requests *requests, const struct channel_request *request) {
+static bool send_request(const struct requests *requests, const struct channel_request *request) {
     return send(requests->to_key_holders, request, sizeof *request, MSG_NOSIGNAL) ==
            (ssize_t)sizeof *request;
 }
 
 /* Sends one. 1, or 0 where the socket is full. */
-static int start(struct requests *requests, struct job *job) {
+static bool start(struct requests *requests, struct job *job) {
     unsigned place = 0;
     while (requests->under_way[place].is_used)
         place++;
@@ -40,16 +40,16 @@ static int start(struct requests *requests, struct job *job) {
     request->len = (uint16_t)job->len;
     memcpy(request->bytes, job->bytes, job->len);
     if (!send_request(requests, request))
-        return 0;
+        return false;
     requests->next_id++;
-    slot->is_used = 1;
+    slot->is_used = true;
     slot->is_repeated = 0;
     slot->job = job;
     job->under_way = (int)place;
     list_remove(&job->link);
     requests->waiting_count--;
     requests->under_way_count++;
-    return 1;
+    return true;
 }
 
 static void send_waiting(struct requests *requests) {
@@ -72,7 +72,7 @@ void requests_add(struct requests *requests, struct job *job) {
 
 static struct job *release(struct requests *requests, struct under_way *slot) {
     struct job *job = slot->job;
-    slot->is_used = 0;
+    slot->is_used = false;
     slot->job = NULL;
     requests->under_way_count--;
     if (job != NULL)
@@ -90,23 +90,23 @@ void requests_cancel(struct requests *requests, struct job *job) {
     }
 }
 
-int requests_take_reply(struct requests *requests, struct channel_reply *reply, struct job **job) {
+bool requests_take_reply(struct requests *requests, struct channel_reply *reply, struct job **job) {
     for (;;) {
         ssize_t n = recv(requests->from_key_holders, reply, sizeof *reply, 0);
         if (n != (ssize_t)sizeof *reply || reply->len > sizeof reply->bytes) {
             send_waiting(requests);
-            return 0;
+            return false;
         }
         struct under_way *slot = &requests->under_way[reply->id % UNDER_WAY_MAX];
         if (slot->is_used && slot->request.id == reply->id) {
             *job = release(requests, slot);
-            return 1;
+            return true;
         }
         wipe(reply, sizeof *reply); /* of a process before this one, or a second reply */
     }
 }
 
-int requests_repeat(struct requests *requests, struct job **job) {
+bool requests_repeat(struct requests *requests, struct job **job) {
     for (unsigned i = 0; i < UNDER_WAY_MAX; i++) {
         struct under_way *slot = &requests->under_way[i];
         if (!slot->is_used || slot->is_repeated == 2)
@@ -116,9 +116,9 @@ int requests_repeat(struct requests *requests, struct job **job) {
             continue;
         }
         *job = release(requests, slot);
-        return 1;
+        return true;
     }
     for (unsigned i = 0; i < UNDER_WAY_MAX; i++)
         requests->under_way[i].is_repeated = requests->under_way[i].is_repeated != 0;
-    return 0;
+    return false;
 }

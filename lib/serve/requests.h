@@ -5,13 +5,15 @@
 #include "base/list.h"
 #include "serve/channel.h"
 
+#include <stdbool.h>
+
 #define UNDER_WAY_MAX 64
 
 /* Something that waits for a key-holder; part of whatever it is done for. */
 struct job {
     struct list link; /* in the queue, or alone */
     enum channel_work work;
-    int is_datagram;      /* part of a struct datagram_job, else of a struct connection */
+    bool is_datagram;     /* part of a struct datagram_job, else of a struct connection */
     int under_way;        /* its place there; -1: not yet */
     const uint8_t *bytes; /* valid until it is under way */
     size_t len;
@@ -19,7 +21,7 @@ struct job {
 
 struct under_way {
     struct job *job; /* NULL: free, or its client has left */
-    int is_used;
+    bool is_used;
     int is_repeated;
     struct channel_request request;
 };
@@ -48,11 +50,11 @@ void requests_add(struct requests *requests, struct job *job);
 void requests_cancel(struct requests *requests, struct job *job);
 
 /* The next reply that has come, and its job (NULL: it was cancelled). 1, or 0: none now. */
-int requests_take_reply(struct requests *requests, struct channel_reply *reply, struct job **job);
+bool requests_take_reply(struct requests *requests, struct channel_reply *reply, struct job **job);
 
 /* A key-holder has failed with a request: sends again all that are under way, those that were
  * already repeated excepted; the first reply counts. Jobs that are given up are taken out, one a
  * call, at *job; 0 at the end. */
-int requests_repeat(struct requests *requests, struct job **job);
+bool requests_repeat(struct requests *requests, struct job **job);
 
 #endif

@@ -1,16 +1,19 @@
 /* The server: a parent that opens, supervises and reloads; key-holders, which have the private key
- * and do nothing but decrypt; workers, which talk to clients and look up, and never see the key.
+ * and do nothing but decrypt; and workers, which talk to clients, look up, and never see the key.
  *
- * Processes, so that each is confined to what it needs: a worker that is taken over holds no key, a
- * key-holder hears nobody but workers. A flood of openings fills the key-holders' queue and leaves
- * the workers free. Who fails is replaced; what it was at is asked again. */
+ * They are separate processes, so that each is confined to what it needs. A worker that is taken over
+ * holds no key, and a key-holder hears nobody but workers. A flood of openings fills the queue to the
+ * key-holders and leaves the workers free. A process that dies is replaced, and the clients it was
+ * serving ask again. */
 #ifndef DLV_SERVE_SERVE_H
 #define DLV_SERVE_SERVE_H
 
 #include "crypto/rsa.h"
 #include "db/lookup_key.h"
 #include "db/open.h"
+#include "os/confine.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define SERVE_PROCESSES_MAX 64
@@ -20,28 +23,30 @@ struct serve_settings {
     const char *db_path;
     struct rsa_public authority;
     struct lookup_key lookup_key;
-    int is_keyed;
+    bool is_keyed;
     const char *key_path;        /* read again for a key-holder that replaces one */
     struct rsa_private key;      /* wiped from the parent once the key-holders have it */
     const char *kiosks_path;     /* NULL: no kiosk is enrolled */
-    int is_anonymous;            /* clients that are not enrolled are answered */
+    bool is_anonymous;           /* clients that are not enrolled are answered */
     const char *ticket_key_path; /* NULL: ticket keys of this server's own */
     const char *stats_path;      /* NULL: none */
     const char *host;            /* empty: every address */
     const char *port;
-    int is_udp;
+    bool is_udp;
     const char *xdp_interface; /* NULL: no kernel bypass */
     unsigned xdp_queue_count;  /* served by as many workers, the first ones */
     unsigned xdp_queues[SERVE_QUEUES_MAX];
-    int is_xdp_optional; /* go on with sockets where it cannot be had */
-    int is_xdp_generic;  /* behind the driver, even where it could be in it */
+    bool is_xdp_optional; /* go on with sockets where it cannot be had */
+    bool is_xdp_generic;  /* behind the driver, even where it could be in it */
     unsigned xdp_busy_poll_us;
-    int is_legacy;
-    int is_quick; /* the operator has verified the database: only look at signature and structure */
-    int populates; /* read the database into memory before it is asked */
-    int locks;     /* and keep it there; not without populates */
-    int is_once;   /* one connection, then end */
-    uid_t uid;     /* of the children, where started as root */
+    bool is_legacy;
+    bool is_quick;  /* the operator has verified the database, so it is not checked in full */
+    bool populates; /* read the database into memory before it is asked */
+    bool locks;     /* and keep it there; not without populates */
+    bool is_once;   /* one connection, then end */
+    struct sandbox sandbox;            /* protections that are left out on purpose */
+    enum sandbox_part sandbox_missing; /* out: the one that made the start fail */
+    uid_t uid;                         /* of the children, where started as root */
     gid_t gid;
     unsigned worker_count;
     unsigned key_holder_count;

@@ -119,14 +119,14 @@ int stats_write(const char *path, const struct tally *tally, unsigned worker_cou
     put_gauge(&writer, "dlv_queue_length", "openings waiting for a key-holder",
               (long long)named[COUNT_QUEUE]);
     put_gauge(&writer, "dlv_database_sequence", "sequence number of the database in use",
-              (long long)header->sequence);
+              (long long)header->facts.sequence);
     put_gauge(&writer, "dlv_database_entries", "its entries", (long long)header->count);
     put_gauge(&writer, "dlv_database_created_seconds", "when it was made, Unix time",
-              (long long)header->created_s);
+              (long long)header->facts.created_s);
     put_gauge(&writer, "dlv_database_age_seconds", "how old it is",
-              (long long)(now_s - header->created_s));
+              (long long)(now_s - header->facts.created_s));
     put_gauge(&writer, "dlv_database_valid_until_seconds", "until when it is good; 0: no limit",
-              (long long)header->valid_until_s);
+              (long long)header->facts.valid_until_s);
     put_head(&writer, "dlv_restarts_total", "counter", "processes that failed and were replaced");
     put(&writer, "dlv_restarts_total %u\n", restarts);
     return file_replace(path, text, (size_t)(writer.at - text), 0644, 1, error);

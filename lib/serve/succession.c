@@ -43,7 +43,7 @@ void succession_begin(struct succession *succession, int fd) {
         succession_step(succession); /* takes its place at once */
 }
 
-int succession_is_due(const struct succession *succession) {
+bool succession_is_due(const struct succession *succession) {
     return succession->next.map != NULL || succession->last.map != NULL;
 }
 
@@ -56,7 +56,7 @@ static void take_place(struct succession *succession) {
 }
 
 static void release_part(struct succession *succession) {
-    db_release(&succession->last, succession->released, PART);
+    db_unload(&succession->last, succession->released, PART);
     succession->released += PART;
     if (succession->released >= succession->last.map_len)
         db_close(&succession->last);

@@ -7,6 +7,8 @@
 
 #include "serve/serve.h"
 
+#include <stdbool.h>
+
 struct succession {
     const struct serve_settings *settings;
     struct db *current; /* what is answered from */
@@ -26,7 +28,7 @@ void succession_begin(struct succession *succession, int fd);
 
 /* Whether there is a part to do; and does it, if there is: a tenth of a millisecond for what is in
  * the page cache. */
-int succession_is_due(const struct succession *succession);
+bool succession_is_due(const struct succession *succession);
 void succession_step(struct succession *succession);
 
 #endif

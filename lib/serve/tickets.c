@@ -1,39 +1,37 @@
 #include "serve/tickets.h"
 
 #include "base/bytes.h"
-#include "base/file.h"
 #include "crypto/hkdf.h"
+#include "crypto/secret_file.h"
 
 #include <string.h>
 
 int tickets_load(struct ticket_source *source, const char *path, int64_t now_s,
                  struct error *error) {
-    uint8_t bytes[AEAD_KEY_LEN + 1];
+    uint8_t secret[SECRET_LEN];
     if (path == NULL)
         return 0;
-    ssize_t len = file_read(path, bytes, sizeof bytes, error);
-    if (len == ERR_LIMIT || (len >= 0 && len != AEAD_KEY_LEN))
-        return error_set(error, ERR_FORMAT, "%s: not a ticket key (want exactly %d bytes)", path,
-                         AEAD_KEY_LEN);
-    if (len < 0)
-        return (int)len;
-    if (!source->is_shared || !bytes_are_equal(source->secret, bytes, AEAD_KEY_LEN)) {
-        memcpy(source->previous_secret, source->is_shared ? source->secret : bytes, AEAD_KEY_LEN);
-        memcpy(source->secret, bytes, AEAD_KEY_LEN);
-        source->is_shared = 1;
+    int code = secret_load(secret, path, "a ticket key", error);
+    if (code != 0)
+        return code;
+    if (!source->is_shared || !bytes_are_equal(source->secret, secret, SECRET_LEN)) {
+        memcpy(source->previous_secret, source->is_shared ? source->secret : secret, SECRET_LEN);
+        memcpy(source->secret, secret, SECRET_LEN);
+        source->is_shared = true;
         source->changed_in = now_s / TICKET_PERIOD_S;
-        source->period = 0; /* due */
+        source->period = 0; /* so that tickets_update takes the new file over */
     }
-    wipe(bytes, sizeof bytes);
+    wipe(secret, sizeof secret);
     return 0;
 }
 
 /* The key of a period. */
 static void derive(struct ticket_key *key, const uint8_t secret[AEAD_KEY_LEN], int64_t period) {
+    static const char purpose[] = "dlv session 1 ticket key";
     uint8_t salt[8], bytes[AEAD_KEY_LEN];
     store_le64(salt, (uint64_t)period);
-    hkdf_sha256(bytes, sizeof bytes, salt, sizeof salt, secret, AEAD_KEY_LEN,
-                "dlv session 1 ticket key");
+    hkdf_sha256(bytes, sizeof bytes, salt, sizeof salt, secret, AEAD_KEY_LEN, purpose,
+                sizeof purpose - 1);
     ticket_key_init(key, bytes);
     wipe(bytes, sizeof bytes);
 }
@@ -42,7 +40,7 @@ static void update_shared(struct ticket_source *source, int64_t period) {
     struct ticket_key *keys = source->ring.keys;
     /* Just after the file has changed, tickets under the old one are still out; else another
      * server's clock may be a little ahead. */
-    int is_new = period <= source->changed_in + 1;
+    bool is_new = period <= source->changed_in + 1;
     derive(&keys[0], source->secret, period);
     derive(&keys[1], source->secret, period - 1);
     derive(&keys[2], is_new ? source->previous_secret : source->secret,
@@ -64,14 +62,14 @@ static void update_own(struct ticket_source *source, struct random *random) {
     wipe(bytes, sizeof bytes);
 }
 
-int tickets_update(struct ticket_source *source, int64_t now_s, struct random *random) {
+bool tickets_update(struct ticket_source *source, int64_t now_s, struct random *random) {
     int64_t period = now_s / TICKET_PERIOD_S;
     if (period == source->period)
-        return 0;
+        return false;
     if (source->is_shared)
         update_shared(source, period);
     else
         update_own(source, random);
     source->period = period;
-    return 1;
+    return true;
 }

@@ -10,8 +10,10 @@
 #include "crypto/random.h"
 #include "serve/board.h"
 
+#include <stdbool.h>
+
 struct ticket_source {
-    int is_shared;
+    bool is_shared;
     uint8_t secret[AEAD_KEY_LEN];          /* of the file */
     uint8_t previous_secret[AEAD_KEY_LEN]; /* of the file before, for a period */
     int64_t changed_in;                    /* the period in which it changed */
@@ -25,6 +27,6 @@ int tickets_load(struct ticket_source *source, const char *path, int64_t now_s,
                  struct error *error);
 
 /* Brings the ring up to date. 1 where it has changed, else 0. */
-int tickets_update(struct ticket_source *source, int64_t now_s, struct random *random);
+bool tickets_update(struct ticket_source *source, int64_t now_s, struct random *random);
 
 #endif

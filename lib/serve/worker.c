@@ -36,10 +36,10 @@ struct worker {
     struct succession succession; /* of `db` */
     const struct worker_place *place;
     int epoll;
-    int is_draining;
-    int is_over;
+    bool is_draining;
+    bool is_over;
     struct random random;
-    struct admission admission;
+    struct reception reception;
     struct answerer answerer;
     struct requests requests;
     struct connections connections;
@@ -48,7 +48,7 @@ struct worker {
     uint64_t reported;
     int64_t busy_since_us; /* since then it has left the core for ... */
     int64_t idle_us;       /* ... so long */
-    int is_xdp_due;        /* there is more in the rings than could be done in a turn */
+    bool is_xdp_due;       /* there is more in the rings than could be done in a turn */
     int64_t next_report_ms;
     struct epoll_event events[EVENTS_MAX];
 };
@@ -59,12 +59,12 @@ struct worker {
 static const char *answer_legacy(struct worker *worker, const struct channel_reply *reply) {
     uint8_t digest[SHA256_LEN];
     struct db_answer answer;
-    struct moment now = {.unix_s = time(NULL), .is_day = 0};
+    struct moment now = {.unix_s = time(NULL), .is_day = false};
     const struct db_header *header = &worker->db->header;
     if (!reply->is_good || !legacy_question_digest(digest, reply->bytes, reply->len))
         return NULL;
-    db_ask(worker->db, worker->answerer.lookup_key, digest, KIND_ANY,
-           moment_day(&now, header->utc_offset_s), &answer);
+    db_ask(worker->db, worker->answerer.source.lookup_key, digest, KIND_ANY,
+           moment_day(&now, header->facts.utc_offset_s), &answer);
     count(worker->counts, COUNT_LEGACY);
     count_add(&worker->counts->verdicts[answer.verdict], 1);
     return answer.verdict == VERDICT_VALID ? LEGACY_VALID : LEGACY_INVALID;
@@ -74,9 +74,9 @@ static void take_connection_reply(struct worker *worker, struct connection *conn
                                   const struct channel_reply *reply) {
     const char *text = NULL;
     if (connection->job.work == CHANNEL_LEGACY) {
-        if (db_check_valid_until(&worker->db->header, "", time(NULL), NULL) != 0) {
+        if (release_is_stale(&worker->db->header.facts, time(NULL))) {
             count(worker->counts, COUNT_WITHHELD);
-            connections_close(&worker->connections, connection, "withheld");
+            connections_close(&worker->connections, connection);
             return;
         }
         text = answer_legacy(worker, reply);
@@ -105,15 +105,14 @@ static void repeat_requests(struct worker *worker) {
         if (job != NULL && job->is_datagram)
             datagram_take_reply(&worker->datagrams, job, NULL);
         else if (job != NULL)
-            connections_close(&worker->connections, LIST_ENTRY(job, struct connection, job),
-                              "lost");
+            connections_close(&worker->connections, LIST_ENTRY(job, struct connection, job));
     }
 }
 
 /* --- orders ----------------------------------------------------------------------------------- */
 
 static void drain(struct worker *worker) {
-    worker->is_draining = 1;
+    worker->is_draining = true;
     epoll_ctl(worker->epoll, EPOLL_CTL_DEL, worker->place->listener, NULL);
     close(worker->place->listener);
 }
@@ -122,7 +121,7 @@ static void take_orders(struct worker *worker) {
     int fd;
     int order = channel_receive_order(worker->place->orders, &fd);
     if (order == 0) {
-        worker->is_over = 1; /* the parent is gone */
+        worker->is_over = true; /* the parent is gone */
     } else if (order == CHANNEL_DATABASE && fd >= 0) {
         succession_begin(&worker->succession, fd);
     } else if (order == CHANNEL_DRAIN && !worker->is_draining) {
@@ -194,12 +193,15 @@ static void prepare_hosts(struct worker *worker) {
     char pem[RSA_PEM_MAX];
     uint64_t first_id;
     worker->counts = &place->tally->counts[place->index];
-    worker->admission = (struct admission){.board = place->board,
-                                           .tally = place->tally,
-                                           .per_second = settings->openings_per_second,
-                                           .per_source = settings->openings_per_source};
-    worker->answerer.db = worker->db;
-    worker->answerer.lookup_key = settings->is_keyed ? &settings->lookup_key : NULL;
+    worker->reception =
+        (struct reception){.admission = {.board = place->board,
+                                         .tally = place->tally,
+                                         .per_second = settings->openings_per_second,
+                                         .per_source = settings->openings_per_source},
+                           .counts = worker->counts,
+                           .modulus_len = settings->key.public.n_len};
+    worker->answerer.source = (struct response_source){
+        .db = worker->db, .lookup_key = settings->is_keyed ? &settings->lookup_key : NULL};
     worker->answerer.board = place->board;
     worker->answerer.counts = worker->counts;
     worker->answerer.random = &worker->random;
@@ -213,9 +215,8 @@ static void prepare_hosts(struct worker *worker) {
     requests_init(&worker->requests, place->index, place->requests, place->replies,
                   settings->key_holder_count, first_id >> 8);
     worker->datagrams.fd = place->datagrams;
-    worker->datagrams.modulus_len = host->modulus_len;
     worker->datagrams.answerer = &worker->answerer;
-    worker->datagrams.admission = &worker->admission;
+    worker->datagrams.reception = &worker->reception;
     worker->datagrams.requests = &worker->requests;
     datagram_init(&worker->datagrams);
 }
@@ -233,7 +234,7 @@ static int open_worker(struct worker *worker, struct error *error) {
     worker->connections.listener = place->listener;
     worker->connections.epoll = worker->epoll;
     worker->connections.requests = &worker->requests;
-    worker->connections.admission = &worker->admission;
+    worker->connections.reception = &worker->reception;
     worker->connections.counts = worker->counts;
     if (connections_open(&worker->connections) != 0 || worker->epoll < 0 ||
         watch_fd(worker, place->listener, EPOLLIN | EPOLLEXCLUSIVE, EVENT_LISTENER) ||
@@ -247,7 +248,7 @@ static int open_worker(struct worker *worker, struct error *error) {
 
 static void serve_xdp(struct worker *worker) {
     struct xdp_socket *xdp = worker->place->xdp;
-    worker->is_xdp_due = 1;
+    worker->is_xdp_due = true;
     for (int i = 0; i < DATAGRAM_ROUNDS && worker->is_xdp_due; i++)
         worker->is_xdp_due = kernel_bypass_serve(xdp, &worker->datagrams, worker->place->port);
 }
@@ -296,12 +297,12 @@ static void take_events(struct worker *worker) {
     int64_t woken_us = net_now_us();
     worker->idle_us += woken_us - before_us;
     uint64_t asks = count_read(worker->counts, COUNT_ASKS);
-    worker->answerer.now_s = time(NULL);
+    worker->answerer.source.now_s = time(NULL);
     for (int i = 0; i < n; i++) {
         if (events[i].data.u64 < EVENT_OTHER || events[i].data.u64 == EVENT_DATAGRAMS)
             take_event(worker, &events[i]);
         else if (events[i].data.u64 == EVENT_XDP)
-            worker->is_xdp_due = 1;
+            worker->is_xdp_due = true;
     }
     if (worker->is_xdp_due)
         serve_xdp(worker);
@@ -319,12 +320,13 @@ static void take_events(struct worker *worker) {
                           memory_order_relaxed);
 }
 
-static int is_drained(const struct worker *worker) {
+static bool is_drained(const struct worker *worker) {
     return worker->is_draining && connections_count(&worker->connections) == 0;
 }
 
 int worker_run(const struct serve_settings *settings, struct db *db,
-               const struct worker_place *place, int (*confine)(struct error *error)) {
+               const struct worker_place *place,
+               int (*confine)(const struct sandbox *sandbox, struct error *error)) {
     static struct worker worker;
     struct error error;
     worker.settings = settings;
@@ -332,7 +334,7 @@ int worker_run(const struct serve_settings *settings, struct db *db,
     worker.place = place;
     int code = open_worker(&worker, &error);
     if (code == 0)
-        code = confine(&error);
+        code = confine(&settings->sandbox, &error);
     if (code != 0) {
         serve_log(settings, "worker_failed reason=\"%s\"", error.text);
         return 2;

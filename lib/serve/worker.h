@@ -23,6 +23,7 @@ struct worker_place {
  * all is opened that it will ever open. Returns the process's exit status: 2, before it has served
  * anybody, where it cannot. */
 int worker_run(const struct serve_settings *settings, struct db *db,
-               const struct worker_place *place, int (*confine)(struct error *error));
+               const struct worker_place *place,
+               int (*confine)(const struct sandbox *sandbox, struct error *error));
 
 #endif

@@ -18,8 +18,8 @@ void cookie_make(uint8_t cookie[COOKIE_LEN], const uint8_t key[COOKIE_KEY_LEN], 
     memcpy(cookie + 4, mac, COOKIE_MAC_LEN);
 }
 
-int cookie_check(const uint8_t cookie[COOKIE_LEN], const uint8_t key[COOKIE_KEY_LEN],
-                 const void *address, size_t address_len, uint32_t now_s) {
+bool cookie_check(const uint8_t cookie[COOKIE_LEN], const uint8_t key[COOKIE_KEY_LEN],
+                  const void *address, size_t address_len, uint32_t now_s) {
     uint8_t expected[COOKIE_LEN];
     uint32_t made_s = load_le32(cookie);
     cookie_make(expected, key, address, address_len, made_s);

@@ -5,6 +5,7 @@
 
 #include "crypto/sha256.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,7 @@ void cookie_make(uint8_t cookie[COOKIE_LEN], const uint8_t key[COOKIE_KEY_LEN], 
                  size_t address_len, uint32_t now_s);
 
 /* 1 if it is that address's and not older than COOKIE_LIFETIME_S, else 0. */
-int cookie_check(const uint8_t cookie[COOKIE_LEN], const uint8_t key[COOKIE_KEY_LEN],
-                 const void *address, size_t address_len, uint32_t now_s);
+bool cookie_check(const uint8_t cookie[COOKIE_LEN], const uint8_t key[COOKIE_KEY_LEN],
+                  const void *address, size_t address_len, uint32_t now_s);
 
 #endif

@@ -27,8 +27,8 @@ size_t legacy_server_wants(const struct legacy_server *server) {
 }
 
 /* Collects up to `want` bytes of a message. 1 when it is complete. */
-static int collect(struct legacy_server *server, size_t want, const uint8_t *bytes, size_t len,
-                   size_t *used) {
+static bool collect(struct legacy_server *server, size_t want, const uint8_t *bytes, size_t len,
+                    size_t *used) {
     size_t n = want - server->len < len ? want - server->len : len;
     memcpy(server->buffer + server->len, bytes, n);
     server->len += n;
@@ -39,7 +39,7 @@ static int collect(struct legacy_server *server, size_t want, const uint8_t *byt
 /* Collects a fixed message. -1 as soon as it is another. */
 static int collect_word(struct legacy_server *server, const char *word, const uint8_t *bytes,
                         size_t len, size_t *used) {
-    int is_complete = collect(server, strlen(word), bytes, len, used);
+    bool is_complete = collect(server, strlen(word), bytes, len, used);
     return memcmp(server->buffer, word, server->len) == 0 ? is_complete : -1;
 }
 
@@ -87,12 +87,12 @@ void legacy_server_answered(struct legacy_server *server) {
     server->len = 0;
 }
 
-int legacy_question_digest(uint8_t digest[SHA256_LEN], const uint8_t *question, size_t len) {
+bool legacy_question_digest(uint8_t digest[SHA256_LEN], const uint8_t *question, size_t len) {
     if (len != LEGACY_QUESTION_LEN)
-        return 0;
+        return false;
     for (size_t i = 0; i < len; i++) {
         if (question[i] >= 'A' && question[i] <= 'F')
-            return 0;
+            return false;
     }
     return hex_decode(digest, SHA256_LEN, (const char *)question, len) == SHA256_LEN;
 }
@@ -146,12 +146,12 @@ enum legacy_client_step legacy_client_take(struct legacy_client *client, const u
     return client_refuse(client);
 }
 
-int legacy_question(const struct rsa_public *key, const uint8_t digest[SHA256_LEN],
-                    struct random *random, uint8_t *ciphertext) {
+bool legacy_question(const struct rsa_public *key, const uint8_t digest[SHA256_LEN],
+                     struct random *random, uint8_t *ciphertext) {
     char question[LEGACY_QUESTION_LEN + 1];
     hex_encode(question, digest, SHA256_LEN);
-    int ok = rsa_oaep_encrypt(key, RSA_SHA1, NULL, 0, &random->drbg.vtable, question,
-                              LEGACY_QUESTION_LEN, ciphertext);
+    bool ok = rsa_oaep_encrypt(key, RSA_SHA1, NULL, 0, &random->drbg.vtable, question,
+                               LEGACY_QUESTION_LEN, ciphertext);
     wipe(question, sizeof question);
     return ok;
 }

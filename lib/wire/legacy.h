@@ -14,6 +14,8 @@
 
 #include "crypto/rsa.h"
 
+#include <stdbool.h>
+
 #define LEGACY_HELLO "Client: OK"
 #define LEGACY_VALID "Server: This person has valid license"
 #define LEGACY_INVALID "Server: Invalid : Catch him/her"
@@ -54,7 +56,7 @@ enum legacy_server_step legacy_server_take(struct legacy_server *server, const u
 void legacy_server_answered(struct legacy_server *server);
 
 /* The digest in a decrypted question. 1, or 0 where it is not 64 lower-case hex digits. */
-int legacy_question_digest(uint8_t digest[SHA256_LEN], const uint8_t *question, size_t len);
+bool legacy_question_digest(uint8_t digest[SHA256_LEN], const uint8_t *question, size_t len);
 
 /* --- the client's side ------------------------------------------------------------------------ */
 
@@ -84,7 +86,7 @@ void legacy_client_asked(struct legacy_client *client);
 
 /* The question about `digest`, key->n_len bytes at `ciphertext`. 1, or 0 where the key is too
  * short for it. */
-int legacy_question(const struct rsa_public *key, const uint8_t digest[SHA256_LEN],
-                    struct random *random, uint8_t *ciphertext);
+bool legacy_question(const struct rsa_public *key, const uint8_t digest[SHA256_LEN],
+                     struct random *random, uint8_t *ciphertext);
 
 #endif

@@ -40,7 +40,7 @@ static void hash_opening(uint8_t transcript[SHA256_LEN], const uint8_t server_id
 static void identity_key(uint8_t key[AEAD_KEY_LEN], const uint8_t transcript[SHA256_LEN],
                          const uint8_t secret[SESSION_SECRET_LEN]) {
     hkdf_sha256(key, AEAD_KEY_LEN, transcript, SHA256_LEN, secret, SESSION_SECRET_LEN,
-                PROTOCOL " identity");
+                PROTOCOL " identity", sizeof PROTOCOL " identity" - 1);
 }
 
 /* What the kiosk signs. */
@@ -63,7 +63,8 @@ static void derive_keys(struct session_keys *keys, const uint8_t transcript[SHA2
                 IDENTITY_LEN + AEAD_TAG_LEN, accept, FRAME_HEADER_LEN + X25519_LEN);
     memcpy(both, secret, SESSION_SECRET_LEN);
     memcpy(both + SESSION_SECRET_LEN, common, X25519_LEN);
-    hkdf_sha256(keys, sizeof *keys, salt, sizeof salt, both, sizeof both, PROTOCOL " keys");
+    hkdf_sha256(keys, sizeof *keys, salt, sizeof salt, both, sizeof both, PROTOCOL " keys",
+                sizeof PROTOCOL " keys" - 1);
     wipe(both, sizeof both);
 }
 
@@ -73,12 +74,12 @@ static void draw(const br_prng_class **source, void *bytes, size_t len) {
     (*source)->generate(source, bytes, len);
 }
 
-static int write_identity(uint8_t identity[IDENTITY_LEN], const struct rsa_private *kiosk,
-                          const uint8_t transcript[SHA256_LEN]) {
+static bool write_identity(uint8_t identity[IDENTITY_LEN], const struct rsa_private *kiosk,
+                           const uint8_t transcript[SHA256_LEN]) {
     uint8_t digest[SHA256_LEN];
     memset(identity, 0, IDENTITY_LEN);
     if (kiosk == NULL)
-        return 1;
+        return true;
     identity[0] = IDENTITY_KIOSK;
     store_le16(identity + IDENTITY_SIGNATURE_LEN, (uint16_t)kiosk->public.n_len);
     rsa_public_id(&kiosk->public, identity + IDENTITY_ID);
@@ -86,8 +87,8 @@ static int write_identity(uint8_t identity[IDENTITY_LEN], const struct rsa_priva
     return rsa_sign(kiosk, digest, identity + IDENTITY_SIGNATURE);
 }
 
-int opening_begin(struct opening *opening, const struct rsa_public *server,
-                  const struct rsa_private *kiosk, const br_prng_class **source) {
+bool opening_begin(struct opening *opening, const struct rsa_public *server,
+                   const struct rsa_private *kiosk, const br_prng_class **source) {
     uint8_t server_id[SHA256_LEN], key[AEAD_KEY_LEN];
     uint8_t *frame = opening->frame, *identity = frame + OPEN_CIPHERTEXT + server->n_len;
     opening->frame_len = OPEN_LEN(server->n_len);
@@ -98,36 +99,36 @@ int opening_begin(struct opening *opening, const struct rsa_public *server,
     x25519_share(frame + OPEN_SHARE, opening->exponent);
     if (!rsa_oaep_encrypt(server, RSA_SHA256, oaep_label, sizeof oaep_label - 1, source,
                           opening->secret, SESSION_SECRET_LEN, frame + OPEN_CIPHERTEXT))
-        return 0;
+        return false;
     rsa_public_id(server, server_id);
     hash_opening(opening->transcript, server_id, frame, server->n_len);
     if (!write_identity(identity, kiosk, opening->transcript))
-        return 0;
+        return false;
     identity_key(key, opening->transcript, opening->secret);
     aead_seal(key, nonce_zero, "", 0, identity, IDENTITY_LEN, identity + IDENTITY_LEN);
     wipe(key, sizeof key);
-    return 1;
+    return true;
 }
 
-int opening_set_cookie(struct opening *opening, const uint8_t *frame, size_t len) {
+bool opening_set_cookie(struct opening *opening, const uint8_t *frame, size_t len) {
     struct frame header;
     if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != FRAME_COOKIE ||
         header.len != len || len != FRAME_HEADER_LEN + COOKIE_LEN)
-        return 0;
+        return false;
     memcpy(opening->frame + OPEN_COOKIE, frame + FRAME_HEADER_LEN, COOKIE_LEN);
-    return 1;
+    return true;
 }
 
-int opening_finish(const struct opening *opening, const uint8_t *frame, size_t len,
-                   struct session *session) {
+bool opening_finish(const struct opening *opening, const uint8_t *frame, size_t len,
+                    struct session *session) {
     struct frame header;
     struct session_keys keys;
     uint8_t common[X25519_LEN], sealed[ACCEPT_SEALED_LEN];
     const uint8_t *body = frame + FRAME_HEADER_LEN + X25519_LEN;
     if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != FRAME_ACCEPT ||
         header.len != len || len != ACCEPT_LEN)
-        return 0;
-    int is_good = x25519_agree(common, opening->exponent, frame + FRAME_HEADER_LEN);
+        return false;
+    bool is_good = x25519_agree(common, opening->exponent, frame + FRAME_HEADER_LEN);
     derive_keys(&keys, opening->transcript,
                 opening->frame + opening->frame_len - AEAD_TAG_LEN - IDENTITY_LEN, frame,
                 opening->secret, common);
@@ -149,12 +150,12 @@ int opening_finish(const struct opening *opening, const uint8_t *frame, size_t l
 
 /* The client's secret, or the stand-in where the ciphertext holds none; which one shows in the
  * result only. */
-static int decrypt_secret(uint8_t secret[SESSION_SECRET_LEN], const struct rsa_private *key,
-                          const uint8_t *ciphertext) {
+static bool decrypt_secret(uint8_t secret[SESSION_SECRET_LEN], const struct rsa_private *key,
+                           const uint8_t *ciphertext) {
     uint8_t data[RSA_LEN_MAX];
     size_t len = key->public.n_len;
     memcpy(data, ciphertext, len);
-    int is_good = rsa_oaep_decrypt(key, RSA_SHA256, oaep_label, sizeof oaep_label - 1, data, &len);
+    bool is_good = rsa_oaep_decrypt(key, RSA_SHA256, oaep_label, sizeof oaep_label - 1, data, &len);
     is_good &= len == SESSION_SECRET_LEN;
     uint8_t mask = (uint8_t)-is_good;
     for (size_t i = 0; i < SESSION_SECRET_LEN; i++)
@@ -165,27 +166,27 @@ static int decrypt_secret(uint8_t secret[SESSION_SECRET_LEN], const struct rsa_p
 
 /* Whether who the client says it is may open sessions. Where kiosks are enrolled a signature is
  * verified in any case, so that the time says nothing. */
-static int check_identity(const struct session_host *host, const uint8_t identity[IDENTITY_LEN],
-                          const uint8_t transcript[SHA256_LEN], int64_t now_s) {
+static bool check_identity(const struct session_host *host, const uint8_t identity[IDENTITY_LEN],
+                           const uint8_t transcript[SHA256_LEN], int64_t now_s) {
     static const uint8_t nobody[IDENTITY_LEN];
-    int is_anonymous = bytes_are_equal(identity, nobody, IDENTITY_LEN);
+    bool is_anonymous = bytes_are_equal(identity, nobody, IDENTITY_LEN);
     if (host->find_kiosk == NULL)
         return is_anonymous & host->is_anonymous_allowed;
     uint8_t digest[SHA256_LEN];
     const struct rsa_public *kiosk = host->find_kiosk(host->kiosks, identity + IDENTITY_ID, now_s);
-    int is_known = kiosk != NULL && identity[0] == IDENTITY_KIOSK && identity[1] == 0;
+    bool is_known = kiosk != NULL && identity[0] == IDENTITY_KIOSK && identity[1] == 0;
     const struct rsa_public *key = kiosk != NULL ? kiosk : &host->key->public;
     signed_digest(digest, transcript);
-    int is_signed = rsa_verify(key, digest, identity + IDENTITY_SIGNATURE, key->n_len);
+    bool is_signed = rsa_verify(key, digest, identity + IDENTITY_SIGNATURE, key->n_len);
     is_signed &= load_le16(identity + IDENTITY_SIGNATURE_LEN) == key->n_len;
     return (is_known & is_signed) | (is_anonymous & host->is_anonymous_allowed);
 }
 
 /* Writes the ACCEPT frame of a session whose keys are derived on the way. */
-static int write_accept(const struct session_host *host, const uint8_t transcript[SHA256_LEN],
-                        const uint8_t secret[SESSION_SECRET_LEN], const uint8_t *client_share,
-                        const uint8_t *sealed_identity, const uint8_t kiosk[KIOSK_ID_LEN],
-                        int64_t now_s, const br_prng_class **source, uint8_t accept[ACCEPT_LEN]) {
+static bool write_accept(const struct session_host *host, const uint8_t transcript[SHA256_LEN],
+                         const uint8_t secret[SESSION_SECRET_LEN], const uint8_t *client_share,
+                         const uint8_t *sealed_identity, const uint8_t kiosk[KIOSK_ID_LEN],
+                         int64_t now_s, const br_prng_class **source, uint8_t accept[ACCEPT_LEN]) {
     uint8_t common[X25519_LEN], nonce[AEAD_NONCE_LEN];
     uint8_t *body = accept + FRAME_HEADER_LEN + X25519_LEN;
     struct session_keys keys;
@@ -193,7 +194,7 @@ static int write_accept(const struct session_host *host, const uint8_t transcrip
     frame_write_header(accept, FRAME_ACCEPT, 0, ACCEPT_LEN);
     draw(source, nonce, sizeof nonce);
     memcpy(accept + FRAME_HEADER_LEN, host->share, X25519_LEN);
-    int is_good = x25519_agree(common, host->exponent, client_share);
+    bool is_good = x25519_agree(common, host->exponent, client_share);
     derive_keys(&keys, transcript, sealed_identity, accept, secret, common);
     memcpy(ticket.session_key, keys.session, SESSION_KEY_LEN);
     memcpy(ticket.kiosk, kiosk, KIOSK_ID_LEN);
@@ -208,9 +209,9 @@ static int write_accept(const struct session_host *host, const uint8_t transcrip
     return is_good;
 }
 
-int session_accept(const struct session_host *host, const uint8_t *frame, size_t len, int64_t now_s,
-                   const br_prng_class **source, uint8_t accept[ACCEPT_LEN],
-                   uint8_t kiosk[KIOSK_ID_LEN]) {
+bool session_accept(const struct session_host *host, const uint8_t *frame, size_t len,
+                    int64_t now_s, const br_prng_class **source, uint8_t accept[ACCEPT_LEN],
+                    uint8_t kiosk[KIOSK_ID_LEN]) {
     struct frame header;
     size_t n_len = host->key->public.n_len;
     uint8_t transcript[SHA256_LEN], secret[SESSION_SECRET_LEN], key[AEAD_KEY_LEN];
@@ -218,9 +219,9 @@ int session_accept(const struct session_host *host, const uint8_t *frame, size_t
     const uint8_t *sealed_identity = frame + OPEN_CIPHERTEXT + n_len;
     if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != FRAME_OPEN ||
         header.len != len || len != OPEN_LEN(n_len))
-        return 0;
+        return false;
     draw(source, secret, sizeof secret);
-    int is_good = decrypt_secret(secret, host->key, frame + OPEN_CIPHERTEXT);
+    bool is_good = decrypt_secret(secret, host->key, frame + OPEN_CIPHERTEXT);
     hash_opening(transcript, host->id, frame, n_len);
     identity_key(key, transcript, secret);
     memcpy(identity, sealed_identity, IDENTITY_LEN);

@@ -13,6 +13,8 @@
 #include "wire/frame.h"
 #include "wire/ticket.h"
 
+#include <stdbool.h>
+
 #define SESSION_SECRET_LEN 32
 #define IDENTITY_LEN (4 + SHA256_LEN + RSA_LEN_MAX)
 
@@ -50,16 +52,16 @@ struct session {
 /* Begins. `kiosk` is this client's key, NULL for an anonymous one. 1, or 0 where RSA fails (the
  * server's key is too short for OAEP with SHA-256). `source` gives, in this order: the secret, the
  * exponent, OAEP's seed. */
-int opening_begin(struct opening *opening, const struct rsa_public *server,
-                  const struct rsa_private *kiosk, const br_prng_class **source);
+bool opening_begin(struct opening *opening, const struct rsa_public *server,
+                   const struct rsa_private *kiosk, const br_prng_class **source);
 
 /* Takes over the cookie of a COOKIE frame: the frame can be sent again. 1, or 0 where it is none.
  */
-int opening_set_cookie(struct opening *opening, const uint8_t *frame, size_t len);
+bool opening_set_cookie(struct opening *opening, const uint8_t *frame, size_t len);
 
 /* Takes the server's ACCEPT frame. 1, or 0 where it is not from the holder of the server's key. */
-int opening_finish(const struct opening *opening, const uint8_t *frame, size_t len,
-                   struct session *session);
+bool opening_finish(const struct opening *opening, const uint8_t *frame, size_t len,
+                    struct session *session);
 
 /* --- the server's side ------------------------------------------------------------------------ */
 
@@ -71,7 +73,7 @@ typedef const struct rsa_public *(*session_find_kiosk)(const void *context,
 struct session_host {
     const struct rsa_private *key;
     uint8_t id[SHA256_LEN]; /* rsa_public_id of it */
-    int is_anonymous_allowed;
+    bool is_anonymous_allowed;
     session_find_kiosk find_kiosk; /* NULL: no kiosk is enrolled */
     const void *kiosks;            /* its context */
     const struct ticket_key *ticket_key;
@@ -90,8 +92,8 @@ struct session_host {
  * Constant time in what was sent: a ciphertext that does not decrypt, a seal that is broken, an
  * unknown or expired kiosk, a bad signature run the same steps as a good opening. `source` gives,
  * in this order: the stand-in secret, the ticket's nonce. */
-int session_accept(const struct session_host *host, const uint8_t *frame, size_t len, int64_t now_s,
-                   const br_prng_class **source, uint8_t accept[ACCEPT_LEN],
-                   uint8_t kiosk[KIOSK_ID_LEN]);
+bool session_accept(const struct session_host *host, const uint8_t *frame, size_t len,
+                    int64_t now_s, const br_prng_class **source, uint8_t accept[ACCEPT_LEN],
+                    uint8_t kiosk[KIOSK_ID_LEN]);
 
 #endif

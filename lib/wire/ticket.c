@@ -25,18 +25,18 @@ void ticket_seal(uint8_t sealed[TICKET_LEN], const struct ticket *ticket,
               body + TICKET_SEALED_LEN);
 }
 
-int ticket_open(struct ticket *ticket, const uint8_t sealed[TICKET_LEN],
-                const struct ticket_key *keys, unsigned key_count) {
+bool ticket_open(struct ticket *ticket, const uint8_t sealed[TICKET_LEN],
+                 const struct ticket_key *keys, unsigned key_count) {
     const uint8_t *body = sealed + TICKET_KEY_ID_LEN + AEAD_NONCE_LEN;
     uint8_t opened[TICKET_SEALED_LEN];
     unsigned i = 0;
     while (i < key_count && memcmp(keys[i].id, sealed, TICKET_KEY_ID_LEN) != 0)
         i++;
     if (i == key_count)
-        return 0;
+        return false;
     memcpy(opened, body, sizeof opened);
-    int is_ours = aead_open(keys[i].key, sealed + TICKET_KEY_ID_LEN, sealed, TICKET_KEY_ID_LEN,
-                            opened, sizeof opened, body + TICKET_SEALED_LEN);
+    bool is_ours = aead_open(keys[i].key, sealed + TICKET_KEY_ID_LEN, sealed, TICKET_KEY_ID_LEN,
+                             opened, sizeof opened, body + TICKET_SEALED_LEN);
     if (is_ours) {
         memcpy(ticket->session_key, opened, SESSION_KEY_LEN);
         memcpy(ticket->kiosk, opened + SESSION_KEY_LEN, KIOSK_ID_LEN);

@@ -5,6 +5,7 @@
 
 #include "crypto/aead.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define SESSION_KEY_LEN AEAD_KEY_LEN
@@ -35,7 +36,7 @@ void ticket_seal(uint8_t sealed[TICKET_LEN], const struct ticket *ticket,
 
 /* Opens a ticket with the one of `key_count` keys that it names. 1, or 0 where there is none or it
  * is not ours. Whether it has expired is for the caller to say. */
-int ticket_open(struct ticket *ticket, const uint8_t sealed[TICKET_LEN],
-                const struct ticket_key *keys, unsigned key_count);
+bool ticket_open(struct ticket *ticket, const uint8_t sealed[TICKET_LEN],
+                 const struct ticket_key *keys, unsigned key_count);
 
 #endif

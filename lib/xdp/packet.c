@@ -43,7 +43,8 @@ static uint64_t pseudo_header(const uint8_t *frame, const struct packet *packet,
     return sum + PROTOCOL_UDP + udp_len;
 }
 
-static int is_udp_checksum_good(const uint8_t *frame, const struct packet *packet, size_t udp_len) {
+static bool is_udp_checksum_good(const uint8_t *frame, const struct packet *packet,
+                                 size_t udp_len) {
     const uint8_t *udp = frame + packet->udp;
     uint64_t sum = pseudo_header(frame, packet, udp_len);
     uint16_t found = load_be16(udp + 6);
@@ -55,59 +56,59 @@ static int is_udp_checksum_good(const uint8_t *frame, const struct packet *packe
 /* --- in --------------------------------------------------------------------------------------- */
 
 /* The headers up to UDP's; the length that IP gives of it at *udp_len. */
-static int parse_ipv4(struct packet *packet, const uint8_t *frame, size_t len, size_t *udp_len) {
+static bool parse_ipv4(struct packet *packet, const uint8_t *frame, size_t len, size_t *udp_len) {
     const uint8_t *ip = frame + packet->ip;
     if (len < packet->ip + IPV4_LEN || ip[0] != 0x45)
-        return 0;
+        return false;
     size_t total = load_be16(ip + 2);
-    int is_fragment = (load_be16(ip + 6) & 0x3FFF) != 0;
-    int is_to_many = ip[16] >= 224 || (ip[12] >= 224 || ip[12] == 0);
+    bool is_fragment = (load_be16(ip + 6) & 0x3FFF) != 0;
+    bool is_to_many = ip[16] >= 224 || (ip[12] >= 224 || ip[12] == 0);
     if (total < IPV4_LEN + UDP_LEN || packet->ip + total > len || is_fragment || is_to_many ||
         ip[9] != PROTOCOL_UDP || fold(add(0, ip, IPV4_LEN)) != 0xFFFF)
-        return 0;
+        return false;
     packet->udp = packet->ip + IPV4_LEN;
     *udp_len = total - IPV4_LEN;
-    return 1;
+    return true;
 }
 
-static int parse_ipv6(struct packet *packet, const uint8_t *frame, size_t len, size_t *udp_len) {
+static bool parse_ipv6(struct packet *packet, const uint8_t *frame, size_t len, size_t *udp_len) {
     const uint8_t *ip = frame + packet->ip;
     if (len < packet->ip + IPV6_LEN || ip[0] >> 4 != 6)
-        return 0;
+        return false;
     size_t rest = load_be16(ip + 4);
-    int is_to_many = ip[24] == 0xFF || ip[8] == 0xFF;
+    bool is_to_many = ip[24] == 0xFF || ip[8] == 0xFF;
     if (rest < UDP_LEN || packet->ip + IPV6_LEN + rest > len || is_to_many || ip[6] != PROTOCOL_UDP)
-        return 0;
-    packet->is_v6 = 1;
+        return false;
+    packet->is_v6 = true;
     packet->udp = packet->ip + IPV6_LEN;
     *udp_len = rest;
-    return 1;
+    return true;
 }
 
-int packet_parse(struct packet *packet, const uint8_t *frame, size_t len) {
+bool packet_parse(struct packet *packet, const uint8_t *frame, size_t len) {
     size_t rest;
     *packet = (struct packet){.ip = ETHERNET_LEN};
     if (len < ETHERNET_LEN + VLAN_LEN || (frame[0] & 1) != 0)
-        return 0;
+        return false;
     uint16_t type = load_be16(frame + 12);
     if (type == ETHERTYPE_VLAN) {
         type = load_be16(frame + 16);
         packet->ip += VLAN_LEN;
     }
-    int is_ip = type == ETHERTYPE_IPV4   ? parse_ipv4(packet, frame, len, &rest)
-                : type == ETHERTYPE_IPV6 ? parse_ipv6(packet, frame, len, &rest)
-                                         : 0;
+    bool is_ip = type == ETHERTYPE_IPV4   ? parse_ipv4(packet, frame, len, &rest)
+                 : type == ETHERTYPE_IPV6 ? parse_ipv6(packet, frame, len, &rest)
+                                          : 0;
     if (!is_ip)
-        return 0;
+        return false;
     const uint8_t *udp = frame + packet->udp;
     size_t udp_len = load_be16(udp + 4);
     if (udp_len < UDP_LEN || udp_len > rest || load_be16(udp) == 0 ||
         !is_udp_checksum_good(frame, packet, udp_len))
-        return 0;
+        return false;
     packet->port = load_be16(udp + 2);
     packet->payload = packet->udp + UDP_LEN;
     packet->payload_len = udp_len - UDP_LEN;
-    return 1;
+    return true;
 }
 
 /* --- out -------------------------------------------------------------------------------------- */

@@ -4,13 +4,14 @@
 #ifndef DLV_XDP_PACKET_H
 #define DLV_XDP_PACKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define PACKET_HEADERS_MAX (14 + 4 + 40 + 8)
 
 struct packet {
-    int is_v6;
+    bool is_v6;
     size_t ip; /* offsets into the frame */
     size_t udp;
     size_t payload;
@@ -23,7 +24,7 @@ struct packet {
  *
  * Frames that never left the machine may carry half a checksum, which a network card would have
  * completed (Linux' CHECKSUM_PARTIAL, as over veth): that, too, is taken. */
-int packet_parse(struct packet *packet, const uint8_t *frame, size_t len);
+bool packet_parse(struct packet *packet, const uint8_t *frame, size_t len);
 
 /* Turns the frame into the reply to itself, `payload_len` bytes of which stand where the datagram's
  * stood: addresses and ports are exchanged, checksums made. Returns the reply's length. */

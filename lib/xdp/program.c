@@ -115,7 +115,7 @@ static const struct bpf_insn listing[] = {
 
 #define LISTING_LEN (sizeof listing / sizeof *listing)
 
-static int is_place(const struct bpf_insn *line, size_t i) {
+static bool is_place(const struct bpf_insn *line, size_t i) {
     return line->code == 0 && line->off >= FIRST_PLACE && i > 0;
 }
 
@@ -184,7 +184,7 @@ static void close_all(const struct xdp_program *program) {
 }
 
 int xdp_program_attach(struct xdp_program *program, const char *interface, uint16_t port,
-                       int is_generic_asked, struct error *error) {
+                       bool is_generic_asked, struct error *error) {
     unsigned index = if_nametoindex(interface);
     *program = (struct xdp_program){-1, -1, -1, XDP_MODE_NATIVE};
     if (index == 0)

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define XDP_QUEUES_MAX 64
@@ -23,7 +24,7 @@ struct xdp_program {
  * behind it. The map is empty: until xdp_program_set, everything goes to the kernel. Needs
  * CAP_NET_ADMIN and CAP_BPF. 0, or ERR_SYSTEM with the reason. */
 int xdp_program_attach(struct xdp_program *program, const char *interface, uint16_t port,
-                       int is_generic_asked, struct error *error);
+                       bool is_generic_asked, struct error *error);
 
 /* From now on, what comes on `queue` for us goes to the AF_XDP socket. 0 or ERR_SYSTEM. */
 int xdp_program_set(const struct xdp_program *program, unsigned queue, int socket,

@@ -97,7 +97,7 @@ static void give_to_kernel(struct xdp_socket *xdp, uint64_t address) {
 }
 
 int xdp_socket_open(struct xdp_socket *xdp, const char *interface, unsigned queue,
-                    int is_copy_asked, unsigned busy_poll_us, struct error *error) {
+                    bool is_copy_asked, unsigned busy_poll_us, struct error *error) {
     struct xdp_options options = {0};
     socklen_t len = sizeof options;
     memset(xdp, 0, sizeof *xdp);
@@ -146,14 +146,14 @@ unsigned xdp_socket_receive(struct xdp_socket *xdp, struct xdp_frame *frames, un
     return n;
 }
 
-int xdp_socket_send(struct xdp_socket *xdp, const struct xdp_frame *frame) {
+bool xdp_socket_send(struct xdp_socket *xdp, const struct xdp_frame *frame) {
     struct xdp_desc *descriptors = xdp->transmit.elements;
     uint32_t at = *xdp->transmit.producer;
     if (at - read_index(xdp->transmit.consumer) == XDP_RING_SIZE)
-        return 0;
+        return false;
     descriptors[at & MASK] = (struct xdp_desc){.addr = frame->address, .len = (uint32_t)frame->len};
     write_index(xdp->transmit.producer, at + 1);
-    return 1;
+    return true;
 }
 
 void xdp_socket_drop(struct xdp_socket *xdp, const struct xdp_frame *frame) {
@@ -168,12 +168,12 @@ static void take_back_sent(struct xdp_socket *xdp) {
     write_index(xdp->complete.consumer, at);
 }
 
-static int wants_waking(const struct xdp_ring *ring) {
+static bool wants_waking(const struct xdp_ring *ring) {
     return (__atomic_load_n(ring->flags, __ATOMIC_ACQUIRE) & XDP_RING_NEED_WAKEUP) != 0;
 }
 
-int xdp_socket_flush(struct xdp_socket *xdp) {
-    int is_left = *xdp->transmit.producer != read_index(xdp->transmit.consumer);
+bool xdp_socket_flush(struct xdp_socket *xdp) {
+    bool is_left = *xdp->transmit.producer != read_index(xdp->transmit.consumer);
     if (is_left && wants_waking(&xdp->transmit)) {
         /* Sends a batch of its own size; EAGAIN and EBUSY: not all of it yet. */
         ssize_t sent = sendto(xdp->fd, NULL, 0, MSG_DONTWAIT, NULL, 0);

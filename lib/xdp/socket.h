@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,7 +27,7 @@ struct xdp_ring {
 
 struct xdp_socket {
     int fd;
-    int is_zero_copy;
+    bool is_zero_copy;
     uint8_t *frames;
     struct xdp_ring fill, complete, receive, transmit;
 };
@@ -35,7 +36,7 @@ struct xdp_socket {
  * kernel polls the driver in our system calls for so long. Needs CAP_NET_RAW. 0, or ERR_SYSTEM with
  * the reason. */
 int xdp_socket_open(struct xdp_socket *socket, const char *interface, unsigned queue,
-                    int is_copy_asked, unsigned busy_poll_us, struct error *error);
+                    bool is_copy_asked, unsigned busy_poll_us, struct error *error);
 
 /* A frame in our hands: `len` bytes at `bytes`, room for XDP_FRAME_SIZE less what lies before. */
 struct xdp_frame {
@@ -48,11 +49,11 @@ struct xdp_frame {
 unsigned xdp_socket_receive(struct xdp_socket *socket, struct xdp_frame *frames, unsigned max);
 
 /* Sends it; its length may be another. 0 where there is no room: then drop it. */
-int xdp_socket_send(struct xdp_socket *socket, const struct xdp_frame *frame);
+bool xdp_socket_send(struct xdp_socket *socket, const struct xdp_frame *frame);
 void xdp_socket_drop(struct xdp_socket *socket, const struct xdp_frame *frame);
 
 /* After a batch: shows it to the kernel, wakes it where it wants to be woken, and takes back what
  * has been sent. 1 where there is still something to be sent that needs another call, else 0. */
-int xdp_socket_flush(struct xdp_socket *socket);
+bool xdp_socket_flush(struct xdp_socket *socket);
 
 #endif

@@ -3,7 +3,7 @@
  *   echo udp ADDRESS:PORT BATCH     recvmmsg(2) and sendmmsg(2), BATCH datagrams a call; 1: one by
  * one echo xdp IFACE PORT [generic]   AF_XDP, in place, no checksum looked at echo load
  * ADDRESS:PORT SECONDS  prints how many came back a second */
-#include "load/load.h"
+#include "load.h"
 #include "xdp/program.h"
 #include "xdp/socket.h"
 
@@ -61,7 +61,7 @@ static void swap(uint8_t *a, uint8_t *b, size_t len) {
     }
 }
 
-static int serve_xdp(const char *interface, uint16_t port, int is_generic) {
+static int serve_xdp(const char *interface, uint16_t port, bool is_generic) {
     static struct xdp_socket xdp;
     struct xdp_frame frames[BATCH_MAX];
     struct xdp_program program;
@@ -72,7 +72,7 @@ static int serve_xdp(const char *interface, uint16_t port, int is_generic) {
         return fail(&error);
     puts("ready");
     fflush(stdout);
-    for (int is_left = 0;;) {
+    for (bool is_left = false;;) {
         struct pollfd entry = {.fd = xdp.fd, .events = POLLIN};
         unsigned n = xdp_socket_receive(&xdp, frames, BATCH_MAX);
         if (n == 0 && !is_left)
@@ -93,8 +93,8 @@ static int load(const char *address, unsigned seconds) {
     static struct load_result result;
     struct error error;
     const struct load_settings settings = {.server = address,
-                                           .is_udp = 1,
-                                           .is_unchecked = 1,
+                                           .is_udp = true,
+                                           .is_unchecked = true,
                                            .connections = 4,
                                            .window = 64,
                                            .digests = 1,

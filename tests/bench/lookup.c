@@ -6,7 +6,7 @@
  * One thread, warm, half of the questions are misses; nanoseconds a look-up and ratios to dlv_find.
  * Every contestant must give the same number of hits. */
 #include "crypto/rsa_key.h"
-#include "db/build.h"
+#include "database.h"
 #include "db/find.h"
 #include "db/proof.h"
 
@@ -317,29 +317,17 @@ static void build(const char *folder) {
     char path[4096];
     struct random random;
     struct error error;
-    struct db_builder *builder;
-    struct db_build_summary summary;
     snprintf(path, sizeof path, "%s/bench.db", folder);
     if (random_open(&random, &error) != 0 || !rsa_generate(&authority, 2048, &random))
         fail("no key");
-    struct db_build_settings settings = {.path = path,
-                                         .authority = &authority,
-                                         .sequence = 1,
-                                         .memory = (size_t)4 << 30,
-                                         .temporary_folder = folder,
-                                         .thread_count = 2,
-                                         .class_names = class_names_default};
-    struct licence licence = {
-        .status = STATUS_VALID, .kind = KIND_NUMBER, .valid_from = 1, .valid_to = 1};
-    if (db_build_open(&builder, &settings, &error) != 0)
-        fail(error.text);
-    for (uint64_t i = 0; i < count; i++) {
-        uint8_t key[DB_KEY_LEN];
-        make_key(key, i);
-        if (db_build_add(builder, key, &licence, i, &error) != 0)
-            fail(error.text);
-    }
-    if (db_build_finish(builder, &summary, &error) != 0 ||
+    const struct build_settings settings = {
+        .path = path,
+        .authority = &authority,
+        .facts = {.sequence = 1, .class_names = class_names_default},
+        .memory = (size_t)4 << 30,
+        .temporary_folder = folder,
+        .thread_count = 2};
+    if (database_make(&settings, count, make_key, &error) < 0 ||
         db_open(&db, path, &authority.public, &error) != 0 ||
         db_populate(&db, 0, db.map_len, path, &error) != 0)
         fail(error.text);

@@ -41,7 +41,7 @@ address = re.search(r"event=ready address=(\S+)", server.stderr.readline()).grou
 
 
 def load(seconds):
-    return subprocess.Popen([DLV, "bench", "server", "--server", address, "--server-key", "server.pub", "-r", "2000",
+    return subprocess.Popen([DLV + "-load", "--server", address, "--server-key", "server.pub", "-r", "2000",
                              "-t", str(seconds), "--json"], cwd=folder, stdout=subprocess.PIPE, text=True)
 
 

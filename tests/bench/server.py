@@ -50,7 +50,7 @@ class Server:
         self.process.communicate()
 
     def start(self, *args, seconds=SECONDS):
-        return subprocess.Popen([*LOAD, DLV, "bench", "server", "--server", self.address, "--server-key", "server.pub",
+        return subprocess.Popen([*LOAD, DLV + "-load", "--server", self.address, "--server-key", "server.pub",
                                  "--json", "-t", str(seconds), *map(str, args)], cwd=folder, stdout=subprocess.PIPE)
 
     def bench(self, *args):

@@ -69,7 +69,7 @@ def dlv(wire, name, *args):
         while "event=ready" not in server.stderr.readline():
             assert server.poll() is None
         children = pathlib.Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-        load = inside(wire.client, 1, DLV, "bench", "server", "--server", f"10.9.0.1:{PORT}", "--server-key",
+        load = inside(wire.client, 1, f"{DLV}-load", "--server", f"10.9.0.1:{PORT}", "--server-key",
                       "server.pub", "--udp", "--json", "-t", SECONDS)
         return measure(name, children[-1], lambda: json.loads(run(*load))["frames_per_second"])
     finally:

@@ -15,7 +15,7 @@
 
 static struct rsa_private server, kiosk;
 static struct random randomness;
-static int is_kiosk_known;
+static bool is_kiosk_known;
 
 int __real_rsa_oaep_decrypt(const struct rsa_private *key, enum rsa_hash hash, const void *label,
                             size_t label_len, uint8_t *data, size_t *len);
@@ -25,7 +25,7 @@ int __wrap_rsa_oaep_decrypt(const struct rsa_private *key, enum rsa_hash hash, c
 /* The linker puts this in its place. */
 int __wrap_rsa_oaep_decrypt(const struct rsa_private *key, enum rsa_hash hash, const void *label,
                             size_t label_len, uint8_t *data, size_t *len) {
-    int is_good = __real_rsa_oaep_decrypt(key, hash, label, label_len, data, len);
+    bool is_good = __real_rsa_oaep_decrypt(key, hash, label, label_len, data, len);
     VALGRIND_MAKE_MEM_UNDEFINED(data, key->public.n_len);
     VALGRIND_MAKE_MEM_UNDEFINED(len, sizeof *len);
     VALGRIND_MAKE_MEM_UNDEFINED(&is_good, sizeof is_good);
@@ -44,7 +44,7 @@ static void open_one(const char *name, const struct session_host *host, const ui
                      size_t len) {
     uint8_t accept[ACCEPT_LEN], who[KIOSK_ID_LEN];
     unsigned before = VALGRIND_COUNT_ERRORS;
-    int is_accepted = session_accept(host, frame, len, 1000, &randomness.drbg.vtable, accept, who);
+    bool is_accepted = session_accept(host, frame, len, 1000, &randomness.drbg.vtable, accept, who);
     VALGRIND_MAKE_MEM_DEFINED(&is_accepted, sizeof is_accepted);
     printf("%s: %s, %u complaints\n", name, is_accepted ? "accepted" : "refused",
            VALGRIND_COUNT_ERRORS - before);
@@ -66,7 +66,7 @@ int main(void) {
     VALGRIND_MAKE_MEM_UNDEFINED(host.exponent, sizeof host.exponent);
     if (!opening_begin(&opening, &server.public, &kiosk, &randomness.drbg.vtable))
         return 2;
-    is_kiosk_known = 1;
+    is_kiosk_known = true;
     open_one("good", &host, opening.frame, opening.frame_len);
     memcpy(frame, opening.frame, opening.frame_len);
     frame[OPEN_CIPHERTEXT + 9] ^= 1;
@@ -74,7 +74,7 @@ int main(void) {
     memcpy(frame, opening.frame, opening.frame_len);
     frame[opening.frame_len - 1] ^= 1;
     open_one("bad seal", &host, frame, opening.frame_len);
-    is_kiosk_known = 0;
+    is_kiosk_known = false;
     open_one("unknown kiosk", &host, opening.frame, opening.frame_len);
     return VALGRIND_COUNT_ERRORS == 0 ? 0 : 1;
 }

@@ -1,8 +1,8 @@
 /* CSV and plain lines: rows lie inside the bytes they came from, progress is always made, and what
  * registry_row makes of them is sound. */
-#include "record/csv.h"
 #include "record/digest.h"
-#include "record/registry.h"
+#include "registry/csv.h"
+#include "registry/registry.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (exact == NULL)
         abort();
     memcpy(exact, data, size);
-    int is_datagram = size <= 1800 && packet_parse(&packet, exact, size);
+    bool is_datagram = size <= 1800 && packet_parse(&packet, exact, size);
     free(exact);
     if (!is_datagram)
         return 0;

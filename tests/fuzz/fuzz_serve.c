@@ -20,7 +20,7 @@ static struct connection_host host;
 static struct datagram_server datagrams;
 static struct requests requests;
 static struct random randomness;
-static struct admission admission;
+static struct reception reception;
 static uint8_t good_ask[FRAME_TO_SERVER_MAX];
 static size_t good_len;
 
@@ -45,20 +45,21 @@ static void init(void) {
     tickets_update(&tickets, 4000, &randomness);
     board_set_ring(board, &tickets.ring);
     make_good_ask(&tickets.ring.keys[0]);
-    answerer.db = &db;
+    answerer.source.db = &db;
     answerer.board = board;
     answerer.counts = &tally->counts[0];
     answerer.random = &randomness;
     host.answerer = &answerer;
-    host.is_legacy_allowed = 1;
+    host.is_legacy_allowed = true;
     host.modulus_len = 256;
     host.pem_len = 450;
-    admission = (struct admission){.board = board, .tally = tally};
+    reception = (struct reception){.admission = {.board = board, .tally = tally},
+                                   .counts = &tally->counts[0],
+                                   .modulus_len = 256};
     requests_init(&requests, 0, -1, -1, 1, 1);
     datagrams.fd = -1;
-    datagrams.modulus_len = 256;
     datagrams.answerer = &answerer;
-    datagrams.admission = &admission;
+    datagrams.reception = &reception;
     datagrams.requests = &requests;
 }
 
@@ -78,7 +79,6 @@ static size_t expand(uint8_t *out, size_t max, const uint8_t *data, size_t size)
 
 static void run_stream(const uint8_t *bytes, size_t len, size_t piece) {
     struct connection connection;
-    const char *reason = "";
     char sink[65536];
     int fds[2];
     memset(&connection, 0, sizeof connection);
@@ -91,12 +91,13 @@ static void run_stream(const uint8_t *bytes, size_t len, size_t piece) {
         size_t n = len - at < piece ? len - at : piece;
         if (write(fds[1], bytes + at, n) < 0)
             break;
-        step = connection_advance(&connection, &host, &reason);
+        step = connection_advance(&connection, &host);
         if (at % 3 == 0 && read(fds[1], sink, sizeof sink) < 0 && step == CONNECTION_CLOSE)
             break;
     }
+    uint8_t refusal[FRAME_HEADER_LEN];
     if (step == CONNECTION_JOB)
-        connection_refuse(&connection, &host, REFUSED_OPENING);
+        connection_refuse(&connection, &host, refusal, respond_refuse(refusal, REFUSED_OPENING));
     connection_end(&connection, &host);
     close(fds[0]);
     close(fds[1]);

@@ -1,6 +1,6 @@
 /* Frames of the session protocol, both directions: as raw bytes, and as bodies that were sealed as
  * they should be, so that what is behind the seal is reached. */
-#include "wire/question.h"
+#include "wire/answer.h"
 #include "wire/session.h"
 
 #include <stdlib.h>
@@ -24,7 +24,7 @@ static void take_raw(const uint8_t *data, size_t size) {
     if (frame_read_header(&frame, data, size) == FRAME_OK && frame.len < FRAME_HEADER_LEN)
         abort();
     memcpy(copy, data, size);
-    if (question_open(&question, copy, size, key) != 0)
+    if (question_open(&question, copy, size, key) != QUESTION_FOREIGN)
         abort(); /* nobody guesses a tag */
     memcpy(copy, data, size);
     if (answer_open(&answer, copy, size, data, size < ASK_LEN(0) ? 0 : size, key, NULL) == 0)
@@ -50,13 +50,15 @@ static void take_question(const uint8_t *body, size_t len) {
     memcpy(frame + ASK_BODY, body, len);
     aead_seal(key, frame + ASK_NONCE, frame, ASK_BODY, frame + ASK_BODY, len,
               frame + ASK_BODY + len);
-    int result = question_open(&question, frame, ASK_BODY + len + AEAD_TAG_LEN, key);
-    if (result == 0 && len >= QUESTION_HEAD_LEN)
+    enum question_result result =
+        question_open(&question, frame, ASK_BODY + len + AEAD_TAG_LEN, key);
+    if (result == QUESTION_FOREIGN && len >= QUESTION_HEAD_LEN)
         abort();
-    if (result != 1)
+    if (result != QUESTION_GOOD)
         return;
     size_t whole = question_seal(again, &question, key, ticket, nonce, 0);
-    if (whole > ASK_BODY + len + AEAD_TAG_LEN || question_open(&question, again, whole, key) != 1 ||
+    if (whole > ASK_BODY + len + AEAD_TAG_LEN ||
+        question_open(&question, again, whole, key) != QUESTION_GOOD ||
         memcmp(again + ASK_BODY, body, QUESTION_HEAD_LEN + question.count * SHA256_LEN) != 0)
         abort();
 }

@@ -27,7 +27,7 @@ server = Server(dlv, "--db", db, "--authority", keys.authority_pub, "--key", key
 
 
 def load(*args):
-    return subprocess.Popen([RELEASE, "bench", "server", "--server", server.address, "--server-key",
+    return subprocess.Popen([RELEASE + "-load", "--server", server.address, "--server-key",
                              str(keys.server_pub), "--json", *map(str, args)], stdout=subprocess.PIPE)
 
 

@@ -63,7 +63,8 @@ def test_links(dlv, tmp_path):
     ["dbgen", "a", "b"], ["selftest", "--x"], ["verify", "--authority", "x"],
     ["server", "--db", "x", "--authority", "y", "--key", "z", "--legacy"],
     ["server", "--db", "x", "--authority", "y", "--key", "z"],
-    ["bench"], ["bench", "server"], ["bench", "client", "--server", "x", "--server-key", "y"],
+    ["server", "--db", "x", "--authority", "y", "--key", "z", "--anonymous", "--no-sandbox", "x"],
+    ["client", "--db", "x", "--authority", "y", "--udp", "z"], ["keygen", "--bits", "9", "--type", "kiosk", "-o", "x"],
 ])
 def test_wrong_command_lines(dlv, args):
     assert "help" in one_line(dlv(*args)) and dlv(*args).out == ""

@@ -606,20 +606,20 @@ def test_children_are_confined(release, serve, small_db):
         assert re.search(r"Max core file size\s+0\s+0", limits)
 
 
-def test_bench(dlv, serve, small_db, keys):
+def test_load_generator(dlv, serve, small_db, keys):
     """The load generator counts what it should: rates, refusals, losses, times from when they were due."""
     server = everybody(serve, dlv, small_db, "--workers", "1")
-    base = ["bench", "server", "--server", server.address, "--server-key", keys.server_pub, "-t", "1"]
+    base = ["--server", server.address, "--server-key", keys.server_pub, "-t", "1"]
     for args in ([], ["--udp"], ["-n", "16", "-c", "4", "-w", "8"], ["--udp", "-n", "34"], ["--openings", "-c", "2"]):
-        done = dlv(*base, *args, "--json", status=0)
+        done = dlv.load(*base, *args, "--json", status=0)
         figures = json.loads(done.out)
         assert figures["answered"] > 20 and figures["lost"] == figures["wrong"] == figures["refused"] == 0, (args, figures)
         assert 0 < figures["p50_us"] <= figures["p99_us"] <= figures["max_us"]
-    figures = json.loads(dlv(*base, "-r", "500", "--json", status=0).out)
+    figures = json.loads(dlv.load(*base, "-r", "500", "--json", status=0).out)
     assert 480 <= figures["answered"] <= 505
-    assert re.match(r"\d+ frames/s, \d+ questions/s; \d+ answered, 0 refused, 0 lost, 0 wrong\np50 ", dlv(*base, status=0).out)
+    assert re.match(r"\d+ frames/s, \d+ questions/s; \d+ answered, 0 refused, 0 lost, 0 wrong\np50 ", dlv.load(*base, status=0).out)
     # A server that stands still for a while is charged for all that had to wait meanwhile.
-    process = subprocess.Popen([dlv.path, *map(str, base), "-r", "1000", "--json"], stdout=subprocess.PIPE)
+    process = subprocess.Popen([dlv.load.path, *map(str, base), "-r", "1000", "--json"], stdout=subprocess.PIPE)
     time.sleep(0.4)
     worker = server.children()[-1]
     os.kill(worker, signal.SIGSTOP)
@@ -629,11 +629,11 @@ def test_bench(dlv, serve, small_db, keys):
     assert figures["answered"] > 900 and figures["p90_us"] > 50000 and figures["p50_us"] < 50000, figures
     # Limits are told from answers.
     limited = serve(dlv, small_db, "--openings-per-source", "1", who=("--anonymous",))
-    done = dlv("bench", "server", "--server", limited.address, "--server-key", keys.server_pub, "--openings", "-c", "1",
+    done = dlv.load("--server", limited.address, "--server-key", keys.server_pub, "--openings", "-c", "1",
                "-t", "1", "--json", status=0)
     figures = json.loads(done.out)
     assert figures["answered"] <= 7 and figures["refused"] + figures["lost"] >= 1, figures
-    assert "--window" in dlv(*base, "--openings", "-w", "2", status=2).err
+    assert "--window" in dlv.load(*base, "--openings", "-w", "2", status=2).err
 
 
 def test_a_forbidden_call_is_named_in_the_log(release, serve, small_db):

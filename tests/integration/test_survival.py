@@ -21,7 +21,7 @@ ROW = HEADER + "Ramesh,2344567890,GJ05-1234,{},2020-01-01,2090-01-01\n"
 
 def bench(dlv, keys, server, *args):
     """A load generator in the background; its figures when it is asked for them."""
-    process = subprocess.Popen([dlv.path, "bench", "server", "--server", server.address, "--server-key",
+    process = subprocess.Popen([dlv.load.path, "--server", server.address, "--server-key",
                                 str(keys.server_pub), "--json", *map(str, args)], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
 

@@ -269,7 +269,7 @@ def test_vlan(release, wire, serve_xdp, server_pub, mode):
 
 
 def bench(wire, release, keys, *args):
-    done = subprocess.run(["ip", "netns", "exec", wire.client, release.path, "bench", "server", "--server",
+    done = subprocess.run(["ip", "netns", "exec", wire.client, release.load.path, "--server",
                            f"10.9.0.1:{PORT}", "--server-key", str(keys.server_pub), "--json", "--udp",
                            *map(str, args)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -304,7 +304,7 @@ def test_reload_and_failures_under_load(release, wire, serve_xdp, server_pub, ke
     db = tmp_path / "l.db"
     build(release, keys, db, (VECTORS / "golden.csv").read_text())
     server = serve_xdp(release, "--workers", "1", db=db)
-    load = subprocess.Popen(["ip", "netns", "exec", wire.client, release.path, "bench", "server", "--server",
+    load = subprocess.Popen(["ip", "netns", "exec", wire.client, release.load.path, "--server",
                              f"10.9.0.1:{PORT}", "--server-key", str(keys.server_pub), "--json", "--udp", "-t", "6", "-r",
                              "5000"], stdout=subprocess.PIPE)
     for sequence in (2, 3, 4):

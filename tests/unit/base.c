@@ -128,11 +128,11 @@ static void test_dates(void) {
     CHECK(moment_parse("2026-11-24T24:00:00Z", &moment) == ERR_FORMAT);
     CHECK(moment_parse("2026-11-24T10:00:00", &moment) == ERR_FORMAT);
 
-    moment = (struct moment){.unix_s = 1795478400 - 1, .is_day = 0};
+    moment = (struct moment){.unix_s = 1795478400 - 1, .is_day = false};
     CHECK(moment_day(&moment, 1) == moment_day(&moment, 0) + 1);
-    moment = (struct moment){.unix_s = 1795478400, .is_day = 1};
+    moment = (struct moment){.unix_s = 1795478400, .is_day = true};
     CHECK(moment_day(&moment, -43200) == moment_day(&moment, 43200));
-    moment = (struct moment){.unix_s = INT64_MAX, .is_day = 0};
+    moment = (struct moment){.unix_s = INT64_MAX, .is_day = false};
     CHECK(moment_day(&moment, 3600) == DATE_DAY_MAX);
     moment.unix_s = INT64_MIN;
     CHECK(moment_day(&moment, -3600) == 0);

@@ -1,13 +1,13 @@
+#include "database.h"
 #include "unit.h"
 
 #include "base/bytes.h"
 #include "base/date.h"
 #include "base/parallel.h"
+#include "build/sort.h"
 #include "crypto/rsa_key.h"
-#include "db/build.h"
 #include "db/find.h"
 #include "db/proof.h"
-#include "db/sort.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static void test_sort(struct random *random) {
             memcpy(expected, entries, sizeof expected);
             qsort(expected, count, sizeof *expected, compare_entries);
             sort_entries(entries, count, shape < 2 ? 1 : 2);
-            int same = 1;
+            bool same = 1;
             for (size_t i = 0; i < count; i++)
                 same &= memcmp(entries[i].sort_key, expected[i].sort_key, SORT_KEY_LEN) == 0;
             CHECK(same);
@@ -68,20 +68,14 @@ static void test_buckets(void) {
     CHECK(db_fanout_bits(UINT32_MAX) == 30);
 }
 
-static void build(const struct db_build_settings *settings, uint32_t count) {
-    struct db_builder *builder;
-    struct db_build_summary summary;
+static void key_of(uint8_t key[DB_KEY_LEN], uint64_t number) {
+    uint32_t word = (uint32_t)number;
+    sha256(key, &word, sizeof word);
+}
+
+static void build(const struct build_settings *settings, uint32_t count) {
     struct error error;
-    CHECK(db_build_open(&builder, settings, &error) == 0);
-    for (uint32_t i = 0; i < count; i++) {
-        struct licence licence = {
-            .status = STATUS_VALID, .kind = KIND_RECORD, .valid_from = i, .valid_to = i + 10};
-        uint8_t digest[SHA256_LEN];
-        sha256(digest, &i, sizeof i);
-        CHECK(db_build_add(builder, digest, &licence, i + 1, &error) == 0);
-    }
-    CHECK(db_build_finish(builder, &summary, &error) == 0);
-    CHECK(summary.header.count == count);
+    CHECK(database_make(settings, count, key_of, &error) == count);
 }
 
 /* Every key is proved to be there, its neighbourhood not to be, and nothing else is proved. */
@@ -94,9 +88,9 @@ static void check_proofs(const struct db *db, uint32_t count) {
         sha256(key, &i, sizeof i);
         db_prove(db, key, &proof);
         wrong += proof_check(&db->header, key, &proof, &licence, NULL) != (i < count);
-        wrong += i < count && licence.valid_from != i;
+        wrong += i < count && licence.valid_from != database_licence(i).valid_from;
         key[31] ^= 1; /* the first and the last entry do prove that nothing stands beyond them */
-        int is_inner = proof.entries[0].index > 0 && proof.entries[0].index < count - 1;
+        bool is_inner = proof.entries[0].index > 0 && proof.entries[0].index < count - 1;
         wrong +=
             i < count && is_inner && proof_check(&db->header, key, &proof, &licence, NULL) >= 0;
         db_prove(db, key, &proof);
@@ -200,13 +194,13 @@ static void test_database(struct random *random) {
     struct db db;
     CHECK(rsa_generate(&authority, 2048, random));
     close(mkstemp(path));
-    struct db_build_settings settings = {.path = path,
-                                         .authority = &authority,
-                                         .sequence = 1,
-                                         .memory = 1 << 20,
-                                         .temporary_folder = "/tmp",
-                                         .thread_count = 2,
-                                         .class_names = class_names_default};
+    const struct build_settings settings = {
+        .path = path,
+        .authority = &authority,
+        .facts = {.sequence = 1, .class_names = class_names_default},
+        .memory = 1 << 20,
+        .temporary_folder = "/tmp",
+        .thread_count = 2};
     static const uint32_t counts[] = {1, 2, 3, 5, 15, 16, 17, 33, 100, 3000};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         build(&settings, counts[i]);

@@ -1,14 +1,14 @@
 #include "unit.h"
 
-#include "record/csv.h"
 #include "record/licence.h"
+#include "registry/csv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 /* Rows of `text` as "LINE:field|field ..." and "LINE!reason", however the bytes arrive. */
-static void read_all(const char *text, size_t len, size_t piece, int is_lines, char *out,
+static void read_all(const char *text, size_t len, size_t piece, bool is_lines, char *out,
                      size_t out_size) {
     static struct csv_block block;
     struct csv_reader reader;

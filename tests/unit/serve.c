@@ -1,7 +1,7 @@
 #include "unit.h"
 
 #include "base/bytes.h"
-#include "load/histogram.h"
+#include "histogram.h"
 #include "os/confine.h"
 #include "serve/admission.h"
 #include "serve/kiosks.h"
@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 static struct random randomness;
+static const struct sandbox whole;
 
 /* --- limits ----------------------------------------------------------------------------------- */
 
@@ -77,12 +78,12 @@ static void test_admission(void) {
 
 /* --- ticket keys ------------------------------------------------------------------------------ */
 
-static int knows(const struct ticket_ring *ring, const struct ticket_key *key) {
+static bool knows(const struct ticket_ring *ring, const struct ticket_key *key) {
     for (int i = 0; i < TICKET_KEYS; i++) {
         if (memcmp(&ring->keys[i], key, sizeof *key) == 0)
-            return 1;
+            return true;
     }
-    return 0;
+    return false;
 }
 
 static void test_own_ticket_keys(void) {
@@ -192,7 +193,7 @@ static char next_request(int fd, struct channel_request *request) {
 }
 
 static void reply_to(int fd, uint64_t id) {
-    const struct channel_reply reply = {.id = id, .is_good = 1};
+    const struct channel_reply reply = {.id = id, .is_good = true};
     CHECK(write(fd, &reply, sizeof reply) == (ssize_t)sizeof reply);
 }
 
@@ -329,8 +330,8 @@ static void do_read(void) {
 static const struct {
     const char *name;
     void (*act)(void);
-    int may_worker;
-    int may_key_holder;
+    bool may_worker;
+    bool may_key_holder;
 } acts[] = {
     {"open", do_open, 0, 0},         {"socket", do_socket, 0, 0}, {"connect", do_connect, 0, 0},
     {"fork", do_fork, 0, 0},         {"exec", do_exec, 0, 0},     {"kill", do_kill, 0, 0},
@@ -338,11 +339,11 @@ static const struct {
     {"map", do_map, 1, 0},           {"write", do_write, 1, 1},   {"read", do_read, 1, 1}};
 
 /* Whether a process of this role survives the act. */
-static int survives(enum confine_role role, void (*act)(void)) {
+static bool survives(enum confine_role role, void (*act)(void)) {
     int status;
     pid_t pid = fork();
     if (pid == 0) {
-        if (confine_calls(role, NULL) != 0)
+        if (confine_calls(&whole, role, NULL) != 0)
             _exit(9);
         act();
         _exit(0);
@@ -375,7 +376,7 @@ static void test_files(void) {
     int status;
     pid_t pid = fork();
     if (pid == 0) {
-        int code = confine_files(&error);
+        int code = confine_files(&whole, &error);
         int fd = open("/etc/passwd", O_RDONLY);
         _exit(code != 0 ? 9 : fd >= 0 ? 1 : errno == EACCES ? 0 : 2);
     }
@@ -400,12 +401,12 @@ static void test_writing(const char *folder) {
     snprintf(inside, sizeof inside, "%s/inside", folder);
     pid_t pid = fork();
     if (pid == 0) {
-        int code = confine_writing(folder, &error);
-        int is_good = code == 0 && open("/etc/passwd", O_RDONLY) >= 0 && makes(inside) == 1 &&
-                      makes("/tmp/dlv-unit-outside") == 0;
+        int code = confine_writing(&whole, folder, &error);
+        bool is_good = code == 0 && open("/etc/passwd", O_RDONLY) >= 0 && makes(inside) == 1 &&
+                       makes("/tmp/dlv-unit-outside") == 0;
         execl("/bin/true", "true", (char *)NULL);
         is_good &= errno == EACCES;
-        is_good &= confine_writing(NULL, &error) == 0 && makes(inside) == 0;
+        is_good &= confine_writing(&whole, NULL, &error) == 0 && makes(inside) == 0;
         _exit(is_good ? 0 : 1);
     }
     waitpid(pid, &status, 0);

@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 #include "crypto/rsa_key.h"
-#include "wire/question.h"
+#include "wire/answer.h"
 #include "wire/session.h"
 
 static struct rsa_private server_key, kiosk_key, other_key;
@@ -17,7 +17,7 @@ static const struct rsa_public *find_kiosk(const void *context, const uint8_t id
                                                                           : NULL;
 }
 
-static struct session_host host_of(struct ticket_key *ticket_key, int is_anonymous_allowed) {
+static struct session_host host_of(struct ticket_key *ticket_key, bool is_anonymous_allowed) {
     static const uint8_t secret[AEAD_KEY_LEN] = {42};
     struct session_host host = {.key = &server_key,
                                 .is_anonymous_allowed = is_anonymous_allowed,
@@ -31,9 +31,9 @@ static struct session_host host_of(struct ticket_key *ticket_key, int is_anonymo
     return host;
 }
 
-/* A whole opening. 1 where the server accepts and the client does too. */
-static int open_session(const struct session_host *host, const struct rsa_private *kiosk,
-                        int64_t now_s, struct session *session, uint8_t who[KIOSK_ID_LEN]) {
+/* A whole opening: whether the server accepts, and the client does, too. */
+static bool open_session(const struct session_host *host, const struct rsa_private *kiosk,
+                         int64_t now_s, struct session *session, uint8_t who[KIOSK_ID_LEN]) {
     static struct opening opening;
     uint8_t accept[ACCEPT_LEN];
     CHECK(opening_begin(&opening, &server_key.public, kiosk, &randomness.drbg.vtable));
@@ -58,12 +58,12 @@ static void test_who_may_open(void) {
     CHECK(memcmp(ticket.kiosk, kiosk_id, KIOSK_ID_LEN) == 0);
     CHECK(!open_session(&host, &other_key, 1000, &session, who)); /* unknown */
     CHECK(!open_session(&host, &kiosk_key, 5000, &session, who)); /* expired */
-    host.is_anonymous_allowed = 0;
+    host.is_anonymous_allowed = false;
     CHECK(!open_session(&host, NULL, 1000, &session, who));
     CHECK(open_session(&host, &kiosk_key, 1000, &session, who));
     host.find_kiosk = NULL;
     CHECK(!open_session(&host, &kiosk_key, 1000, &session, who));
-    host.is_anonymous_allowed = 1;
+    host.is_anonymous_allowed = true;
     CHECK(open_session(&host, NULL, 1000, &session, who));
     host.key = &other_key; /* not the pinned server */
     CHECK(!open_session(&host, NULL, 1000, &session, who));
@@ -81,7 +81,7 @@ static void test_openings_altered(void) {
     for (size_t i = 0; i < len; i += i < OPEN_CIPHERTEXT ? 1 : 37) {
         memcpy(frame, opening.frame, len);
         frame[i] ^= 0x01;
-        int is_accepted =
+        bool is_accepted =
             session_accept(&host, frame, len, 1, &randomness.drbg.vtable, accept, who);
         CHECK(is_accepted == (i >= OPEN_COOKIE && i < OPEN_SHARE));
     }
@@ -146,14 +146,14 @@ static void fill_answer(struct answer *answer, unsigned count, unsigned brings,
                                     .valid_to = 750000};
     memset(answer, 0, sizeof *answer);
     answer->server_time_s = 1000;
-    answer->sequence = 7;
-    answer->created_s = 900;
-    answer->utc_offset_s = -3600;
+    answer->facts.sequence = 7;
+    answer->facts.created_s = 900;
+    answer->facts.utc_offset_s = -3600;
     answer->count = count;
     answer->brings = brings;
     answer->header_page = header_page;
-    answer->class_names = class_names_default;
-    answer->authority_id[31] = 3;
+    answer->facts.class_names = class_names_default;
+    answer->facts.authority_id[31] = 3;
     for (unsigned i = 0; i < count; i += 2) {
         answer->entries[i] = (struct db_answer){VERDICT_VALID, 1, licence};
         if (i < QUESTION_PROVED_MAX)
@@ -182,16 +182,16 @@ static void test_asking(unsigned count, unsigned wishes, size_t len_min) {
     size_t ask_len = question_seal(ask, &question, key, ticket, nonce, len_min);
     CHECK(ask_len == (len_min > ASK_LEN(count) ? len_min : ASK_LEN(count)));
     memcpy(copy, ask, ask_len);
-    CHECK(question_open(&got, copy, ask_len, key) == 1);
+    CHECK(question_open(&got, copy, ask_len, key) == QUESTION_GOOD);
     CHECK(got.at.unix_s == -5 && got.at.is_day == (int)(count & 1) && got.kind == KIND_NUMBER &&
           got.count == count && got.wishes == wishes &&
           memcmp(got.digests, question.digests, count * SHA256_LEN) == 0);
     for (size_t i = 0; i < ask_len; i++) {
         memcpy(copy, ask, ask_len);
-        CHECK(question_open(&got, copy, i, key) == 0);
+        CHECK(question_open(&got, copy, i, key) == QUESTION_FOREIGN);
         memcpy(copy, ask, ask_len);
         copy[i] ^= 0x10;
-        CHECK(question_open(&got, copy, ask_len, key) == 0);
+        CHECK(question_open(&got, copy, ask_len, key) == QUESTION_FOREIGN);
     }
 
     fill_answer(&answer, count, wishes, page);
@@ -202,7 +202,7 @@ static void test_asking(unsigned count, unsigned wishes, size_t len_min) {
     answer_seal(frame, len, ask, ask_len, key, nonce);
     memcpy(copy, frame, len);
     CHECK(answer_open(&got_answer, copy, len, ask, ask_len, key, NULL) == 0);
-    CHECK(got_answer.sequence == 7 && got_answer.utc_offset_s == -3600 &&
+    CHECK(got_answer.facts.sequence == 7 && got_answer.facts.utc_offset_s == -3600 &&
           got_answer.count == count && got_answer.brings == wishes);
     for (unsigned i = 0; i < count; i++)
         CHECK(got_answer.entries[i].verdict == answer.entries[i].verdict &&
@@ -235,13 +235,13 @@ static void test_bad_question(void) {
     static struct question question, got;
     question = (struct question){.kind = (enum licence_kind)9, .count = 1};
     size_t len = question_seal(ask, &question, key, ticket, nonce, 0);
-    CHECK(question_open(&got, ask, len, key) == QUESTION_BAD);
+    CHECK(question_open(&got, ask, len, key) == QUESTION_MALFORMED);
     question = (struct question){.kind = KIND_RECORD, .count = 0};
     len = question_seal(ask, &question, key, ticket, nonce, 0);
-    CHECK(question_open(&got, ask, len, key) == QUESTION_BAD);
+    CHECK(question_open(&got, ask, len, key) == QUESTION_MALFORMED);
     question = (struct question){.count = QUESTION_PROVED_MAX + 1, .wishes = WISH_PROOF};
     len = question_seal(ask, &question, key, ticket, nonce, 0);
-    CHECK(question_open(&got, ask, len, key) == QUESTION_BAD);
+    CHECK(question_open(&got, ask, len, key) == QUESTION_MALFORMED);
 }
 
 static void test_headers(void) {

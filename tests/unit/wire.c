@@ -5,7 +5,7 @@
 
 /* A whole exchange between the two sides, in pieces of every size. */
 static void test_exchange(struct rsa_private *key, struct random *random, size_t piece,
-                          int is_valid) {
+                          bool is_valid) {
     struct legacy_server server;
     struct legacy_client client;
     char pem[RSA_PEM_MAX];

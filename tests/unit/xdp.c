@@ -61,7 +61,7 @@ static size_t tag(uint8_t frame[128], size_t len) {
     return len + 4;
 }
 
-static void check_round_trip(uint8_t frame[128], size_t len, size_t shift, int is_v6) {
+static void check_round_trip(uint8_t frame[128], size_t len, size_t shift, bool is_v6) {
     uint8_t before[128];
     struct packet packet, reply;
     memcpy(before, frame, 128);
@@ -96,10 +96,10 @@ static void check_every_bit(size_t (*make)(uint8_t frame[128])) {
     for (size_t bit = 12 * 8; bit < len * 8; bit++) {
         make(frame);
         frame[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        int is_taken = packet_parse(&packet, frame, len);
+        bool is_taken = packet_parse(&packet, frame, len);
         /* IPv6 has no checksum of its own: class, label and hops may be anything. */
-        int is_free = make == make_ipv6 && ((bit / 8 == IP && bit % 8 < 4) || bit / 8 == IP + 7 ||
-                                            (bit / 8 > IP && bit / 8 < IP + 4));
+        bool is_free = make == make_ipv6 && ((bit / 8 == IP && bit % 8 < 4) || bit / 8 == IP + 7 ||
+                                             (bit / 8 > IP && bit / 8 < IP + 4));
         CHECK(is_taken == is_free);
     }
 }

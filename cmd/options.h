@@ -1,0 +1,67 @@
+/* Options of the command line: one table for each applet says how an option is spelled, what it
+ * means, which values it takes and where the value goes. Parsing, checking and help follow it. */
+#ifndef DLV_CMD_OPTIONS_H
+#define DLV_CMD_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum option_type { OPTION_IS_FLAG, OPTION_IS_TEXT, OPTION_IS_COUNT, OPTION_IS_SIZE };
+
+struct option {
+    const char *spelling; /* as help shows it: "-o, --output FILE"; NULL ends a table */
+    const char *help;
+    enum option_type type;
+    union {
+        bool *flag;
+        const char **text;
+        uint64_t *count;
+    } target;                    /* where the value goes */
+    uint64_t min, max, fallback; /* of a count; the fallback is the value where none is given */
+    const char *unit;            /* of a count: "seconds"; NULL: none */
+};
+
+/* Entries of a table. */
+#define OPTION_FLAG(spelling, target, help)                                                        \
+    { spelling, help, OPTION_IS_FLAG, {.flag = target}, 0, 0, 0, NULL }
+#define OPTION_TEXT(spelling, target, help)                                                        \
+    { spelling, help, OPTION_IS_TEXT, {.text = target}, 0, 0, 0, NULL }
+
+/* A number from `min` to `max`. Help shows them, the unit and the default. A default below `min`
+ * means that the applet computes it; then `help` says how. */
+#define OPTION_COUNT(spelling, target, min, max, fallback, unit, help)                             \
+    { spelling, help, OPTION_IS_COUNT, {.count = target}, min, max, fallback, unit }
+
+/* A number of bytes, with K, M or G behind it for powers of 1024. */
+#define OPTION_SIZE(spelling, target, min, fallback, help)                                         \
+    { spelling, help, OPTION_IS_SIZE, {.count = target}, min, (uint64_t)1 << 44, fallback, NULL }
+
+#define OPTIONS_END                                                                                \
+    { NULL, NULL, OPTION_IS_FLAG, {.flag = NULL}, 0, 0, 0, NULL }
+
+/* What an option is called, for code that reads the table. */
+struct option_words {
+    char letter;      /* 'o' for -o, or 0 */
+    const char *name; /* "output", not NUL-terminated */
+    size_t name_len;
+    const char *argument; /* "FILE"; NULL: it takes none */
+};
+struct option_words option_words(const struct option *option);
+
+enum options_result { OPTIONS_READ, OPTIONS_WRONG, OPTIONS_HELP };
+
+/* Gives every option its default, then reads those that are there. The operands are moved to the
+ * front of argv; *operand_count is their number. OPTIONS_WRONG after a usage_error, OPTIONS_HELP
+ * where --help was asked for. */
+enum options_result options_parse(const struct option *options, int argc, char **argv,
+                                  int *operand_count);
+
+/* Whether the option of this name was on the command line. */
+bool option_is_given(const char *name);
+
+/* Refuses options that have no meaning beside another one. `names` are separated by blanks. EXIT_OK,
+ * or EXIT_TROUBLE after a usage_error: "--NAME does not go with REASON". */
+int options_refuse(const char *names, const char *reason);
+
+#endif

@@ -1,0 +1,79 @@
+/* A build: from the authority's registry, or a list of changes, to a signed database file. The file
+ * appears whole or not at all.
+ *
+ *     rows ──▶ entries ──▶ sorted ──▶ merged ──▶ written and signed
+ *     rows.c   collect.c   sort.c     merge.c    write.c
+ *                          runs.c     predecessor.c
+ *
+ * The bytes of the result depend neither on the memory allowed nor on the number of threads. */
+#ifndef DLV_BUILD_BUILD_H
+#define DLV_BUILD_BUILD_H
+
+#include "build/predecessor.h"
+#include "build/settings.h"
+
+#include <sys/stat.h>
+
+/* What somebody who sees a build fail could change about it, so that the caller can say how. */
+enum build_advice {
+    BUILD_NO_ADVICE,
+    BUILD_ALLOW_MEMORY,       /* more memory would do */
+    BUILD_CHOOSE_OUTPUT,      /* the output names a file that is no database */
+    BUILD_SET_CLOCK,          /* the clock, or the time given, is behind the predecessor's */
+    BUILD_CHOOSE_SEQUENCE,    /* the sequence number is behind the predecessor's */
+    BUILD_LEAVE_OUT_BAD_ROWS, /* there are bad rows, and they may not be left out */
+};
+
+struct build_plan {
+    struct build_settings settings; /* facts.sequence 0: one more than the predecessor's */
+    bool is_time_given;             /* facts.created_s was asked for; false: it is the clock's */
+    bool is_lines;                  /* plain records, one a line, instead of CSV */
+    const char *rejects_path;       /* where bad rows are kept */
+    bool leaves_out_bad_rows;       /* false: bad rows make the build fail */
+    /* Told of each bad row. */
+    void (*bad_row)(void *context, uint64_t line, const char *reason);
+    void *bad_row_context;
+};
+
+struct build_input {
+    int fd;           /* the caller keeps and closes it */
+    const char *name; /* what reasons call it */
+};
+
+struct build_result {
+    struct db_header header;
+    uint64_t row_count;       /* rows that made entries */
+    uint64_t bad_count;       /* rows that did not */
+    uint64_t duplicate_count; /* entries that were there already */
+    enum build_advice advice; /* where the build failed */
+};
+
+/* A build under way. */
+struct build {
+    struct build_plan plan;
+    bool has_predecessor;
+    struct predecessor predecessor;
+    bool is_new;   /* there was no output file, and there must be none in the end */
+    int output_fd; /* the file that is to be replaced, locked; -1: there is none */
+    struct build_result result;
+};
+
+/* Zeroes the structure. Then plan is to be filled in. */
+void build_init(struct build *build);
+
+/* Makes this a build from changes to the release in the file `path`. Its class names and its UTC
+ * offset are taken over into the plan. 0 or a negative code with the reason. */
+int build_follow(struct build *build, const char *path, struct error *error);
+
+/* Locks the output, so that one build at a time works on it, and settles the sequence number. 0, or a
+ * negative code with the reason; build->result.advice says what may help. */
+int build_begin(struct build *build, struct error *error);
+
+/* Does all of it. 0, with build->result filled in; or a negative code with the reason and
+ * build->result.advice. Whatever goes wrong, the old file stays. */
+int build_run(struct build *build, const struct build_input *input, struct error *error);
+
+/* Lets go of the output and the predecessor. Also after failures. */
+void build_end(struct build *build);
+
+#endif

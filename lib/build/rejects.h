@@ -1,0 +1,27 @@
+/* The rejects file: CSV with the columns line, reason, row. It appears when the first bad row comes.
+ * Where a build has no bad rows, the file that an earlier build left is removed. */
+#ifndef DLV_BUILD_REJECTS_H
+#define DLV_BUILD_REJECTS_H
+
+#include "base/file.h"
+#include "registry/csv.h"
+
+#include <stdio.h>
+
+struct rejects {
+    const char *path;
+    uint64_t count;
+    struct atomic_file file;
+    FILE *stream; /* NULL until the first row */
+};
+
+void rejects_init(struct rejects *rejects, const char *path);
+
+/* 0 or ERR_SYSTEM. */
+int rejects_add(struct rejects *rejects, const struct csv_row *row, const char *reason,
+                struct error *error);
+
+/* Puts the file in place, or removes an old one. 0 or ERR_SYSTEM. */
+int rejects_close(struct rejects *rejects, struct error *error);
+
+#endif

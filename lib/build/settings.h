@@ -1,0 +1,34 @@
+/* What a build is to make, and whom it tells of its progress. */
+#ifndef DLV_BUILD_SETTINGS_H
+#define DLV_BUILD_SETTINGS_H
+
+#include "crypto/rsa.h"
+#include "db/lookup_key.h"
+#include "db/release.h"
+
+/* Called now and then, from any thread. `done` counts what `unit` says ("rows" or "entries");
+ * `fraction` is what part of the stage that is, from 0 to 1, or 0 where nobody can know. */
+typedef void build_progress(void *context, const char *stage, const char *unit, uint64_t done,
+                            double fraction);
+
+struct build_settings {
+    const char *path;                    /* where the file is to appear */
+    const struct rsa_private *authority; /* signs; 2048 bits or more */
+    const struct lookup_key *lookup_key; /* the stored keys are made with it; NULL: a plain file */
+    struct release_facts facts;          /* authority_id is filled in by the build */
+    size_t memory;                /* bytes for entries, at least a page; some MiB come on top */
+    const char *temporary_folder; /* for entries that do not fit: 48 bytes each */
+    unsigned thread_count;
+    build_progress *progress; /* may be NULL */
+    void *progress_context;
+};
+
+/* Tells of progress, where somebody wants to know. `total` 0: it cannot be known. */
+static inline void build_report(const struct build_settings *settings, const char *stage,
+                                const char *unit, uint64_t done, uint64_t total) {
+    if (settings->progress != NULL)
+        settings->progress(settings->progress_context, stage, unit, done,
+                           total > 0 ? (double)done / (double)total : 0);
+}
+
+#endif

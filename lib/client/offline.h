@@ -1,0 +1,35 @@
+/* Asking a database file, as a kiosk without network does. Its answers have the same form as a
+ * server's, and are judged by the same rules (trust.h). */
+#ifndef DLV_CLIENT_OFFLINE_H
+#define DLV_CLIENT_OFFLINE_H
+
+#include "client/trust.h"
+#include "db/open.h"
+
+struct offline_settings {
+    const char *path;
+    const struct rsa_public *authority;
+    const struct lookup_key *lookup_key; /* NULL: of a plain database */
+    bool is_quick;                       /* the file is not checked in full when it is opened */
+    unsigned thread_count;               /* for that check */
+    struct trust *trust;
+};
+
+struct offline {
+    struct offline_settings settings;
+    struct db db;
+};
+
+/* Opens the file, checks it, and decides whether it may be used at `now_s`. 0, or a negative code with
+ * the reason. */
+int offline_open(struct offline *offline, const struct offline_settings *settings, int64_t now_s,
+                 struct error *error);
+
+/* Asks about at most QUESTION_PROVED_MAX digests. `answer` is valid until offline_close. 0, or a
+ * negative code with the reason. */
+int offline_ask(struct offline *offline, struct question *question, int64_t now_s,
+                struct answer *answer, struct error *error);
+
+void offline_close(struct offline *offline);
+
+#endif

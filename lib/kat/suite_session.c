@@ -1,0 +1,244 @@
+/* Cases of X25519, ChaCha20-Poly1305, and whole sessions. */
+#include "kat/suites.h"
+
+#include "base/bytes.h"
+#include "crypto/aead.h"
+#include "crypto/rsa_key.h"
+#include "crypto/x25519.h"
+#include "kat/database.h"
+#include "kat/key.h"
+#include "wire/respond.h"
+#include "wire/session.h"
+
+#include <string.h>
+
+#define TICKET_LIFETIME_S 3600
+
+/* Shared is zeros where the point is one of the few that must be refused. */
+enum kat_outcome kat_x25519(struct kat_vector *vector) {
+    uint8_t scalar[X25519_LEN], point[X25519_LEN], expected[X25519_LEN], shared[X25519_LEN];
+    if (!kat_get_bytes(vector, F_SCALAR, scalar, sizeof scalar) ||
+        !kat_get_bytes(vector, F_POINT, point, sizeof point) ||
+        !kat_get_bytes(vector, F_SHARED, expected, sizeof expected))
+        return KAT_FAILED;
+    bool is_good = x25519_agree(shared, scalar, point);
+    if (is_good == bytes_are_zero(expected, sizeof expected) ||
+        memcmp(shared, expected, sizeof shared) != 0)
+        return kat_fail(vector, "X25519 differs");
+    return KAT_PASSED;
+}
+
+/* --- ChaCha20-Poly1305 ------------------------------------------------------------------------ */
+
+struct aead_case {
+    uint8_t key[AEAD_KEY_LEN];
+    uint8_t nonce[64];
+    size_t nonce_len;
+    uint8_t aad[KAT_VALUE_MAX];
+    size_t aad_len;
+    uint8_t data[KAT_VALUE_MAX];
+    size_t len;
+    uint8_t expected[KAT_VALUE_MAX];
+    size_t expected_len;
+    uint8_t tag[AEAD_TAG_LEN];
+};
+
+static bool read_aead(const struct kat_vector *vector, struct aead_case *aead) {
+    return kat_get_bytes(vector, F_KEY, aead->key, sizeof aead->key) &&
+           kat_get_hex(vector, F_NONCE, aead->nonce, sizeof aead->nonce, &aead->nonce_len) &&
+           kat_get_optional(vector, F_AAD, aead->aad, sizeof aead->aad, &aead->aad_len);
+}
+
+/* Closed by Sealed, which is the ciphertext and its tag. */
+static enum kat_outcome aead_sealed(struct kat_vector *vector, struct aead_case *aead) {
+    size_t sealed_len, len;
+    if (!read_aead(vector, aead) ||
+        !kat_get_optional(vector, F_MSG, aead->data, sizeof aead->data, &len) ||
+        !kat_get_hex(vector, F_SEALED, aead->expected, sizeof aead->expected, &sealed_len))
+        return KAT_FAILED;
+    if (aead->nonce_len != AEAD_NONCE_LEN || sealed_len != len + AEAD_TAG_LEN)
+        return kat_fail(vector, "Nonce has not 12 bytes, or Sealed is not Msg and a tag long");
+    aead_seal(aead->key, aead->nonce, aead->aad, aead->aad_len, aead->data, len, aead->tag);
+    if (memcmp(aead->data, aead->expected, len) != 0 ||
+        memcmp(aead->tag, aead->expected + len, AEAD_TAG_LEN) != 0)
+        return kat_fail(vector, "ChaCha20-Poly1305 differs");
+    if (!aead_open(aead->key, aead->nonce, aead->aad, aead->aad_len, aead->data, len, aead->tag))
+        return kat_fail(vector, "ChaCha20-Poly1305 does not open what it has sealed");
+    aead->tag[0] ^= 1;
+    if (aead_open(aead->key, aead->nonce, aead->aad, aead->aad_len, aead->data, len, aead->tag))
+        return kat_fail(vector, "ChaCha20-Poly1305 opens what was altered");
+    return KAT_PASSED;
+}
+
+/* Closed by Result: CT and Tag open to Msg, or must not open. */
+static enum kat_outcome aead_opened(struct kat_vector *vector, struct aead_case *aead) {
+    size_t tag_len, message_len;
+    enum kat_expected expected;
+    if (!read_aead(vector, aead) ||
+        !kat_get_optional(vector, F_CT, aead->data, sizeof aead->data, &aead->len) ||
+        !kat_get_optional(vector, F_MSG, aead->expected, sizeof aead->expected, &message_len) ||
+        !kat_get_hex(vector, F_TAG, aead->tag, sizeof aead->tag, &tag_len) ||
+        !kat_get_result(vector, &expected))
+        return KAT_FAILED;
+    /* dlv has no function that takes a nonce or a tag of another length, so these do not open. */
+    bool is_open = aead->nonce_len == AEAD_NONCE_LEN && tag_len == AEAD_TAG_LEN &&
+                   aead_open(aead->key, aead->nonce, aead->aad, aead->aad_len, aead->data,
+                             aead->len, aead->tag);
+    if (is_open && expected == KAT_MUST_PASS &&
+        (message_len != aead->len || memcmp(aead->data, aead->expected, message_len) != 0))
+        return kat_fail(vector, "ChaCha20-Poly1305 opens to another message");
+    return kat_compare_result(vector, expected, is_open, "ChaCha20-Poly1305 tag");
+}
+
+enum kat_outcome kat_aead(struct kat_vector *vector) {
+    static struct aead_case aead;
+    memset(&aead, 0, sizeof aead);
+    return kat_has(vector, F_SEALED) ? aead_sealed(vector, &aead) : aead_opened(vector, &aead);
+}
+
+/* --- a whole session -------------------------------------------------------------------------- */
+
+struct session_case {
+    struct rsa_private server;
+    struct rsa_private kiosk;
+    struct opening opening;
+    struct session session;
+    struct ticket_key ticket_key;
+    struct response_memory memory;
+    uint8_t ask[FRAME_TO_SERVER_MAX];
+    size_t ask_len;
+    uint8_t frame[FRAME_MAX];
+    uint8_t expected[FRAME_MAX];
+    unsigned long long now;
+};
+
+/* Whether a field holds these bytes. */
+static bool compare(const struct kat_vector *vector, struct session_case *session,
+                    enum kat_field field, const uint8_t *bytes, size_t len, const char *what) {
+    size_t expected_len;
+    if (!kat_get_hex(vector, field, session->expected, sizeof session->expected, &expected_len))
+        return false;
+    if (expected_len == len && memcmp(session->expected, bytes, len) == 0)
+        return true;
+    kat_fail(vector, what);
+    return false;
+}
+
+static bool load_kiosk(const struct kat_vector *vector, struct session_case *session) {
+    char path[PATH_MAX];
+    struct error reason;
+    if (!kat_has(vector, F_KIOSK_KEY))
+        return true;
+    kat_path_beside(vector, F_KIOSK_KEY, path);
+    if (rsa_private_load(&session->kiosk, path, 2048, &reason) == 0)
+        return true;
+    kat_fail(vector, reason.text);
+    return false;
+}
+
+static bool open_session(const struct kat_vector *vector, struct session_case *session) {
+    uint8_t random[SESSION_SECRET_LEN + X25519_LEN + SHA256_LEN];
+    struct kat_given source = {&kat_given_class, random};
+    if (!kat_get_rsa_private(vector, &session->server) || !load_kiosk(vector, session) ||
+        !kat_get_bytes(vector, F_SECRET, random, SESSION_SECRET_LEN) ||
+        !kat_get_bytes(vector, F_EXPONENT, random + SESSION_SECRET_LEN, X25519_LEN) ||
+        !kat_get_bytes(vector, F_SEED, random + SESSION_SECRET_LEN + X25519_LEN, SHA256_LEN))
+        return false;
+    if (!opening_begin(&session->opening, &session->server.public,
+                       kat_has(vector, F_KIOSK_KEY) ? &session->kiosk : NULL, &source.vtable)) {
+        kat_fail(vector, "no session can be opened");
+        return false;
+    }
+    return compare(vector, session, F_OPEN, session->opening.frame, session->opening.frame_len,
+                   "the OPEN frame differs");
+}
+
+/* The list of enrolled kiosks is the one kiosk of the case. */
+static const struct rsa_public *find_kiosk(const void *context, const uint8_t id[SHA256_LEN],
+                                           int64_t now_s) {
+    const struct session_case *session = context;
+    uint8_t own[SHA256_LEN];
+    (void)now_s;
+    rsa_public_id(&session->kiosk.public, own);
+    return memcmp(own, id, sizeof own) == 0 ? &session->kiosk.public : NULL;
+}
+
+static bool accept_session(const struct kat_vector *vector, struct session_case *session) {
+    uint8_t secret[AEAD_KEY_LEN], accept[ACCEPT_LEN], kiosk[KIOSK_ID_LEN];
+    uint8_t random[SESSION_SECRET_LEN + AEAD_NONCE_LEN] = {0};
+    struct kat_given source = {&kat_given_class, random};
+    bool has_kiosk = kat_has(vector, F_KIOSK_KEY);
+    struct session_host host = {.key = &session->server,
+                                .is_anonymous_allowed = !has_kiosk,
+                                .find_kiosk = has_kiosk ? find_kiosk : NULL,
+                                .kiosks = session,
+                                .ticket_key = &session->ticket_key,
+                                .lifetime_s = TICKET_LIFETIME_S};
+    if (!kat_get_bytes(vector, F_TICKET_KEY, secret, sizeof secret) ||
+        !kat_get_bytes(vector, F_TICKET_NONCE, random + SESSION_SECRET_LEN, AEAD_NONCE_LEN) ||
+        !kat_get_bytes(vector, F_SERVER_EXPONENT, host.exponent, sizeof host.exponent) ||
+        !kat_get_number(vector, F_NOW, &session->now))
+        return false;
+    ticket_key_init(&session->ticket_key, secret);
+    x25519_share(host.share, host.exponent);
+    rsa_public_id(&session->server.public, host.id);
+    if (!session_accept(&host, session->opening.frame, session->opening.frame_len,
+                        (int64_t)session->now, &source.vtable, accept, kiosk)) {
+        kat_fail(vector, "a good opening was refused");
+        return false;
+    }
+    if (!compare(vector, session, F_ACCEPT, accept, ACCEPT_LEN, "the ACCEPT frame differs"))
+        return false;
+    if (!opening_finish(&session->opening, accept, ACCEPT_LEN, &session->session)) {
+        kat_fail(vector, "the ACCEPT frame is not accepted");
+        return false;
+    }
+    return compare(vector, session, F_SESSION_KEY, session->session.key, SESSION_KEY_LEN,
+                   "the session's key differs");
+}
+
+static bool ask(const struct kat_vector *vector, struct session_case *session) {
+    struct question *question = &session->memory.question;
+    uint8_t nonce[ASK_RANDOM_LEN];
+    unsigned long long at, flags;
+    size_t len;
+    if (!kat_get_number(vector, F_AT, &at) || !kat_get_number(vector, F_FLAGS, &flags) ||
+        !kat_get_bytes(vector, F_NONCE, nonce, sizeof nonce) ||
+        !kat_get_hex(vector, F_DIGESTS, question->digests, sizeof question->digests, &len))
+        return false;
+    question->at = (struct moment){.unix_s = (int64_t)at, .is_day = (flags & 4) != 0};
+    question->wishes = (unsigned)flags & (WISH_INFO | WISH_PROOF);
+    question->kind = KIND_RECORD;
+    question->count = (unsigned)(len / SHA256_LEN);
+    session->ask_len = question_seal(session->ask, question, session->session.key,
+                                     session->session.ticket, nonce, 0);
+    return compare(vector, session, F_ASK, session->ask, session->ask_len, "the ASK frame differs");
+}
+
+static bool answer(struct kat_vector *vector, struct session_case *session) {
+    uint8_t nonce[ASK_RANDOM_LEN];
+    struct ticket ticket;
+    size_t len;
+    if (!kat_open_database(vector) || !kat_get_bytes(vector, F_ANSWER_NONCE, nonce, sizeof nonce))
+        return false;
+    const struct response_source source = {.db = &vector->database->db,
+                                           .lookup_key = kat_lookup_key(vector),
+                                           .now_s = (int64_t)session->now};
+    if (!ticket_open(&ticket, session->ask + ASK_TICKET, &session->ticket_key, 1)) {
+        kat_fail(vector, "the ticket does not open");
+        return false;
+    }
+    respond(&source, &ticket, session->ask, session->ask_len, nonce, FRAME_MAX, &session->memory,
+            session->frame, &len);
+    return compare(vector, session, F_ANSWER, session->frame, len, "the ANSWER frame differs");
+}
+
+/* Every frame of a session, from the OPEN frame to the answer. */
+enum kat_outcome kat_session(struct kat_vector *vector) {
+    static struct session_case session;
+    memset(&session, 0, sizeof session);
+    bool is_right = open_session(vector, &session) && accept_session(vector, &session) &&
+                    ask(vector, &session) && answer(vector, &session);
+    wipe(&session, sizeof session);
+    return is_right ? KAT_PASSED : KAT_FAILED;
+}

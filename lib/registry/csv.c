@@ -1,0 +1,256 @@
+#include "registry/csv.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Length of the line end at bytes[at]: 1 (LF), 2 (CRLF) or 0. */
+static size_t line_end(const char *bytes, size_t at, size_t len) {
+    if (bytes[at] == '\n')
+        return 1;
+    return bytes[at] == '\r' && at + 1 < len && bytes[at + 1] == '\n' ? 2 : 0;
+}
+
+static enum csv_result bad(struct csv_row *row, const char *reason) {
+    row->reason = reason;
+    return CSV_BAD;
+}
+
+/* Copies a field with each doubled quotation mark as one; returns the new length. */
+static size_t undouble(char *copy, const char *text, size_t len) {
+    size_t out = 0;
+    for (size_t i = 0; i < len; i++) {
+        copy[out++] = text[i];
+        if (text[i] == '"')
+            i++;
+    }
+    return out;
+}
+
+/* Bytes that may end a field that is not quoted. */
+static const uint8_t is_special[256] = {[','] = 1, ['\n'] = 1, ['\r'] = 1, ['"'] = 1};
+
+/* Where a field that is not quoted ends: at a comma, a line end, a quotation mark, or `len`. */
+static size_t field_end(const char *bytes, size_t at, size_t len) {
+    for (;; at++) {
+        while (at < len && !is_special[(uint8_t)bytes[at]])
+            at++;
+        if (at >= len || bytes[at] != '\r' || line_end(bytes, at, len))
+            return at;
+    }
+}
+
+enum csv_result csv_parse(const char *bytes, size_t len, bool is_last, char **unquoted,
+                          struct csv_row *row, size_t *used, uint64_t *lines) {
+    uint32_t has_doubled = false;
+    size_t at = 0;
+    *lines = 0;
+    row->field_count = 0;
+    for (;;) {
+        if (row->field_count == CSV_FIELDS_MAX)
+            return bad(row, "more than 32 fields");
+        struct csv_field *field = &row->fields[row->field_count++];
+        if (at < len && bytes[at] == '"') {
+            field->text = bytes + ++at;
+            for (;; at++) {
+                if (at >= len)
+                    return is_last ? bad(row, "a quoted field is never closed") : CSV_MORE;
+                if (bytes[at] == '\n')
+                    ++*lines;
+                if (bytes[at] != '"')
+                    continue;
+                if (at + 1 >= len && !is_last)
+                    return CSV_MORE;
+                if (at + 1 >= len || bytes[at + 1] != '"')
+                    break;
+                at++;
+                has_doubled |= 1u << (row->field_count - 1);
+            }
+            field->len = (size_t)(bytes + at - field->text);
+            at++;
+        } else {
+            field->text = bytes + at;
+            at = field_end(bytes, at, len);
+            if (at < len && bytes[at] == '"')
+                return bad(row, "a quotation mark inside a field that does not begin with one");
+            field->len = (size_t)(bytes + at - field->text);
+        }
+        if (at >= len || (bytes[at] == '\r' && at + 1 >= len)) {
+            if (!is_last)
+                return CSV_MORE;
+            if (at < len)
+                return bad(row, "text behind a closing quotation mark");
+            *used = at;
+            break;
+        }
+        if (bytes[at] == ',') {
+            at++;
+            continue;
+        }
+        size_t end = line_end(bytes, at, len);
+        if (end == 0)
+            return bad(row, "text behind a closing quotation mark");
+        *used = at + end;
+        ++*lines;
+        break;
+    }
+    for (size_t i = 0; has_doubled != 0 && i < row->field_count; i++) {
+        if (!(has_doubled >> i & 1))
+            continue;
+        size_t copy_len = undouble(*unquoted, row->fields[i].text, row->fields[i].len);
+        row->fields[i] = (struct csv_field){*unquoted, copy_len};
+        *unquoted += copy_len;
+    }
+    return CSV_ROW;
+}
+
+/* The same for a plain line. */
+static enum csv_result line_parse(const char *bytes, size_t len, bool is_last, struct csv_row *row,
+                                  size_t *used, uint64_t *lines) {
+    const char *end = memchr(bytes, '\n', len);
+    if (end == NULL && !is_last)
+        return CSV_MORE;
+    size_t text_len = end == NULL ? len : (size_t)(end - bytes);
+    *used = end == NULL ? len : text_len + 1;
+    *lines = end != NULL;
+    if (text_len > 0 && bytes[text_len - 1] == '\r')
+        text_len--;
+    row->field_count = 1;
+    row->fields[0] = (struct csv_field){bytes, text_len};
+    return CSV_ROW;
+}
+
+void csv_reader_init(struct csv_reader *reader, struct csv_block *block, int fd, bool is_lines) {
+    *reader = (struct csv_reader){.fd = fd, .is_lines = is_lines, .line = 1, .block = block};
+    csv_reader_turn(reader, block);
+}
+
+void csv_reader_turn(struct csv_reader *reader, struct csv_block *block) {
+    memmove(block->text, reader->block->text + reader->start, reader->end - reader->start);
+    reader->end -= reader->start;
+    reader->start = 0;
+    reader->block = block;
+    block->field_count = 0;
+    block->unquoted_len = 0;
+}
+
+/* Reads more behind what is there. 0, CSV_FULL or ERR_SYSTEM. */
+static int fill(struct csv_reader *reader) {
+    size_t room = sizeof reader->block->text - reader->end;
+    ssize_t n;
+    if (room == 0)
+        return CSV_FULL;
+    do {
+        n = read(reader->fd, reader->block->text + reader->end, room);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return ERR_SYSTEM;
+    reader->is_last = n == 0;
+    reader->end += (size_t)n;
+    reader->bytes_read += (uint64_t)n;
+    return 0;
+}
+
+/* Drops the rest of the line. 0, CSV_FULL or ERR_SYSTEM. */
+static int skip_line(struct csv_reader *reader) {
+    for (;;) {
+        const char *text = reader->block->text;
+        const char *end = memchr(text + reader->start, '\n', reader->end - reader->start);
+        if (end != NULL) {
+            reader->start = (size_t)(end - text) + 1;
+            reader->line++;
+            return 0;
+        }
+        reader->start = reader->end;
+        int result = reader->is_last ? 0 : fill(reader);
+        if (reader->is_last || result != 0)
+            return result;
+    }
+}
+
+static int skip_byte_order_mark(struct csv_reader *reader) {
+    while (!reader->is_last && reader->end < 3) {
+        int result = fill(reader);
+        if (result != 0)
+            return result;
+    }
+    if (reader->end >= 3 && memcmp(reader->block->text, "\xEF\xBB\xBF", 3) == 0)
+        reader->start += 3;
+    return 0;
+}
+
+/* What a row without its line end is. */
+static size_t trimmed(const char *bytes, size_t len) {
+    while (len > 0 && (bytes[len - 1] == '\n' || bytes[len - 1] == '\r'))
+        len--;
+    return len;
+}
+
+/* Parses the row at `start`. CSV_MORE where it is not complete and may still be. */
+static enum csv_result parse(struct csv_reader *reader, struct csv_row *row, size_t *used,
+                             uint64_t *lines) {
+    struct csv_block *block = reader->block;
+    const char *bytes = block->text + reader->start;
+    size_t len = reader->end - reader->start;
+    size_t visible = len > CSV_ROW_MAX ? CSV_ROW_MAX : len;
+    bool is_last = reader->is_last && visible == len;
+    char *unquoted = block->unquoted + block->unquoted_len;
+    row->line = reader->line;
+    row->raw = bytes;
+    row->fields = block->fields + block->field_count;
+    row->reason = NULL;
+    if (len == 0)
+        return reader->is_last ? CSV_END : CSV_MORE;
+    if (block->field_count + CSV_FIELDS_MAX > CSV_BLOCK_FIELDS ||
+        block->unquoted_len + CSV_ROW_MAX > sizeof block->unquoted)
+        return CSV_FULL;
+    enum csv_result result = reader->is_lines
+                                 ? line_parse(bytes, visible, is_last, row, used, lines)
+                                 : csv_parse(bytes, visible, is_last, &unquoted, row, used, lines);
+    if (result == CSV_MORE && len >= CSV_ROW_MAX)
+        result = bad(row, "longer than 16384 bytes, or a quoted field that is never closed");
+    if (result == CSV_BAD) {
+        const char *end = memchr(bytes, '\n', visible);
+        row->raw_len = trimmed(bytes, end == NULL ? visible : (size_t)(end - bytes));
+    } else if (result == CSV_ROW) {
+        row->raw_len = trimmed(bytes, *used);
+        block->field_count += row->field_count;
+        block->unquoted_len = (size_t)(unquoted - block->unquoted);
+    }
+    return result;
+}
+
+int csv_reader_next_kept(struct csv_reader *reader, struct csv_row *row) {
+    int result = reader->bytes_read == 0 ? skip_byte_order_mark(reader) : 0;
+    /* A bad row's first line is dropped only now, so that it could be shown. */
+    if (result == 0 && reader->was_bad)
+        result = skip_line(reader);
+    if (result != 0)
+        return result;
+    reader->was_bad = false;
+    for (;;) {
+        size_t used = 0;
+        uint64_t lines = 0;
+        result = (int)parse(reader, row, &used, &lines);
+        if (result == CSV_MORE) {
+            result = fill(reader);
+            if (result == 0)
+                continue;
+        }
+        if (result == CSV_ROW) {
+            reader->start += used;
+            reader->line += lines;
+            if (row->raw_len == 0)
+                continue;
+        }
+        reader->was_bad = result == CSV_BAD;
+        return result;
+    }
+}
+
+int csv_reader_next(struct csv_reader *reader, struct csv_row *row) {
+    int result;
+    while ((result = csv_reader_next_kept(reader, row)) == CSV_FULL)
+        csv_reader_turn(reader, reader->block);
+    return result;
+}

@@ -1,0 +1,45 @@
+#include "serve/answerer.h"
+
+#include "base/bytes.h"
+
+/* A nonce that never comes twice in a session, on whatever server: it is random, except for the last
+ * four bytes, which count. */
+static const uint8_t *next_nonce(struct answerer *answerer) {
+    uint8_t *counter = answerer->nonce + ASK_RANDOM_LEN - 4;
+    uint32_t next = load_le32(counter) + 1;
+    store_le32(counter, next);
+    bool is_round = next <= 1; /* the counter has just begun, or has come round */
+    if (is_round)
+        random_bytes(answerer->random, answerer->nonce, ASK_RANDOM_LEN - 4);
+    return answerer->nonce;
+}
+
+static void count_answers(const struct answerer *answerer) {
+    const struct answer *answer = &answerer->memory.answer;
+    struct counts *counts = answerer->counts;
+    for (unsigned i = 0; i < answer->count; i++)
+        count_add(&counts->verdicts[answer->entries[i].verdict], 1);
+    count(counts, COUNT_ASKS);
+}
+
+size_t answerer_ask(struct answerer *answerer, uint8_t *ask, size_t ask_len, size_t max,
+                    uint8_t *out) {
+    const struct ticket *ticket = NULL;
+    size_t len;
+    if (ask_len >= ASK_LEN(0))
+        ticket = ticket_cache_open(&answerer->tickets, answerer->board, ask + ASK_TICKET,
+                                   answerer->source.now_s);
+    switch (respond(&answerer->source, ticket, ask, ask_len, next_nonce(answerer), max,
+                    &answerer->memory, out, &len)) {
+    case RESPONSE_ANSWER:
+        count_answers(answerer);
+        break;
+    case RESPONSE_MALFORMED:
+        count(answerer->counts, COUNT_REFUSED_MALFORMED);
+        break;
+    case RESPONSE_REFUSE:
+        count(answerer->counts, COUNT_REFUSED_SESSION);
+        break;
+    }
+    return len;
+}

@@ -1,0 +1,27 @@
+/* A worker's way of answering: respond (lib/wire) with this worker's database, tickets, nonces and
+ * counts. */
+#ifndef DLV_SERVE_ANSWERER_H
+#define DLV_SERVE_ANSWERER_H
+
+#include "crypto/random.h"
+#include "serve/ticket_cache.h"
+#include "wire/respond.h"
+
+/* Secret: wipe after use. */
+struct answerer {
+    struct response_source source; /* its owner keeps now_s up to date */
+    const struct board *board;
+    struct counts *counts;
+    struct random *random;
+    uint8_t nonce[ASK_RANDOM_LEN];
+    struct response_memory memory;
+    struct ticket_cache tickets;
+};
+
+/* Answers the ASK frame at `ask`, which is decrypted in place, with a frame of at most `max` bytes at
+ * `out`: an ANSWER or a REFUSE. Returns its length, at least FRAME_HEADER_LEN. `max` is
+ * ANSWER_LEN(0) or more. */
+size_t answerer_ask(struct answerer *answerer, uint8_t *ask, size_t ask_len, size_t max,
+                    uint8_t *out);
+
+#endif

@@ -1,0 +1,47 @@
+#include "serve/reception.h"
+
+#include "net/socket.h"
+#include "wire/respond.h"
+#include "wire/session.h"
+
+#include <string.h>
+
+static size_t refuse(const struct reception *reception, enum count_name name, enum refusal reason,
+                     uint8_t reply[RECEPTION_REPLY_MAX]) {
+    count(reception->counts, name);
+    return respond_refuse(reply, reason);
+}
+
+/* No RSA operation is spent before the client has shown that it receives what is sent to its
+ * address. Returns the length of the COOKIE frame that asks for it, or 0 where it has. */
+static size_t check_cookie(const struct reception *reception, const struct sockaddr_storage *peer,
+                           const uint8_t *frame, uint8_t reply[RECEPTION_REPLY_MAX]) {
+    const uint8_t *key = reception->admission.board->cookie_key;
+    uint8_t address[ADDRESS_LEN];
+    uint32_t now_s = (uint32_t)(net_now_ms() / 1000);
+    admission_address(address, peer);
+    if (cookie_check(frame + OPEN_COOKIE, key, address, sizeof address, now_s))
+        return 0;
+    count(reception->counts, COUNT_COOKIES);
+    frame_write_header(reply, FRAME_COOKIE, 0, FRAME_HEADER_LEN + COOKIE_LEN);
+    cookie_make(reply + FRAME_HEADER_LEN, key, address, sizeof address, now_s);
+    return FRAME_HEADER_LEN + COOKIE_LEN;
+}
+
+size_t reception_take(const struct reception *reception, const struct sockaddr_storage *peer,
+                      bool wants_cookie, bool has_room, uint8_t *frame, size_t len,
+                      uint8_t reply[RECEPTION_REPLY_MAX]) {
+    bool is_for_our_key = len == OPEN_LEN(reception->modulus_len);
+    if (!is_for_our_key)
+        return refuse(reception, COUNT_REFUSED_OPENING, REFUSED_OPENING, reply);
+    size_t cookie_len = wants_cookie ? check_cookie(reception, peer, frame, reply) : 0;
+    if (cookie_len > 0)
+        return cookie_len;
+    if (!admission_take(&reception->admission, peer))
+        return refuse(reception, COUNT_REFUSED_LIMIT, REFUSED_BUSY, reply);
+    if (!has_room)
+        return refuse(reception, COUNT_REFUSED_BUSY, REFUSED_BUSY, reply);
+    memset(frame + OPEN_COOKIE, 0, COOKIE_LEN);
+    count(reception->counts, COUNT_OPENINGS);
+    return 0;
+}

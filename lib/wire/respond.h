@@ -1,0 +1,48 @@
+/* Answering a question of an open session: a pure function from a frame to a frame. It makes no system
+ * call, reads no clock and keeps nothing; the server's workers, the known answers and the fuzzers all
+ * call it.
+ *
+ * It stands between db and the protocol: it opens the question, looks it up, proves what is to be
+ * proved, and seals the answer. */
+#ifndef DLV_WIRE_RESPOND_H
+#define DLV_WIRE_RESPOND_H
+
+#include "db/lookup_key.h"
+#include "db/open.h"
+#include "wire/answer.h"
+
+/* What questions are answered from. */
+struct response_source {
+    const struct db *db;
+    const struct lookup_key *lookup_key; /* NULL: of a plain database */
+    int64_t now_s;                       /* Unix seconds */
+};
+
+/* Working memory, large, of the caller's. After an answer it holds the question and the answer. */
+struct response_memory {
+    struct question question;
+    struct answer answer;
+};
+
+enum response {
+    RESPONSE_ANSWER,    /* an ANSWER frame, with the answers in memory->answer */
+    RESPONSE_MALFORMED, /* an ANSWER frame that says that the question is malformed */
+    RESPONSE_REFUSE,    /* a REFUSE frame: the ticket or the seal is not good */
+};
+
+/* Answers the ASK frame at `ask`, which is decrypted in place.
+ *
+ * ticket  the frame's own, opened and good now; NULL: it is not
+ * nonce   must never come twice in a session
+ * max     room at `out`, ANSWER_LEN(0) or more: the most that the answer may be long
+ * len     out: the length of the frame at `out`
+ * Time depends on the question's shape and on where the entries stand in the database, not on the
+ * session's key. */
+enum response respond(const struct response_source *source, const struct ticket *ticket,
+                      uint8_t *ask, size_t ask_len, const uint8_t nonce[ASK_RANDOM_LEN], size_t max,
+                      struct response_memory *memory, uint8_t *out, size_t *len);
+
+/* Writes a REFUSE frame; returns its length. */
+size_t respond_refuse(uint8_t out[FRAME_HEADER_LEN], enum refusal reason);
+
+#endif

@@ -1,0 +1,136 @@
+/* dlv-load: load on a server, to measure it. It is built from the same library as dlv, and is not part
+ * of what is deployed. */
+#include "applet.h"
+#include "json.h"
+#include "load.h"
+
+#include "base/bytes.h"
+#include "crypto/rsa_key.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *server, *server_key_path, *kiosk_key_path;
+static bool is_udp, is_openings, is_json;
+static uint64_t connections, window, digests, rate, seconds;
+
+static const struct option options[] = {
+    OPTION_TEXT("-s, --server HOST:PORT", &server, "whom to ask"),
+    OPTION_TEXT("--server-key PUB", &server_key_path, "the server's public key"),
+    OPTION_TEXT("-k, --key KEY", &kiosk_key_path, "a kiosk's private key"),
+    OPTION_FLAG("-u, --udp", &is_udp, "ask over UDP"),
+    OPTION_FLAG("--openings", &is_openings, "open sessions (over TCP) instead of asking"),
+    OPTION_COUNT("-c, --connections N", &connections, 1, LOAD_CONNECTIONS_MAX, 0, NULL,
+                 "default 64; over UDP sockets, default 4"),
+    OPTION_COUNT("-w, --window N", &window, 1, 512, 0, NULL,
+                 "frames under way on each connection; default 1, over UDP 64"),
+    OPTION_COUNT("-n, --digests N", &digests, 1, QUESTION_MAX, 1, NULL, "digests in a frame"),
+    OPTION_COUNT("-r, --rate N", &rate, 1, 100000000, 0, "a second",
+                 "frames; default as fast as answers come"),
+    OPTION_COUNT("-t, --seconds N", &seconds, 1, 86400, 5, "seconds", "how long"),
+    OPTION_FLAG("-j, --json", &is_json, "print one JSON object"),
+    OPTIONS_END,
+};
+
+static double us(const struct load_result *result, double part) {
+    return (double)histogram_percentile(&result->latency, part) / 1000;
+}
+
+static void print(const struct load_result *result) {
+    double frames = (double)result->answered / result->seconds;
+    if (is_json) {
+        json_begin();
+        json_number("frames_per_second", (long long)frames);
+        json_number("questions_per_second", (long long)(frames * (double)digests));
+        json_number("answered", (long long)result->answered);
+        json_number("refused", (long long)result->refused);
+        json_number("lost", (long long)result->lost);
+        json_number("wrong", (long long)result->wrong);
+        json_number("p50_us", (long long)us(result, 0.5));
+        json_number("p90_us", (long long)us(result, 0.9));
+        json_number("p99_us", (long long)us(result, 0.99));
+        json_number("p999_us", (long long)us(result, 0.999));
+        json_number("max_us", (long long)us(result, 1));
+        json_end();
+        return;
+    }
+    printf("%.0f frames/s", frames);
+    if (!is_openings)
+        printf(", %.0f questions/s", frames * (double)digests);
+    printf("; %llu answered, %llu refused, %llu lost, %llu wrong\n"
+           "p50 %.0f us, p90 %.0f, p99 %.0f, p99.9 %.0f, longest %.0f\n",
+           (unsigned long long)result->answered, (unsigned long long)result->refused,
+           (unsigned long long)result->lost, (unsigned long long)result->wrong, us(result, 0.5),
+           us(result, 0.9), us(result, 0.99), us(result, 0.999), us(result, 1));
+}
+
+static int check_usage(int operand_count, char **operands) {
+    unsigned datagram_max = (FRAME_DATAGRAM_MAX - ASK_LEN(0)) / SHA256_LEN;
+    if (operand_count > 0)
+        return usage_error("\"%s\" is not expected here", operands[0]);
+    if (server == NULL || server_key_path == NULL)
+        return usage_error("--server and --server-key are needed");
+    if (is_openings && (is_udp || option_is_given("digests") || window > 1))
+        return usage_error("--openings go over TCP, one after the other: no --udp, --digests or "
+                           "--window");
+    if (is_udp && digests > datagram_max)
+        return usage_error("--digests: at most %u fit into a datagram", datagram_max);
+    return EXIT_OK;
+}
+
+static int run_load(int operand_count, char **operands) {
+    static struct rsa_public server_key;
+    static struct rsa_private kiosk;
+    static struct load_result result;
+    struct error error;
+    if (check_usage(operand_count, operands) != EXIT_OK)
+        return EXIT_TROUBLE;
+    if (rsa_public_load(&server_key, server_key_path, 2048, &error) != 0 ||
+        (kiosk_key_path != NULL && rsa_private_load(&kiosk, kiosk_key_path, 2048, &error) != 0))
+        return trouble("%s", error.text);
+    const struct load_settings settings = {.server = server,
+                                           .server_key = &server_key,
+                                           .kiosk = kiosk_key_path != NULL ? &kiosk : NULL,
+                                           .is_udp = is_udp,
+                                           .is_openings = is_openings,
+                                           .connections = (unsigned)(connections != 0 ? connections
+                                                                     : is_udp         ? 4
+                                                                                      : 64),
+                                           .window = (unsigned)(window != 0 ? window
+                                                                : is_udp    ? 64
+                                                                            : 1),
+                                           .digests = (unsigned)digests,
+                                           .rate = rate,
+                                           .duration_ms = (int64_t)seconds * 1000,
+                                           .timeout_ms = 5000};
+    int code = load_run(&settings, &result, &error);
+    wipe(&kiosk, sizeof kiosk);
+    if (code != 0)
+        return trouble("%s", error.text);
+    print(&result);
+    if (result.wrong > 0)
+        return trouble("%llu wrong answers", (unsigned long long)result.wrong);
+    return finish_output();
+}
+
+static const struct applet applet_load = {
+    .name = "load",
+    .summary = "measure a server under load",
+    .synopsis = "--server HOST:PORT --server-key server.pub [OPTION ...]",
+    .options = options,
+    .description =
+        "Asks about random digests, from one thread, and prints how many frames were answered and how\n"
+        "long that took. Without --rate each answer is followed by the next question, which shows what\n"
+        "the server can do. With --rate questions are due at even intervals and times count from then,\n"
+        "so that a server that stalls is charged for all questions that had to wait.\n\n"
+        "Use it only on servers of your own: it is a flood. How many sessions one source may open is for\n"
+        "the server to allow.",
+    .needs_cryptography = true,
+    .run = run_load,
+};
+
+const struct applet *const applets[] = {&applet_load, NULL};
+
+int main(int argc, char **argv) {
+    return applet_run(&applet_load, argc - 1, argv + 1);
+}
