@@ -40,18 +40,26 @@ $(DEPS)/%.stamp: tools/setup
 BEARSSL := $(DEPS)/bearssl-0.6
 BEARSSL_SRC := $(sort $(wildcard $(BEARSSL)/src/*.c $(BEARSSL)/src/*/*.c))
 BEARSSL_OBJ := $(BEARSSL_SRC:$(BEARSSL)/src/%.c=$(BUILD)/bearssl/%.o)
-BEARSSL_FAST := $(filter $(BUILD)/bearssl/rsa/% $(BUILD)/bearssl/int/% $(BUILD)/bearssl/ec/%,$(BEARSSL_OBJ))
+# What an opening, an answer or a row passes through is compiled for speed, the rest for size. RSA and
+# X25519 are faster from one compiler, SHA-256 from the other (tools/toolchain.mk).
+BEARSSL_NUMBERS := $(filter $(BUILD)/bearssl/rsa/% $(BUILD)/bearssl/int/% $(BUILD)/bearssl/ec/%,$(BEARSSL_OBJ))
+BEARSSL_HOT := $(filter $(BUILD)/bearssl/int/i62% $(addprefix $(BUILD)/bearssl/,int/i31_montmul.o int/i31_muladd.o \
+    int/i31_decode.o int/i31_decred.o int/i31_decmod.o int/i31_encode.o int/i31_fmont.o int/i31_tmont.o int/i31_ninv31.o \
+    int/i31_add.o int/i31_sub.o int/i31_mulacc.o int/i31_reduce.o int/i31_rshift.o int/i32_div32.o ec/ec_c25519_m31.o \
+    symcipher/chacha20_sse2.o symcipher/chacha20_ct.o symcipher/poly1305_ctmulq.o \
+    symcipher/poly1305_ctmul.o mac/hmac.o codec/ccopy.o),$(BEARSSL_OBJ)) $(SHA256_OBJ)
 SHA256_OBJ := $(BUILD)/bearssl/hash/sha2small.o $(BUILD)/bearssl/codec/dec32be.o $(BUILD)/bearssl/codec/enc32be.o
-BEARSSL_FLAGS_RSA := $(call CFLAGS_BEARSSL,$(BEARSSL_CC_RSA))
+BEARSSL_FLAGS_NUMBERS := $(call CFLAGS_BEARSSL,$(BEARSSL_CC_RSA))
 BEARSSL_FLAGS_HASH := $(call CFLAGS_BEARSSL,$(BEARSSL_CC_HASH))
 
-$(BEARSSL_FAST): $(BUILD)/bearssl/%.o: $(BEARSSL)/src/%.c tools/toolchain.mk
+$(BEARSSL_NUMBERS): $(BUILD)/bearssl/%.o: $(BEARSSL)/src/%.c Makefile tools/toolchain.mk
 	@mkdir -p $(@D)
-	@$(BEARSSL_CC_RSA) $(BEARSSL_FLAGS_RSA) -w -I$(BEARSSL)/inc -I$(BEARSSL)/src -c $< -o $@
-$(filter-out $(BEARSSL_FAST),$(BEARSSL_OBJ)): $(BUILD)/bearssl/%.o: $(BEARSSL)/src/%.c tools/toolchain.mk
+	@$(BEARSSL_CC_RSA) $(BEARSSL_FLAGS_NUMBERS) $(BEARSSL_SPEED) -w -I$(BEARSSL)/inc -I$(BEARSSL)/src -c $< -o $@
+$(filter-out $(BEARSSL_NUMBERS),$(BEARSSL_OBJ)): $(BUILD)/bearssl/%.o: $(BEARSSL)/src/%.c Makefile tools/toolchain.mk
 	@mkdir -p $(@D)
-	@$(BEARSSL_CC_HASH) $(BEARSSL_FLAGS_HASH) -w -I$(BEARSSL)/inc -I$(BEARSSL)/src -c $< -o $@
-$(SHA256_OBJ): BEARSSL_FLAGS_HASH += $(call CFLAGS_SHA256,$(BEARSSL_CC_HASH))
+	@$(BEARSSL_CC_HASH) $(BEARSSL_FLAGS_HASH) $(BEARSSL_SPEED) -w -I$(BEARSSL)/inc -I$(BEARSSL)/src -c $< -o $@
+$(BEARSSL_HOT) $(SHA256_OBJ): BEARSSL_SPEED = $(CFLAGS_BEARSSL_HOT)
+$(SHA256_OBJ): BEARSSL_SPEED = $(CFLAGS_BEARSSL_HOT) $(call CFLAGS_SHA256,$(BEARSSL_CC_HASH))
 $(BUILD)/libbearssl.a: $(BEARSSL_OBJ)
 	@echo "  AR      $@"
 	@rm -f $@ && $(AR) rcsD $@ $^
@@ -64,13 +72,8 @@ LOAD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/load/*.c)))
 # musl comes without the kernel's headers.
 INCLUDES := -Ilib -isystem $(BEARSSL)/inc -idirafter $(DEPS)/kernel-headers
 # What an answer or a row passes through is compiled for speed, the rest for size.
-HOT := lib/base/bytes lib/build/collect lib/build/merge lib/build/rows lib/build/runs lib/build/sort \
-    lib/build/write lib/crypto/aead lib/crypto/sha256 lib/db/answer lib/db/entry lib/db/find \
-    lib/db/lookup_key lib/db/merkle lib/db/proof lib/db/verify lib/record/digest lib/record/licence \
-    lib/registry/csv lib/registry/registry lib/base/date lib/base/utf8 lib/serve/answerer \
-    lib/serve/connection lib/serve/connections lib/serve/datagram lib/serve/kernel_bypass \
-    lib/serve/ticket_cache lib/serve/worker lib/wire/answer lib/wire/frame lib/wire/question \
-    lib/wire/respond lib/wire/ticket lib/xdp/packet lib/xdp/socket
+HOT := lib/base/bytes lib/build/rows lib/build/sort lib/crypto/sha256 lib/db/entry lib/db/find \
+    lib/db/lookup_key lib/db/merkle lib/record/digest lib/registry/csv lib/registry/registry lib/xdp/packet
 $(HOT:%=$(BUILD)/%.o): CFLAGS_SPEED = $(CFLAGS_HOT)
 
 $(BUILD)/cmd/dlv.o: CPPFLAGS_FILE = -DDLV_VERSION='"$(VERSION)"' \
@@ -83,10 +86,10 @@ $(BUILD)/%.o: %.c Makefile tools/toolchain.mk $(DEPS)/build.mk
 $(BUILD)/lib/kat/builtin.o: vectors/builtin.rsp
 $(BUILD)/libdlv.a: $(LIB_OBJ)
 	@rm -f $@ && $(AR) rcsD $@ $^
-$(BUILD)/dlv: $(CMD_OBJ) $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
+$(BUILD)/dlv: $(CMD_OBJ) $(LIB_OBJ) $(BUILD)/libbearssl.a
 	@echo "  LINK    $@"
 	@$(call LINK,$@,$^)
-$(BUILD)/dlv-load: $(LOAD_OBJ) $(filter %/applet.o %/options.o %/help.o %/json.o,$(CMD_OBJ)) \
+$(BUILD)/dlv-load: $(LOAD_OBJ) $(filter %/applet.o %/options.o %/help.o %/json.o %/print.o,$(CMD_OBJ)) \
     $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
 	@echo "  LINK    $@"
 	@$(call LINK,$@,$^)

@@ -1,5 +1,7 @@
 #include "applet.h"
 
+#include "base/format.h"
+
 #include "help.h"
 
 #include "kat/kat.h"
@@ -9,20 +11,27 @@
 
 const struct applet *current_applet;
 
-static void print_line(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
+static void print_trouble(const char *format, va_list arguments)
+    __attribute__((format(printf, 1, 0)));
 
-static void print_line(const char *format, va_list arguments) {
+/* The line is put together first, so that it is one write(2) and lines of several processes do not
+ * mix. */
+static void print_trouble(const char *format, va_list arguments) {
+    char line[2048];
+    size_t len = format_text(line, sizeof line - 1, "dlv%s%s: ", current_applet ? " " : "",
+                             current_applet ? current_applet->name : "");
+    len += format_text_list(line + len, sizeof line - 1 - len, format, arguments);
+    if (len > sizeof line - 2)
+        len = sizeof line - 2;
+    line[len++] = '\n';
     fflush(stdout);
-    fprintf(stderr, "dlv%s%s: ", current_applet ? " " : "",
-            current_applet ? current_applet->name : "");
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    fwrite(line, 1, len, stderr);
 }
 
 int trouble(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    print_line(format, arguments);
+    print_trouble(format, arguments);
     va_end(arguments);
     return EXIT_TROUBLE;
 }
@@ -31,7 +40,7 @@ int usage_error(const char *format, ...) {
     char line[1024];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
+    format_text_list(line, sizeof line, format, arguments);
     va_end(arguments);
     return trouble("%s (see dlv help%s%s)", line, current_applet ? " " : "",
                    current_applet ? current_applet->name : "");

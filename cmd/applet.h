@@ -4,6 +4,7 @@
 #define DLV_CMD_APPLET_H
 
 #include "options.h"
+#include "print.h"
 
 #include <stdbool.h>
 

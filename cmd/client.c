@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/format.h"
 #include "base/parallel.h"
 #include "client/client.h"
 #include "client/legacy.h"
@@ -107,7 +108,7 @@ static int ask_legacy(struct asking *asking, const struct batch *batch) {
                 legacy.server, legacy.key_bits);
         asking->has_warned_of_key = true;
     }
-    snprintf(asking->source, sizeof asking->source, "%.200s, legacy", legacy.server);
+    format_text(asking->source, sizeof asking->source, "%.200s, legacy", legacy.server);
     struct reply reply = {.answer.verdict = legacy.is_valid ? VERDICT_VALID : VERDICT_UNKNOWN};
     return show(asking, batch, 0, &reply);
 }
@@ -156,7 +157,7 @@ static int ask_together(struct asking *asking, const struct batch *batch) {
         return trouble("%s", error.text);
     warn_of_stale(asking, who);
     const char *slash = db_path != NULL ? strrchr(who, '/') : NULL;
-    snprintf(asking->source, sizeof asking->source, "%.200s#%llu", slash ? slash + 1 : who,
+    format_text(asking->source, sizeof asking->source, "%.200s#%llu", slash ? slash + 1 : who,
              (unsigned long long)answer->facts.sequence);
     if (evidence_path != NULL && write_evidence(asking, batch->digests[0]) != EXIT_OK)
         return EXIT_TROUBLE;

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/date.h"
 #include "base/file.h"
+#include "base/format.h"
 #include "base/parallel.h"
 #include "build/build.h"
 #include "crypto/rsa_key.h"
@@ -82,7 +83,7 @@ static void show_progress(void *context, const char *stage, const char *unit, ui
                           double fraction) {
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     struct display *display = context;
-    char text[128], left[32] = "";
+    char text[128], left[32] = "", line[256];
     pthread_mutex_lock(&mutex);
     double now = seconds_since(&display->start);
     if (display->stage != stage) {
@@ -91,20 +92,22 @@ static void show_progress(void *context, const char *stage, const char *unit, ui
     }
     double elapsed = now - display->stage_start + 1e-9;
     uint64_t rate = (uint64_t)((double)done / elapsed);
-    snprintf(text, sizeof text, "%s: %llu %s, %llu a second", stage, (unsigned long long)done, unit,
+    format_text(text, sizeof text, "%s: %llu %s, %llu a second", stage, (unsigned long long)done, unit,
              (unsigned long long)rate);
     if (fraction > 0.01) {
         unsigned seconds = (unsigned)(elapsed * (1 - fraction) / fraction);
-        snprintf(left, sizeof left, ", %u %%, %u:%02u left", (unsigned)(100 * fraction),
+        format_text(left, sizeof left, ", %u %%, %u:%02u left", (unsigned)(100 * fraction),
                  seconds / 60, seconds % 60);
     }
     if (display->is_terminal) {
         int filled = (int)(20 * fraction);
-        fprintf(stderr, "\r\033[K[%.*s%.*s] %s%s", filled, "####################", 20 - filled,
-                "....................", text, left);
+        format_text(line, sizeof line, "\r\033[K[%.*s%.*s] %s%s", filled, "####################",
+                    20 - filled, "....................", text, left);
+        fputs(line, stderr);
     } else if (now - display->last_line >= SECONDS_BETWEEN_LINES) {
         display->last_line = now;
-        fprintf(stderr, "dlv dbgen: %s%s\n", text, left);
+        format_text(line, sizeof line, "dlv dbgen: %s%s\n", text, left);
+        fputs(line, stderr);
     }
     pthread_mutex_unlock(&mutex);
 }
@@ -225,13 +228,13 @@ static int print_result(const struct build *build) {
     if (facts->valid_until_s != 0)
         time_format(until, facts->valid_until_s, facts->utc_offset_s);
     rsa_fingerprint(&build->plan.settings.authority->public, fingerprint);
-    printf("%s: %llu rows, %llu entries", output, (unsigned long long)result->row_count,
+    print("%s: %llu rows, %llu entries", output, (unsigned long long)result->row_count,
            (unsigned long long)result->header.count);
     if (result->duplicate_count > 0)
-        printf(" (%llu more were there already)", (unsigned long long)result->duplicate_count);
+        print(" (%llu more were there already)", (unsigned long long)result->duplicate_count);
     if (result->bad_count > 0)
-        printf(", %llu bad rows left out", (unsigned long long)result->bad_count);
-    printf("\nsequence %llu, created %s, valid until %s\nauthority %s%s\n",
+        print(", %llu bad rows left out", (unsigned long long)result->bad_count);
+    print("\nsequence %llu, created %s, valid until %s\nauthority %s%s\n",
            (unsigned long long)facts->sequence, created, until, fingerprint,
            result->header.flags & DB_FLAG_KEYED ? ", keyed" : "");
     return finish_output();
@@ -275,7 +278,7 @@ static int run_dbgen(int operand_count, char **operands) {
                               .is_terminal = isatty(STDERR_FILENO)};
     clock_gettime(CLOCK_MONOTONIC, &display.start);
     if (rejects_path == NULL) {
-        snprintf(default_rejects, sizeof default_rejects, "%s.rejects", output);
+        format_text(default_rejects, sizeof default_rejects, "%s.rejects", output);
         rejects_path = default_rejects;
     }
     build_init(&build);

@@ -1,5 +1,7 @@
 /* dlv: finds the applet by the first argument or by the name of the link, and runs it. */
 #include "applet.h"
+
+#include "base/format.h"
 #include "help.h"
 
 #include "os/process.h"
@@ -23,13 +25,16 @@ static const struct applet *find_applet(const char *name) {
 }
 
 static int print_overview(FILE *out) {
+    char line[128];
     fputs("dlv: verifies driving licences\n\n"
           "    dlv APPLET ...        or through a link named dlv-APPLET\n"
           "    dlv help APPLET       dlv help --man APPLET\n"
           "    dlv --list            dlv --install DIR        dlv --version\n\n",
           out);
-    for (size_t i = 0; applets[i] != NULL; i++)
-        fprintf(out, "  %-10s %s\n", applets[i]->name, applets[i]->summary);
+    for (size_t i = 0; applets[i] != NULL; i++) {
+        format_text(line, sizeof line, "  %-10s %s\n", applets[i]->name, applets[i]->summary);
+        fputs(line, out);
+    }
     fputs("\nExit status: 0 VALID or success, 1 another verdict, 2 trouble (never a verdict).\n",
           out);
     return out == stdout ? finish_output() : EXIT_TROUBLE;
@@ -60,7 +65,7 @@ static int list(void) {
 }
 
 static int version(void) {
-    printf("dlv %s\ncompiler: %s\nBearSSL: 0.6, source archive SHA-256 %s\n", DLV_VERSION,
+    print("dlv %s\ncompiler: %s\nBearSSL: 0.6, source archive SHA-256 %s\n", DLV_VERSION,
            DLV_COMPILER, BEARSSL_SHA256);
     return finish_output();
 }
@@ -75,7 +80,7 @@ static int install(const char *folder) {
     for (size_t i = 0; applets[i] != NULL; i++) {
         char link_path[4352];
         struct stat status;
-        snprintf(link_path, sizeof link_path, "%s/dlv-%s", folder, applets[i]->name);
+        format_text(link_path, sizeof link_path, "%s/dlv-%s", folder, applets[i]->name);
         if (lstat(link_path, &status) == 0 && (!S_ISLNK(status.st_mode) || unlink(link_path) != 0))
             return trouble("%s: exists and is no link", link_path);
         if (symlink(self, link_path) != 0)

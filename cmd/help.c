@@ -1,5 +1,7 @@
 #include "help.h"
 
+#include "base/format.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +9,7 @@
 static void print_lines(const char *text, const char *before, const char *after) {
     while (*text != '\0') {
         size_t len = strcspn(text, "\n");
-        printf("%s%.*s%s", before, (int)len, text, after);
+        print("%s%.*s%s", before, (int)len, text, after);
         text += len + (text[len] == '\n');
     }
 }
@@ -20,24 +22,26 @@ static void format_range(char text[96], const struct option *option) {
     if (option->type != OPTION_IS_COUNT)
         return;
     if (option->fallback >= option->min)
-        snprintf(fallback, sizeof fallback, "; default %llu", (unsigned long long)option->fallback);
-    snprintf(text, 96, " (%llu to %llu%s%s%s)", (unsigned long long)option->min,
+        format_text(fallback, sizeof fallback, "; default %llu", (unsigned long long)option->fallback);
+    format_text(text, 96, " (%llu to %llu%s%s%s)", (unsigned long long)option->min,
              (unsigned long long)option->max, *unit != '\0' ? " " : "", unit, fallback);
 }
 
 void help_print(const struct applet *applet) {
-    char prefix[64], range[96];
-    printf("%s: %s\n\n", applet->name, applet->summary);
-    snprintf(prefix, sizeof prefix, "    dlv %s ", applet->name);
+    char prefix[64], range[96], spelling[64];
+    print("%s: %s\n\n", applet->name, applet->summary);
+    format_text(prefix, sizeof prefix, "    dlv %s ", applet->name);
     print_lines(applet->synopsis, prefix, "\n");
-    printf("\n%s\n\n", applet->description);
+    print("\n%s\n\n", applet->description);
     if (applet->details != NULL)
-        printf("%s\n\n", applet->details);
-    for (const struct option *option = applet->options; option->spelling != NULL; option++) {
+        print("%s\n\n", applet->details);
+    for (const struct option *option = applet->options; option->text != NULL; option++) {
+        struct option_words words = option_words(option);
         format_range(range, option);
-        printf("  %-26s %s%s\n", option->spelling, option->help, range);
+        format_text(spelling, sizeof spelling, "%.*s", (int)words.spelling_len, option->text);
+        print("  %-26s %s%s\n", spelling, words.help, range);
     }
-    printf("  %-26s %s\n", "--help", "show this text");
+    print("  %-26s %s\n", "--help", "show this text");
 }
 
 /* Prints text as roff: hyphens and backslashes are escaped, and so are dots at the start of a line,
@@ -60,11 +64,11 @@ static void print_roff(const char *text) {
 }
 
 static void print_see_also(const char *except) {
-    printf("\n.SH SEE ALSO\n");
-    printf(".BR dlv (1)");
+    print("\n.SH SEE ALSO\n");
+    print(".BR dlv (1)");
     for (size_t i = 0; applets[i] != NULL; i++) {
         if (except == NULL || strcmp(applets[i]->name, except) != 0)
-            printf(",\n.BR dlv\\-%s (1)", applets[i]->name);
+            print(",\n.BR dlv\\-%s (1)", applets[i]->name);
     }
     putchar('\n');
 }
@@ -73,51 +77,51 @@ static void print_man_option(const struct option *option) {
     struct option_words words = option_words(option);
     char range[96];
     format_range(range, option);
-    printf(".TP\n\\fB");
+    print(".TP\n\\fB");
     if (words.letter != '\0')
-        printf("\\-%c\\fR, \\fB", words.letter);
-    printf("\\-\\-%.*s\\fR %s\n", (int)words.name_len, words.name,
-           words.argument ? words.argument : "");
-    print_roff(option->help);
-    printf("%s\n", range);
+        print("\\-%c\\fR, \\fB", words.letter);
+    print("\\-\\-%.*s\\fR %.*s\n", (int)words.name_len, words.name, (int)words.argument_len,
+          words.argument_len > 0 ? words.argument : "");
+    print_roff(words.help);
+    print("%s\n", range);
 }
 
 void help_print_man(const struct applet *applet) {
-    printf(".TH DLV-%s 1 \"\" dlv\n.SH NAME\ndlv\\-%s \\- ", applet->name, applet->name);
+    print(".TH DLV-%s 1 \"\" dlv\n.SH NAME\ndlv\\-%s \\- ", applet->name, applet->name);
     print_roff(applet->summary);
-    printf("\n.SH SYNOPSIS\n.nf\n");
+    print("\n.SH SYNOPSIS\n.nf\n");
     for (const char *line = applet->synopsis; *line != '\0';) {
         char copy[512];
         size_t len = strcspn(line, "\n");
-        snprintf(copy, sizeof copy, "dlv %s %.*s\n", applet->name, (int)len, line);
+        format_text(copy, sizeof copy, "dlv %s %.*s\n", applet->name, (int)len, line);
         print_roff(copy);
         line += len + (line[len] == '\n');
     }
-    printf(".fi\n.SH DESCRIPTION\n");
+    print(".fi\n.SH DESCRIPTION\n");
     print_roff(applet->description);
     if (applet->details != NULL) {
-        printf("\n.PP\n");
+        print("\n.PP\n");
         print_roff(applet->details);
     }
-    printf("\n.SH OPTIONS\n");
-    for (const struct option *option = applet->options; option->spelling != NULL; option++)
+    print("\n.SH OPTIONS\n");
+    for (const struct option *option = applet->options; option->text != NULL; option++)
         print_man_option(option);
-    printf(".SH EXIT STATUS\n"
+    print(".SH EXIT STATUS\n"
            "0: VALID, or success. 1: a verdict other than VALID. 2: trouble, never a verdict.");
     print_see_also(applet->name);
 }
 
 void help_print_man_overview(const char *version) {
-    printf(".TH DLV 1 \"\" \"dlv %s\"\n.SH NAME\ndlv \\- verifies driving licences\n"
+    print(".TH DLV 1 \"\" \"dlv %s\"\n.SH NAME\ndlv \\- verifies driving licences\n"
            ".SH SYNOPSIS\n.nf\ndlv APPLET ...\ndlv help [APPLET]\ndlv \\-\\-list\n"
            "dlv \\-\\-install DIR\ndlv \\-\\-version\n.fi\n.SH APPLETS\n",
            version);
     for (size_t i = 0; applets[i] != NULL; i++) {
-        printf(".TP\n\\fB%s\\fR\n", applets[i]->name);
+        print(".TP\n\\fB%s\\fR\n", applets[i]->name);
         print_roff(applets[i]->summary);
         putchar('\n');
     }
-    printf(".SH DESCRIPTION\nAn applet is also started through a link to the binary that is named "
+    print(".SH DESCRIPTION\nAn applet is also started through a link to the binary that is named "
            "after it, such as dlv\\-server. \\-\\-install makes those links.");
     print_see_also(NULL);
 }

@@ -1,5 +1,7 @@
 #include "json.h"
 
+#include "print.h"
+
 #include "base/utf8.h"
 
 #include <stdio.h>
@@ -18,9 +20,9 @@ static void put_string(const char *text, size_t len) {
             continue;
         }
         if (character < 0x20)
-            printf("\\u%04x", (unsigned)character);
+            print("\\u%04x", (unsigned)character);
         else if (character == '"' || character == '\\')
-            printf("\\%c", (int)character);
+            print("\\%c", (int)character);
         else
             fwrite(text + at, 1, size, stdout);
         at += size;
@@ -51,7 +53,7 @@ void json_text(const char *name, const char *value) {
 
 void json_number(const char *name, long long value) {
     put_name(name);
-    printf("%lld", value);
+    print("%lld", value);
 }
 
 void json_bool(const char *name, bool value) {

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/format.h"
 #include "crypto/rsa_key.h"
 #include "db/lookup_key.h"
 
@@ -48,8 +49,8 @@ static int write_pair(const struct rsa_private *key) {
     char pem[RSA_PEM_MAX];
     char fingerprint[RSA_FINGERPRINT_SIZE];
     struct error error;
-    snprintf(path[0], sizeof path[0], "%s.key", output);
-    snprintf(path[1], sizeof path[1], "%s.pub", output);
+    format_text(path[0], sizeof path[0], "%s.key", output);
+    format_text(path[1], sizeof path[1], "%s.pub", output);
     if (check_free(path[0]) != EXIT_OK || check_free(path[1]) != EXIT_OK)
         return EXIT_TROUBLE;
     size_t len = rsa_private_write_pem(key, pem);

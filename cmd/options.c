@@ -2,6 +2,7 @@
 
 #include "applet.h"
 
+#include "base/format.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -14,17 +15,22 @@ static const struct option *parsed_options;
 static bool given[OPTIONS_MAX];
 
 struct option_words option_words(const struct option *option) {
-    const char *spelling = option->spelling;
-    struct option_words words = {.letter = spelling[1] != '-' ? spelling[1] : '\0'};
-    words.name = strstr(spelling, "--") + 2;
-    words.name_len = strcspn(words.name, " ");
-    if (words.name[words.name_len] == ' ')
+    const char *text = option->text;
+    struct option_words words = {.letter = text[1] != '-' ? text[1] : '\0',
+                                 .name = text[1] != '-' ? text + strlen("-x, --") : text + 2,
+                                 .spelling_len = strcspn(text, "\t")};
+    const char *end = text + words.spelling_len;
+    words.name_len = strcspn(words.name, " \t");
+    if (words.name[words.name_len] == ' ') {
         words.argument = words.name + words.name_len + 1;
+        words.argument_len = (size_t)(end - words.argument);
+    }
+    words.help = end + 1;
     return words;
 }
 
 static const struct option *find_by_name(const char *name, size_t len) {
-    for (const struct option *option = parsed_options; option->spelling != NULL; option++) {
+    for (const struct option *option = parsed_options; option->text != NULL; option++) {
         struct option_words words = option_words(option);
         if (words.name_len == len && memcmp(words.name, name, len) == 0)
             return option;
@@ -33,7 +39,7 @@ static const struct option *find_by_name(const char *name, size_t len) {
 }
 
 static const struct option *find_by_letter(char letter) {
-    for (const struct option *option = parsed_options; option->spelling != NULL; option++) {
+    for (const struct option *option = parsed_options; option->text != NULL; option++) {
         if (option_words(option).letter == letter)
             return option;
     }
@@ -80,7 +86,7 @@ static int take_size(const struct option *option, const char *text) {
     len -= shift > 0;
     bool is_number = len < sizeof digits;
     if (is_number) {
-        snprintf(digits, sizeof digits, "%.*s", (int)len, text);
+        format_text(digits, sizeof digits, "%.*s", (int)len, text);
         is_number = text_parse_count(digits, option->max >> shift, &value) == 0;
     }
     if (!is_number || value << shift < option->min)
@@ -108,7 +114,7 @@ static int take_argument(const struct option *option, const char *text) {
 
 static void set_defaults(const struct option *options) {
     parsed_options = options;
-    for (const struct option *option = options; option->spelling != NULL; option++) {
+    for (const struct option *option = options; option->text != NULL; option++) {
         if (option->type == OPTION_IS_COUNT || option->type == OPTION_IS_SIZE)
             *option->target.count = option->fallback;
     }
@@ -135,7 +141,8 @@ static int take_option(int argc, char **argv, int *i) {
         if (argument == NULL && ++*i < argc)
             argument = argv[*i];
         if (argument == NULL)
-            return usage_error("--%.*s wants %s", (int)words.name_len, words.name, words.argument);
+            return usage_error("--%.*s wants %.*s", (int)words.name_len, words.name,
+                               (int)words.argument_len, words.argument);
         if (given[option - parsed_options])
             return usage_error("--%.*s is given twice", (int)words.name_len, words.name);
     }

@@ -10,8 +10,8 @@
 enum option_type { OPTION_IS_FLAG, OPTION_IS_TEXT, OPTION_IS_COUNT, OPTION_IS_SIZE };
 
 struct option {
-    const char *spelling; /* as help shows it: "-o, --output FILE"; NULL ends a table */
-    const char *help;
+    const char *text; /* as help shows it, a tab between: "-o, --output FILE\tthe database"; NULL ends
+                         a table */
     enum option_type type;
     union {
         bool *flag;
@@ -24,28 +24,31 @@ struct option {
 
 /* Entries of a table. */
 #define OPTION_FLAG(spelling, target, help)                                                        \
-    { spelling, help, OPTION_IS_FLAG, {.flag = target}, 0, 0, 0, NULL }
+    { spelling "\t" help, OPTION_IS_FLAG, {.flag = target}, 0, 0, 0, NULL }
 #define OPTION_TEXT(spelling, target, help)                                                        \
-    { spelling, help, OPTION_IS_TEXT, {.text = target}, 0, 0, 0, NULL }
+    { spelling "\t" help, OPTION_IS_TEXT, {.text = target}, 0, 0, 0, NULL }
 
 /* A number from `min` to `max`. Help shows them, the unit and the default. A default below `min`
  * means that the applet computes it; then `help` says how. */
 #define OPTION_COUNT(spelling, target, min, max, fallback, unit, help)                             \
-    { spelling, help, OPTION_IS_COUNT, {.count = target}, min, max, fallback, unit }
+    { spelling "\t" help, OPTION_IS_COUNT, {.count = target}, min, max, fallback, unit }
 
 /* A number of bytes, with K, M or G behind it for powers of 1024. */
 #define OPTION_SIZE(spelling, target, min, fallback, help)                                         \
-    { spelling, help, OPTION_IS_SIZE, {.count = target}, min, (uint64_t)1 << 44, fallback, NULL }
+    { spelling "\t" help, OPTION_IS_SIZE, {.count = target}, min, (uint64_t)1 << 44, fallback, NULL }
 
 #define OPTIONS_END                                                                                \
-    { NULL, NULL, OPTION_IS_FLAG, {.flag = NULL}, 0, 0, 0, NULL }
+    { NULL, OPTION_IS_FLAG, {.flag = NULL}, 0, 0, 0, NULL }
 
 /* What an option is called, for code that reads the table. */
 struct option_words {
     char letter;      /* 'o' for -o, or 0 */
-    const char *name; /* "output", not NUL-terminated */
+    const char *name; /* "output"; not NUL-terminated */
     size_t name_len;
-    const char *argument; /* "FILE"; NULL: it takes none */
+    const char *argument; /* "FILE", likewise; NULL: it takes none */
+    size_t argument_len;
+    size_t spelling_len; /* of "-o, --output FILE", at the start of the text */
+    const char *help;
 };
 struct option_words option_words(const struct option *option);
 

@@ -1,5 +1,7 @@
 #include "question.h"
 
+#include "base/format.h"
+
 #include "applet.h"
 
 #include "record/digest.h"
@@ -36,8 +38,7 @@ static int record(int operand_count, char **operands, uint8_t digest[SHA256_LEN]
     char words[4 * RECORD_MAX];
     size_t len = 0;
     for (int i = 0; i < operand_count; i++) {
-        int n = snprintf(words + len, sizeof words - len, "%s%s", i > 0 ? " " : "", operands[i]);
-        len += (size_t)n;
+        len += format_text(words + len, sizeof words - len, "%s%s", i > 0 ? " " : "", operands[i]);
         if (len >= sizeof words)
             return trouble("the record: longer than %d bytes", RECORD_MAX);
     }

@@ -1,6 +1,7 @@
 #include "reply.h"
 
 #include "json.h"
+#include "print.h"
 
 #include "base/bytes.h"
 
@@ -60,18 +61,18 @@ static void print_text(const struct reply *reply) {
     struct licence_text text;
     fputs(verdict_name(reply->answer.verdict), stdout);
     if (reply->line > 0)
-        printf(" line %llu:", (unsigned long long)reply->line);
+        print(" line %llu:", (unsigned long long)reply->line);
     if (reply->release != NULL && reply->answer.is_found) {
         format_licence(&text, reply, ' ');
-        printf(" from %s to %s", text.from, text.to);
+        print(" from %s to %s", text.from, text.to);
         if (text.classes[0] != '\0')
-            printf(", classes %s", text.classes);
+            print(", classes %s", text.classes);
     } else if (reply->release != NULL) {
         fputs(" not in the database", stdout);
     } else if (reply->answer.verdict != VERDICT_VALID) {
         fputs(" the server says no more than \"not valid\"", stdout);
     }
-    printf(" (%s)\n", reply->source);
+    print(" (%s)\n", reply->source);
 }
 
 void reply_print(const struct reply *reply, bool is_json) {

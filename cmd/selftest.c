@@ -21,11 +21,11 @@ static void show_failure(void *context, const char *line) {
 }
 
 static void print_count(const char *name, const struct kat_count *count) {
-    printf("%s: %lu passed", name, count->passed);
+    print("%s: %lu passed", name, count->passed);
     if (count->failed > 0)
-        printf(", %lu failed", count->failed);
+        print(", %lu failed", count->failed);
     if (count->skipped > 0)
-        printf(", %lu skipped (algorithms that dlv does not use)", count->skipped);
+        print(", %lu skipped (algorithms that dlv does not use)", count->skipped);
 }
 
 static int run_file(const char *path, struct kat_count *total) {
@@ -58,7 +58,7 @@ static int run_selftest(int operand_count, char **operands) {
     int status = EXIT_OK;
     if (kat_run_builtin(&total, &error) != 0)
         return trouble("%s", error.text);
-    printf("built-in: %lu passed\n", total.passed);
+    print("built-in: %lu passed\n", total.passed);
     for (int i = 0; i < operand_count; i++) {
         if (run_file(operands[i], &total) != EXIT_OK)
             status = EXIT_TROUBLE;

@@ -1,6 +1,7 @@
 #include "applet.h"
 
 #include "base/bytes.h"
+#include "base/format.h"
 #include "base/text.h"
 #include "crypto/rsa_key.h"
 #include "net/socket.h"
@@ -89,7 +90,7 @@ static int read_xdp(struct serve_settings *settings) {
     do {
         char digits[8];
         size_t digits_len = strcspn(at, ",");
-        snprintf(digits, sizeof digits, "%.*s", (int)digits_len, at);
+        format_text(digits, sizeof digits, "%.*s", (int)digits_len, at);
         if (settings->xdp_queue_count == SERVE_QUEUES_MAX || digits_len >= sizeof digits ||
             text_parse_count(digits, XDP_QUEUES_MAX - 1, &queue) != 0)
             return usage_error("--xdp: want IFACE:QUEUE,..., at most %d queues below %d",
@@ -122,9 +123,11 @@ static int read_sandbox(struct serve_settings *settings) {
 
 static void log_line(const char *line) {
     char whole[1600];
-    int len = snprintf(whole, sizeof whole, "dlv server: %s\n", line);
+    size_t len = format_text(whole, sizeof whole, "dlv server: %s\n", line);
+    if (len >= sizeof whole)
+        len = sizeof whole - 1;
     /* Each line is one write, so that lines of several processes do not mix. */
-    if (len > 0 && write(STDERR_FILENO, whole, (size_t)len) < 0)
+    if (write(STDERR_FILENO, whole, len) < 0)
         return; /* there is nowhere left to say so */
 }
 

@@ -59,17 +59,17 @@ static void print_facts(const char *path, const struct db_header *header, const 
         json_end();
         return;
     }
-    printf("%s: verified\n", path);
-    printf("format       %d\n", DB_VERSION);
-    printf("entries      %llu\n", (unsigned long long)header->count);
-    printf("sequence     %llu\n", (unsigned long long)facts->sequence);
-    printf("created      %s\n", created);
-    printf("valid until  %s%s\n", has_limit ? until : "no limit",
+    print("%s: verified\n", path);
+    print("format       %d\n", DB_VERSION);
+    print("entries      %llu\n", (unsigned long long)header->count);
+    print("sequence     %llu\n", (unsigned long long)facts->sequence);
+    print("created      %s\n", created);
+    print("valid until  %s%s\n", has_limit ? until : "no limit",
            is_past ? " (past: servers and clients refuse it)" : "");
-    printf("keyed        %s\n", is_keyed ? lookup_key : "no");
-    printf("authority    %s\n", fingerprint);
-    printf("merkle root  %s\n", root);
-    printf("classes      %s\n", classes);
+    print("keyed        %s\n", is_keyed ? lookup_key : "no");
+    print("authority    %s\n", fingerprint);
+    print("merkle root  %s\n", root);
+    print("classes      %s\n", classes);
 }
 
 static int verify_database(const char *path, const struct rsa_public *key) {
@@ -143,17 +143,17 @@ static void print_finding(const struct evidence *evidence, const struct finding 
     const char *kind = kind_name((uint8_t)evidence->kind);
     struct finding_text text;
     format_finding(&text, evidence, finding);
-    printf("%s\n", verdict_name(answer->verdict));
-    printf("The authority %s has signed release %llu of %s,\n", fingerprint,
+    print("%s\n", verdict_name(answer->verdict));
+    print("The authority %s has signed release %llu of %s,\n", fingerprint,
            (unsigned long long)finding->header.facts.sequence, text.created);
     if (answer->is_found)
-        printf("which holds the %s with the digest %s\n"
+        print("which holds the %s with the digest %s\n"
                "as %s, from %s to %s%s%s.\n",
                kind, text.digest, status_name(answer->licence.status), text.from, text.to,
                text.classes[0] != '\0' ? ", classes " : "", text.classes);
     else
-        printf("which holds no %s with the digest %s.\n", kind, text.digest);
-    printf("So the answer at %s is %s.\n", text.at, verdict_name(answer->verdict));
+        print("which holds no %s with the digest %s.\n", kind, text.digest);
+    print("So the answer at %s is %s.\n", text.at, verdict_name(answer->verdict));
 }
 
 /* Whether the evidence is about the question on the command line, where there is one. */

@@ -490,11 +490,11 @@ def builtin_file(sha1, sha256, own):
     lines += oaep_key_lines(private_parts(own))
     for hash_name in ("SHA1", "SHA256"):
         own_cases = list(own_oaep_cases(own, hash_name, Stream(f"{hash_name} 1024")))
-        good = 0 if hash_name == "SHA1" else 2
-        lines += own_cases[good] + own_cases[6] + own_cases[9]
-    good = [case for mod, case in signature_cases() if mod == "1024" and case[-2] == "Result = P"]
-    bad = [case for mod, case in signature_cases() if mod == "1024" and "Signature" in case[-2]]
-    lines += good[0] + bad[0]
+        lines += (own_cases[2] if hash_name == "SHA256" else []) + own_cases[6]
+    signatures = [case for mod, case in signature_cases() if mod == "1024"]
+    good = next(case for case in signatures if case[-2] == "Result = P")
+    n = good[0]
+    lines += good + next(case[1:] for case in signatures if case[0] == n and "Signature" in case[-2])
     lines += next(record_cases())
     lines += next(x25519_cases()) + next(hkdf_cases()) + next(aead_cases())
     write("builtin.rsp", lines)

@@ -1,5 +1,7 @@
 #include "base/error.h"
 
+#include "base/format.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,7 +11,7 @@ int error_set(struct error *error, int code, const char *format, ...) {
     if (error != NULL) {
         va_list arguments;
         va_start(arguments, format);
-        vsnprintf(error->text, sizeof error->text, format, arguments);
+        format_text_list(error->text, sizeof error->text, format, arguments);
         va_end(arguments);
     }
     return code;
@@ -20,10 +22,10 @@ int error_set_errno(struct error *error, const char *format, ...) {
     if (error != NULL) {
         va_list arguments;
         va_start(arguments, format);
-        vsnprintf(error->text, sizeof error->text, format, arguments);
+        format_text_list(error->text, sizeof error->text, format, arguments);
         va_end(arguments);
         size_t len = strlen(error->text);
-        snprintf(error->text + len, sizeof error->text - len, ": %s", strerror(saved));
+        format_text(error->text + len, sizeof error->text - len, ": %s", strerror(saved));
     }
     errno = saved;
     return ERR_SYSTEM;

@@ -1,5 +1,7 @@
 #include "base/file.h"
 
+#include "base/format.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -77,9 +79,9 @@ int file_read_at(int fd, void *bytes, size_t len, uint64_t offset) {
 void file_folder(char *folder, const char *path) {
     const char *slash = strrchr(path, '/');
     if (slash == NULL)
-        snprintf(folder, PATH_MAX, ".");
+        format_text(folder, PATH_MAX, ".");
     else
-        snprintf(folder, PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+        format_text(folder, PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
 }
 
 int atomic_file_open(struct atomic_file *file, const char *path, mode_t mode, struct error *error) {
@@ -92,8 +94,8 @@ int atomic_file_open(struct atomic_file *file, const char *path, mode_t mode, st
         return error_set(error, ERR_LIMIT, "%s: the name is too long", path);
     if (path[prefix_len] == '\0')
         return error_set(error, ERR_FORMAT, "\"%s\" is not the name of a file", path);
-    snprintf(file->path, sizeof file->path, "%s", path);
-    snprintf(file->temporary, sizeof file->temporary, "%.*s.%s.%ld.tmp", (int)prefix_len, path,
+    format_text(file->path, sizeof file->path, "%s", path);
+    format_text(file->temporary, sizeof file->temporary, "%.*s.%s.%ld.tmp", (int)prefix_len, path,
              path + prefix_len, (long)getpid());
     file_folder(folder, path);
 
@@ -131,7 +133,7 @@ int atomic_file_commit(struct atomic_file *file, bool replace, struct error *err
         goto failed;
     if (file->is_unnamed) {
         char link_path[64];
-        snprintf(link_path, sizeof link_path, "/proc/self/fd/%d", file->fd);
+        format_text(link_path, sizeof link_path, "/proc/self/fd/%d", file->fd);
         unlink(file->temporary);
         if (linkat(AT_FDCWD, link_path, AT_FDCWD, file->temporary, AT_SYMLINK_FOLLOW) != 0)
             goto failed;

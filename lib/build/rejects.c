@@ -1,5 +1,7 @@
 #include "rejects.h"
 
+#include "base/format.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,13 +38,15 @@ static int open_stream(struct rejects *rejects, struct error *error) {
 
 int rejects_add(struct rejects *rejects, const struct csv_row *row, const char *reason,
                 struct error *error) {
+    char line[24];
     if (rejects->stream == NULL) {
         int code = open_stream(rejects, error);
         if (code != 0)
             return code;
     }
     rejects->count++;
-    fprintf(rejects->stream, "%llu,", (unsigned long long)row->line);
+    format_text(line, sizeof line, "%llu,", (unsigned long long)row->line);
+    fputs(line, rejects->stream);
     put_quoted(rejects->stream, reason, strlen(reason));
     putc(',', rejects->stream);
     put_quoted(rejects->stream, row->raw, row->raw_len);

@@ -1,6 +1,7 @@
 #include "build/runs.h"
 
 #include "base/file.h"
+#include "base/format.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@ static int open_temporary(const char *folder, struct error *error) {
     if (fd >= 0)
         return fd;
     char path[PATH_MAX];
-    if ((size_t)snprintf(path, sizeof path, "%s/.dlv-XXXXXX", folder) < sizeof path)
+    if (format_text(path, sizeof path, "%s/.dlv-XXXXXX", folder) < sizeof path)
         fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0)
         return error_set_errno(error, "%s: no temporary file can be made there", folder);

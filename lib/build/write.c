@@ -271,7 +271,7 @@ static int digest_unit(void *context, uint64_t unit, uint64_t end) {
 
 /* Writes the zeros that fill the last page of each section. */
 static int fill_pages(const struct pass *pass) {
-    static const uint8_t zeros[DB_PAGE];
+    const uint8_t zeros[DB_PAGE] = {0};
     for (int i = 0; i < DB_SECTION_COUNT; i++) {
         const struct db_section *section = &pass->header->sections[i];
         size_t beyond = (size_t)(section->len % DB_PAGE);

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/format.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -41,15 +42,15 @@ static int compare(const char *path, uint64_t sequence, struct error *error) {
                          "its database has sequence number %llu, but %llu has been seen before "
                          "(remembered in %s)",
                          (unsigned long long)sequence, seen, path);
-    int len = snprintf(text, sizeof text, "%llu\n", (unsigned long long)sequence);
-    return file_replace(path, text, (size_t)len, 0600, 1, error);
+    size_t len = format_text(text, sizeof text, "%llu\n", (unsigned long long)sequence);
+    return file_replace(path, text, len, 0600, 1, error);
 }
 
 int client_state_check(const char *folder, const uint8_t authority_id[SHA256_LEN],
                        uint64_t sequence, struct error *error) {
     char path[PATH_MAX], name[2 * NAME_BYTES + 1];
     hex_encode(name, authority_id, NAME_BYTES);
-    if (snprintf(path, sizeof path, "%s/%s.sequence", folder, name) >= (int)sizeof path)
+    if (format_text(path, sizeof path, "%s/%s.sequence", folder, name) >= sizeof path)
         return error_set(error, ERR_LIMIT, "%s: too long a name", folder);
     int lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0 || flock(lock, LOCK_EX) != 0) {

@@ -4,27 +4,27 @@
 
 #include <bearssl_block.h>
 
-/* The fastest that the processor has. */
-static void run(const uint8_t *key, const uint8_t *nonce, const void *aad, size_t aad_len,
-                void *data, size_t len, uint8_t *tag, bool encrypt) {
-    br_poly1305_run poly1305 = br_poly1305_ctmulq_get();
-    br_chacha20_run chacha20 = br_chacha20_sse2_get();
-    if (poly1305 == 0)
-        poly1305 = &br_poly1305_ctmul_run;
-    if (chacha20 == 0)
-        chacha20 = &br_chacha20_ct_run;
-    poly1305(key, nonce, data, len, aad, aad_len, tag, chacha20, encrypt);
-}
+/* The fastest code that BearSSL has for this kind of machine, chosen when we are compiled. */
+#if defined(__SSE2__)
+#define CHACHA20 br_chacha20_sse2_run
+#else
+#define CHACHA20 br_chacha20_ct_run
+#endif
+#if defined(__SIZEOF_INT128__)
+#define POLY1305 br_poly1305_ctmulq_run
+#else
+#define POLY1305 br_poly1305_ctmul_run
+#endif
 
 void aead_seal(const uint8_t key[AEAD_KEY_LEN], const uint8_t nonce[AEAD_NONCE_LEN],
                const void *aad, size_t aad_len, void *data, size_t len, uint8_t tag[AEAD_TAG_LEN]) {
-    run(key, nonce, aad, aad_len, data, len, tag, 1);
+    POLY1305(key, nonce, data, len, aad, aad_len, tag, CHACHA20, 1);
 }
 
 bool aead_open(const uint8_t key[AEAD_KEY_LEN], const uint8_t nonce[AEAD_NONCE_LEN],
                const void *aad, size_t aad_len, void *data, size_t len,
                const uint8_t tag[AEAD_TAG_LEN]) {
     uint8_t expected[AEAD_TAG_LEN];
-    run(key, nonce, aad, aad_len, data, len, expected, 0);
+    POLY1305(key, nonce, data, len, aad, aad_len, expected, CHACHA20, 0);
     return bytes_are_equal(expected, tag, AEAD_TAG_LEN);
 }

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/format.h"
 
 #include <bearssl_pem.h>
 #include <bearssl_x509.h> /* br_encode_rsa_pkcs8_der */
@@ -74,7 +75,7 @@ void rsa_fingerprint(const struct rsa_public *key, char text[RSA_FINGERPRINT_SIZ
     char base64[BASE64_LEN(SHA256_LEN) + 1];
     rsa_public_id(key, id);
     base64_encode(base64, id, sizeof id);
-    snprintf(text, RSA_FINGERPRINT_SIZE, "SHA256:%.43s", base64);
+    format_text(text, RSA_FINGERPRINT_SIZE, "SHA256:%.43s", base64);
 }
 
 size_t rsa_public_write_pem(const struct rsa_public *key, char *pem) {

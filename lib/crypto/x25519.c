@@ -5,8 +5,11 @@
 #include <bearssl_ec.h>
 #include <string.h>
 
+/* Named here, because BearSSL's default would bring the NIST curves along, which nobody uses. */
+#define CURVE25519 br_ec_c25519_m31
+
 void x25519_share(uint8_t share[X25519_LEN], const uint8_t secret[X25519_LEN]) {
-    br_ec_get_default()->mulgen(share, secret, X25519_LEN, BR_EC_curve25519);
+    CURVE25519.mulgen(share, secret, X25519_LEN, BR_EC_curve25519);
 }
 
 void x25519_generate(uint8_t secret[X25519_LEN], uint8_t share[X25519_LEN], struct random *random) {
@@ -18,6 +21,6 @@ bool x25519_agree(uint8_t common[X25519_LEN], const uint8_t secret[X25519_LEN],
                   const uint8_t peer_share[X25519_LEN]) {
     static const uint8_t zero[X25519_LEN];
     memcpy(common, peer_share, X25519_LEN);
-    br_ec_get_default()->mul(common, X25519_LEN, secret, X25519_LEN, BR_EC_curve25519);
+    CURVE25519.mul(common, X25519_LEN, secret, X25519_LEN, BR_EC_curve25519);
     return !bytes_are_equal(common, zero, X25519_LEN);
 }

@@ -1,6 +1,7 @@
 #include "db/evidence.h"
 
 #include "base/bytes.h"
+#include "base/format.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -8,32 +9,41 @@
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
+static char *put_text(char *out, const char *text) {
+    size_t len = strlen(text);
+    memcpy(out, text, len + 1);
+    return out + len;
+}
+
+/* "NAME = HEX" and the end of the line. */
 static char *put_hex(char *out, const char *name, const void *bytes, size_t len) {
-    out += sprintf(out, "%s = ", name);
+    out = put_text(put_text(out, name), " = ");
     hex_encode(out, bytes, len);
-    out += 2 * len;
-    *out++ = '\n';
-    *out = '\0';
+    return put_text(out + 2 * len, "\n");
+}
+
+static char *put_entry(char *out, const struct proof_entry *entry) {
+    char line[24 + 2 * DB_ENTRY_LEN], key[2 * DB_KEY_LEN + 1], attributes[2 * DB_ATTRIBUTES_LEN + 1];
+    hex_encode(key, entry->key, DB_KEY_LEN);
+    hex_encode(attributes, entry->attributes, DB_ATTRIBUTES_LEN);
+    format_text(line, sizeof line, "%llu %s %s\n", (unsigned long long)entry->index, key,
+                attributes);
+    out = put_text(put_text(out, "entry = "), line);
+    for (unsigned i = 0; i < entry->path_len; i++)
+        out = put_hex(out, "path", entry->path[i], MERKLE_NODE_LEN);
     return out;
 }
 
 size_t evidence_write(const struct evidence *evidence, char *text) {
-    char at[TIME_TEXT_SIZE], key[2 * DB_KEY_LEN + 1], attributes[2 * DB_ATTRIBUTES_LEN + 1];
-    char *out = text;
+    char at[TIME_TEXT_SIZE];
+    char *out = put_text(text, "dlv evidence 1\n");
     moment_format(at, &evidence->at, 0);
-    out += sprintf(out, "dlv evidence 1\n");
     out = put_hex(out, "digest", evidence->digest, SHA256_LEN);
-    out += sprintf(out, "kind = %s\nat = %s\n", kind_name((uint8_t)evidence->kind), at);
+    out = put_text(put_text(out, "kind = "), kind_name((uint8_t)evidence->kind));
+    out = put_text(put_text(put_text(out, "\nat = "), at), "\n");
     out = put_hex(out, "header", evidence->header_page, DB_PAGE);
-    for (unsigned i = 0; i < evidence->proof.entry_count; i++) {
-        const struct proof_entry *entry = &evidence->proof.entries[i];
-        hex_encode(key, entry->key, DB_KEY_LEN);
-        hex_encode(attributes, entry->attributes, DB_ATTRIBUTES_LEN);
-        out +=
-            sprintf(out, "entry = %llu %s %s\n", (unsigned long long)entry->index, key, attributes);
-        for (unsigned j = 0; j < entry->path_len; j++)
-            out = put_hex(out, "path", entry->path[j], MERKLE_NODE_LEN);
-    }
+    for (unsigned i = 0; i < evidence->proof.entry_count; i++)
+        out = put_entry(out, &evidence->proof.entries[i]);
     return (size_t)(out - text);
 }
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 static const struct {
-    const char *name;
+    char name[15]; /* in place, so that it needs no relocation */
     bool is_kept;
 } fields[KAT_FIELD_COUNT] = {
     [F_LENGTH] = {"L", true},

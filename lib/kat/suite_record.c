@@ -2,6 +2,7 @@
 #include "kat/suites.h"
 
 #include "base/date.h"
+#include "base/format.h"
 #include "db/find.h"
 #include "kat/database.h"
 #include "record/digest.h"
@@ -82,7 +83,7 @@ enum kat_outcome kat_verdict(struct kat_vector *vector) {
         return KAT_FAILED;
     if (asked.is_refused)
         return kat_fail(vector, "a good record was refused");
-    snprintf(at_text, sizeof at_text, "%.*s", (int)at->len, at->text != NULL ? at->text : "");
+    format_text(at_text, sizeof at_text, "%.*s", (int)at->len, at->text != NULL ? at->text : "");
     if (at->len >= sizeof at_text || moment_parse(at_text, &moment) != 0)
         return kat_fail(vector, "At is not a time");
     const struct db *db = &vector->database->db;

@@ -1,6 +1,7 @@
 #include "kat/vector.h"
 
 #include "base/bytes.h"
+#include "base/format.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -14,7 +15,7 @@ enum kat_outcome kat_fail(const struct kat_vector *vector, const char *what) {
 /* Fails with "FIELD WHAT". */
 static bool fail_field(const struct kat_vector *vector, enum kat_field field, const char *what) {
     char reason[96];
-    snprintf(reason, sizeof reason, "%s %s", kat_field_name(field), what);
+    format_text(reason, sizeof reason, "%s %s", kat_field_name(field), what);
     kat_fail(vector, reason);
     return false;
 }
@@ -55,7 +56,7 @@ bool kat_get_number(const struct kat_vector *vector, enum kat_field field,
     char digits[24];
     const struct kat_value *value = &vector->values[field];
     if (value->text != NULL && value->len < sizeof digits) {
-        snprintf(digits, sizeof digits, "%.*s", (int)value->len, value->text);
+        format_text(digits, sizeof digits, "%.*s", (int)value->len, value->text);
         if (text_parse_count(digits, 1000000000000, number) == 0)
             return true;
     }
@@ -77,7 +78,7 @@ enum kat_outcome kat_compare_result(const struct kat_vector *vector, enum kat_ex
     char reason[96];
     if (expected == KAT_MAY_PASS || is_good == (expected == KAT_MUST_PASS))
         return KAT_PASSED;
-    snprintf(reason, sizeof reason, "a %s %s was %s", is_good ? "bad" : "good", what,
+    format_text(reason, sizeof reason, "a %s %s was %s", is_good ? "bad" : "good", what,
              is_good ? "accepted" : "refused");
     return kat_fail(vector, reason);
 }
@@ -85,6 +86,6 @@ enum kat_outcome kat_compare_result(const struct kat_vector *vector, enum kat_ex
 void kat_path_beside(const struct kat_vector *vector, enum kat_field field, char path[PATH_MAX]) {
     const char *slash = strrchr(vector->file, '/');
     int folder_len = slash == NULL ? 0 : (int)(slash - vector->file) + 1;
-    snprintf(path, PATH_MAX, "%.*s%.*s", folder_len, vector->file, (int)vector->values[field].len,
+    format_text(path, PATH_MAX, "%.*s%.*s", folder_len, vector->file, (int)vector->values[field].len,
              vector->values[field].text);
 }

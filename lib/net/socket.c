@@ -1,5 +1,7 @@
 #include "net/socket.h"
 
+#include "base/format.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -60,7 +62,7 @@ int net_split(const char *text, const char *port_default, char host[NET_HOST_SIZ
         return error_set(error, ERR_FORMAT, "\"%s\" is not an address (want host:port)", text);
     memcpy(host, host_start, host_len);
     host[host_len] = '\0';
-    snprintf(port, NET_PORT_SIZE, "%u", (unsigned)number & 0xFFFF);
+    format_text(port, NET_PORT_SIZE, "%u", (unsigned)number & 0xFFFF);
     return 0;
 }
 
@@ -224,22 +226,61 @@ int net_listen(const char *host, const char *port, struct error *error) {
     return fd >= 0 ? fd : error_set_errno(error, "%s:%s: cannot listen", host, port);
 }
 
-static void format_address(const struct sockaddr_storage *address, socklen_t len,
-                           char text[NET_ADDRESS_SIZE]) {
-    char host[48], port[NET_PORT_SIZE];
-    if (getnameinfo((const struct sockaddr *)address, len, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        snprintf(text, NET_ADDRESS_SIZE, "unknown");
+/* The longest run of at least two groups of zeros, which :: takes the place of; *len 0: none. */
+static unsigned find_zeros(const uint8_t address[16], unsigned *len) {
+    unsigned best = 0;
+    *len = 1;
+    for (unsigned at = 0; at < 8; at++) {
+        unsigned end = at;
+        while (end < 8 && address[2 * end] == 0 && address[2 * end + 1] == 0)
+            end++;
+        if (end - at > *len) {
+            best = at;
+            *len = end - at;
+        }
+    }
+    *len = *len > 1 ? *len : 0;
+    return best;
+}
+
+/* IPv6 as RFC 5952 wants it, with the port. */
+static void format_v6(const uint8_t address[16], unsigned port, char text[NET_ADDRESS_SIZE]) {
+    unsigned zeros_len, zeros = find_zeros(address, &zeros_len);
+    size_t len = format_text(text, NET_ADDRESS_SIZE, "[");
+    for (unsigned i = 0; i < 8; i++) {
+        if (zeros_len > 0 && i == zeros) {
+            len += format_text(text + len, NET_ADDRESS_SIZE - len, "::");
+            i += zeros_len - 1;
+            continue;
+        }
+        bool is_first = i == 0 || (zeros_len > 0 && i == zeros + zeros_len);
+        len += format_text(text + len, NET_ADDRESS_SIZE - len, is_first ? "%x" : ":%x",
+                           (unsigned)(address[2 * i] << 8 | address[2 * i + 1]));
+    }
+    format_text(text + len, NET_ADDRESS_SIZE - len, "]:%u", port);
+}
+
+static void format_address(const struct sockaddr_storage *address, char text[NET_ADDRESS_SIZE]) {
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    memcpy(&v4, address, sizeof v4);
+    memcpy(&v6, address, sizeof v6);
+    const uint8_t *bytes = (const uint8_t *)&v4.sin_addr;
+    if (address->ss_family == AF_INET6)
+        format_v6(v6.sin6_addr.s6_addr, ntohs(v6.sin6_port), text);
+    else if (address->ss_family == AF_INET)
+        format_text(text, NET_ADDRESS_SIZE, "%u.%u.%u.%u:%u", bytes[0], bytes[1], bytes[2],
+                    bytes[3], ntohs(v4.sin_port));
     else
-        snprintf(text, NET_ADDRESS_SIZE, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+        format_text(text, NET_ADDRESS_SIZE, "unknown");
 }
 
 void net_local_address(int fd, char text[NET_ADDRESS_SIZE]) {
     struct sockaddr_storage address;
     socklen_t len = sizeof address;
     if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
-        len = 0;
-    format_address(&address, len, text);
+        address.ss_family = AF_UNSPEC;
+    format_address(&address, text);
 }
 
 #define DATAGRAM_BUFFER (4 << 20) /* bytes: what may come while we are busy */

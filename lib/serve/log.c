@@ -1,6 +1,7 @@
 #include "serve/log.h"
 
 #include "base/date.h"
+#include "base/format.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,9 +13,9 @@ void serve_log(const struct serve_settings *settings, const char *format, ...) {
     char line[1400], now[TIME_TEXT_SIZE], event[1024];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(event, sizeof event, format, arguments);
+    format_text_list(event, sizeof event, format, arguments);
     va_end(arguments);
     time_format(now, time(NULL), 0);
-    snprintf(line, sizeof line, "time=%s pid=%ld event=%s", now, (long)getpid(), event);
+    format_text(line, sizeof line, "time=%s pid=%ld event=%s", now, (long)getpid(), event);
     settings->log(line);
 }

@@ -1,6 +1,7 @@
 /* The parent: it opens, starts the others, and afterwards waits for signals. */
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/format.h"
 #include "net/socket.h"
 #include "os/confine.h"
 #include "os/service.h"
@@ -58,7 +59,7 @@ static void reload_files(struct parent *parent) {
 
 static void reload(struct parent *parent) {
     char state[80];
-    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)net_now_us());
+    format_text(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)net_now_us());
     service_notify(state);
     reload_files(parent);
     release_reload(&parent->release);

@@ -1,6 +1,7 @@
 #include "serve/stats.h"
 
 #include "base/file.h"
+#include "base/format.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,29 +11,29 @@
 /* Where each count appears: a metric, and its label where it is one of several. */
 static const struct {
     enum count_name name;
-    const char *metric;
-    const char *label; /* NULL: none */
-    const char *help;  /* of the metric, at its first */
+    char metric[36];
+    char label[12]; /* empty: none */
+    char help[72];  /* of the metric, at its first; empty: not its first */
 } metrics[] = {
-    {COUNT_ACCEPTED, "dlv_connections_accepted_total", NULL, "TCP connections accepted"},
-    {COUNT_CLOSED, "dlv_connections_closed_total", NULL, "TCP connections closed"},
-    {COUNT_TIMED_OUT, "dlv_connections_timed_out_total", NULL, "of those, past their time"},
-    {COUNT_EVICTED, "dlv_connections_evicted_total", NULL, "of those, to make room for others"},
-    {COUNT_DATAGRAMS, "dlv_datagrams_total", NULL, "UDP datagrams received"},
-    {COUNT_COOKIES, "dlv_cookies_total", NULL, "UDP openings that were sent a cookie first"},
-    {COUNT_OPENINGS, "dlv_openings_total", NULL, "session openings given to key-holders"},
-    {COUNT_OPENED, "dlv_opened_total", NULL, "sessions opened"},
-    {COUNT_ASKS, "dlv_frames_total", NULL, "frames of questions answered"},
-    {COUNT_LEGACY, "dlv_legacy_questions_total", NULL,
+    {COUNT_ACCEPTED, "dlv_connections_accepted_total", "", "TCP connections accepted"},
+    {COUNT_CLOSED, "dlv_connections_closed_total", "", "TCP connections closed"},
+    {COUNT_TIMED_OUT, "dlv_connections_timed_out_total", "", "of those, past their time"},
+    {COUNT_EVICTED, "dlv_connections_evicted_total", "", "of those, to make room for others"},
+    {COUNT_DATAGRAMS, "dlv_datagrams_total", "", "UDP datagrams received"},
+    {COUNT_COOKIES, "dlv_cookies_total", "", "UDP openings that were sent a cookie first"},
+    {COUNT_OPENINGS, "dlv_openings_total", "", "session openings given to key-holders"},
+    {COUNT_OPENED, "dlv_opened_total", "", "sessions opened"},
+    {COUNT_ASKS, "dlv_frames_total", "", "frames of questions answered"},
+    {COUNT_LEGACY, "dlv_legacy_questions_total", "",
      "questions answered in the original protocol"},
-    {COUNT_WITHHELD, "dlv_withheld_total", NULL,
+    {COUNT_WITHHELD, "dlv_withheld_total", "",
      "of those not answered, because the database is past its valid-until"},
     {COUNT_REFUSED_OPENING, "dlv_refusals_total", "opening", "refusals by reason"},
-    {COUNT_REFUSED_SESSION, "dlv_refusals_total", "session", NULL},
-    {COUNT_REFUSED_VERSION, "dlv_refusals_total", "version", NULL},
-    {COUNT_REFUSED_MALFORMED, "dlv_refusals_total", "malformed", NULL},
-    {COUNT_REFUSED_BUSY, "dlv_refusals_total", "busy", NULL},
-    {COUNT_REFUSED_LIMIT, "dlv_refusals_total", "limit", NULL},
+    {COUNT_REFUSED_SESSION, "dlv_refusals_total", "session", ""},
+    {COUNT_REFUSED_VERSION, "dlv_refusals_total", "version", ""},
+    {COUNT_REFUSED_MALFORMED, "dlv_refusals_total", "malformed", ""},
+    {COUNT_REFUSED_BUSY, "dlv_refusals_total", "busy", ""},
+    {COUNT_REFUSED_LIMIT, "dlv_refusals_total", "limit", ""},
 };
 
 struct writer {
@@ -45,9 +46,10 @@ static void put(struct writer *writer, const char *format, ...)
 static void put(struct writer *writer, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    int len = vsnprintf(writer->at, (size_t)(writer->end - writer->at), format, arguments);
+    size_t room = (size_t)(writer->end - writer->at);
+    size_t len = format_text_list(writer->at, room, format, arguments);
     va_end(arguments);
-    if (len > 0 && len < writer->end - writer->at)
+    if (len < room)
         writer->at += len;
 }
 
@@ -65,9 +67,9 @@ static void put_gauge(struct writer *writer, const char *metric, const char *hel
 static void put_counts(struct writer *writer, const uint64_t named[COUNT_NAMES]) {
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
         unsigned long long value = named[metrics[i].name];
-        if (metrics[i].help != NULL)
+        if (metrics[i].help[0] != '\0')
             put_head(writer, metrics[i].metric, "counter", metrics[i].help);
-        if (metrics[i].label != NULL)
+        if (metrics[i].label[0] != '\0')
             put(writer, "%s{reason=\"%s\"} %llu\n", metrics[i].metric, metrics[i].label, value);
         else
             put(writer, "%s %llu\n", metrics[i].metric, value);
@@ -88,12 +90,14 @@ static void put_latency(struct writer *writer, const uint64_t buckets[LATENCY_BU
     put_head(writer, metric, "histogram", "time from reading a frame to its answer");
     for (int i = 0; i < LATENCY_BUCKETS - 1; i++) {
         total += buckets[i];
-        put(writer, "%s_bucket{le=\"%.6f\"} %llu\n", metric, (double)((uint64_t)1 << i) / 1e6,
+        unsigned long long us = 1ull << i;
+        put(writer, "%s_bucket{le=\"%llu.%06llu\"} %llu\n", metric, us / 1000000, us % 1000000,
             (unsigned long long)total);
     }
     total += buckets[LATENCY_BUCKETS - 1];
-    put(writer, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.6f\n%s_count %llu\n", metric,
-        (unsigned long long)total, metric, (double)sum_us / 1e6, metric, (unsigned long long)total);
+    put(writer, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %llu.%06llu\n%s_count %llu\n", metric,
+        (unsigned long long)total, metric, (unsigned long long)(sum_us / 1000000),
+        (unsigned long long)(sum_us % 1000000), metric, (unsigned long long)total);
 }
 
 int stats_write(const char *path, const struct tally *tally, unsigned worker_count,

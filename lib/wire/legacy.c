@@ -107,6 +107,15 @@ void legacy_client_asked(struct legacy_client *client) {
     client->len = 0;
 }
 
+static bool holds(const char *bytes, size_t len, const char *text) {
+    size_t text_len = strlen(text);
+    for (size_t at = 0; at + text_len <= len; at++) {
+        if (memcmp(bytes + at, text, text_len) == 0)
+            return true;
+    }
+    return false;
+}
+
 static enum legacy_client_step client_refuse(struct legacy_client *client) {
     client->state = CLIENT_DONE;
     return LEGACY_CLIENT_REFUSE;
@@ -122,7 +131,7 @@ enum legacy_client_step legacy_client_take(struct legacy_client *client, const u
     client->len += len;
     if (client->state == CLIENT_KEY) {
         /* The key may or may not end with a line feed: the line that ends it is enough. */
-        if (memmem(client->buffer, client->len, end, sizeof end - 1) == NULL)
+        if (!holds(client->buffer, client->len, end))
             return LEGACY_CLIENT_WAIT;
         client->state = CLIENT_ASKING;
         return LEGACY_CLIENT_KEY;

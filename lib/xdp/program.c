@@ -188,14 +188,14 @@ int xdp_program_attach(struct xdp_program *program, const char *interface, uint1
     unsigned index = if_nametoindex(interface);
     *program = (struct xdp_program){-1, -1, -1, XDP_MODE_NATIVE};
     if (index == 0)
-        return error_set_errno(error, "--xdp: no interface %s", interface);
+        return error_set_errno(error, "AF_XDP: no interface %s", interface);
     program->map = make_map();
     if (program->map < 0)
-        return error_set_errno(error, "--xdp: no XSKMAP (needs CAP_BPF and a kernel with AF_XDP)");
+        return error_set_errno(error, "AF_XDP: no XSKMAP (needs CAP_BPF and a kernel with AF_XDP)");
     program->program = load_program(port, program->map);
     if (program->program < 0) {
         close_all(program);
-        return error_set_errno(error, "--xdp: the kernel does not take the eBPF program");
+        return error_set_errno(error, "AF_XDP: the kernel does not take the eBPF program");
     }
     if (!is_generic_asked)
         program->link = link_program(program->program, index, XDP_FLAGS_DRV_MODE);
@@ -207,7 +207,7 @@ int xdp_program_attach(struct xdp_program *program, const char *interface, uint1
     if (program->link >= 0)
         return 0;
     close_all(program);
-    return error_set_errno(error, "--xdp: cannot attach to %s%s", interface,
+    return error_set_errno(error, "AF_XDP: cannot attach to %s%s", interface,
                            errno == EBUSY || errno == EEXIST ? " (another XDP program is there)"
                                                              : "");
 }
@@ -222,5 +222,5 @@ int xdp_program_set(const struct xdp_program *program, unsigned queue, int socke
     attributes.value = (uintptr_t)&value;
     return bpf(BPF_MAP_UPDATE_ELEM, &attributes) == 0
                ? 0
-               : error_set_errno(error, "--xdp: queue %u", queue);
+               : error_set_errno(error, "AF_XDP: queue %u", queue);
 }

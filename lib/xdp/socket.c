@@ -103,7 +103,7 @@ int xdp_socket_open(struct xdp_socket *xdp, const char *interface, unsigned queu
     memset(xdp, 0, sizeof *xdp);
     xdp->fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
     if (xdp->fd < 0)
-        return error_set_errno(error, "--xdp: no AF_XDP socket (needs CAP_NET_RAW and the kernel's "
+        return error_set_errno(error, "AF_XDP: no socket (needs CAP_NET_RAW and the kernel's "
                                       "CONFIG_XDP_SOCKETS)");
     int code = prepare(xdp);
     if (code == 0 && busy_poll_us > 0)
@@ -116,7 +116,7 @@ int xdp_socket_open(struct xdp_socket *xdp, const char *interface, unsigned queu
     if (code == 0)
         code = bind(xdp->fd, (const struct sockaddr *)&address, sizeof address);
     if (code != 0) {
-        error_set_errno(error, "--xdp: queue %u of %s", queue, interface);
+        error_set_errno(error, "AF_XDP: queue %u of %s", queue, interface);
         close(xdp->fd);
         return ERR_SYSTEM;
     }

@@ -32,16 +32,16 @@ static const struct option options[] = {
     OPTIONS_END,
 };
 
-static double us(const struct load_result *result, double part) {
-    return (double)histogram_percentile(&result->latency, part) / 1000;
+static unsigned long long us(const struct load_result *result, double part) {
+    return histogram_percentile(&result->latency, part) / 1000;
 }
 
-static void print(const struct load_result *result) {
-    double frames = (double)result->answered / result->seconds;
+static void print_result(const struct load_result *result) {
+    unsigned long long frames = (unsigned long long)((double)result->answered / result->seconds);
     if (is_json) {
         json_begin();
         json_number("frames_per_second", (long long)frames);
-        json_number("questions_per_second", (long long)(frames * (double)digests));
+        json_number("questions_per_second", (long long)(frames * digests));
         json_number("answered", (long long)result->answered);
         json_number("refused", (long long)result->refused);
         json_number("lost", (long long)result->lost);
@@ -54,14 +54,14 @@ static void print(const struct load_result *result) {
         json_end();
         return;
     }
-    printf("%.0f frames/s", frames);
+    print("%llu frames/s", frames);
     if (!is_openings)
-        printf(", %.0f questions/s", frames * (double)digests);
-    printf("; %llu answered, %llu refused, %llu lost, %llu wrong\n"
-           "p50 %.0f us, p90 %.0f, p99 %.0f, p99.9 %.0f, longest %.0f\n",
-           (unsigned long long)result->answered, (unsigned long long)result->refused,
-           (unsigned long long)result->lost, (unsigned long long)result->wrong, us(result, 0.5),
-           us(result, 0.9), us(result, 0.99), us(result, 0.999), us(result, 1));
+        print(", %llu questions/s", frames * (unsigned long long)digests);
+    print("; %llu answered, %llu refused, %llu lost, %llu wrong\n"
+          "p50 %llu us, p90 %llu, p99 %llu, p99.9 %llu, longest %llu\n",
+          (unsigned long long)result->answered, (unsigned long long)result->refused,
+          (unsigned long long)result->lost, (unsigned long long)result->wrong, us(result, 0.5),
+          us(result, 0.9), us(result, 0.99), us(result, 0.999), us(result, 1));
 }
 
 static int check_usage(int operand_count, char **operands) {
@@ -107,7 +107,7 @@ static int run_load(int operand_count, char **operands) {
     wipe(&kiosk, sizeof kiosk);
     if (code != 0)
         return trouble("%s", error.text);
-    print(&result);
+    print_result(&result);
     if (result.wrong > 0)
         return trouble("%llu wrong answers", (unsigned long long)result.wrong);
     return finish_output();
