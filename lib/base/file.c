@@ -38,42 +38,41 @@ ssize_t file_read(const char *path, void *buffer, size_t max, struct error *erro
     return (ssize_t)len;
 }
 
-int file_write_at(int fd, const void *bytes, size_t len, uint64_t offset) {
-    const uint8_t *p = bytes;
+/* Goes on after each part that one system call has moved. `bytes` is not written to where `is_write`
+ * is true. 0, or ERR_SYSTEM with errno set. */
+static int move_all(int fd, uint8_t *bytes, size_t len, uint64_t offset, bool is_write) {
     while (len > 0) {
-        ssize_t n = pwrite(fd, p, len, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return ERR_SYSTEM;
-        p += n;
-        len -= (size_t)n;
-        offset += (uint64_t)n;
-    }
-    return 0;
-}
-
-void file_write_out(int fd, uint64_t offset, uint64_t len) {
-    int saved = errno;
-    sync_file_range(fd, (off_t)offset, (off_t)len, SYNC_FILE_RANGE_WRITE);
-    errno = saved;
-}
-
-int file_read_at(int fd, void *bytes, size_t len, uint64_t offset) {
-    uint8_t *p = bytes;
-    while (len > 0) {
-        ssize_t n = pread(fd, p, len, (off_t)offset);
+        ssize_t n =
+            is_write ? pwrite(fd, bytes, len, (off_t)offset) : pread(fd, bytes, len, (off_t)offset);
         if (n < 0 && errno == EINTR)
             continue;
         if (n == 0)
             errno = EIO;
         if (n <= 0)
             return ERR_SYSTEM;
-        p += n;
+        bytes += n;
         len -= (size_t)n;
         offset += (uint64_t)n;
     }
     return 0;
+}
+
+int file_write_at(int fd, const void *bytes, size_t len, uint64_t offset) {
+    union {
+        const void *in;
+        uint8_t *out;
+    } p = {bytes};
+    return move_all(fd, p.out, len, offset, true);
+}
+
+int file_read_at(int fd, void *bytes, size_t len, uint64_t offset) {
+    return move_all(fd, bytes, len, offset, false);
+}
+
+void file_write_out(int fd, uint64_t offset, uint64_t len) {
+    int saved = errno;
+    sync_file_range(fd, (off_t)offset, (off_t)len, SYNC_FILE_RANGE_WRITE);
+    errno = saved;
 }
 
 void file_folder(char *folder, const char *path) {

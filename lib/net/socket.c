@@ -104,18 +104,27 @@ static int connect_one(const struct addrinfo *address, int64_t deadline_ms) {
     return code;
 }
 
-static const char *host_or_own(const char *host) {
-    return *host != '\0' ? host : "localhost";
+/* The addresses of a name, to be given back by freeaddrinfo; NULL with the reason. An empty host is
+ * this machine. */
+static struct addrinfo *resolve(const char *host, const char *port, int type, int flags,
+                                struct error *error) {
+    const struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = type, .ai_flags = flags};
+    struct addrinfo *addresses;
+    if (*host == '\0')
+        host = "localhost";
+    int problem = getaddrinfo(host, port, &hints, &addresses);
+    if (problem == 0)
+        return addresses;
+    error_set(error, ERR_SYSTEM, "%s:%s: %s", host, port, gai_strerror(problem));
+    return NULL;
 }
 
 int net_connect(const char *host, const char *port, int64_t deadline_ms, struct error *error) {
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *addresses;
-    host = host_or_own(host);
-    int problem = getaddrinfo(host, port, &hints, &addresses);
-    if (problem != 0)
-        return error_set(error, ERR_SYSTEM, "%s:%s: %s", host, port, gai_strerror(problem));
+    struct addrinfo *addresses = resolve(host, port, SOCK_STREAM, 0, error);
     int code = ERR_SYSTEM;
+    if (addresses == NULL)
+        return code;
     for (const struct addrinfo *address = addresses; address != NULL; address = address->ai_next) {
         code = connect_one(address, deadline_ms);
         if (code >= 0)
@@ -130,13 +139,10 @@ int net_connect(const char *host, const char *port, int64_t deadline_ms, struct 
 }
 
 int net_connect_datagrams(const char *host, const char *port, unsigned nth, struct error *error) {
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
-    struct addrinfo *addresses;
-    host = host_or_own(host);
-    int problem = getaddrinfo(host, port, &hints, &addresses);
-    if (problem != 0)
-        return error_set(error, ERR_SYSTEM, "%s:%s: %s", host, port, gai_strerror(problem));
+    struct addrinfo *addresses = resolve(host, port, SOCK_DGRAM, 0, error);
     const struct addrinfo *address = addresses;
+    if (addresses == NULL)
+        return ERR_SYSTEM;
     while (address != NULL && nth-- > 0)
         address = address->ai_next;
     int code = ERR_LIMIT;
@@ -212,12 +218,9 @@ int net_listen(const char *host, const char *port, struct error *error) {
     }
     int fd = ERR_SYSTEM;
     for (int i = 0; i < 2 && families[i] != NULL && fd < 0; i++) {
-        const struct addrinfo hints = {
-            .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-        struct addrinfo *addresses;
-        int problem = getaddrinfo(families[i], port, &hints, &addresses);
-        if (problem != 0)
-            return error_set(error, ERR_SYSTEM, "%s:%s: %s", host, port, gai_strerror(problem));
+        struct addrinfo *addresses = resolve(families[i], port, SOCK_STREAM, AI_PASSIVE, error);
+        if (addresses == NULL)
+            return ERR_SYSTEM;
         fd = listen_one(addresses, is_any);
         freeaddrinfo(addresses);
         if (fd < 0 && errno == EADDRINUSE)
