@@ -132,6 +132,9 @@ build/make_registry: tools/make_registry.c
 	@mkdir -p $(@D)
 	@cc -O2 -Wall -Wextra -Werror $< -o $@
 
+size: all
+	@tools/size $(BUILD)/dlv
+
 demo: all build/make_registry
 	@tools/demo $(BUILD)/dlv build/make_registry
 

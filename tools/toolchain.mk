@@ -30,7 +30,11 @@ BEARSSL_CC_RSA ?= $(if $(call try_cc,clang,-O3),clang,$(CC))
 ifeq ($(VARIANT),release)
 # Nothing unwinds the stack, so there are no tables for it.
 release_flags = -g -fno-asynchronous-unwind-tables -fno-unwind-tables $(call hardening,$(1)) $(REPRODUCIBLE) -ffunction-sections -fdata-sections $(call musl_cflags,$(1))
-LINK_HARDENING := -Wl,-z,text,-z,relro,-z,now,-z,noexecstack,--gc-sections,--build-id=none
+# LLVM's linker leaves no holes between the parts of the file: 8 KB less. Where it is missing, or does not
+# know the machine, the compiler's own does it.
+LINKER := $(if $(filter x86_64-% aarch64-%,$(MACHINE)),$(shell $(CC) -fuse-ld=lld -nostdlib -shared -x c /dev/null \
+    -o /dev/null 2>/dev/null && echo -fuse-ld=lld))
+LINK_HARDENING := $(LINKER) -Wl,-z,text,-z,relro,-z,now,-z,noexecstack,--gc-sections,--build-id=none
 
 ifneq (,$(findstring musl,$(MACHINE)))
 # The compiler's own C library is musl (Alpine).

@@ -6,26 +6,17 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LINE_MAX_LEN 4096
 #define BLANKS " \t\r\n"
 
-/* Shell's sort: in place, and quick enough for KIOSKS_MAX. The C library's qsort is ten times as
- * large, and nothing else here would use it. */
-static void sort_by_id(struct kiosk *kiosks, uint32_t count) {
-    for (uint32_t gap = count / 2; gap > 0; gap /= 2) {
-        for (uint32_t i = gap; i < count; i++) {
-            const struct kiosk moving = kiosks[i];
-            uint32_t at = i;
-            for (; at >= gap && memcmp(kiosks[at - gap].id, moving.id, SHA256_LEN) > 0; at -= gap)
-                kiosks[at] = kiosks[at - gap];
-            kiosks[at] = moving;
-        }
-    }
+static int compare_ids(const void *a, const void *b) {
+    return memcmp(((const struct kiosk *)a)->id, ((const struct kiosk *)b)->id, SHA256_LEN);
 }
 
-/* Cuts the next word off the line. NULL: there is none. */
+/* Cuts the next word off the line; NULL: there is none. */
 static char *next_word(char **line) {
     char *word = *line + strspn(*line, BLANKS);
     if (*word == '\0')
@@ -92,7 +83,7 @@ int kiosks_load(struct kiosks *kiosks, const char *path, struct error *error) {
     fclose(file);
     if (code != 0)
         return code;
-    sort_by_id(kiosks->sorted, kiosks->count);
+    qsort(kiosks->sorted, kiosks->count, sizeof *kiosks->sorted, compare_ids);
     for (uint32_t i = 1; i < kiosks->count; i++) {
         if (memcmp(kiosks->sorted[i - 1].id, kiosks->sorted[i].id, KIOSK_ID_LEN) == 0)
             return error_set(error, ERR_CONFLICT, "%s: two kiosks have one key", path);
