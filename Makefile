@@ -89,7 +89,7 @@ $(BUILD)/libdlv.a: $(LIB_OBJ)
 $(BUILD)/dlv: $(CMD_OBJ) $(LIB_OBJ) $(BUILD)/libbearssl.a
 	@echo "  LINK    $@"
 	@$(call LINK,$@,$^)
-$(BUILD)/dlv-load: $(LOAD_OBJ) $(filter %/applet.o %/options.o %/help.o %/json.o %/print.o,$(CMD_OBJ)) \
+$(BUILD)/dlv-load: $(LOAD_OBJ) $(filter %/run.o %/options.o %/help.o %/json.o %/print.o %/trouble.o,$(CMD_OBJ)) \
     $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
 	@echo "  LINK    $@"
 	@$(call LINK,$@,$^)
@@ -118,6 +118,7 @@ SANITIZED := $(MAKE) --no-print-directory VARIANT=sanitize BUILD=build/sanitize
 THREADS := $(MAKE) --no-print-directory VARIANT=threads BUILD=build/threads
 check: all $(DEPS)/check.stamp
 	@$(MAKE) --no-print-directory unit
+	@tests/rooms $(BUILD)
 	@$(BUILD)/dlv selftest vectors/*.rsp
 	@+$(SANITIZED) all unit
 	@+$(THREADS) all

@@ -5,10 +5,9 @@
 
 #include "options.h"
 #include "print.h"
+#include "trouble.h"
 
 #include <stdbool.h>
-
-enum { EXIT_OK = 0, EXIT_NOT_VALID = 1, EXIT_TROUBLE = 2 };
 
 struct applet {
     const char *name;
@@ -21,9 +20,8 @@ struct applet {
     int (*run)(int operand_count, char **operands); /* returns the exit status */
 };
 
-/* All applets, ended by NULL, and the one that is running (NULL: none yet). */
+/* All applets, ended by NULL. */
 extern const struct applet *const applets[];
-extern const struct applet *current_applet;
 
 extern const struct applet applet_client;
 extern const struct applet applet_dbgen;
@@ -31,18 +29,5 @@ extern const struct applet applet_keygen;
 extern const struct applet applet_selftest;
 extern const struct applet applet_server;
 extern const struct applet applet_verify;
-
-/* Parses the options, runs the built-in known answers if the applet needs them, and runs it. Returns
- * the exit status. */
-int applet_run(const struct applet *applet, int argc, char **argv);
-
-/* Prints one line on stderr, "dlv APPLET: ...". Returns EXIT_TROUBLE. */
-int trouble(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* The same for a wrong command line; adds how to get help. */
-int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* Flushes stdout. EXIT_OK, or EXIT_TROUBLE where not everything could be written (a full disk). */
-int finish_output(void);
 
 #endif

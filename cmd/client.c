@@ -158,7 +158,7 @@ static int ask_together(struct asking *asking, const struct batch *batch) {
     warn_of_stale(asking, who);
     const char *slash = db_path != NULL ? strrchr(who, '/') : NULL;
     format_text(asking->source, sizeof asking->source, "%.200s#%llu", slash ? slash + 1 : who,
-             (unsigned long long)answer->facts.sequence);
+                (unsigned long long)answer->facts.sequence);
     if (evidence_path != NULL && write_evidence(asking, batch->digests[0]) != EXIT_OK)
         return EXIT_TROUBLE;
     int worst = EXIT_OK;

@@ -92,12 +92,12 @@ static void show_progress(void *context, const char *stage, const char *unit, ui
     }
     double elapsed = now - display->stage_start + 1e-9;
     uint64_t rate = (uint64_t)((double)done / elapsed);
-    format_text(text, sizeof text, "%s: %llu %s, %llu a second", stage, (unsigned long long)done, unit,
-             (unsigned long long)rate);
+    format_text(text, sizeof text, "%s: %llu %s, %llu a second", stage, (unsigned long long)done,
+                unit, (unsigned long long)rate);
     if (fraction > 0.01) {
         unsigned seconds = (unsigned)(elapsed * (1 - fraction) / fraction);
         format_text(left, sizeof left, ", %u %%, %u:%02u left", (unsigned)(100 * fraction),
-                 seconds / 60, seconds % 60);
+                    seconds / 60, seconds % 60);
     }
     if (display->is_terminal) {
         int filled = (int)(20 * fraction);
@@ -229,14 +229,14 @@ static int print_result(const struct build *build) {
         time_format(until, facts->valid_until_s, facts->utc_offset_s);
     rsa_fingerprint(&build->plan.settings.authority->public, fingerprint);
     print("%s: %llu rows, %llu entries", output, (unsigned long long)result->row_count,
-           (unsigned long long)result->header.count);
+          (unsigned long long)result->header.count);
     if (result->duplicate_count > 0)
         print(" (%llu more were there already)", (unsigned long long)result->duplicate_count);
     if (result->bad_count > 0)
         print(", %llu bad rows left out", (unsigned long long)result->bad_count);
     print("\nsequence %llu, created %s, valid until %s\nauthority %s%s\n",
-           (unsigned long long)facts->sequence, created, until, fingerprint,
-           result->header.flags & DB_FLAG_KEYED ? ", keyed" : "");
+          (unsigned long long)facts->sequence, created, until, fingerprint,
+          result->header.flags & DB_FLAG_KEYED ? ", keyed" : "");
     return finish_output();
 }
 

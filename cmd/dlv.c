@@ -3,6 +3,7 @@
 
 #include "base/format.h"
 #include "help.h"
+#include "run.h"
 
 #include "os/process.h"
 
@@ -10,11 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-const struct applet *const applets[] = {
-    &applet_client, &applet_dbgen,  &applet_keygen, &applet_selftest,
-    &applet_server, &applet_verify, NULL,
-};
 
 static const struct applet *find_applet(const char *name) {
     for (size_t i = 0; applets[i] != NULL; i++) {
@@ -66,7 +62,7 @@ static int list(void) {
 
 static int version(void) {
     print("dlv %s\ncompiler: %s\nBearSSL: 0.6, source archive SHA-256 %s\n", DLV_VERSION,
-           DLV_COMPILER, BEARSSL_SHA256);
+          DLV_COMPILER, BEARSSL_SHA256);
     return finish_output();
 }
 

@@ -22,9 +22,10 @@ static void format_range(char text[96], const struct option *option) {
     if (option->type != OPTION_IS_COUNT)
         return;
     if (option->fallback >= option->min)
-        format_text(fallback, sizeof fallback, "; default %llu", (unsigned long long)option->fallback);
+        format_text(fallback, sizeof fallback, "; default %llu",
+                    (unsigned long long)option->fallback);
     format_text(text, 96, " (%llu to %llu%s%s%s)", (unsigned long long)option->min,
-             (unsigned long long)option->max, *unit != '\0' ? " " : "", unit, fallback);
+                (unsigned long long)option->max, *unit != '\0' ? " " : "", unit, fallback);
 }
 
 void help_print(const struct applet *applet) {
@@ -107,21 +108,21 @@ void help_print_man(const struct applet *applet) {
     for (const struct option *option = applet->options; option->text != NULL; option++)
         print_man_option(option);
     print(".SH EXIT STATUS\n"
-           "0: VALID, or success. 1: a verdict other than VALID. 2: trouble, never a verdict.");
+          "0: VALID, or success. 1: a verdict other than VALID. 2: trouble, never a verdict.");
     print_see_also(applet->name);
 }
 
 void help_print_man_overview(const char *version) {
     print(".TH DLV 1 \"\" \"dlv %s\"\n.SH NAME\ndlv \\- verifies driving licences\n"
-           ".SH SYNOPSIS\n.nf\ndlv APPLET ...\ndlv help [APPLET]\ndlv \\-\\-list\n"
-           "dlv \\-\\-install DIR\ndlv \\-\\-version\n.fi\n.SH APPLETS\n",
-           version);
+          ".SH SYNOPSIS\n.nf\ndlv APPLET ...\ndlv help [APPLET]\ndlv \\-\\-list\n"
+          "dlv \\-\\-install DIR\ndlv \\-\\-version\n.fi\n.SH APPLETS\n",
+          version);
     for (size_t i = 0; applets[i] != NULL; i++) {
         print(".TP\n\\fB%s\\fR\n", applets[i]->name);
         print_roff(applets[i]->summary);
         putchar('\n');
     }
     print(".SH DESCRIPTION\nAn applet is also started through a link to the binary that is named "
-           "after it, such as dlv\\-server. \\-\\-install makes those links.");
+          "after it, such as dlv\\-server. \\-\\-install makes those links.");
     print_see_also(NULL);
 }

@@ -1,6 +1,6 @@
 #include "options.h"
 
-#include "applet.h"
+#include "trouble.h"
 
 #include "base/format.h"
 #include "base/text.h"

@@ -10,7 +10,8 @@
 enum option_type { OPTION_IS_FLAG, OPTION_IS_TEXT, OPTION_IS_COUNT, OPTION_IS_SIZE };
 
 struct option {
-    const char *text; /* as help shows it, a tab between: "-o, --output FILE\tthe database"; NULL ends
+    const char
+        *text; /* as help shows it, a tab between: "-o, --output FILE\tthe database"; NULL ends
                          a table */
     enum option_type type;
     union {
@@ -35,7 +36,10 @@ struct option {
 
 /* A number of bytes, with K, M or G behind it for powers of 1024. */
 #define OPTION_SIZE(spelling, target, min, fallback, help)                                         \
-    { spelling "\t" help, OPTION_IS_SIZE, {.count = target}, min, (uint64_t)1 << 44, fallback, NULL }
+    {                                                                                              \
+        spelling "\t" help, OPTION_IS_SIZE, {.count = target}, min, (uint64_t)1 << 44, fallback,   \
+            NULL                                                                                   \
+    }
 
 #define OPTIONS_END                                                                                \
     { NULL, OPTION_IS_FLAG, {.flag = NULL}, 0, 0, 0, NULL }

@@ -2,7 +2,7 @@
 
 #include "base/format.h"
 
-#include "applet.h"
+#include "trouble.h"
 
 #include "record/digest.h"
 

@@ -65,7 +65,7 @@ static void print_facts(const char *path, const struct db_header *header, const 
     print("sequence     %llu\n", (unsigned long long)facts->sequence);
     print("created      %s\n", created);
     print("valid until  %s%s\n", has_limit ? until : "no limit",
-           is_past ? " (past: servers and clients refuse it)" : "");
+          is_past ? " (past: servers and clients refuse it)" : "");
     print("keyed        %s\n", is_keyed ? lookup_key : "no");
     print("authority    %s\n", fingerprint);
     print("merkle root  %s\n", root);
@@ -145,12 +145,12 @@ static void print_finding(const struct evidence *evidence, const struct finding 
     format_finding(&text, evidence, finding);
     print("%s\n", verdict_name(answer->verdict));
     print("The authority %s has signed release %llu of %s,\n", fingerprint,
-           (unsigned long long)finding->header.facts.sequence, text.created);
+          (unsigned long long)finding->header.facts.sequence, text.created);
     if (answer->is_found)
         print("which holds the %s with the digest %s\n"
-               "as %s, from %s to %s%s%s.\n",
-               kind, text.digest, status_name(answer->licence.status), text.from, text.to,
-               text.classes[0] != '\0' ? ", classes " : "", text.classes);
+              "as %s, from %s to %s%s%s.\n",
+              kind, text.digest, status_name(answer->licence.status), text.from, text.to,
+              text.classes[0] != '\0' ? ", classes " : "", text.classes);
     else
         print("which holds no %s with the digest %s.\n", kind, text.digest);
     print("So the answer at %s is %s.\n", text.at, verdict_name(answer->verdict));

@@ -146,13 +146,13 @@ void time_format(char *text, int64_t unix_s, int32_t utc_offset_s) {
     int64_t of_day = unix_s + utc_offset_s - ((int64_t)day - DATE_UNIX_EPOCH) * DAY_S;
     unsigned second = of_day < 0 ? 0 : of_day >= DAY_S ? DAY_S - 1 : (unsigned)of_day;
     format_text(text + 10, TIME_TEXT_SIZE - 10, "T%02u:%02u:%02u", second / 3600, second / 60 % 60,
-             second % 60);
+                second % 60);
     unsigned offset = (unsigned)(utc_offset_s < 0 ? -utc_offset_s : utc_offset_s) / 60;
     if (offset == 0)
         memcpy(text + 19, "Z", 2);
     else
         format_text(text + 19, TIME_TEXT_SIZE - 19, "%c%02u:%02u", utc_offset_s < 0 ? '-' : '+',
-                 offset / 60 % 100, offset % 60);
+                    offset / 60 % 100, offset % 60);
 }
 
 void moment_format(char *text, const struct moment *moment, int32_t utc_offset_s) {

@@ -95,7 +95,7 @@ int atomic_file_open(struct atomic_file *file, const char *path, mode_t mode, st
         return error_set(error, ERR_FORMAT, "\"%s\" is not the name of a file", path);
     format_text(file->path, sizeof file->path, "%s", path);
     format_text(file->temporary, sizeof file->temporary, "%.*s.%s.%ld.tmp", (int)prefix_len, path,
-             path + prefix_len, (long)getpid());
+                path + prefix_len, (long)getpid());
     file_folder(folder, path);
 
     file->is_unnamed = false;

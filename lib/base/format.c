@@ -7,8 +7,8 @@
 
 /* One conversion, as the format describes it. */
 struct conversion {
-    bool is_left;  /* flag - */
-    bool is_zero;  /* flag 0 */
+    bool is_left; /* flag - */
+    bool is_zero; /* flag 0 */
     size_t width;
     size_t precision; /* SIZE_MAX: none */
     unsigned longs;   /* how many l; z counts as one */
@@ -112,7 +112,8 @@ static void convert(const struct output *output, const struct conversion *conver
     switch (conversion->letter) {
     case 's':
     case 'm':
-        text = conversion->letter == 'm' ? strerror(error_number) : va_arg(*arguments, const char *);
+        text =
+            conversion->letter == 'm' ? strerror(error_number) : va_arg(*arguments, const char *);
         put_padded(output, conversion, text, strnlen(text, conversion->precision));
         break;
     case 'c':

@@ -23,7 +23,8 @@ static char *put_hex(char *out, const char *name, const void *bytes, size_t len)
 }
 
 static char *put_entry(char *out, const struct proof_entry *entry) {
-    char line[24 + 2 * DB_ENTRY_LEN], key[2 * DB_KEY_LEN + 1], attributes[2 * DB_ATTRIBUTES_LEN + 1];
+    char line[24 + 2 * DB_ENTRY_LEN], key[2 * DB_KEY_LEN + 1],
+        attributes[2 * DB_ATTRIBUTES_LEN + 1];
     hex_encode(key, entry->key, DB_KEY_LEN);
     hex_encode(attributes, entry->attributes, DB_ATTRIBUTES_LEN);
     format_text(line, sizeof line, "%llu %s %s\n", (unsigned long long)entry->index, key,

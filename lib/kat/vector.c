@@ -79,13 +79,13 @@ enum kat_outcome kat_compare_result(const struct kat_vector *vector, enum kat_ex
     if (expected == KAT_MAY_PASS || is_good == (expected == KAT_MUST_PASS))
         return KAT_PASSED;
     format_text(reason, sizeof reason, "a %s %s was %s", is_good ? "bad" : "good", what,
-             is_good ? "accepted" : "refused");
+                is_good ? "accepted" : "refused");
     return kat_fail(vector, reason);
 }
 
 void kat_path_beside(const struct kat_vector *vector, enum kat_field field, char path[PATH_MAX]) {
     const char *slash = strrchr(vector->file, '/');
     int folder_len = slash == NULL ? 0 : (int)(slash - vector->file) + 1;
-    format_text(path, PATH_MAX, "%.*s%.*s", folder_len, vector->file, (int)vector->values[field].len,
-             vector->values[field].text);
+    format_text(path, PATH_MAX, "%.*s%.*s", folder_len, vector->file,
+                (int)vector->values[field].len, vector->values[field].text);
 }

@@ -108,8 +108,7 @@ static int connect_one(const struct addrinfo *address, int64_t deadline_ms) {
  * this machine. */
 static struct addrinfo *resolve(const char *host, const char *port, int type, int flags,
                                 struct error *error) {
-    const struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = type, .ai_flags = flags};
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = type, .ai_flags = flags};
     struct addrinfo *addresses;
     if (*host == '\0')
         host = "localhost";

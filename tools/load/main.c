@@ -3,6 +3,7 @@
 #include "applet.h"
 #include "json.h"
 #include "load.h"
+#include "run.h"
 
 #include "base/bytes.h"
 #include "crypto/rsa_key.h"

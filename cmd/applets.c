@@ -1,0 +1,8 @@
+#include "applet.h"
+
+#include <stddef.h>
+
+const struct applet *const applets[] = {
+    &applet_client, &applet_dbgen,  &applet_keygen, &applet_selftest,
+    &applet_server, &applet_verify, NULL,
+};

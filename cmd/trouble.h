@@ -1,0 +1,19 @@
+/* What goes wrong, told on stderr in one line, and the exit statuses. */
+#ifndef DLV_CMD_TROUBLE_H
+#define DLV_CMD_TROUBLE_H
+
+enum { EXIT_OK = 0, EXIT_NOT_VALID = 1, EXIT_TROUBLE = 2 };
+
+/* From now on lines begin with "dlv NAME: ", not with "dlv: ". */
+void trouble_set_applet(const char *name);
+
+/* Prints one line on stderr. Returns EXIT_TROUBLE. */
+int trouble(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same for a wrong command line; adds how to get help. */
+int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Flushes stdout. EXIT_OK, or EXIT_TROUBLE where not everything could be written (a full disk). */
+int finish_output(void);
+
+#endif
