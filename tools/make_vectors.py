@@ -25,9 +25,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tests/integration"))
 import dbformat
 import session_peer
+from vector_file import OUT, write
 
 STANDARD = pathlib.Path("/usr/lib/python3/dist-packages/cryptography_vectors")
-OUT = pathlib.Path(__file__).parent.parent / "vectors"
 
 
 class Stream:
@@ -42,19 +42,6 @@ class Stream:
             self.at += 1
         out, self.rest = self.rest[:n], self.rest[n:]
         return out
-
-
-CLOSING = re.compile(r"(MD|Mac|Result|Digest|Verdict|Shared|OKM|Sealed|Answer) = ")
-
-
-def write(name, lines):
-    """Puts the number of cases behind the comments on top, and the checksum at the end."""
-    head = next(i for i, line in enumerate(lines) if not line.startswith("#"))
-    cases = sum(1 for line in lines if CLOSING.match(line))
-    lines = [*lines[:head], f"[Cases = {cases}]", *lines[head:]]
-    text = "\n".join(lines) + "\n\n"
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    (OUT / name).write_text(text + f"Checksum = {digest}\n")
 
 
 def number(n):

@@ -48,7 +48,11 @@ int offline_ask(struct offline *offline, struct question *question, int64_t now_
                  question->kind, moment_day(&question->at, facts->utc_offset_s), answer->entries);
     if (is_proved)
         prove(offline, question, answer);
-    return trust_answer(trust, offline->settings.path, question, answer, now_s, error);
+    struct error reason;
+    int code = trust_answer(trust, offline->settings.path, question, answer, now_s, &reason);
+    /* Nobody but the file can be at fault: it was signed, so it has changed since. */
+    const char *cause = code == ERR_LIMIT ? "" : " (the database is damaged)";
+    return code == 0 ? 0 : error_set(error, code, "%.900s%s", reason.text, cause);
 }
 
 void offline_close(struct offline *offline) {

@@ -93,7 +93,7 @@ def test_lookup_keys(dlv, tmp_path):
     long = tmp_path / "long.key"
     long.write_bytes(bytes(33))
     for db, option, complaint in (
-        (keyed, [], "--lookup-key is needed"), (keyed, ["--lookup-key", other], "another lookup key"),
+        (keyed, [], "lookup key is needed"), (keyed, ["--lookup-key", other], "another lookup key"),
         (plain, ["--lookup-key", other], "not keyed"), (keyed, ["--lookup-key", short], "32 bytes"),
         (keyed, ["--lookup-key", long], "32 bytes"), (keyed, ["--lookup-key", tmp_path / "no"], "no")):
         assert complaint in one_line(dlv("client", "--db", db, *GOLDEN, *option, "x"))

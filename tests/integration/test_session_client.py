@@ -56,7 +56,7 @@ def test_ours_with_ours(dlv, serve, small_db, keys, tmp_path, udp):
     for wrong in ([], ["--key", keys.other]):
         assert "not enrolled" in one_line(ask(dlv, keys, server.port, *wrong, *udp))
     done = dlv("client", "--server", server.address, "--server-key", keys.other_pub, *udp, "--key", keys.kiosk, RECORD)
-    assert "is not its key" in one_line(done)
+    assert "another key than the one given" in one_line(done)
 
 
 @TCP_UDP
@@ -391,8 +391,8 @@ def test_usage(dlv, keys, small_db):
             ([*online, "--udp", "--prove", "--authority", keys.authority_pub, RECORD], "TCP"),
             ([*online, "--legacy", RECORD], "--legacy"), ([*online, "--quick", RECORD], "--quick"),
             ([*online, "--lookup-key", "x", RECORD], "--lookup-key"), ([*online, "--max-skew", "x", RECORD], "--max-skew"),
-            ([*offline, "--udp", RECORD], "offline"), ([*offline, "--state", "x", RECORD], "offline"),
-            ([*offline, "--key", keys.kiosk, RECORD], "offline"),
+            ([*offline, "--udp", RECORD], "--db"), ([*offline, "--state", "x", RECORD], "--db"),
+            ([*offline, "--key", keys.kiosk, RECORD], "--db"),
             (["client", "--server", "127.0.0.1:1", "--server-key", keys.server, RECORD], "public key"),
             ([*online, "--key", keys.kiosk_pub, RECORD], "private key")):
         line = one_line(dlv(*args))
