@@ -26,11 +26,17 @@ bool bytes_are_zero(const void *bytes, size_t len) {
     return true;
 }
 
+/* Computed, because a table would be read at a place that the value decides. */
+static char hex_digit(unsigned value) {
+    unsigned letters = (9 - value) >> 8 & ('a' - '9' - 1); /* the gap behind '9', for 10 to 15 */
+    return (char)('0' + value + letters);
+}
+
 void hex_encode(char *text, const void *bytes, size_t len) {
     const uint8_t *p = bytes;
     for (size_t i = 0; i < len; i++) {
-        text[2 * i] = "0123456789abcdef"[p[i] >> 4];
-        text[2 * i + 1] = "0123456789abcdef"[p[i] & 15];
+        text[2 * i] = hex_digit(p[i] >> 4);
+        text[2 * i + 1] = hex_digit(p[i] & 15);
     }
     text[2 * len] = '\0';
 }

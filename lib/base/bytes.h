@@ -57,10 +57,10 @@ void wipe(void *secret, size_t len);
 /* 1 if both are the same `len` bytes, else 0. Constant time. */
 bool bytes_are_equal(const void *a, const void *b, size_t len);
 
-/* 1 if all `len` bytes are zero, else 0. Not constant time. */
+/* Whether all `len` bytes are zero. Not in constant time. */
 bool bytes_are_zero(const void *bytes, size_t len);
 
-/* Lower-case hexadecimal of `len` bytes and a NUL: 2 * len + 1 characters at `text`. */
+/* Lower-case hexadecimal of `len` bytes and a NUL: 2 * len + 1 characters at `text`. In constant time. */
 void hex_encode(char *text, const void *bytes, size_t len);
 
 /* Bytes of `text_len` hexadecimal digits (either case) into `bytes`, which holds `max` of them.

@@ -23,5 +23,5 @@ bool cookie_check(const uint8_t cookie[COOKIE_LEN], const uint8_t key[COOKIE_KEY
     uint8_t expected[COOKIE_LEN];
     uint32_t made_s = load_le32(cookie);
     cookie_make(expected, key, address, address_len, made_s);
-    return bytes_are_equal(expected, cookie, COOKIE_LEN) && now_s - made_s <= COOKIE_LIFETIME_S;
+    return now_s - made_s <= COOKIE_LIFETIME_S && bytes_are_equal(expected, cookie, COOKIE_LEN);
 }

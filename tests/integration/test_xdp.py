@@ -349,7 +349,7 @@ def test_without_the_right_or_the_interface(release, wire, keys, small_db):
                    folder / keys.authority_pub.name, "--key", folder / keys.server.name, "--anonymous", "--listen",
                    f":{PORT}"]
         done = subprocess.run([*command, "--xdp", "v0"], capture_output=True, text=True, timeout=20)
-        assert done.returncode == 2 and done.stderr.count("\n") == 1 and "--xdp" in done.stderr, done.stderr
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and "AF_XDP" in done.stderr, done.stderr
         server = subprocess.Popen([*command, "--xdp", "v0", "--xdp-optional"], stderr=subprocess.PIPE, text=True)
         lines = [server.stderr.readline(), server.stderr.readline()]
         assert "event=xdp_unavailable" in lines[0] and "event=ready" in lines[1], lines

@@ -72,6 +72,7 @@ static int prepare_questions(struct load *load, struct error *error) {
         settings->is_unchecked ? 0 : client_ask(&load->client, &question, &load->answer, error);
     if (code != 0)
         return code;
+    question.wishes = 0; /* the release's facts, for which client_ask asked, are not wanted again */
     load->frame_count = FRAMES;
     load->frame_len = ASK_LEN(settings->digests);
     load->frames = malloc(FRAMES * load->frame_len);
@@ -115,7 +116,8 @@ static bool is_right(struct load *load, uint32_t i, const uint8_t *bytes, size_t
         return opening_finish(&load->openings[i], bytes, len, &session);
     memcpy(load->copy, bytes, len);
     return answer_open(&load->answer, load->copy, len, frame_at(load, i), load->frame_len,
-                       load->client.session.keys.key, NULL) == 0;
+                       load->client.session.keys.key, NULL) == 0 &&
+           load->answer.count == load->settings->digests;
 }
 
 /* Takes an answer to the frame that is under way at `flight`. */

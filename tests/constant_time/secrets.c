@@ -1,0 +1,435 @@
+/* Every function that takes a secret, run by valgrind with its secrets marked as undefined: memcheck
+ * then reports each branch and each address that depends on one (A. Langley's method). What runs are
+ * the objects of the release.
+ *
+ * What is public by design is said here, by wrappers that the linker puts between the objects
+ * (declassify): the bit lengths of RSA's factors, what is sent, a signature, whether a seal is good
+ * where the answer shows it anyway. BearSSL decides openly whether OAEP's padding is good, though not
+ * why it is bad; that one function of its is not looked into.
+ *
+ * Each step says "good" only where the function did what it should. A function that refuses at once
+ * would have nothing to hide. */
+#include "base/bytes.h"
+#include "crypto/hkdf.h"
+#include "crypto/rsa_key.h"
+#include "db/lookup_key.h"
+#include "wire/cookie.h"
+#include "wire/legacy.h"
+#include "wire/respond.h"
+#include "wire/session.h"
+
+#include "valgrind/memcheck.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void classify(const void *secret, size_t len) {
+    VALGRIND_MAKE_MEM_UNDEFINED(secret, len);
+}
+
+static void declassify(const void *public, size_t len) {
+    VALGRIND_MAKE_MEM_DEFINED(public, len);
+}
+
+/* --- what is public by design ----------------------------------------------------------------- */
+
+/* What a step makes public: reset before each. */
+static struct {
+    bool opened;        /* whether a seal is good ... */
+    size_t opened_from; /* ... and the plaintext from this offset on */
+    bool agreed;        /* whether X25519 came to more than zero */
+} shown;
+static unsigned verifications; /* how often a signature was verified */
+
+void __real_br_i31_decode(uint32_t *x, const void *source, size_t len);
+void __wrap_br_i31_decode(uint32_t *x, const void *source, size_t len);
+void __wrap_br_i31_decode(uint32_t *x, const void *source, size_t len) {
+    __real_br_i31_decode(x, source, len);
+    declassify(x, sizeof *x); /* the announced bit length */
+}
+
+uint32_t __real_br_rsa_oaep_unpad(const br_hash_class *hash, const void *label, size_t label_len,
+                                  void *data, size_t *len);
+uint32_t __wrap_br_rsa_oaep_unpad(const br_hash_class *hash, const void *label, size_t label_len,
+                                  void *data, size_t *len);
+uint32_t __wrap_br_rsa_oaep_unpad(const br_hash_class *hash, const void *label, size_t label_len,
+                                  void *data, size_t *len) {
+    VALGRIND_DISABLE_ERROR_REPORTING;
+    uint32_t is_good = __real_br_rsa_oaep_unpad(hash, label, label_len, data, len);
+    VALGRIND_ENABLE_ERROR_REPORTING;
+    classify(&is_good, sizeof is_good);
+    classify(len, sizeof *len);
+    return is_good;
+}
+
+static br_rsa_pkcs1_sign real_sign;
+static br_rsa_pkcs1_vrfy real_verify;
+
+static uint32_t sign_and_show(const unsigned char *oid, const unsigned char *hash, size_t hash_len,
+                              const br_rsa_private_key *key, unsigned char *signature) {
+    uint32_t is_good = real_sign(oid, hash, hash_len, key, signature);
+    declassify(&is_good, sizeof is_good);
+    declassify(signature, (key->n_bitlen + 7) / 8);
+    return is_good;
+}
+
+static uint32_t verify_and_count(const unsigned char *signature, size_t len,
+                                 const unsigned char *oid, size_t hash_len,
+                                 const br_rsa_public_key *key, unsigned char *hash) {
+    verifications++;
+    return real_verify(signature, len, oid, hash_len, key, hash);
+}
+
+br_rsa_pkcs1_sign __real_br_rsa_pkcs1_sign_get_default(void);
+br_rsa_pkcs1_sign __wrap_br_rsa_pkcs1_sign_get_default(void);
+br_rsa_pkcs1_sign __wrap_br_rsa_pkcs1_sign_get_default(void) {
+    real_sign = __real_br_rsa_pkcs1_sign_get_default();
+    return sign_and_show;
+}
+
+br_rsa_pkcs1_vrfy __real_br_rsa_pkcs1_vrfy_get_default(void);
+br_rsa_pkcs1_vrfy __wrap_br_rsa_pkcs1_vrfy_get_default(void);
+br_rsa_pkcs1_vrfy __wrap_br_rsa_pkcs1_vrfy_get_default(void) {
+    real_verify = __real_br_rsa_pkcs1_vrfy_get_default();
+    return verify_and_count;
+}
+
+void __real_x25519_share(uint8_t share[X25519_LEN], const uint8_t secret[X25519_LEN]);
+void __wrap_x25519_share(uint8_t share[X25519_LEN], const uint8_t secret[X25519_LEN]);
+void __wrap_x25519_share(uint8_t share[X25519_LEN], const uint8_t secret[X25519_LEN]) {
+    __real_x25519_share(share, secret);
+    declassify(share, X25519_LEN); /* it is sent */
+}
+
+bool __real_x25519_agree(uint8_t *common, const uint8_t *secret, const uint8_t *peer_share);
+bool __wrap_x25519_agree(uint8_t *common, const uint8_t *secret, const uint8_t *peer_share);
+bool __wrap_x25519_agree(uint8_t *common, const uint8_t *secret, const uint8_t *peer_share) {
+    bool is_good = __real_x25519_agree(common, secret, peer_share);
+    if (shown.agreed)
+        declassify(&is_good, sizeof is_good);
+    return is_good;
+}
+
+bool __real_rsa_oaep_encrypt(const struct rsa_public *key, enum rsa_hash hash, const void *label,
+                             size_t label_len, const br_prng_class **prng, const void *message,
+                             size_t message_len, uint8_t *ciphertext);
+bool __wrap_rsa_oaep_encrypt(const struct rsa_public *key, enum rsa_hash hash, const void *label,
+                             size_t label_len, const br_prng_class **prng, const void *message,
+                             size_t message_len, uint8_t *ciphertext);
+bool __wrap_rsa_oaep_encrypt(const struct rsa_public *key, enum rsa_hash hash, const void *label,
+                             size_t label_len, const br_prng_class **prng, const void *message,
+                             size_t message_len, uint8_t *ciphertext) {
+    bool is_good = __real_rsa_oaep_encrypt(key, hash, label, label_len, prng, message, message_len,
+                                           ciphertext);
+    declassify(&is_good, sizeof is_good);
+    declassify(ciphertext, key->n_len); /* it is sent */
+    return is_good;
+}
+
+/* Whether the number to be encrypted is below the modulus, as a padded one always is. */
+uint32_t __real_br_i31_decode_mod(uint32_t *x, const void *source, size_t len, const uint32_t *m);
+uint32_t __wrap_br_i31_decode_mod(uint32_t *x, const void *source, size_t len, const uint32_t *m);
+uint32_t __wrap_br_i31_decode_mod(uint32_t *x, const void *source, size_t len, const uint32_t *m) {
+    uint32_t is_below = __real_br_i31_decode_mod(x, source, len, m);
+    declassify(&is_below, sizeof is_below);
+    return is_below;
+}
+
+bool __real_aead_open(const uint8_t *key, const uint8_t *nonce, const void *aad, size_t aad_len,
+                      void *data, size_t len, const uint8_t *tag);
+bool __wrap_aead_open(const uint8_t *key, const uint8_t *nonce, const void *aad, size_t aad_len,
+                      void *data, size_t len, const uint8_t *tag);
+bool __wrap_aead_open(const uint8_t *key, const uint8_t *nonce, const void *aad, size_t aad_len,
+                      void *data, size_t len, const uint8_t *tag) {
+    bool is_good = __real_aead_open(key, nonce, aad, aad_len, data, len, tag);
+    if (shown.opened)
+        declassify(&is_good, sizeof is_good);
+    if (shown.opened_from < len)
+        declassify((uint8_t *)data + shown.opened_from, len - shown.opened_from);
+    return is_good;
+}
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+static struct rsa_private server, kiosk;
+static struct random randomness;
+static struct ticket_key ticket_key;
+
+/* The parts of a private key, except the top bytes of the factors, which say how long these are. */
+static void classify_key(const struct rsa_private *key) {
+    const br_rsa_private_key *k = &key->key;
+    classify(k->p + 1, k->plen - 1);
+    classify(k->q + 1, k->qlen - 1);
+    classify(k->dp, k->dplen);
+    classify(k->dq, k->dqlen);
+    classify(k->iq, k->iqlen);
+}
+
+static void draw(void *bytes, size_t len) {
+    random_bytes(&randomness, bytes, len);
+    declassify(bytes, len);
+}
+
+static bool make_keys(const char *server_path, const char *kiosk_path) {
+    uint8_t secret[AEAD_KEY_LEN];
+    if (random_open(&randomness, NULL) != 0 ||
+        rsa_private_load(&server, server_path, 2048, NULL) != 0 ||
+        rsa_private_load(&kiosk, kiosk_path, 2048, NULL) != 0)
+        return false;
+    draw(secret, sizeof secret);
+    ticket_key_init(&ticket_key, secret);
+    classify_key(&server);
+    classify_key(&kiosk);
+    classify(&ticket_key.key, sizeof ticket_key.key);
+    classify(&randomness.drbg.K, sizeof randomness.drbg.K);
+    classify(&randomness.drbg.V, sizeof randomness.drbg.V);
+    return true;
+}
+
+/* --- steps ------------------------------------------------------------------------------------ */
+
+static int bad_steps;
+static unsigned complaints;
+
+/* Ends a step: what came out is public now. */
+static void report(const char *name, bool is_good) {
+    declassify(&is_good, sizeof is_good);
+    unsigned total = VALGRIND_COUNT_ERRORS;
+    printf("%-28s %s, %u complaints\n", name, is_good ? "good" : "NOT WHAT IT SHOULD DO",
+           total - complaints);
+    complaints = total;
+    bad_steps += !is_good;
+    shown.opened = shown.agreed = false;
+    shown.opened_from = SIZE_MAX;
+}
+
+static bool is_same(const void *a, const void *b, size_t len) {
+    declassify(a, len);
+    declassify(b, len);
+    return memcmp(a, b, len) == 0;
+}
+
+static void step_primitives(void) {
+    uint8_t key[32], data[100], mac[SHA256_LEN], again[SHA256_LEN], out[80];
+    draw(key, sizeof key);
+    draw(data, sizeof data);
+    hmac_sha256(mac, key, sizeof key, data, sizeof data);
+    classify(key, sizeof key);
+    classify(data, sizeof data);
+    hmac_sha256(again, key, sizeof key, data, sizeof data);
+    report("hmac_sha256", is_same(mac, again, sizeof mac));
+    classify(key, sizeof key);
+    bool is_made = hkdf_sha256(out, sizeof out, "salt", 4, key, sizeof key, "info", 4);
+    report("hkdf_sha256", is_made);
+    bool is_equal = bytes_are_equal(key, key, sizeof key);
+    report("bytes_are_equal", is_equal);
+    random_bytes(&randomness, out, sizeof out);
+    report("random_bytes", true);
+}
+
+static void step_rsa(void) {
+    static const char label[] = "label";
+    uint8_t message[32], sealed[RSA_LEN_MAX], digest[SHA256_LEN] = {3}, signature[RSA_LEN_MAX];
+    size_t len = server.public.n_len;
+    draw(message, sizeof message);
+    uint8_t copy[32];
+    memcpy(copy, message, sizeof copy);
+    classify(message, sizeof message);
+    bool is_sealed = rsa_oaep_encrypt(&server.public, RSA_SHA256, label, sizeof label,
+                                      &randomness.drbg.vtable, message, sizeof message, sealed);
+    report("rsa_oaep_encrypt", is_sealed);
+    bool is_open = rsa_oaep_decrypt(&server, RSA_SHA256, label, sizeof label, sealed, &len);
+    declassify(&len, sizeof len);
+    declassify(&is_open, sizeof is_open);
+    report("rsa_oaep_decrypt", is_open && len == sizeof copy && is_same(sealed, copy, len));
+    bool is_signed = rsa_sign(&server, digest, signature);
+    report("rsa_sign",
+           is_signed && rsa_verify(&server.public, digest, signature, server.public.n_len));
+}
+
+static void step_curve(void) {
+    uint8_t secrets[2][X25519_LEN], shares[2][X25519_LEN], common[2][X25519_LEN];
+    for (int i = 0; i < 2; i++)
+        x25519_generate(secrets[i], shares[i], &randomness);
+    bool is_agreed = x25519_agree(common[0], secrets[0], shares[1]);
+    is_agreed &= x25519_agree(common[1], secrets[1], shares[0]);
+    declassify(&is_agreed, sizeof is_agreed);
+    report("x25519", is_agreed && is_same(common[0], common[1], X25519_LEN));
+}
+
+static void step_lookup_key(void) {
+    struct lookup_key key, plain_key;
+    uint8_t bytes[LOOKUP_KEY_LEN], digest[SHA256_LEN] = {1}, stored[SHA256_LEN],
+                                   expected[SHA256_LEN];
+    draw(bytes, sizeof bytes);
+    lookup_key_init(&plain_key, bytes);
+    lookup_key_apply(&plain_key, digest, expected);
+    classify(bytes, sizeof bytes);
+    lookup_key_init(&key, bytes);
+    lookup_key_apply(&key, digest, stored);
+    report("lookup_key_apply", is_same(stored, expected, sizeof stored));
+}
+
+static void step_cookie(void) {
+    uint8_t key[COOKIE_KEY_LEN], cookie[COOKIE_LEN];
+    draw(key, sizeof key);
+    classify(key, sizeof key);
+    cookie_make(cookie, key, "address", 7, 1000);
+    declassify(cookie, sizeof cookie);
+    bool is_good = cookie_check(cookie, key, "address", 7, 1001);
+    declassify(&is_good, sizeof is_good);
+    cookie[9] ^= 1;
+    bool is_bad = cookie_check(cookie, key, "address", 7, 1001);
+    declassify(&is_bad, sizeof is_bad);
+    report("cookie_check", is_good && !is_bad);
+}
+
+static void step_ticket(void) {
+    struct ticket ticket = {.expires_s = 77}, opened;
+    uint8_t sealed[TICKET_LEN], nonce[AEAD_NONCE_LEN] = {5}, session_key[SESSION_KEY_LEN];
+    draw(session_key, sizeof session_key);
+    memcpy(ticket.session_key, session_key, sizeof session_key);
+    classify(ticket.session_key, sizeof ticket.session_key);
+    ticket_seal(sealed, &ticket, &ticket_key, nonce);
+    declassify(sealed, sizeof sealed);
+    report("ticket_seal", true);
+    shown.opened = true;
+    shown.opened_from = SESSION_KEY_LEN; /* who asks, and until when */
+    bool is_open = ticket_open(&opened, sealed, &ticket_key, 1);
+    report("ticket_open", is_open && opened.expires_s == 77 &&
+                              is_same(opened.session_key, session_key, sizeof session_key));
+}
+
+/* --- a session -------------------------------------------------------------------------------- */
+
+static bool is_kiosk_known;
+
+/* The identity is what the client says of itself, so it is public once it has been opened: `id`, and
+ * the signature behind it. */
+static const struct rsa_public *find_kiosk(const void *context, const uint8_t id[SHA256_LEN],
+                                           int64_t now_s) {
+    (void)context, (void)now_s;
+    declassify(id - 4, IDENTITY_LEN);
+    return is_kiosk_known ? &kiosk.public : NULL;
+}
+
+/* A server's part of an opening. In whatever way it fails, it takes the same steps: no complaint, and
+ * one signature verified. */
+static bool accept_one(const struct session_host *host, const uint8_t *frame, size_t len,
+                       uint8_t accept[ACCEPT_LEN]) {
+    uint8_t who[KIOSK_ID_LEN];
+    verifications = 0;
+    bool is_accepted = session_accept(host, frame, len, 1000, &randomness.drbg.vtable, accept, who);
+    declassify(&is_accepted, sizeof is_accepted);
+    declassify(accept, ACCEPT_LEN);
+    return is_accepted;
+}
+
+static void step_opening(void) {
+    static uint8_t frame[OPEN_MAX];
+    static struct opening opening;
+    static struct session session;
+    uint8_t accept[ACCEPT_LEN], spare[ACCEPT_LEN];
+    struct session_host host = {
+        .key = &server, .find_kiosk = find_kiosk, .ticket_key = &ticket_key, .lifetime_s = 60};
+    rsa_public_id(&server.public, host.id);
+    x25519_generate(host.exponent, host.share, &randomness);
+
+    bool is_begun = opening_begin(&opening, &server.public, &kiosk, &randomness.drbg.vtable);
+    declassify(opening.frame, opening.frame_len);
+    report("opening_begin", is_begun);
+
+    is_kiosk_known = true;
+    bool is_accepted = accept_one(&host, opening.frame, opening.frame_len, accept);
+    report("session_accept", is_accepted && verifications == 1);
+    memcpy(frame, opening.frame, opening.frame_len);
+    frame[OPEN_CIPHERTEXT + 9] ^= 1;
+    is_accepted = accept_one(&host, frame, opening.frame_len, spare);
+    report("  of a bad ciphertext", !is_accepted && verifications == 1);
+    memcpy(frame, opening.frame, opening.frame_len);
+    frame[opening.frame_len - 1] ^= 1;
+    is_accepted = accept_one(&host, frame, opening.frame_len, spare);
+    report("  of a bad seal", !is_accepted && verifications == 1);
+    is_kiosk_known = false;
+    is_accepted = accept_one(&host, opening.frame, opening.frame_len, spare);
+    report("  of an unknown kiosk", !is_accepted && verifications == 1);
+
+    shown.opened = shown.agreed = true;
+    shown.opened_from = 0; /* the ticket, sealed, and times */
+    bool is_finished = opening_finish(&opening, accept, ACCEPT_LEN, &session);
+    report("opening_finish", is_finished && session.lifetime_s == 60);
+}
+
+/* A question and its answer, from a database of one entry. */
+static void step_asking(void) {
+    static uint8_t key[DB_KEY_LEN], fanout[2 * DB_FANOUT_LEN] = {[DB_FANOUT_LEN] = 1};
+    static uint8_t attributes[DB_ATTRIBUTES_LEN];
+    static uint8_t ask[FRAME_TO_SERVER_MAX], kept[FRAME_TO_SERVER_MAX], out[FRAME_MAX];
+    static struct response_memory memory;
+    static struct question question = {.kind = KIND_RECORD, .count = 1};
+    static struct answer answer;
+    const struct licence licence = {.status = STATUS_VALID, .kind = KIND_RECORD, .valid_to = 9};
+    const struct db db = {.header = {.count = 1, .facts.sequence = 7},
+                          .keys = key,
+                          .attributes = attributes,
+                          .fanout = fanout};
+    const struct response_source source = {.db = &db, .now_s = 1000};
+    const uint8_t nonce[AEAD_NONCE_LEN] = {1};
+    struct ticket ticket = {.expires_s = 2000}, opened;
+    uint8_t sealed_ticket[TICKET_LEN];
+    size_t len;
+    random_bytes(&randomness, ticket.session_key, sizeof ticket.session_key); /* a secret */
+    ticket_seal(sealed_ticket, &ticket, &ticket_key, nonce);
+    question.at.is_day = true;
+    question.at.unix_s = -719162ll * 86400;
+    db_attributes_encode(attributes, &licence);
+    size_t ask_len = question_seal(ask, &question, ticket.session_key, sealed_ticket, nonce, 0);
+    declassify(ask, ask_len);
+    report("question_seal", ask_len == ASK_LEN(1));
+    memcpy(kept, ask, ask_len);
+    shown.opened = true;
+    shown.opened_from = SESSION_KEY_LEN;
+    bool is_open = ticket_open(&opened, ask + ASK_TICKET, &ticket_key, 1);
+    shown.opened_from = 0; /* the question */
+    bool is_answered = respond(&source, &opened, ask, ask_len, nonce, FRAME_MAX, &memory, out,
+                               &len) == RESPONSE_ANSWER;
+    declassify(out, len);
+    report("respond", is_open && is_answered && memory.answer.entries[0].verdict == VERDICT_VALID);
+    shown.opened = true;
+    shown.opened_from = 0; /* the answer */
+    bool is_read = answer_open(&answer, out, len, kept, ask_len, ticket.session_key, NULL) == 0;
+    report("answer_open", is_read && answer.entries[0].verdict == VERDICT_VALID);
+}
+
+/* The question of the original protocol. */
+static void step_legacy(void) {
+    uint8_t digest[SHA256_LEN], got[SHA256_LEN], sealed[RSA_LEN_MAX];
+    size_t len = server.public.n_len;
+    random_bytes(&randomness, digest, sizeof digest); /* a secret */
+    bool is_asked = legacy_question(&server.public, digest, &randomness, sealed);
+    bool is_open = rsa_oaep_decrypt(&server, RSA_SHA1, NULL, 0, sealed, &len);
+    declassify(&len, sizeof len);
+    declassify(&is_open, sizeof is_open);
+    declassify(sealed, sizeof sealed);
+    report("legacy_question", is_asked && is_open && legacy_question_digest(got, sealed, len) &&
+                                  is_same(got, digest, sizeof got));
+}
+
+static const struct step {
+    const char *name;
+    void (*take)(void);
+} steps[] = {{"primitives", step_primitives}, {"rsa", step_rsa},       {"curve", step_curve},
+             {"lookup_key", step_lookup_key}, {"cookie", step_cookie}, {"ticket", step_ticket},
+             {"opening", step_opening},       {"asking", step_asking}, {"legacy", step_legacy}};
+
+/* secrets SERVER_KEY KIOSK_KEY [STEP] */
+int main(int argc, char **argv) {
+    if (argc < 3 || !make_keys(argv[1], argv[2]) || VALGRIND_COUNT_ERRORS != 0)
+        return 2;
+    shown.opened_from = SIZE_MAX;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        if (argc < 4 || strcmp(argv[3], steps[i].name) == 0)
+            steps[i].take();
+    }
+    return bad_steps == 0 && VALGRIND_COUNT_ERRORS == 0 && complaints == 0 ? 0 : 1;
+}
