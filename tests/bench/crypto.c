@@ -65,7 +65,7 @@ static void measure_session(struct random *random) {
     random_bytes(random, secret, sizeof secret);
     MEASURE("X25519", x25519_share(share, secret));
     MEASURE("HKDF-SHA-256 of 64 bytes",
-            hkdf_sha256(data, 64, share, sizeof share, secret, sizeof secret, "a purpose"));
+            hkdf_sha256(data, 64, share, sizeof share, secret, sizeof secret, "purpose", 7));
 }
 
 int main(void) {
