@@ -9,6 +9,11 @@ void wipe(void *secret, size_t len) {
     __asm__ volatile("" : : "r"(secret) : "memory");
 }
 
+__attribute__((noinline)) void wipe_stack(void) {
+    uint8_t below[16384] NOT_CLEARED;
+    wipe(below, sizeof below);
+}
+
 bool bytes_are_equal(const void *a, const void *b, size_t len) {
     const uint8_t *p = a, *q = b;
     uint32_t difference = 0;

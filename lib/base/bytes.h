@@ -54,7 +54,11 @@ static inline void store_be64(uint8_t *p, uint64_t v) {
 /* Overwrites a secret with zeros; the compiler cannot leave it out. */
 void wipe(void *secret, size_t len);
 
-/* 1 if both are the same `len` bytes, else 0. Constant time. */
+/* Overwrites the 16 KiB of the stack below the caller, where functions that do not wipe their own
+ * locals (BearSSL's) have left parts of a secret. */
+void wipe_stack(void);
+
+/* Whether both are the same `len` bytes. In constant time. */
 bool bytes_are_equal(const void *a, const void *b, size_t len);
 
 /* Whether all `len` bytes are zero. Not in constant time. */

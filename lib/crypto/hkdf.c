@@ -15,5 +15,6 @@ bool hkdf_sha256(void *out, size_t out_len, const void *salt, size_t salt_len, c
     br_hkdf_flip(&context);
     br_hkdf_produce(&context, info, info_len, out, out_len);
     wipe(&context, sizeof context);
+    wipe_stack();
     return true;
 }

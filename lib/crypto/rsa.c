@@ -77,13 +77,15 @@ bool rsa_oaep_decrypt(const struct rsa_private *key, enum rsa_hash hash, const v
         return false;
     uint32_t is_open = br_rsa_oaep_decrypt_get_default()(hash_class(hash), label, label_len,
                                                          &key->key, data, len);
+    wipe_stack();
     return is_open != 0;
 }
 
 bool rsa_sign(const struct rsa_private *key, const uint8_t digest[SHA256_LEN], uint8_t *signature) {
-    return br_rsa_pkcs1_sign_get_default()(BR_HASH_OID_SHA256, digest, SHA256_LEN, &key->key,
-                                           signature) == 1 &&
-           rsa_verify(&key->public, digest, signature, key->public.n_len);
+    uint32_t is_signed = br_rsa_pkcs1_sign_get_default()(BR_HASH_OID_SHA256, digest, SHA256_LEN,
+                                                         &key->key, signature);
+    wipe_stack();
+    return is_signed == 1 && rsa_verify(&key->public, digest, signature, key->public.n_len);
 }
 
 bool rsa_verify(const struct rsa_public *key, const uint8_t digest[SHA256_LEN],

@@ -87,7 +87,7 @@ def session_keys(t0, frame, n, accept, secret, common):
 class Opening:
     """An OPEN frame and what it takes to understand the ACCEPT."""
 
-    def __init__(self, server, kiosk=None, secret=None, exponent=None, sign=None, ciphertext=None):
+    def __init__(self, server, kiosk=None, secret=None, exponent=None, sign=None, ciphertext=None, bend=None):
         self.n = server.key_size // 8
         self.secret = secret or os.urandom(32)
         self.exponent = exponent or X25519PrivateKey.generate()
@@ -101,7 +101,8 @@ class Opening:
             identity = bytes([1, 0]) + struct.pack("<H", len(signature)) + \
                 key_id(kiosk.public_key()) + signature
         key = hkdf(self.t0, self.secret, b"dlv session 1 identity", 32)
-        self.frame = start + ChaCha20Poly1305(key).encrypt(ZERO_NONCE, identity.ljust(548, b"\0"), b"")
+        identity = identity.ljust(548, b"\0")
+        self.frame = start + ChaCha20Poly1305(key).encrypt(ZERO_NONCE, bend(identity) if bend else identity, b"")
 
     def with_cookie(self, frame):
         assert frame[:8] == header(COOKIE, 28) and len(frame) == 28

@@ -286,6 +286,34 @@ def test_openings_altered(dlv, serve, small_db, server_pub, Client):
 
 
 @BOTH
+def test_openings_that_only_their_client_can_make(dlv, serve, small_db, server_pub, kiosk, keys, tmp_path, Client):
+    """Sealed and signed as they should be, but not what PROTOCOL.md says."""
+    kiosks = tmp_path / "kiosks"
+    kiosks.write_text(kiosk_line(keys.kiosk_pub))
+    server = serve(dlv, small_db, *FAST, "--kiosks", kiosks)
+
+    def is_accepted(who=kiosk, **how):
+        client, opening = Client(server.port, server_pub), peer.Opening(server_pub, who, **how)
+        frame = opening.frame
+        if Client is UdpClient:
+            frame = opening.with_cookie(client.exchange(frame))
+        return client.exchange(frame)[4] == peer.ACCEPT
+
+    def flipped(at, bits):
+        return lambda identity: identity[:at] + bytes([identity[at] ^ bits]) + identity[at + 1:]
+    assert is_accepted() and is_accepted(None)
+    secret, label = os.urandom(32), peer.oaep(b"dlv session 1 open")
+    assert is_accepted(secret=secret, ciphertext=server_pub.encrypt(secret, label))
+    for longer in (secret + b"\0", secret + secret, secret[:31], b""):
+        assert not is_accepted(secret=secret, ciphertext=server_pub.encrypt(longer, label))
+    assert not is_accepted(secret=secret, ciphertext=server_pub.encrypt(secret, peer.oaep(b"")))
+    for at, bits in ((0, 1), (0, 3), (1, 1), (2, 1), (2, 255), (3, 1), (3, 3), (4, 1), (35, 1), (36, 1), (291, 1)):
+        assert not is_accepted(bend=flipped(at, bits)), (at, bits)
+    for at in (0, 1, 2, 4, 36, 547):
+        assert not is_accepted(None, bend=flipped(at, 2)), at
+
+
+@BOTH
 def test_another_version_gets_one_refusal(dlv, serve, small_db, server_pub, Client):
     server = everybody(serve, dlv, small_db)
     for frame in (peer.header(peer.OPEN, 880, version=2), b"dlv\0\0\0\0\0", b"dlv\xff" + os.urandom(200)):

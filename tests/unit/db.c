@@ -9,6 +9,9 @@
 #include "db/find.h"
 #include "db/proof.h"
 
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -187,6 +190,50 @@ static void test_keys_that_begin_alike(void) {
     CHECK(wrong == 0);
 }
 
+/* Whoever writes into a published file, where a new one should take its place. */
+struct scribbler {
+    int fd;
+    atomic_bool is_over;
+    uint8_t pages[2][DB_PAGE];
+};
+
+static void *scribble(void *context) {
+    struct scribbler *scribbler = context;
+    for (unsigned i = 0; !atomic_load(&scribbler->is_over); i++)
+        CHECK(pwrite(scribbler->fd, scribbler->pages[i % 2], DB_PAGE, 0) == DB_PAGE);
+    return NULL;
+}
+
+/* The header that was verified is the one that is used: both are signed, and one takes the other's
+ * place between the two readings. */
+static void test_changed_while_opened(const struct build_settings *settings) {
+    static struct scribbler scribbler;
+    struct build_settings settings_now = *settings;
+    struct error error;
+    struct db db;
+    pthread_t thread;
+    int refused = 0;
+    for (int i = 0; i < 2; i++) {
+        settings_now.facts.sequence = (uint64_t)i + 1;
+        build(&settings_now, 3);
+        scribbler.fd = open(settings->path, O_RDWR);
+        CHECK(pread(scribbler.fd, scribbler.pages[i], DB_PAGE, 0) == DB_PAGE);
+        if (i == 0)
+            close(scribbler.fd);
+    }
+    CHECK(pthread_create(&thread, NULL, scribble, &scribbler) == 0);
+    for (int i = 0; i < 20000 && refused < 3; i++) {
+        if (db_open(&db, settings->path, &settings->authority->public, &error) == 0)
+            db_close(&db);
+        else
+            refused += strstr(error.text, "changed while it was opened") != NULL;
+    }
+    atomic_store(&scribbler.is_over, true);
+    pthread_join(thread, NULL);
+    close(scribbler.fd);
+    CHECK(refused == 3);
+}
+
 static void test_database(struct random *random) {
     static struct rsa_private authority;
     char path[] = "/tmp/dlv-unit-XXXXXX";
@@ -221,6 +268,7 @@ static void test_database(struct random *random) {
         CHECK(answer.verdict == VERDICT_EXPIRED);
         db_close(&db);
     }
+    test_changed_while_opened(&settings);
     unlink(path);
 }
 

@@ -111,7 +111,8 @@ static void test_tickets(void) {
     ticket_seal(sealed, &ticket, &keys[2], nonce);
     CHECK(ticket_open(&got, sealed, keys, 3) && got.expires_s == 77 && got.kiosk[0] == 9 &&
           got.session_key[0] == 8);
-    CHECK(!ticket_open(&got, sealed, keys, 2)); /* its key is forgotten */
+    for (unsigned count = 0; count < 3; count++) /* its key is forgotten, though it lies behind */
+        CHECK(!ticket_open(&got, sealed, keys, count));
     for (size_t i = 0; i < TICKET_LEN; i++) {
         sealed[i] ^= 4;
         CHECK(!ticket_open(&got, sealed, keys, 3));
@@ -228,6 +229,47 @@ static void test_asking(unsigned count, unsigned wishes, size_t len_min) {
     CHECK(answer_open(&got_answer, copy, len, ask, ask_len, key, NULL) == ERR_SIGNATURE);
 }
 
+/* What one side has sealed is never taken for what the other says. */
+static void test_directions(void) {
+    static const uint8_t key[SESSION_KEY_LEN] = {1}, nonce[ASK_RANDOM_LEN] = {2},
+                         ticket[TICKET_LEN] = {3};
+    static uint8_t ask[FRAME_TO_SERVER_MAX], frame[FRAME_MAX], aad[ANSWER_BODY + AEAD_TAG_LEN];
+    static struct question question, got;
+    static struct answer answer;
+    question.kind = KIND_RECORD;
+    question.count = 1;
+    size_t ask_len = question_seal(ask, &question, key, ticket, nonce, 0);
+    size_t len = answer_write(frame, sizeof frame, (fill_answer(&answer, 1, 0, NULL), &answer));
+    answer_seal(frame, len, ask, ask_len, key, nonce);
+
+    uint8_t *tag = frame + len - AEAD_TAG_LEN;
+    size_t body_len = len - ANSWER_BODY - AEAD_TAG_LEN;
+    for (uint8_t direction = 0; direction < 4; direction++) {
+        memcpy(aad + ANSWER_BODY, ask + ask_len - AEAD_TAG_LEN, AEAD_TAG_LEN);
+        memcpy(aad, frame, ANSWER_BODY);
+        CHECK(aead_open(key, frame + ANSWER_NONCE, aad, sizeof aad, frame + ANSWER_BODY, body_len,
+                        tag));
+        frame[ANSWER_NONCE] = aad[ANSWER_NONCE] = direction;
+        aead_seal(key, frame + ANSWER_NONCE, aad, sizeof aad, frame + ANSWER_BODY, body_len, tag);
+        static uint8_t copy[FRAME_MAX];
+        memcpy(copy, frame, len);
+        bool is_taken = answer_open(&answer, copy, len, ask, ask_len, key, NULL) == 0;
+        CHECK(is_taken == (direction == NONCE_ANSWER));
+    }
+
+    tag = ask + ask_len - AEAD_TAG_LEN;
+    body_len = ask_len - ASK_BODY - AEAD_TAG_LEN;
+    for (uint8_t direction = 0; direction < 4; direction++) {
+        static uint8_t copy[FRAME_TO_SERVER_MAX];
+        CHECK(aead_open(key, ask + ASK_NONCE, ask, ASK_BODY, ask + ASK_BODY, body_len, tag));
+        ask[ASK_NONCE] = direction;
+        aead_seal(key, ask + ASK_NONCE, ask, ASK_BODY, ask + ASK_BODY, body_len, tag);
+        memcpy(copy, ask, ask_len);
+        bool is_taken = question_open(&got, copy, ask_len, key) == QUESTION_GOOD;
+        CHECK(is_taken == (direction == NONCE_ASK));
+    }
+}
+
 /* Sealed as it should be, but no question. */
 static void test_bad_question(void) {
     static const uint8_t key[SESSION_KEY_LEN] = {1}, nonce[ASK_RANDOM_LEN], ticket[TICKET_LEN];
@@ -273,6 +315,7 @@ int main(void) {
     test_asking(QUESTION_MAX, 0, 0);
     test_asking(3, WISH_INFO, 0);
     test_asking(QUESTION_PROVED_MAX, WISH_INFO | WISH_PROOF, 0);
+    test_directions();
     test_bad_question();
     return unit_end("session");
 }
