@@ -15,23 +15,25 @@
 
 #include <stdatomic.h>
 
-#define TICKET_PERIOD_S 3600   /* a ticket key is used for so long to seal ... */
-#define TICKET_LIFETIME_S 3600 /* ... and a ticket is good for so long */
+#define TICKET_PERIOD_S 3600   /* how long a ticket key seals new tickets */
+#define TICKET_LIFETIME_S 3600 /* how long a ticket can be used */
 #define TICKET_KEYS 3
 
 struct ticket_ring {
-    struct ticket_key keys[TICKET_KEYS]; /* [0] seals; all open */
+    /* [0] seals new tickets; every key opens the tickets that it sealed */
+    struct ticket_key keys[TICKET_KEYS];
 };
 
 struct board {
     uint8_t cookie_key[COOKIE_KEY_LEN];
     _Atomic unsigned ring_now;
     struct ticket_ring rings[2];
-    _Atomic unsigned kiosks_now; /* counts the lists; its lowest bit is the place in use */
+    /* how many lists there have been; the lowest bit says which place is in use */
+    _Atomic unsigned kiosks_now;
     struct kiosks kiosks[2];
 };
 
-#define SOURCES 4096 /* limits of sources: some share one */
+#define SOURCES 4096 /* limits of sources; several sources may share one */
 
 struct tally {
     struct limit openings;
@@ -44,21 +46,21 @@ int board_open(struct board **board, struct error *error);
 void board_close(struct board *board);
 int tally_open(struct tally **tally, unsigned worker_count, struct error *error);
 
-/* In a child: the board can only be read from now on. 0 or ERR_SYSTEM. */
+/* For a child: makes the board read-only in this process. 0 or ERR_SYSTEM. */
 int board_protect(struct board *board);
 
 static inline const struct ticket_ring *board_ring(const struct board *board) {
     return &board->rings[atomic_load_explicit(&board->ring_now, memory_order_acquire) & 1];
 }
 
-/* NULL: no list of kiosks. */
+/* The list of kiosks that is in use; NULL where there is none. */
 static inline const struct kiosks *board_kiosks(const struct board *board) {
     unsigned now = atomic_load_explicit(&board->kiosks_now, memory_order_acquire);
     return now != 0 ? &board->kiosks[now & 1] : NULL;
 }
 
-/* For the parent: puts up other keys, another list. Those of before are wiped or kept for the next
- * change. */
+/* For the parent: publishes new keys, or a new list. The previous ones are wiped, or stay in the
+ * other place until the next change. */
 void board_set_ring(struct board *board, const struct ticket_ring *ring);
 int board_load_kiosks(struct board *board, const char *path, struct error *error);
 

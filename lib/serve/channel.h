@@ -1,8 +1,9 @@
-/* What the server's processes say to each other, over socket pairs that keep message boundaries.
+/* The messages between the server's processes. They travel over socket pairs that keep message
+ * boundaries.
  *
- * One pair leads from all workers to all key-holders, who take requests as they have time; one
- * leads back to each worker. The ends belong to the parent, which gives them again to whoever
- * replaces a process that has failed: a request that is still in the pair is not lost. */
+ * One pair leads from all workers to all key-holders, which take requests when they are free. One pair
+ * leads back to each worker. The parent keeps all ends open and hands them to whichever process
+ * replaces one that has failed, so that a request that is still in a pair is not lost. */
 #ifndef DLV_SERVE_CHANNEL_H
 #define DLV_SERVE_CHANNEL_H
 
@@ -18,14 +19,15 @@ enum channel_work {
 
 /* Worker to key-holders. */
 struct channel_request {
-    uint64_t id; /* comes back with the reply */
+    uint64_t id; /* the reply carries it, too */
     uint32_t worker;
     uint16_t work; /* enum channel_work */
     uint16_t len;
     uint8_t bytes[OPEN_MAX];
 };
 
-/* Key-holder to worker. A reply is always as long, whatever came out. */
+/* Key-holder to worker. Every reply has the same length, whatever the result, so that its length
+ * says nothing. */
 struct channel_reply {
     uint64_t id;
     uint32_t is_good;
@@ -37,7 +39,7 @@ struct channel_reply {
 enum channel_order {
     CHANNEL_DATABASE = 'D',
     CHANNEL_DRAIN = 'Q',
-    CHANNEL_AGAIN = 'A' /* a key-holder has failed: ask again what is not answered */
+    CHANNEL_AGAIN = 'A' /* a key-holder has failed: send unanswered requests again */
 };
 
 /* A pair of connected, non-blocking sockets, closed on exec. 0 or ERR_SYSTEM. */
@@ -46,14 +48,15 @@ int channel_pair(int fds[2]);
 /* Sends an order, with a descriptor where `fd` is not -1. 0 or ERR_SYSTEM. */
 int channel_send_order(int channel, enum channel_order order, int fd);
 
-/* The next order, its descriptor at *fd (-1: none; the caller closes it). 0 at the end of the
- * stream, ERR_SYSTEM (EAGAIN: none now). */
+/* Receives the next order, and its descriptor at *fd (-1 where it has none), which the caller
+ * closes. 0 at the end of the stream; ERR_SYSTEM on failure, with errno EAGAIN where no order is
+ * waiting. */
 int channel_receive_order(int channel, int *fd);
 
-/* Worker to parent: it has all that it needs, and begins. */
+/* Worker to parent: the worker has everything it needs, and starts to answer. */
 void channel_say_ready(int channel);
 
-/* Whether it has said so. Does not wait. */
+/* Whether the worker has said that it is ready. Does not wait. */
 bool channel_is_ready(int channel);
 
 #endif

@@ -18,19 +18,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define BACK_OFF_MS 100 /* before the first restart; doubled for each failure in a row */
+#define BACK_OFF_MS 100 /* how long the first restart waits; each failure in a row doubles it */
 #define BACK_OFF_MAX_MS 30000
-#define STEADY_MS 60000 /* who has run for so long has not failed in a row */
+#define STEADY_MS 60000 /* a child that has run for this long starts a new count of failures */
 
-/* A flood of openings does not slow the look-ups on a core that they share: look-ups count fifty
- * times as much. Key-holders still stand next to the machine's other processes, not behind them;
- * where we are not root, they cannot. */
+/* Workers get about fifty times the processor time of key-holders on a core that they share, so
+ * that a flood of openings does not slow look-ups. Key-holders keep the priority of the machine's
+ * other processes; without root, priorities can only be lowered, so they come after them. */
 #define WORKER_NICE (-15)
 #define KEY_HOLDER_NICE 3
 
 /* --- in the child ----------------------------------------------------------------------------- */
 
-/* Closes every descriptor from 3 up that is not in `keep`. */
+/* Closes every descriptor from 3 on that is not in `keep`. */
 static void close_others(const int *keep, unsigned keep_count) {
     struct rlimit limit;
     int highest = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536
@@ -45,8 +45,8 @@ static void close_others(const int *keep, unsigned keep_count) {
     }
 }
 
-/* Another user, no core files, and an end together with the parent: in this order, because a change
- * of user forgets the others. */
+/* The child becomes another user, writes no core files, and ends when the parent ends. The order
+ * matters, because a change of user undoes the other two. */
 static int become_child(const struct children *children, pid_t parent_pid, struct error *error) {
     int code = confine_user(children->settings->uid, children->settings->gid, error);
     process_forbid_core_dumps();
@@ -71,7 +71,7 @@ static int run_key_holder(const struct children *children, pid_t parent_pid) {
         replies[w] = keep[w] = children->replies[w][1];
     keep[count] = children->requests[1];
     close_others(keep, count + 1);
-    /* Best effort: an unprivileged process may lock little. */
+    /* This may fail without harm: an unprivileged process can lock only a little memory. */
     mlock(&children->settings->key, sizeof children->settings->key);
     process_set_nice(geteuid() == 0 ? KEY_HOLDER_NICE : KEY_HOLDER_NICE - WORKER_NICE);
     if (become_child(children, parent_pid, &error) != 0 || random_open(&random, &error) != 0 ||
@@ -190,7 +190,7 @@ static int restart_key_holder(struct children *children, unsigned k, struct erro
 static int open_channels(struct children *children) {
     if (channel_pair(children->requests) != 0)
         return ERR_SYSTEM;
-    /* Key-holders wait in read(2). */
+    /* Key-holders wait in a blocking read(2). */
     int flags = fcntl(children->requests[1], F_GETFL);
     if (flags < 0 || fcntl(children->requests[1], F_SETFL, flags & ~O_NONBLOCK) != 0)
         return ERR_SYSTEM;
@@ -238,7 +238,7 @@ static void plan_restart(struct child *child) {
     child->restart_ms = now_ms + (wait_ms < BACK_OFF_MAX_MS ? wait_ms : BACK_OFF_MAX_MS);
 }
 
-/* A child has ended that was not told to. */
+/* Handles the end of a child that was not told to end. */
 static int note_failure(struct children *children, struct child *child, const char *role, pid_t pid,
                         int status, struct error *error) {
     int exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -281,7 +281,8 @@ int children_note_end(struct children *children, pid_t pid, int status, struct e
     return 0;
 }
 
-/* Starts one whose time has come, or puts that off. Milliseconds until its time. */
+/* Starts a child if it is due, or plans a later attempt. Returns the milliseconds until it is
+ * due. */
 static int64_t restart_if_due(struct children *children, struct child *child, const char *role,
                               int (*start)(struct children *, unsigned, struct error *),
                               unsigned index, int64_t now_ms) {
@@ -307,7 +308,7 @@ int64_t children_restart_due(struct children *children, int64_t max) {
                                          restart_key_holder, i, now_ms);
         max = wait_ms < max ? wait_ms : max;
         if (children->is_draining)
-            continue; /* what a failed worker had is gone */
+            continue; /* the connections of a failed worker are gone */
         wait_ms =
             restart_if_due(children, &children->workers[i], "worker", start_worker, i, now_ms);
         max = wait_ms < max ? wait_ms : max;

@@ -1,5 +1,5 @@
-/* The server's child processes: starting them, each confined to what its role needs, and replacing
- * those that fail, the sooner they fail again the later. */
+/* The server's child processes. Each is started with only the rights that its role needs. One that
+ * fails is replaced; if it fails again and again, each replacement waits longer. */
 #ifndef DLV_SERVE_CHILDREN_H
 #define DLV_SERVE_CHILDREN_H
 
@@ -13,10 +13,10 @@
 struct child {
     pid_t pid; /* 0: not running */
     int64_t started_ms;
-    int64_t restart_ms; /* when it is due, while not running; 0: never */
+    int64_t restart_ms; /* when it is to be started again, while it is not running; 0: never */
     unsigned starts;
-    unsigned failures; /* in a row */
-    bool is_ready;     /* a worker's word, since its start */
+    unsigned failures; /* failures in a row */
+    bool is_ready;     /* a worker has said that it is ready since it was started */
 };
 
 struct children {
@@ -27,8 +27,8 @@ struct children {
     int listener;                 /* TCP */
     struct kernel_bypass *bypass; /* NULL: none */
     uint16_t port;
-    int datagrams[SERVE_PROCESSES_MAX]; /* UDP, of each worker; -1: none */
-    int requests[2];                    /* [0] workers send, [1] key-holders receive */
+    int datagrams[SERVE_PROCESSES_MAX]; /* the UDP socket of each worker; -1: none */
+    int requests[2];                    /* workers send to [0], key-holders receive from [1] */
     int replies[SERVE_PROCESSES_MAX][2];
     int orders[SERVE_PROCESSES_MAX]; /* to each worker; -1: not running */
     struct child workers[SERVE_PROCESSES_MAX];
@@ -36,27 +36,30 @@ struct children {
     unsigned workers_alive;
     unsigned restarts;
     bool is_draining;
-    bool has_served; /* all were ready: from now on, a failure is no bad start */
+    /* every worker has been ready once, so a failure from now on is not a failed start of the
+     * server */
+    bool has_served;
 };
 
-/* Starts all. The private key in the settings is wiped from this process. 0, or ERR_SYSTEM with the
- * reason. */
+/* Starts all children, and wipes the private key in the settings from this process. 0, or
+ * ERR_SYSTEM with the reason. */
 int children_start(struct children *children, struct error *error);
 
 /* Whether all workers have said that they are ready. */
 bool children_are_ready(struct children *children);
 
-/* Takes note of a child's end: logs it, and plans its replacement. 0, or a negative code where the
- * server cannot go on. A process that is no child of these is ignored. */
+/* Records that a child has ended: logs it, and plans its replacement. Other processes are ignored.
+ * 0, or a negative code where the server cannot go on. */
 int children_note_end(struct children *children, pid_t pid, int status, struct error *error);
 
-/* Starts those whose time has come. Milliseconds until the next, at most `max`. */
+/* Starts the children that are due. Returns the milliseconds until the next one is due, at most
+ * `max`. */
 int64_t children_restart_due(struct children *children, int64_t max);
 
-/* An order to all workers, with a descriptor where fd is not -1. */
+/* Sends an order to all workers, with a descriptor where fd is not -1. */
 void children_order(struct children *children, enum channel_order order, int fd);
 
-/* Ends all that still run, at once. */
+/* Ends all children that are still running, at once. */
 void children_kill(struct children *children);
 
 #endif

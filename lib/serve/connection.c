@@ -119,8 +119,8 @@ static bool flush(struct connection *connection, struct connection_host *host,
     return is_all;
 }
 
-/* After the last word: closing a socket while something in it is unread would reset the connection,
- * and the client could lose what it was sent. So the rest is read first. */
+/* Reads what is left after the last message was sent. Closing a socket that holds unread bytes
+ * would reset the connection, and the client could lose that message. */
 static bool linger(struct connection *connection, struct connection_host *host,
                    enum connection_step *step) {
     if (connection->protocol != LINGERING) {
@@ -135,7 +135,7 @@ static bool linger(struct connection *connection, struct connection_host *host,
 
 /* --- the original protocol -------------------------------------------------------------------- */
 
-/* Takes one message off the socket, or a part of it. */
+/* Takes one message of the original protocol from the socket, or a part of one. */
 static bool take_legacy(struct connection *connection, struct connection_host *host,
                         enum connection_step *step) {
     size_t want = legacy_server_wants(connection->legacy);
@@ -184,7 +184,8 @@ static bool keep_rest(struct connection *connection, struct connection_host *hos
     return true;
 }
 
-/* An OPEN frame is a job for a key-holder. Nothing may follow it before it is answered. */
+/* Gives an OPEN frame to the key-holders. The client may send nothing more before it is
+ * answered. */
 static bool take_open(struct connection *connection, struct connection_host *host,
                       const struct input *input, size_t frame_len, enum connection_step *step) {
     if (input->end - input->at != frame_len)
@@ -198,9 +199,9 @@ static bool take_open(struct connection *connection, struct connection_host *hos
 }
 
 enum answering {
-    ANSWERED,     /* all whole frames, or as many as the output has room for */
+    ANSWERED,     /* every whole frame was answered, or as many as the output has room for */
     NOT_ANSWERED, /* the next frame is an OPEN frame */
-    NOT_FRAMES    /* what comes next is not this protocol */
+    NOT_FRAMES    /* what comes next does not belong to this protocol */
 };
 
 /* Answers the whole frames in the host's buffer. `frame` is the last one that was looked at. */
@@ -338,7 +339,7 @@ void connection_wait(struct connection *connection) {
     connection->is_waiting = true;
 }
 
-/* Sends what its job came to. What cannot be sent now, connection_advance sends. */
+/* Sends the result of the connection's job. connection_advance sends what cannot be sent now. */
 static bool answer_job(struct connection *connection, struct connection_host *host,
                        const void *bytes, size_t len) {
     enum connection_step step;

@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ACCEPTS_MAX 64 /* before other events get their turn */
-#define QUEUE_MAX 512  /* openings that may wait for a key-holder */
+#define ACCEPTS_MAX 64 /* how many connections are accepted before other events get their turn */
+#define QUEUE_MAX 512  /* how many openings may wait for a key-holder */
 
 int connections_open(struct connections *all) {
     list_init(&all->young);
@@ -29,7 +29,8 @@ void connections_free(struct connections *all) {
 
 /* --- slots ------------------------------------------------------------------------------------ */
 
-/* Names a slot and its use, so that an event that comes late for a closed connection finds nobody. */
+/* Names a slot together with how often it was used, so that a late event for a closed connection
+ * does not reach the connection that has the slot now. */
 static uint64_t connection_id(const struct connection *connection) {
     return (uint64_t)(connection->generation & 0x7FFFFFFF) << 32 | connection->index;
 }
@@ -55,7 +56,7 @@ static void count_end(struct connections *all, enum connection_end end) {
 void connections_close(struct connections *all, struct connection *connection) {
     count(all->counts, COUNT_CLOSED);
     count_end(all, (enum connection_end)connection->end);
-    close(connection->fd); /* epoll forgets it */
+    close(connection->fd); /* this removes it from epoll, too */
     requests_cancel(all->requests, &connection->job);
     connection_end(connection, &all->host);
     list_remove(&connection->age);
@@ -99,7 +100,7 @@ static void watch(struct connections *all, struct connection *connection, uint32
     connection->interest = interest;
 }
 
-/* A client that has asked with success may idle for longer. */
+/* Gives a client that has asked with success a longer time to be idle. */
 static void renew(struct connections *all, struct connection *connection) {
     connection->is_active = false;
     connection->deadline_ms = net_now_ms() + all->settings->idle_ms;
@@ -251,7 +252,7 @@ void connections_close_idle(struct connections *all) {
 void connections_take_event(struct connections *all, uint64_t data, uint32_t events) {
     struct connection *connection = find_connection(all, data);
     if (connection == NULL)
-        return; /* closed by an event before this one */
+        return; /* an earlier event has closed it */
     if (events & EPOLLERR || (connection->is_waiting && events & EPOLLHUP))
         connections_close(all, connection);
     else

@@ -1,4 +1,5 @@
-/* What is counted, for the log and for --stats. Each worker has its own; only it writes them. */
+/* The counters for the log and for the file of statistics. Each worker has its own set, which only
+ * that worker writes. */
 #ifndef DLV_SERVE_COUNTS_H
 #define DLV_SERVE_COUNTS_H
 
@@ -13,12 +14,14 @@ enum count_name {
     COUNT_TIMED_OUT,
     COUNT_EVICTED,
     COUNT_DATAGRAMS,
-    COUNT_OPENINGS, /* asked for */
+    COUNT_OPENINGS, /* sessions that were asked for */
     COUNT_OPENED,
     COUNT_COOKIES,
-    COUNT_ASKS,              /* frames of questions that were answered */
-    COUNT_LEGACY,            /* questions answered in the original protocol */
-    COUNT_WITHHELD,          /* of those, not: the database is past its valid-until */
+    COUNT_ASKS,   /* frames of questions that were answered */
+    COUNT_LEGACY, /* questions answered in the original protocol */
+    /* questions in the original protocol that were left unanswered, because the database is past
+     * its valid-until */
+    COUNT_WITHHELD,
     COUNT_REFUSED_OPENING,   /* bad ciphertext, kiosk, signature */
     COUNT_REFUSED_SESSION,   /* bad or expired ticket, removed kiosk, broken seal */
     COUNT_REFUSED_VERSION,   /* another protocol, another version */
@@ -29,17 +32,19 @@ enum count_name {
     COUNT_NAMES
 };
 
-#define LATENCY_BUCKETS 24 /* the i-th: at most 2^i microseconds; the last: all */
+/* the i-th counts times of at most 2^i microseconds; the last counts all */
+#define LATENCY_BUCKETS 24
 
 struct counts {
     _Atomic uint64_t named[COUNT_NAMES];
     _Atomic uint64_t verdicts[VERDICT_COUNT];
-    _Atomic uint64_t latency[LATENCY_BUCKETS]; /* frames, from their reading to their answer */
+    /* how long each frame took, from when it was read to when it was answered */
+    _Atomic uint64_t latency[LATENCY_BUCKETS];
     _Atomic uint64_t latency_sum_us;
 };
 
 static inline void count_add(_Atomic uint64_t *count, uint64_t n) {
-    /* One writer: no need for a locked addition. */
+    /* There is one writer only, so no locked addition is needed. */
     atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + n,
                           memory_order_relaxed);
 }

@@ -16,7 +16,7 @@ static int compare_ids(const void *a, const void *b) {
     return memcmp(((const struct kiosk *)a)->id, ((const struct kiosk *)b)->id, SHA256_LEN);
 }
 
-/* Cuts the next word off the line; NULL: there is none. */
+/* Returns the next word of the line, or NULL at its end. */
 static char *next_word(char **line) {
     char *word = *line + strspn(*line, BLANKS);
     if (*word == '\0')

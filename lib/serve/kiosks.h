@@ -12,11 +12,12 @@
 
 struct kiosk {
     uint8_t id[SHA256_LEN]; /* rsa_public_id */
-    int64_t not_after_s;    /* Unix seconds, INT64_MAX: none */
+    int64_t not_after_s;    /* Unix seconds; INT64_MAX where the kiosk is enrolled without an end */
     uint32_t key;           /* its place in `keys` */
 };
 
-/* Large, mostly untouched: for memory that comes zeroed and page by page. */
+/* This is large. It belongs in memory that the kernel zeroes and gives page by page, because most
+ * of it is never touched. */
 struct kiosks {
     uint32_t count;
     struct kiosk sorted[KIOSKS_MAX]; /* by id */
@@ -27,7 +28,8 @@ struct kiosks {
  * nothing of use. A day lasts to its end in UTC. */
 int kiosks_load(struct kiosks *kiosks, const char *path, struct error *error);
 
-/* The kiosk whose id begins with `id` (id_len bytes, 16 or 32); NULL: there is none. */
+/* Finds the kiosk whose id begins with the id_len bytes (16 or 32) at `id`. NULL where there is
+ * none. */
 const struct kiosk *kiosks_find(const struct kiosks *kiosks, const uint8_t *id, size_t id_len);
 
 #endif

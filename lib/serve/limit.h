@@ -1,5 +1,5 @@
-/* Limits on rates, shared by processes: a generic cell rate algorithm (as of ITU-T I.371), one
- * 64-bit number a limit, changed without locks. */
+/* Limits on rates that several processes share, by the generic cell rate algorithm (ITU-T I.371). A
+ * limit is one 64-bit number, which is changed without locks. */
 #ifndef DLV_SERVE_LIMIT_H
 #define DLV_SERVE_LIMIT_H
 
@@ -7,13 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The time at which the next would be due if all came evenly; zero to begin with. */
+/* The time at which the next event would be due if all events came evenly; zero at first. */
 struct limit {
     _Atomic int64_t due_us;
 };
 
-/* Takes one, where `per_second` are allowed in the long run and `burst` at once. 1, or 0 where it
- * is one too many. per_second 0: no limit. */
+/* Whether one more event is allowed, where `per_second` are allowed in the long run and `burst` at
+ * once. An event that is allowed is counted. per_second 0: no limit. */
 bool limit_take(struct limit *limit, int64_t now_us, unsigned per_second, unsigned burst);
 
 #endif

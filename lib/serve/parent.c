@@ -1,4 +1,5 @@
-/* The parent: it opens, starts the others, and afterwards waits for signals. */
+/* The parent process: it opens files and sockets, starts the children, and then waits for
+ * signals. */
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/format.h"
@@ -20,7 +21,7 @@
 #include <unistd.h>
 
 #define STATS_MS 5000
-#define READY_CHECK_MS 20 /* while workers prepare themselves */
+#define READY_CHECK_MS 20 /* how often it looks whether the workers are ready */
 
 struct parent {
     struct serve_settings *settings;
@@ -42,7 +43,8 @@ static void update_tickets(struct parent *parent) {
         board_set_ring(parent->board, &parent->tickets.ring);
 }
 
-/* Reads the small files again. What is wrong with one keeps it as it was. */
+/* Reads the list of kiosks and the ticket key again. Where a file is wrong, the old content stays
+ * in use. */
 static void reload_files(struct parent *parent) {
     const struct serve_settings *settings = parent->settings;
     struct error error;
@@ -66,7 +68,7 @@ static void reload(struct parent *parent) {
     service_notify("READY=1");
 }
 
-/* The checker of the next database has ended. */
+/* To be called when the process that checks the next database has ended. */
 static void finish_reload(struct parent *parent, int status) {
     const struct release *release = &parent->release;
     if (release_finish_reload(&parent->release, status)) {
@@ -87,7 +89,7 @@ static void drain(struct parent *parent) {
     if (parent->children.is_draining)
         return;
     parent->children.is_draining = true;
-    /* A worker lets each connection live to its deadline at most. */
+    /* A worker closes each connection at its deadline at the latest. */
     parent->drain_deadline_ms = net_now_ms() + parent->settings->deadline_ms + 1000;
     serve_log(parent->settings, "draining");
     service_notify("STOPPING=1");
@@ -148,7 +150,7 @@ static void say_ready(const struct parent *parent) {
     service_notify("READY=1");
 }
 
-/* What is due now; milliseconds until more may be. */
+/* Does what is due now. Returns the milliseconds until something may be due again. */
 static int64_t do_what_is_due(struct parent *parent) {
     int64_t now_ms = net_now_ms();
     update_tickets(parent);
@@ -165,7 +167,7 @@ static int64_t do_what_is_due(struct parent *parent) {
                                 parent->children.has_served ? 1000 : READY_CHECK_MS);
 }
 
-/* Whether there is anybody left who answers, or will be. */
+/* Whether no worker is left, and none will be started. */
 static bool is_over(const struct parent *parent) {
     const struct children *children = &parent->children;
     return children->workers_alive == 0 && (children->is_draining || parent->settings->is_once);
@@ -186,7 +188,7 @@ static int supervise(struct parent *parent, const sigset_t *signals, struct erro
 
 /* --- start and end --------------------------------------------------------------------------- */
 
-/* A connection is a descriptor: as many as the kernel lets us have. */
+/* Each connection needs a descriptor, so the limit is raised as far as the kernel allows. */
 static void raise_descriptor_limit(struct serve_settings *settings) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
@@ -202,14 +204,14 @@ static void raise_descriptor_limit(struct serve_settings *settings) {
     }
 }
 
-/* A database is locked by workers that are no longer root. */
+/* The workers lock the database after they have given up root, so the limit is raised before. */
 static void raise_lock_limit(const struct serve_settings *settings) {
     const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
     if (settings->locks && geteuid() == 0)
         setrlimit(RLIMIT_MEMLOCK, &all);
 }
 
-/* Sockets that a service manager hands over, or our own. */
+/* Takes the sockets that a service manager hands over, or opens them. */
 static int open_sockets(struct parent *parent, struct error *error) {
     const struct serve_settings *settings = parent->settings;
     struct children *children = &parent->children;
@@ -249,7 +251,7 @@ static int open_bypass(struct parent *parent, struct error *error) {
                                    error);
     }
     if (code != 0) {
-        close(bypass->program.link); /* and so it is detached */
+        close(bypass->program.link); /* closing it detaches the program */
         return code;
     }
     bypass->queue_count = settings->xdp_queue_count;
@@ -260,7 +262,7 @@ static int open_bypass(struct parent *parent, struct error *error) {
     return 0;
 }
 
-/* Where it may be done without, sockets do it. */
+/* Where AF_XDP is optional and not available, sockets are used. */
 static int try_bypass(struct parent *parent, struct error *error) {
     if (parent->settings->xdp_interface == NULL)
         return 0;
@@ -295,7 +297,8 @@ static void block_signals(sigset_t *signals) {
     sigaddset(signals, SIGINT);
     sigaddset(signals, SIGHUP);
     sigaddset(signals, SIGCHLD);
-    sigprocmask(SIG_BLOCK, signals, NULL); /* also in the children: only the parent acts on them */
+    /* the children inherit this; only the parent reacts to signals */
+    sigprocmask(SIG_BLOCK, signals, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 

@@ -11,7 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Checks a database's signature, lookup key and valid-until: what costs next to nothing. */
+/* Checks the signature of a database, its lookup key and its valid-until. This takes almost no
+ * time. */
 static int open_checked(const struct serve_settings *settings, int fd, struct db *db,
                         struct error *error) {
     int code = db_open_fd(db, fd, settings->db_path, &settings->authority, error);
@@ -26,7 +27,7 @@ static int open_checked(const struct serve_settings *settings, int fd, struct db
     return code;
 }
 
-/* Checks all of it, unless the operator says that he has. */
+/* Checks the whole database, unless the operator says that it has been checked. */
 static int verify(const struct serve_settings *settings, const struct db *db, struct error *error) {
     return settings->is_quick ? 0 : db_verify(db, parallel_processors(), settings->db_path, error);
 }
@@ -55,7 +56,7 @@ int release_open(struct release *release, struct error *error) {
 
 /* --- the next one ----------------------------------------------------------------------------- */
 
-/* Sequence numbers go forward only: an old release must not come back. */
+/* Sequence numbers only increase, so that an old release cannot come back. */
 static int check_sequence(const struct release *release, const struct db_header *next,
                           struct error *error) {
     if (next->facts.sequence > release->header.facts.sequence)
@@ -65,8 +66,8 @@ static int check_sequence(const struct release *release, const struct db_header 
                      (unsigned long long)release->header.facts.sequence);
 }
 
-/* In a process of its own, so that the parent stays there for signals: verifies the open database,
- * says what is wrong, and ends. */
+/* Verifies the open database, writes what is wrong, and ends. This is a process of its own, so that
+ * the parent can react to signals meanwhile. */
 static void run_checker(const struct serve_settings *settings, const struct db *next, int reason) {
     struct error error;
     int code = verify(settings, next, &error);
@@ -104,14 +105,15 @@ static void refuse(const struct release *release, const struct error *error) {
               (unsigned long long)release->header.facts.sequence, error->text);
 }
 
-/* Whether it is the very file that is in use. */
+/* Whether the file is the one that is in use already. */
 static bool is_unchanged(const struct release *release, const struct db *next) {
     uint8_t id[SHA256_LEN];
     sha256(id, next->map, DB_PAGE);
     return memcmp(id, release->page_id, SHA256_LEN) == 0;
 }
 
-/* 0 where a checker is at work, 1 where there is nothing to do, or a negative code. */
+/* 0 where a process has been started that checks the file, 1 where there is nothing to do, or a
+ * negative code. */
 static int begin_check(struct release *release, int fd, struct error *error) {
     struct db next;
     int code = open_checked(release->settings, fd, &next, error);
@@ -147,7 +149,7 @@ void release_reload(struct release *release) {
         refuse(release, &error);
 }
 
-/* Takes the file that was checked into use. */
+/* Puts the file that was checked into use. */
 static int take_next(struct release *release, struct error *error) {
     struct db next;
     int code = open_checked(release->settings, release->next_fd, &next, error);

@@ -9,23 +9,24 @@
 struct release {
     const struct serve_settings *settings;
     int fd;                      /* of the file in use */
-    struct db_header header;     /* of it */
-    uint8_t page_id[SHA256_LEN]; /* SHA-256 of its header page */
-    pid_t checker;               /* verifies the next one; 0: there is none */
-    int checker_reason;          /* where it says what is wrong */
-    int next_fd;                 /* that file */
-    bool is_reload_due;          /* it was asked for again meanwhile */
+    struct db_header header;     /* the header of that file */
+    uint8_t page_id[SHA256_LEN]; /* SHA-256 of the header page */
+    pid_t checker;               /* the process that verifies the next file; 0: there is none */
+    int checker_reason;          /* where that process writes what is wrong */
+    int next_fd;                 /* the file that it verifies */
+    bool is_reload_due;          /* another reload was asked for while one was under way */
 };
 
-/* Opens the database and checks it in full. 0, or a negative code with the reason. */
+/* Opens the database for the first time and checks it in full. 0, or a negative code with the
+ * reason. */
 int release_open(struct release *release, struct error *error);
 
-/* Begins to check the file that is there now, in a process of its own; the old one stays in use
- * until that has ended well. Says on the log what comes of it. */
+/* Starts a process that checks the file that is at the path now. The old file stays in use until
+ * that process has ended with success. The result goes to the log. */
 void release_reload(struct release *release);
 
-/* Once the checker's end has been seen: 1 where its file is now the one in use and is to be handed
- * to the workers, else 0. Then, if is_reload_due, reload again. */
+/* To be called when the checking process has ended. Returns true where its file is in use now and
+ * must be handed to the workers. Where is_reload_due is set, the caller then reloads again. */
 bool release_finish_reload(struct release *release, int status);
 
 #endif

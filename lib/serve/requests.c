@@ -5,7 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define PER_KEY_HOLDER 4 /* one at work, some behind it */
+/* requests for each key-holder: one that it works on, and some that wait */
+#define PER_KEY_HOLDER 4
 
 void requests_init(struct requests *requests, uint32_t worker, int to_key_holders,
                    int from_key_holders, unsigned key_holder_count, uint64_t first_id) {
@@ -27,7 +28,7 @@ static bool send_request(const struct requests *requests, const struct channel_r
            (ssize_t)sizeof *request;
 }
 
-/* Sends one. 1, or 0 where the socket is full. */
+/* Sends one request. False where the socket is full. */
 static bool start(struct requests *requests, struct job *job) {
     unsigned place = 0;
     while (requests->under_way[place].is_used)
@@ -102,7 +103,8 @@ bool requests_take_reply(struct requests *requests, struct channel_reply *reply,
             *job = release(requests, slot);
             return true;
         }
-        wipe(reply, sizeof *reply); /* of a process before this one, or a second reply */
+        /* it is for the process that was here before, or is the second reply to a request */
+        wipe(reply, sizeof *reply);
     }
 }
 
@@ -112,7 +114,7 @@ bool requests_repeat(struct requests *requests, struct job **job) {
         if (!slot->is_used || slot->is_repeated == 2)
             continue;
         if (slot->is_repeated == 0 && send_request(requests, &slot->request)) {
-            slot->is_repeated = 2; /* in this round */
+            slot->is_repeated = 2; /* that are left in this round */
             continue;
         }
         *job = release(requests, slot);

@@ -1,11 +1,13 @@
-/* Counts as a file in Prometheus' text format, for node_exporter's textfile collector. */
+/* Writes the counters to a file in Prometheus' text format, for the textfile collector of
+ * node_exporter. */
 #ifndef DLV_SERVE_STATS_H
 #define DLV_SERVE_STATS_H
 
 #include "serve/board.h"
 #include "serve/serve.h"
 
-/* Replaces the file as a whole. `restarts`: of children that had failed. 0 or ERR_SYSTEM. */
+/* Replaces the file as a whole. `restarts` is how often a child that had failed was replaced. 0 or
+ * ERR_SYSTEM. */
 int stats_write(const char *path, const struct tally *tally, unsigned worker_count,
                 const struct db_header *header, unsigned restarts, int64_t now_s,
                 struct error *error);

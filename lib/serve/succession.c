@@ -7,7 +7,8 @@
 
 #define PART ((size_t)1 << 20)
 
-/* What --populate and --lock want of a part of a database before it is asked. */
+/* Populates and locks a part of a database, where the settings demand it, before the database is
+ * used. */
 static int prepare(const struct serve_settings *settings, const struct db *db, size_t offset,
                    struct error *error) {
     int code = db_populate(db, offset, PART, settings->db_path, error);
@@ -40,7 +41,7 @@ void succession_begin(struct succession *succession, int fd) {
         fail(succession, &error);
     close(fd);
     if (!settings->populates)
-        succession_step(succession); /* takes its place at once */
+        succession_step(succession); /* nothing needs preparing, so the change is immediate */
 }
 
 bool succession_is_due(const struct succession *succession) {

@@ -1,7 +1,7 @@
-/* One release of the database takes the place of another in a worker, between two answers.
+/* How a worker changes from one release of the database to the next between two answers.
  *
- * To read, map and perhaps lock gigabytes takes a second, to let go of them likewise: it is done in
- * parts, and the worker answers between them. */
+ * Reading, mapping and perhaps locking gigabytes takes about a second, and so does releasing them. So
+ * both are done in small parts, and the worker answers questions in between. */
 #ifndef DLV_SERVE_SUCCESSION_H
 #define DLV_SERVE_SUCCESSION_H
 
@@ -11,23 +11,25 @@
 
 struct succession {
     const struct serve_settings *settings;
-    struct db *current; /* what is answered from */
-    struct db next;     /* not mapped: there is none */
-    size_t prepared;    /* bytes of it */
-    struct db last;     /* what was answered from before, if it is still mapped */
+    struct db *current; /* the release that answers come from */
+    struct db next;     /* the release that will replace it; not mapped where there is none */
+    size_t prepared;    /* how many of its bytes are prepared */
+    struct db last;     /* the release that was replaced, while it is still mapped */
     size_t released;
 };
 
-/* Does for the first release all that the settings want of one. 0 or ERR_SYSTEM. */
+/* Prepares the first release as the settings demand (populated, locked), all at once. 0 or
+ * ERR_SYSTEM. */
 int succession_init(struct succession *succession, const struct serve_settings *settings,
                     struct db *current, struct error *error);
 
-/* Begins with the release in `fd`, which is taken over and has been checked in full. One that was
- * on its way is given up. Says on the log what goes wrong: then the current one stays. */
+/* Starts to change to the release in `fd`, which the parent has checked in full; this function
+ * takes the descriptor over. A change that was still under way is given up. Where something goes
+ * wrong, the reason goes to the log and the current release stays. */
 void succession_begin(struct succession *succession, int fd);
 
-/* Whether there is a part to do; and does it, if there is: a tenth of a millisecond for what is in
- * the page cache. */
+/* Does the next part, and returns whether there was one. A part takes a tenth of a millisecond
+ * where the file is in the page cache. */
 bool succession_is_due(const struct succession *succession);
 void succession_step(struct succession *succession);
 

@@ -19,13 +19,13 @@ int tickets_load(struct ticket_source *source, const char *path, int64_t now_s,
         memcpy(source->secret, secret, SECRET_LEN);
         source->is_shared = true;
         source->changed_in = now_s / TICKET_PERIOD_S;
-        source->period = 0; /* so that tickets_update takes the new file over */
+        source->period = 0; /* so that tickets_update makes a new ring */
     }
     wipe(secret, sizeof secret);
     return 0;
 }
 
-/* The key of a period. */
+/* Derives the key of a period from the file's secret. */
 static void derive(struct ticket_key *key, const uint8_t secret[AEAD_KEY_LEN], int64_t period) {
     static const char purpose[] = "dlv session 1 ticket key";
     uint8_t salt[8], bytes[AEAD_KEY_LEN];
@@ -38,8 +38,9 @@ static void derive(struct ticket_key *key, const uint8_t secret[AEAD_KEY_LEN], i
 
 static void update_shared(struct ticket_source *source, int64_t period) {
     struct ticket_key *keys = source->ring.keys;
-    /* Just after the file has changed, tickets under the old one are still out; else another
-     * server's clock may be a little ahead. */
+    /* For one period after the file has changed, tickets under the old secret can still be in use.
+     * Otherwise the next period's key is there, in case another server's clock is a little
+     * ahead. */
     bool is_new = period <= source->changed_in + 1;
     derive(&keys[0], source->secret, period);
     derive(&keys[1], source->secret, period - 1);
@@ -49,7 +50,7 @@ static void update_shared(struct ticket_source *source, int64_t period) {
         wipe(source->previous_secret, sizeof source->previous_secret);
 }
 
-/* No key is ever left unset: zeros would be one that everybody knows. */
+/* Every key is set, because a key of zeros would be one that everybody knows. */
 static void update_own(struct ticket_source *source, struct random *random) {
     struct ticket_key *keys = source->ring.keys;
     uint8_t bytes[AEAD_KEY_LEN];

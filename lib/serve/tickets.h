@@ -1,8 +1,8 @@
-/* The keys that seal tickets, as they change with time.
+/* The keys that seal tickets; a new one is used in each period.
  *
- * Without a file they are random, one a period; the one before is kept for its tickets, then wiped.
- * Servers that share a file of 32 secret bytes derive the period's key from it, and so can open
- * each other's tickets. */
+ * Without a file each key is random. The previous key is kept while its tickets can still be used, and
+ * is then wiped. Servers that share a file of 32 secret bytes derive each period's key from it, and so
+ * can open each other's tickets. */
 #ifndef DLV_SERVE_TICKETS_H
 #define DLV_SERVE_TICKETS_H
 
@@ -14,19 +14,21 @@
 
 struct ticket_source {
     bool is_shared;
-    uint8_t secret[AEAD_KEY_LEN];          /* of the file */
-    uint8_t previous_secret[AEAD_KEY_LEN]; /* of the file before, for a period */
-    int64_t changed_in;                    /* the period in which it changed */
-    int64_t period;                        /* that `ring` is for */
+    uint8_t secret[AEAD_KEY_LEN]; /* the secret in the file */
+    /* the secret that the file held before; it is kept for one period */
+    uint8_t previous_secret[AEAD_KEY_LEN];
+    int64_t changed_in; /* the period in which the file changed */
+    int64_t period;     /* the period that `ring` was made for */
     struct ticket_ring ring;
 };
 
-/* Reads the file; `path` NULL: there is none. Called again, it takes over a changed file, and keeps
- * what was for tickets that are out. 0, or a negative code with the reason. */
+/* Reads the file; `path` is NULL where there is none. When it is called again and the file has
+ * changed, the new secret is used, and the old one is kept for the tickets that it sealed. 0, or a
+ * negative code with the reason. */
 int tickets_load(struct ticket_source *source, const char *path, int64_t now_s,
                  struct error *error);
 
-/* Brings the ring up to date. 1 where it has changed, else 0. */
+/* Makes the ring of keys for the current period. Returns whether it has changed. */
 bool tickets_update(struct ticket_source *source, int64_t now_s, struct random *random);
 
 #endif

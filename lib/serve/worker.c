@@ -17,12 +17,14 @@
 #include <unistd.h>
 
 #define EVENTS_MAX 256
-#define DATAGRAM_ROUNDS 8 /* batches, before other events get their turn */
-#define BUSY_US 1000      /* while openings wait, a worker that has been busy for so long ... */
-#define REST_US 100       /* ... leaves the core to key-holders for this long: a tenth of it */
-#define REPORT_MS 60000   /* between lines of counters */
+/* how many batches of datagrams are answered before other events get their turn */
+#define DATAGRAM_ROUNDS 8
+/* while openings wait, a worker that has been busy for this long pauses */
+#define BUSY_US 1000
+#define REST_US 100     /* how long it pauses, so that key-holders get a tenth of the core */
+#define REPORT_MS 60000 /* how often the counters are logged */
 
-/* What epoll gives back: a connection's, or one of these. */
+/* The data of an epoll event: a connection's number, or one of these. */
 #define EVENT_OTHER CONNECTIONS_OTHER
 #define EVENT_LISTENER (EVENT_OTHER + 1)
 #define EVENT_ORDERS (EVENT_OTHER + 2)
@@ -33,7 +35,7 @@
 struct worker {
     const struct serve_settings *settings;
     struct db *db;
-    struct succession succession; /* of `db` */
+    struct succession succession; /* replaces `db` when there is a new release */
     const struct worker_place *place;
     int epoll;
     bool is_draining;
@@ -46,16 +48,17 @@ struct worker {
     struct datagram_server datagrams;
     struct counts *counts;
     uint64_t reported;
-    int64_t busy_since_us; /* since then it has left the core for ... */
-    int64_t idle_us;       /* ... so long */
-    bool is_xdp_due;       /* there is more in the rings than could be done in a turn */
+    int64_t busy_since_us; /* when it last paused for the key-holders */
+    int64_t idle_us;       /* how long it has waited for events since then */
+    bool is_xdp_due;       /* the rings held more frames than one turn may answer */
     int64_t next_report_ms;
     struct epoll_event events[EVENTS_MAX];
 };
 
 /* --- key-holders ------------------------------------------------------------------------------ */
 
-/* What the database says to a decrypted question; NULL where there is no answer. */
+/* Looks a decrypted question of the original protocol up. Returns the answer's text; NULL where
+ * there is none. */
 static const char *answer_legacy(struct worker *worker, const struct channel_reply *reply) {
     uint8_t digest[SHA256_LEN];
     struct db_answer answer;
@@ -98,7 +101,8 @@ static void take_replies(struct worker *worker) {
     }
 }
 
-/* A key-holder has failed: its work is for another, or for nobody if that fails, too. */
+/* A key-holder has failed. Its requests go to another one; those that fail a second time are given
+ * up. */
 static void repeat_requests(struct worker *worker) {
     struct job *job;
     while (requests_repeat(&worker->requests, &job)) {
@@ -121,7 +125,7 @@ static void take_orders(struct worker *worker) {
     int fd;
     int order = channel_receive_order(worker->place->orders, &fd);
     if (order == 0) {
-        worker->is_over = true; /* the parent is gone */
+        worker->is_over = true; /* the parent has ended */
     } else if (order == CHANNEL_DATABASE && fd >= 0) {
         succession_begin(&worker->succession, fd);
     } else if (order == CHANNEL_DRAIN && !worker->is_draining) {
@@ -166,7 +170,8 @@ static int wait_ms(const struct worker *worker, int64_t now_ms) {
     return next <= now_ms ? 0 : (int)(next - now_ms);
 }
 
-/* Notes how long the frames answered since `before` took, from our waking up to now. */
+/* Records how long the frames that were answered since `before` took, from when the worker woke up
+ * until now. */
 static void note_latency(struct worker *worker, uint64_t before, int64_t woken_us) {
     uint64_t n = count_read(worker->counts, COUNT_ASKS) - before;
     if (n == 0)
@@ -208,7 +213,7 @@ static void prepare_hosts(struct worker *worker) {
     host->answerer = &worker->answerer;
     host->is_legacy_allowed = settings->is_legacy;
     host->modulus_len = settings->key.public.n_len;
-    /* The original's exportKey() writes no line feed at the end. */
+    /* The original script's exportKey() writes no line feed at the end. */
     host->pem_len = rsa_public_write_pem(&settings->key.public, pem) - 1;
     memcpy(host->pem, pem, host->pem_len);
     random_bytes(&worker->random, &first_id, sizeof first_id);
@@ -253,7 +258,7 @@ static void serve_xdp(struct worker *worker) {
         worker->is_xdp_due = kernel_bypass_serve(xdp, &worker->datagrams, worker->place->port);
 }
 
-/* Look-ups first: replies of key-holders and new connections wait until those are done. */
+/* Look-ups come first; replies of key-holders and new connections wait until they are done. */
 static void take_event(struct worker *worker, const struct epoll_event *event) {
     if (event->data.u64 != EVENT_DATAGRAMS) {
         connections_take_event(&worker->connections, event->data.u64, event->events);
@@ -274,8 +279,9 @@ static void take_late_event(struct worker *worker, uint64_t data) {
         connections_accept(&worker->connections);
 }
 
-/* Key-holders give way to all others. A worker that is busy all the time would leave them little.
- * Returns the time. */
+/* Pauses where openings wait and the worker has been busy for long: key-holders have the lowest
+ * priority, and a worker that is always busy would leave them almost no time. Returns the time
+ * now. */
 static int64_t rest_if_due(struct worker *worker) {
     int64_t start_us = net_now_us();
     if (start_us - worker->busy_since_us < BUSY_US)
@@ -315,7 +321,8 @@ static void take_events(struct worker *worker) {
     note_latency(worker, asks, woken_us);
     succession_step(&worker->succession);
     if (worker->is_draining)
-        connections_close_idle(&worker->connections); /* who is to ask another server */
+        /* so that their clients go to another server */
+        connections_close_idle(&worker->connections);
     atomic_store_explicit(&worker->counts->named[COUNT_QUEUE], worker->requests.waiting_count,
                           memory_order_relaxed);
 }
