@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* json_begin opens an object, then come its members, and json_end closes the object and the line. Text
- * is UTF-8; a byte that is not becomes '?'. A text or list that is NULL gives null. */
+/* json_begin opens an object, then come its members, and json_end closes the object and the line.
+ * Text is UTF-8; a byte that is not becomes '?'. A text or list that is NULL gives null. */
 void json_begin(void);
 void json_text(const char *name, const char *value);
 void json_number(const char *name, long long value);

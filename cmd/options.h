@@ -67,8 +67,8 @@ enum options_result options_parse(const struct option *options, int argc, char *
 /* Whether the option of this name was on the command line. */
 bool option_is_given(const char *name);
 
-/* Refuses options that have no meaning beside another one. `names` are separated by blanks. EXIT_OK,
- * or EXIT_TROUBLE after a usage_error: "--NAME does not go with REASON". */
+/* Refuses options that have no meaning beside another one. `names` are separated by blanks.
+ * EXIT_OK, or EXIT_TROUBLE after a usage_error: "--NAME does not go with REASON". */
 int options_refuse(const char *names, const char *reason);
 
 #endif

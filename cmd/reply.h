@@ -1,5 +1,5 @@
-/* An answer as it is shown to whoever asked, whether it came from a server, a file or a server of the
- * original protocol. */
+/* An answer as it is shown to whoever asked, whether it came from a server, a file or a server of
+ * the original protocol. */
 #ifndef DLV_CMD_REPLY_H
 #define DLV_CMD_REPLY_H
 

@@ -64,7 +64,8 @@ bool bytes_are_equal(const void *a, const void *b, size_t len);
 /* Whether all `len` bytes are zero. Not in constant time. */
 bool bytes_are_zero(const void *bytes, size_t len);
 
-/* Lower-case hexadecimal of `len` bytes and a NUL: 2 * len + 1 characters at `text`. In constant time. */
+/* Lower-case hexadecimal of `len` bytes and a NUL: 2 * len + 1 characters at `text`. In constant
+ * time. */
 void hex_encode(char *text, const void *bytes, size_t len);
 
 /* Bytes of `text_len` hexadecimal digits (either case) into `bytes`, which holds `max` of them.

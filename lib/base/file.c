@@ -38,8 +38,8 @@ ssize_t file_read(const char *path, void *buffer, size_t max, struct error *erro
     return (ssize_t)len;
 }
 
-/* Goes on after each part that one system call has moved. `bytes` is not written to where `is_write`
- * is true. 0, or ERR_SYSTEM with errno set. */
+/* Goes on after each part that one system call has moved. `bytes` is not written to where
+ * `is_write` is true. 0, or ERR_SYSTEM with errno set. */
 static int move_all(int fd, uint8_t *bytes, size_t len, uint64_t offset, bool is_write) {
     while (len > 0) {
         ssize_t n =

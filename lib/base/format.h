@@ -3,7 +3,8 @@
  *
  * What a format may hold: %s %c %d %i %u %x %X with the lengths h, l, ll and z; the flag 0 and the
  * flag - ; a width; a precision for %s, as digits or as *; %m for the text of errno; %%. Everything
- * else is a bug in the caller, which the compiler finds: the functions are marked as printf's are. */
+ * else is a bug in the caller, which the compiler finds: the functions are marked as printf's
+ * are. */
 #ifndef DLV_BASE_FORMAT_H
 #define DLV_BASE_FORMAT_H
 

@@ -65,8 +65,8 @@ void build_init(struct build *build);
  * offset are taken over into the plan. 0 or a negative code with the reason. */
 int build_follow(struct build *build, const char *path, struct error *error);
 
-/* Locks the output, so that one build at a time works on it, and settles the sequence number. 0, or a
- * negative code with the reason; build->result.advice says what may help. */
+/* Locks the output, so that one build at a time works on it, and settles the sequence number. 0, or
+ * a negative code with the reason; build->result.advice says what may help. */
 int build_begin(struct build *build, struct error *error);
 
 /* Does all of it. 0, with build->result filled in; or a negative code with the reason and

@@ -10,8 +10,8 @@
 #include "build/settings.h"
 #include "build/sort.h"
 
-/* Until the first spill all memory is filled at once. After it one half is filled while the other is
- * sorted and written by a thread of its own. */
+/* Until the first spill all memory is filled at once. After it one half is filled while the other
+ * is sorted and written by a thread of its own. */
 struct collector {
     const struct build_settings *settings;
     struct sort_entry *entries; /* mapped, so that it takes memory only as it is filled */
@@ -32,9 +32,9 @@ struct collector {
 int collector_open(struct collector *collector, const struct build_settings *settings,
                    struct error *error);
 
-/* Adding by several threads: one makes room for `count` entries, then each puts some of them. Nobody
- * may make room while another thread puts. 0; ERR_LIMIT where memory is too small for `count`, or a
- * spill had no room in the runs; or ERR_SYSTEM where a spill failed. */
+/* Adding by several threads: one makes room for `count` entries, then each puts some of them.
+ * Nobody may make room while another thread puts. 0; ERR_LIMIT where memory is too small for
+ * `count`, or a spill had no room in the runs; or ERR_SYSTEM where a spill failed. */
 int collector_reserve(struct collector *collector, size_t count, struct error *error);
 void collector_put(struct collector *collector, const struct sort_entry *entries, size_t count);
 

@@ -29,9 +29,9 @@ int predecessor_open(struct predecessor *predecessor, const char *path,
                      const struct rsa_public *authority, const struct lookup_key *lookup_key,
                      struct error *error);
 
-/* The next entry, at *key and *attributes until the next call: 1. At the end 0, after the digests of
- * all that was read have been found to be the ones that were signed. Otherwise a negative code with
- * the reason. */
+/* The next entry, at *key and *attributes until the next call: 1. At the end 0, after the digests
+ * of all that was read have been found to be the ones that were signed. Otherwise a negative code
+ * with the reason. */
 int predecessor_next(struct predecessor *predecessor, const uint8_t **key,
                      const uint8_t **attributes, struct error *error);
 

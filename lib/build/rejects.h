@@ -1,5 +1,5 @@
-/* The rejects file: CSV with the columns line, reason, row. It appears when the first bad row comes.
- * Where a build has no bad rows, the file that an earlier build left is removed. */
+/* The rejects file: CSV with the columns line, reason, row. It appears when the first bad row
+ * comes. Where a build has no bad rows, the file that an earlier build left is removed. */
 #ifndef DLV_BUILD_REJECTS_H
 #define DLV_BUILD_REJECTS_H
 

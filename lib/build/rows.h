@@ -1,4 +1,5 @@
-/* The first stage of a build: rows are read in order, and turned into entries on several threads. */
+/* The first stage of a build: rows are read in order, and turned into entries on several
+ * threads. */
 #ifndef DLV_BUILD_ROWS_H
 #define DLV_BUILD_ROWS_H
 
@@ -34,8 +35,8 @@ struct rows {
  * (hash these rows, then read on into other memory), CSV_END, or ERR_SYSTEM with errno set. */
 int rows_read(struct rows *rows, struct csv_reader *reader);
 
-/* Begins to turn all rows into entries and to put these into the collector, which must have room for
- * REGISTRY_ENTRIES_MAX of each row. parallel_wait ends it. */
+/* Begins to turn all rows into entries and to put these into the collector, which must have room
+ * for REGISTRY_ENTRIES_MAX of each row. parallel_wait ends it. */
 void rows_hash(struct rows *rows, const struct rows_target *target, struct parallel *parallel);
 
 #endif

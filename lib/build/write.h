@@ -1,4 +1,5 @@
-/* The last stage of a build: a database file from entries that come in order, whatever their number.
+/* The last stage of a build: a database file from entries that come in order, whatever their
+ * number.
  *
  * Entries are gathered in batches. While one batch is filled, other threads hash and write the one
  * before it. Where a section begins depends on how many entries there are, which is known only at

@@ -43,8 +43,8 @@ void link_close(struct link *link) {
     link->fd = -1;
 }
 
-/* Receives the next whole frame over TCP into link->in. Its length, or a negative code. Bytes behind
- * it are not read: nothing comes unasked. */
+/* Receives the next whole frame over TCP into link->in. Its length, or a negative code. Bytes
+ * behind it are not read: nothing comes unasked. */
 static long receive_stream(struct link *link, int64_t deadline_ms) {
     struct frame frame;
     size_t in_len = 0;

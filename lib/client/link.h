@@ -1,4 +1,5 @@
-/* The way to one server: a TCP connection or a UDP socket, and frames that go there and come back. */
+/* The way to one server: a TCP connection or a UDP socket, and frames that go there and come
+ * back. */
 #ifndef DLV_CLIENT_LINK_H
 #define DLV_CLIENT_LINK_H
 
@@ -36,7 +37,8 @@ enum outcome link_open(struct link *link, unsigned nth, int64_t deadline_ms, str
 void link_close(struct link *link);
 
 /* Looks at a frame of `len` bytes that came into link->in. LINK_DONE where it is the one that was
- * waited for, LINK_WAIT to wait on, or another outcome with the reason. It may send another frame. */
+ * waited for, LINK_WAIT to wait on, or another outcome with the reason. It may send another
+ * frame. */
 typedef enum outcome link_take(void *context, size_t len, struct error *error);
 
 /* Sends a frame and waits for what belongs to it. Over UDP the frame is sent again while nothing

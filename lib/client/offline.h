@@ -20,8 +20,8 @@ struct offline {
     struct db db;
 };
 
-/* Opens the file, checks it, and decides whether it may be used at `now_s`. 0, or a negative code with
- * the reason. */
+/* Opens the file, checks it, and decides whether it may be used at `now_s`. 0, or a negative code
+ * with the reason. */
 int offline_open(struct offline *offline, const struct offline_settings *settings, int64_t now_s,
                  struct error *error);
 

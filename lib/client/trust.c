@@ -31,8 +31,8 @@ static int check_consistency(const struct question *question, const struct answe
     return is_consistent ? 0 : error_set(error, ERR_FORMAT, "an answer that contradicts itself");
 }
 
-/* Where two clocks are too far apart, one of them is wrong. What another server's clock says, or the
- * date of the database, tells which. */
+/* Where two clocks are too far apart, one of them is wrong. What another server's clock says, or
+ * the date of the database, tells which. */
 static int check_clock(struct trust *trust, const char *who, const struct answer *answer,
                        int64_t now_s, struct error *error) {
     int64_t max_s = trust->policy.max_skew_s, skew_s = answer->server_time_s - now_s;
@@ -54,7 +54,8 @@ static int check_clock(struct trust *trust, const char *who, const struct answer
                      llabs((long long)skew_s), skew_s > 0 ? "ahead of" : "behind", verdict);
 }
 
-/* Verifies the header page under the authority's key, unless it is the one that was verified last. */
+/* Verifies the header page under the authority's key, unless it is the one that was verified
+ * last. */
 static int check_header(struct trust *trust, const uint8_t *page, struct error *error) {
     struct db_header *header = &trust->header;
     if (trust->has_header && memcmp(trust->page, page, DB_PAGE) == 0)

@@ -8,8 +8,8 @@
 
 #define HKDF_SHA256_MAX (255 * 32) /* bytes of output */
 
-/* `out_len` bytes of `secret`, under `salt` and for the purpose `info`. False, and nothing done, where
- * out_len is above HKDF_SHA256_MAX. */
+/* `out_len` bytes of `secret`, under `salt` and for the purpose `info`. False, and nothing done,
+ * where out_len is above HKDF_SHA256_MAX. */
 bool hkdf_sha256(void *out, size_t out_len, const void *salt, size_t salt_len, const void *secret,
                  size_t secret_len, const void *info, size_t info_len);
 

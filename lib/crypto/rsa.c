@@ -75,8 +75,8 @@ bool rsa_oaep_decrypt(const struct rsa_private *key, enum rsa_hash hash, const v
                       size_t label_len, uint8_t *data, size_t *len) {
     if (*len != key->public.n_len)
         return false;
-    uint32_t is_open = br_rsa_oaep_decrypt_get_default()(hash_class(hash), label, label_len,
-                                                         &key->key, data, len);
+    uint32_t is_open =
+        br_rsa_oaep_decrypt_get_default()(hash_class(hash), label, label_len, &key->key, data, len);
     wipe_stack();
     return is_open != 0;
 }

@@ -8,9 +8,9 @@
 
 #define SECRET_LEN 32
 
-/* Reads a file of exactly SECRET_LEN bytes. `what` is what the reason calls it ("a lookup key"). The
- * caller wipes `secret` after use. 0, ERR_SYSTEM, or ERR_FORMAT where the length is another; then
- * `secret` is zeros. */
+/* Reads a file of exactly SECRET_LEN bytes. `what` is what the reason calls it ("a lookup key").
+ * The caller wipes `secret` after use. 0, ERR_SYSTEM, or ERR_FORMAT where the length is another;
+ * then `secret` is zeros. */
 int secret_load(uint8_t secret[SECRET_LEN], const char *path, const char *what,
                 struct error *error);
 

@@ -14,11 +14,11 @@
 /* Writes the attributes that say what `licence` says. */
 void db_attributes_encode(uint8_t bytes[DB_ATTRIBUTES_LEN], const struct licence *licence);
 
-/* Reads attributes into *licence. Total: any bytes may come. False where the bytes are no attributes
- * (a status, a kind or a date out of range). */
+/* Reads attributes into *licence. Total: any bytes may come. False where the bytes are no
+ * attributes (a status, a kind or a date out of range). */
 bool db_attributes_decode(struct licence *licence, const uint8_t bytes[DB_ATTRIBUTES_LEN]);
 
-/* Single fields of attributes that need not be well formed. */
+/* Read one field each. The attributes need not be well formed. */
 uint8_t db_attributes_kind(const uint8_t bytes[DB_ATTRIBUTES_LEN]);
 uint8_t db_attributes_status(const uint8_t bytes[DB_ATTRIBUTES_LEN]);
 

@@ -1,4 +1,5 @@
-/* The evidence file (EVIDENCE.md): an answer with its proof, for somebody who has no database. */
+/* The evidence file (EVIDENCE.md): an answer with its proof, for people who do not have the
+ * database. */
 #ifndef DLV_DB_EVIDENCE_H
 #define DLV_DB_EVIDENCE_H
 
@@ -6,7 +7,7 @@
 #include "db/lookup_key.h"
 #include "db/proof.h"
 
-#define EVIDENCE_MAX 16384 /* bytes of the longest */
+#define EVIDENCE_MAX 16384 /* length of the longest file, in bytes */
 
 struct evidence {
     uint8_t digest[SHA256_LEN];
@@ -16,14 +17,16 @@ struct evidence {
     struct proof proof;
 };
 
-/* The file's text, NUL-terminated, at most EVIDENCE_MAX bytes; returns its length. */
+/* Writes the file's text, at most EVIDENCE_MAX bytes and a NUL. Returns its length. */
 size_t evidence_write(const struct evidence *evidence, char *text);
 
-/* Reads it. Total: any bytes may come. 0, or ERR_FORMAT naming the line. */
+/* Reads such a text. Total: any bytes may come. 0, or ERR_FORMAT with a reason that names the
+ * line. */
 int evidence_read(struct evidence *evidence, const char *text, size_t len, struct error *error);
 
-/* Checks it against the authority's key, and the lookup key of a keyed database (else NULL). 0, with
- * the header and the answer that it proves; or a negative code with the reason. */
+/* Checks the evidence against the authority's key and, for a keyed database, its lookup key (NULL
+ * for a plain one). 0, with the header and the answer that are proved, or a negative code with the
+ * reason. */
 int evidence_check(const struct evidence *evidence, const struct rsa_public *authority,
                    const struct lookup_key *lookup_key, struct db_header *header,
                    struct db_answer *answer, struct error *error);

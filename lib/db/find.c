@@ -10,8 +10,9 @@ static int compare(const uint8_t *stored, const uint8_t *key, uint64_t key_head)
     return memcmp(stored + 8, key + 8, DB_KEY_LEN - 8);
 }
 
-/* The range of entries that share the key's leading bits. It is cut at the number of entries, so that
- * the damaged fan-out of a file that was opened without db_verify cannot lead outside the map. */
+/* The range of entries that share the key's leading bits. It is cut at the number of entries, so
+ * that the damaged fan-out of a file that was opened without db_verify cannot lead outside the
+ * map. */
 static void bucket_range(const struct db *db, const uint8_t *key, uint64_t *low, uint64_t *high) {
     const uint8_t *element = db->fanout + db_bucket(key, db->header.fanout_bits) * DB_FANOUT_LEN;
     *low = load_le32(element);
@@ -41,7 +42,7 @@ static bool search(const struct db *db, const uint8_t *key, uint64_t low, uint64
     return false;
 }
 
-/* Whether two keys are one, without a branch. */
+/* Whether two keys are equal, without a branch. */
 static bool is_same(const uint8_t *a, const uint8_t *b) {
     uint64_t difference = 0;
     for (int i = 0; i < DB_KEY_LEN; i += 8)
@@ -49,8 +50,9 @@ static bool is_same(const uint8_t *a, const uint8_t *b) {
     return difference == 0;
 }
 
-/* Does the same as search, for keys that are in the cache by now. What costs time there is a branch
- * that the processor cannot predict, so there is none, except for keys that share their heads. */
+/* Does the same as `search`, for keys that are already in the cache. There, most time is lost by
+ * branches that the processor cannot predict, so this function has none, except for keys that share
+ * their first 8 bytes. */
 static bool search_cached(const struct db *db, const uint8_t *key, uint64_t low, uint64_t high,
                           uint64_t *at) {
     uint64_t head = load_be64(key), last = low;
@@ -61,7 +63,8 @@ static bool search_cached(const struct db *db, const uint8_t *key, uint64_t low,
         last += half & -(uint64_t)(load_be64(db->keys + (last + half) * DB_KEY_LEN) <= head);
         n -= half;
     }
-    const uint8_t *found = db->keys + last * DB_KEY_LEN; /* the last whose head is not above it */
+    /* the last entry whose head is not above the key's */
+    const uint8_t *found = db->keys + last * DB_KEY_LEN;
     uint64_t found_head = load_be64(found);
     bool is_found = is_same(found, key);
     if (found_head == head && !is_found)
@@ -85,7 +88,7 @@ void db_find_batch(const struct db *db, const uint8_t *keys, size_t n, uint8_t *
                                             DB_FANOUT_LEN);
     for (size_t i = 0; i < n; i++) {
         bucket_range(db, keys + i * DB_KEY_LEN, &low[i], &high[i]);
-        /* A bucket is two cache lines or three; its attributes are one. */
+        /* A bucket takes two or three cache lines, its attributes take one. */
         const uint8_t *middle = db->keys + (low[i] + (high[i] - low[i]) / 2) * DB_KEY_LEN;
         __builtin_prefetch(db->keys + low[i] * DB_KEY_LEN);
         __builtin_prefetch(middle);
@@ -97,7 +100,7 @@ void db_find_batch(const struct db *db, const uint8_t *keys, size_t n, uint8_t *
     }
 }
 
-/* What the entry at `at` says to a question, or that there is none. */
+/* Fills in the answer from the entry at `at`, or says that nothing was found. */
 static struct db_answer read_entry(const struct db *db, bool is_found, uint64_t at,
                                    enum licence_kind kind, uint32_t day) {
     struct licence licence;

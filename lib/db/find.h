@@ -33,9 +33,9 @@ void db_find_batch(const struct db *db, const uint8_t *keys, size_t n, uint8_t *
 
 /* Asks what the database says of `digest`.
  *
- * kind       KIND_ANY, or what was asked for: an entry of another kind does not answer
- * day        the day asked about, in the authority's calendar (moment_day, header.facts.utc_offset_s)
- * lookup_key that of a keyed database; NULL for a plain one */
+ * kind KIND_ANY, or what was asked for: an entry of another kind does not answer day the day asked
+ * about, in the authority's calendar (moment_day, header.facts.utc_offset_s) lookup_key that of a
+ * keyed database; NULL for a plain one */
 void db_ask(const struct db *db, const struct lookup_key *lookup_key,
             const uint8_t digest[SHA256_LEN], enum licence_kind kind, uint32_t day,
             struct db_answer *answer);

@@ -18,7 +18,7 @@
 #define DB_NODE_LEN 32
 #define DB_COUNT_MAX UINT32_MAX /* entries: a fan-out element has 32 bits */
 
-#define DB_SIGNED_LEN 3072 /* the signature stands behind this much of the header page */
+#define DB_SIGNED_LEN 3072 /* how much of the header page is signed; the signature follows */
 #define DB_SIGNATURE_MAX (DB_PAGE - DB_SIGNED_LEN)
 
 #define DB_FLAG_KEYED 1u /* keys are HMACs of digests (lookup_key.h) */
@@ -37,7 +37,7 @@ struct db_header {
     struct release_facts facts;
     uint32_t fanout_bits;
     uint32_t signature_len;
-    uint8_t lookup_key_id[SHA256_LEN]; /* zeros where not keyed */
+    uint8_t lookup_key_id[SHA256_LEN]; /* zeros where the database is not keyed */
     uint8_t merkle_root[DB_NODE_LEN];
     struct db_section sections[DB_SECTION_COUNT];
 };

@@ -13,7 +13,7 @@
 #define MERKLE_NODE_LEN 32
 #define MERKLE_STORED_LEVEL 4
 #define MERKLE_BLOCK                                                                               \
-    (1u << MERKLE_STORED_LEVEL) /* leaves under a node of the lowest stored level */
+    (1u << MERKLE_STORED_LEVEL) /* how many leaves are under a node of the lowest stored level */
 
 /* Nodes of the lowest stored level, and of all stored levels together, for `count` >= 1 entries. */
 uint64_t merkle_block_count(uint64_t count);
@@ -23,10 +23,11 @@ void merkle_leaf(uint8_t leaf[MERKLE_NODE_LEN], const uint8_t *key, const uint8_
 void merkle_node(uint8_t node[MERKLE_NODE_LEN], const uint8_t left[MERKLE_NODE_LEN],
                  const uint8_t right[MERKLE_NODE_LEN]);
 
-/* The i-th node above a level of `count` nodes: of its two children, or its one as it is. */
+/* Computes the i-th node above a level of `count` nodes: from its two children, or a copy of the
+ * only one. */
 void merkle_parent(uint8_t node[MERKLE_NODE_LEN], const uint8_t *level, uint64_t count, uint64_t i);
 
-/* The node over `leaf_count` (1 to MERKLE_BLOCK) neighbouring entries. */
+/* Computes the node over `leaf_count` (1 to MERKLE_BLOCK) neighbouring entries. */
 void merkle_block(uint8_t node[MERKLE_NODE_LEN], const uint8_t *keys, const uint8_t *attributes,
                   size_t leaf_count);
 

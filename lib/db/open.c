@@ -54,7 +54,7 @@ static int open_mapped(struct db *db, int fd, const struct rsa_public *authority
     db->attributes = map + db->header.sections[DB_ATTRIBUTES].offset;
     db->fanout = map + db->header.sections[DB_FANOUT].offset;
     db->merkle = map + db->header.sections[DB_MERKLE].offset;
-    /* The header that was checked is the one in use; the mapped page must be the same. */
+    /* The header was checked in a copy, so the mapped page must still be the same. */
     if (memcmp(map, page, DB_PAGE) != 0) {
         db_close(db);
         return error_set(error, ERR_FORMAT, "changed while it was opened");
@@ -102,7 +102,7 @@ int db_read_header(struct db_header *header, const char *path, struct error *err
 #define MADV_POPULATE_READ 22 /* Linux 5.14 */
 #endif
 
-/* Where a part begins in memory; its length is cut at the file's end. */
+/* Returns where a part begins in memory, and cuts its length at the end of the file. */
 static uint8_t *part(const struct db *db, size_t offset, size_t *len) {
     if (*len > db->map_len - offset)
         *len = db->map_len - offset;
@@ -112,15 +112,15 @@ static uint8_t *part(const struct db *db, size_t offset, size_t *len) {
 int db_populate(const struct db *db, size_t offset, size_t len, const char *name,
                 struct error *error) {
     uint8_t *start = part(db, offset, &len);
-    /* Read and mapped in huge pages where the file system can (ext4, xfs: fewer misses of the
-     * translation buffer); elsewhere this is refused, and nothing lost. */
+    /* Where the file system can (ext4, xfs), the file is read and mapped in huge pages, which saves
+     * misses of the translation buffer. Elsewhere the kernel refuses this, which does no harm. */
     if (offset == 0)
         madvise(db->map, db->map_len, MADV_HUGEPAGE);
     if (madvise(start, len, MADV_POPULATE_READ) == 0)
         return 0;
     if (errno != EINVAL)
         return error_set_errno(error, "%s: cannot be read into memory", name);
-    /* An older kernel: touch every page. */
+    /* An older kernel does not know this advice, so every page is touched. */
     const volatile uint8_t *bytes = start;
     for (size_t at = 0; at < len; at += DB_PAGE)
         (void)bytes[at];

@@ -32,8 +32,9 @@ int db_open_fd(struct db *db, int fd, const char *name, const struct rsa_public 
 int db_read_header(struct db_header *header, const char *path, struct error *error);
 
 /* Checks everything: section digests, zeros between sections, sorted order, attributes, fan-out,
- * Merkle nodes and root. Reads the whole file, on `thread_count` threads that have ended when it
- * returns. 0, or the first thing wrong: the same on any number of threads. */
+ * Merkle nodes and root. It reads the whole file, on `thread_count` threads, which have ended when
+ * it returns. 0, or a negative code with the first thing that is wrong, which is the same on any
+ * number of threads. */
 int db_verify(const struct db *db, unsigned thread_count, const char *name, struct error *error);
 
 /* The three below work on a part of the file, from a multiple of DB_PAGE, so that a process can do
@@ -44,15 +45,15 @@ int db_verify(const struct db *db, unsigned thread_count, const char *name, stru
 int db_populate(const struct db *db, size_t offset, size_t len, const char *name,
                 struct error *error);
 
-/* Keeps the part in memory: no look-up waits for a disk. Needs RLIMIT_MEMLOCK or CAP_IPC_LOCK. 0 or
- * ERR_SYSTEM. */
+/* Keeps the part in memory, so that no look-up waits for a disk. This needs RLIMIT_MEMLOCK or
+ * CAP_IPC_LOCK. 0 or ERR_SYSTEM. */
 int db_lock(const struct db *db, size_t offset, size_t len, const char *name, struct error *error);
 
-/* Lets go of the part's memory, so that db_close, which takes long for a large file, has less to
+/* Releases the part's memory, so that db_close, which takes long for a large file, has less to
  * do. */
 void db_unload(const struct db *db, size_t offset, size_t len);
 
-/* Whether `key` is the database's: NULL for a plain one. 0, or ERR_FORMAT. */
+/* Checks that `key` is the lookup key of the database, or NULL for a plain one. 0 or ERR_FORMAT. */
 int db_check_lookup_key(const struct db_header *header, const struct lookup_key *key,
                         const char *name, struct error *error);
 

@@ -29,7 +29,7 @@ static void prove_in_block(const struct db *db, struct proof_entry *entries, uns
     }
 }
 
-/* The path from there to the root. */
+/* Adds the path from there to the root. */
 static void prove_above(const struct db *db, struct proof_entry *entry) {
     const uint8_t *level = db->merkle;
     uint64_t count = merkle_block_count(db->header.count);
@@ -81,7 +81,7 @@ static bool is_in_tree(const struct db_header *header, const struct proof_entry 
     merkle_leaf(node, entry->key, entry->attributes);
     for (uint64_t count = header->count; count > 1; count = (count + 1) / 2, i /= 2) {
         if ((i ^ 1) >= count)
-            continue; /* moves up as it is */
+            continue; /* the node has no sibling, so it moves up unchanged */
         if (used == entry->path_len)
             return false;
         if (i % 2 == 0)

@@ -22,7 +22,8 @@ static inline bool release_is_time(int64_t time_s) {
     return time_s >= 0 && time_s >> 40 == 0;
 }
 
-/* Whether the release is past its valid-until at `now_s`. This is the only place that decides it. */
+/* Whether the release is past its valid-until at `now_s`. This is the only place that decides
+ * it. */
 bool release_is_stale(const struct release_facts *facts, int64_t now_s);
 
 /* The same, for a human. `name` is what the reason calls the release. 0, or ERR_LIMIT with the

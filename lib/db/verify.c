@@ -125,7 +125,7 @@ static int verify_unit(void *context, uint64_t unit, uint64_t end) {
     const struct db *db = verification->db;
     struct error reason;
     int code;
-    (void)end; /* one unit at a time */
+    (void)end; /* each thread takes one unit at a time */
     if (unit < UNIT_LEVELS) {
         code = verify_section(db, (enum db_section_name)unit, &reason);
     } else if (unit == UNIT_LEVELS) {

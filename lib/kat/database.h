@@ -12,8 +12,8 @@ struct kat_database {
     struct lookup_key lookup_key;
 };
 
-/* Opens and verifies [Database] under [Authority] and [LookupKey], unless it is open. False with the
- * reason. */
+/* Opens and verifies [Database] under [Authority] and [LookupKey], unless it is open. False with
+ * the reason. */
 bool kat_open_database(struct kat_vector *vector);
 
 /* The lookup key of the open database; NULL for a plain one. */

@@ -19,8 +19,8 @@ struct kat_count {
 typedef void kat_report(void *context, const char *line);
 
 /* Runs the vectors in `text`. `name` is what reasons call it; files that it names are looked for in
- * the folder part of `name`. A failure does not end the run. Returns whether all is well: nothing has
- * failed, and at least one case has passed. */
+ * the folder part of `name`. A failure does not end the run. Returns whether all is well: nothing
+ * has failed, and at least one case has passed. */
 bool kat_run(const char *name, const char *text, size_t len, kat_report *report, void *context,
              struct kat_count *count);
 

@@ -42,7 +42,8 @@ bool kat_has(const struct kat_vector *vector, enum kat_field field);
 /* Whether the value is this text. */
 bool kat_is(const struct kat_vector *vector, enum kat_field field, const char *text);
 
-/* The functions below return false, with the reason set, where the value is missing or malformed. */
+/* The functions below return false, with the reason set, where the value is missing or
+ * malformed. */
 
 /* The value's bytes, their number at *len. */
 bool kat_get_hex(const struct kat_vector *vector, enum kat_field field, uint8_t *bytes, size_t max,

@@ -68,8 +68,8 @@ static unsigned landlock_version(void) {
                                             : (unsigned)version;
 }
 
-/* A ruleset that forbids what the bits of `fs` say and, where `is_alone`, talking to other processes.
- * Its descriptor, or ERR_SYSTEM. */
+/* A ruleset that forbids what the bits of `fs` say and, where `is_alone`, talking to other
+ * processes. Its descriptor, or ERR_SYSTEM. */
 static int make_ruleset(unsigned version, uint64_t fs, bool is_alone) {
     const struct landlock_ruleset_attr_7 rules = {
         .handled_access_fs = fs,

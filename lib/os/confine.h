@@ -2,8 +2,8 @@
  * network, and every system call except those that its role is made of. Each is for the rest of the
  * process's life.
  *
- * A protection that cannot be had is an error, never a silence: who wants to run without it must say
- * so (struct sandbox). */
+ * A protection that cannot be had is an error, never a silence: who wants to run without it must
+ * say so (struct sandbox). */
 #ifndef DLV_OS_CONFINE_H
 #define DLV_OS_CONFINE_H
 
@@ -28,8 +28,8 @@ int confine_check(const struct sandbox *sandbox, enum sandbox_part *missing, str
  * ERR_SYSTEM. */
 int confine_user(uid_t uid, gid_t gid, struct error *error);
 
-/* From now on no file can be opened by its name, nothing bound or connected, and no signal sent to a
- * process outside (Landlock). 0 or ERR_SYSTEM. */
+/* From now on no file can be opened by its name, nothing bound or connected, and no signal sent to
+ * a process outside (Landlock). 0 or ERR_SYSTEM. */
 int confine_files(const struct sandbox *sandbox, struct error *error);
 
 /* From now on files can still be read, but nothing is written, made, removed or executed outside
@@ -41,8 +41,8 @@ enum confine_role {
     CONFINE_KEY_HOLDER /* read, write, end */
 };
 
-/* From now on any other system call ends the process (seccomp). A build with sanitizers has no list,
- * because sanitizers make calls of their own. 0 or ERR_SYSTEM. */
+/* From now on any other system call ends the process (seccomp). A build with sanitizers has no
+ * list, because sanitizers make calls of their own. 0 or ERR_SYSTEM. */
 int confine_calls(const struct sandbox *sandbox, enum confine_role role, struct error *error);
 
 #endif

@@ -2,8 +2,8 @@
 
 #include "base/bytes.h"
 
-/* A nonce that never comes twice in a session, on whatever server: it is random, except for the last
- * four bytes, which count. */
+/* A nonce that never comes twice in a session, on whatever server: it is random, except for the
+ * last four bytes, which count. */
 static const uint8_t *next_nonce(struct answerer *answerer) {
     uint8_t *counter = answerer->nonce + ASK_RANDOM_LEN - 4;
     uint32_t next = load_le32(counter) + 1;

@@ -1,9 +1,9 @@
 /* The messages between the server's processes. They travel over socket pairs that keep message
  * boundaries.
  *
- * One pair leads from all workers to all key-holders, which take requests when they are free. One pair
- * leads back to each worker. The parent keeps all ends open and hands them to whichever process
- * replaces one that has failed, so that a request that is still in a pair is not lost. */
+ * One pair leads from all workers to all key-holders, which take requests when they are free. One
+ * pair leads back to each worker. The parent keeps all ends open and hands them to whichever
+ * process replaces one that has failed, so that a request that is still in a pair is not lost. */
 #ifndef DLV_SERVE_CHANNEL_H
 #define DLV_SERVE_CHANNEL_H
 

@@ -78,8 +78,9 @@ void connection_wait(struct connection *connection);
 void connection_refuse(struct connection *connection, struct connection_host *host,
                        const uint8_t *frame, size_t len);
 
-/* The key-holder's reply to its job. For a session `reply` counts; for the original protocol `text`,
- * the answer, which is NULL where there is none. Then advance. False: close it without a word. */
+/* The key-holder's reply to its job. For a session `reply` counts; for the original protocol
+ * `text`, the answer, which is NULL where there is none. Then advance. False: close it without a
+ * word. */
 bool connection_take_reply(struct connection *connection, struct connection_host *host,
                            const struct channel_reply *reply, const char *text);
 

@@ -171,8 +171,8 @@ static struct connection *oldest(struct list *list) {
     return NULL;
 }
 
-/* Closes a connection to make room: the oldest without a session, else the one that has been idle for
- * longest. False where every connection is being answered just now. */
+/* Closes a connection to make room: the oldest without a session, else the one that has been idle
+ * for longest. False where every connection is being answered just now. */
 static bool evict(struct connections *all) {
     struct connection *connection = oldest(&all->young);
     if (connection == NULL)

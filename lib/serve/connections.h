@@ -1,5 +1,5 @@
-/* All TCP connections of a worker: accepting them, watching them, making room, and ending those whose
- * time is over. What is said on one connection is the business of connection.h. */
+/* All TCP connections of a worker: accepting them, watching them, making room, and ending those
+ * whose time is over. What is said on one connection is the business of connection.h. */
 #ifndef DLV_SERVE_CONNECTIONS_H
 #define DLV_SERVE_CONNECTIONS_H
 

@@ -149,8 +149,8 @@ int datagram_serve(struct datagram_server *server) {
             (struct msghdr){.msg_iov = &server->out_vectors[replies], .msg_iovlen = 1};
         set_route(&server->replies[replies++].msg_hdr, route);
     }
-    /* A reply that cannot be sent counts as lost on the way: its client asks again. It must not hold
-     * up the replies behind it. */
+    /* A reply that cannot be sent counts as lost on the way: its client asks again. It must not
+     * hold up the replies behind it. */
     for (unsigned sent = 0; sent < replies;) {
         int done = net_send_messages(server->fd, server->replies + sent, replies - sent);
         sent += done > 0 ? (unsigned)done : 1;

@@ -12,8 +12,8 @@
 #define DATAGRAM_BATCH 64
 #define DATAGRAM_JOBS 256 /* openings that wait at once */
 
-/* Where a datagram came from, and which of our addresses it was sent to. The reply goes back the same
- * way. */
+/* Where a datagram came from, and which of our addresses it was sent to. The reply goes back the
+ * same way. */
 struct datagram_route {
     struct sockaddr_storage peer;
     socklen_t peer_len;

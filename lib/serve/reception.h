@@ -1,5 +1,5 @@
-/* OPEN frames at the door: whether one goes to a key-holder, or what it is told instead. TCP and UDP
- * are received the same way, except that UDP wants a cookie first. */
+/* OPEN frames at the door: whether one goes to a key-holder, or what it is told instead. TCP and
+ * UDP are received the same way, except that UDP wants a cookie first. */
 #ifndef DLV_SERVE_RECEPTION_H
 #define DLV_SERVE_RECEPTION_H
 

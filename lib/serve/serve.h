@@ -1,10 +1,10 @@
 /* The server: a parent that opens, supervises and reloads; key-holders, which have the private key
  * and do nothing but decrypt; and workers, which talk to clients, look up, and never see the key.
  *
- * They are separate processes, so that each is confined to what it needs. A worker that is taken over
- * holds no key, and a key-holder hears nobody but workers. A flood of openings fills the queue to the
- * key-holders and leaves the workers free. A process that dies is replaced, and the clients it was
- * serving ask again. */
+ * They are separate processes, so that each is confined to what it needs. A worker that is taken
+ * over holds no key, and a key-holder hears nobody but workers. A flood of openings fills the queue
+ * to the key-holders and leaves the workers free. A process that dies is replaced, and the clients
+ * it was serving ask again. */
 #ifndef DLV_SERVE_SERVE_H
 #define DLV_SERVE_SERVE_H
 

@@ -1,7 +1,7 @@
 /* How a worker changes from one release of the database to the next between two answers.
  *
- * Reading, mapping and perhaps locking gigabytes takes about a second, and so does releasing them. So
- * both are done in small parts, and the worker answers questions in between. */
+ * Reading, mapping and perhaps locking gigabytes takes about a second, and so does releasing them.
+ * So both are done in small parts, and the worker answers questions in between. */
 #ifndef DLV_SERVE_SUCCESSION_H
 #define DLV_SERVE_SUCCESSION_H
 

@@ -1,5 +1,5 @@
-/* Tickets that have been opened and checked. The server needs no memory of sessions; this only saves
- * opening a ticket again with each question. */
+/* Tickets that have been opened and checked. The server needs no memory of sessions; this only
+ * saves opening a ticket again with each question. */
 #ifndef DLV_SERVE_TICKET_CACHE_H
 #define DLV_SERVE_TICKET_CACHE_H
 

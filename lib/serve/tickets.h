@@ -1,8 +1,8 @@
 /* The keys that seal tickets; a new one is used in each period.
  *
- * Without a file each key is random. The previous key is kept while its tickets can still be used, and
- * is then wiped. Servers that share a file of 32 secret bytes derive each period's key from it, and so
- * can open each other's tickets. */
+ * Without a file each key is random. The previous key is kept while its tickets can still be used,
+ * and is then wiped. Servers that share a file of 32 secret bytes derive each period's key from it,
+ * and so can open each other's tickets. */
 #ifndef DLV_SERVE_TICKETS_H
 #define DLV_SERVE_TICKETS_H
 

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* What the seal of an answer covers beside its body: its own head, and the question's tag. */
+/* What the seal of an answer covers besides its body: the frame's own head, and the question's
+ * tag. */
 #define ANSWER_AAD_LEN (ANSWER_BODY + AEAD_TAG_LEN)
 
 static void answer_aad(uint8_t aad[ANSWER_AAD_LEN], const uint8_t *frame, const uint8_t *ask,

@@ -1,5 +1,5 @@
-/* Answers of an open session (PROTOCOL.md, "Asking"), as functions from bytes to bytes. The parser is
- * total. Sealing and opening run in constant time, except for lengths. */
+/* Answers of an open session (PROTOCOL.md, "Asking"), as functions from bytes to bytes. The parser
+ * is total. Sealing and opening run in constant time, except for lengths. */
 #ifndef DLV_WIRE_ANSWER_H
 #define DLV_WIRE_ANSWER_H
 
@@ -9,9 +9,10 @@
 
 enum answer_status {
     ANSWER_GOOD = 0,
-    ANSWER_STALE = 1,     /* good, but the database is past its valid-until */
-    ANSWER_MALFORMED = 2, /* the question is none that this version knows; no entries */
-    ANSWER_TOO_LONG = 3   /* over UDP, the answer would be longer than the question; no entries */
+    ANSWER_STALE = 1,     /* the answers are given, but the database is past its valid-until */
+    ANSWER_MALFORMED = 2, /* this version does not understand the question; there are no entries */
+    /* over UDP the answer would be longer than the question; there are no entries */
+    ANSWER_TOO_LONG = 3
 };
 
 struct answer {
@@ -22,7 +23,7 @@ struct answer {
     unsigned count;
     struct db_answer entries[QUESTION_MAX];
     const uint8_t *header_page;               /* DB_PAGE bytes, with WISH_PROOF */
-    struct proof proofs[QUESTION_PROVED_MAX]; /* likewise */
+    struct proof proofs[QUESTION_PROVED_MAX]; /* with WISH_PROOF, too */
 };
 
 /* Offsets and lengths in an ANSWER frame. */
@@ -43,8 +44,8 @@ int answer_open(struct answer *answer, uint8_t *frame, size_t len, const uint8_t
  * `max` bytes. Returns the length of the frame that is to be sealed, or 0 where it does not fit. */
 size_t answer_write(uint8_t *frame, size_t max, const struct answer *answer);
 
-/* Seals it as the answer to `ask`, whose header, nonce and tag are as they came. `nonce` must never
- * come twice in a session. */
+/* Seals the frame as the answer to `ask`, whose header, nonce and tag must be as they were
+ * received. The same `nonce` must never be used twice in a session. */
 void answer_seal(uint8_t *frame, size_t len, const uint8_t *ask, size_t ask_len,
                  const uint8_t session_key[SESSION_KEY_LEN], const uint8_t nonce[ASK_RANDOM_LEN]);
 

@@ -21,11 +21,11 @@ enum frame_type {
     FRAME_REFUSE = 6
 };
 
-/* Why a server refuses; not authenticated, so a hint and nothing more. */
+/* Why a server refuses. It is not authenticated, so it is only a hint. */
 enum refusal {
     REFUSED_VERSION = 1, /* another version of the protocol */
-    REFUSED_OPENING = 2, /* whatever the reason */
-    REFUSED_SESSION = 3, /* its ticket is not good any more: open anew */
+    REFUSED_OPENING = 2, /* the opening failed, for whatever reason */
+    REFUSED_SESSION = 3, /* the ticket is no longer good: open a new session */
     REFUSED_BUSY = 4     /* too many openings at once: try later, or another server */
 };
 
@@ -42,10 +42,10 @@ enum frame_result {
     FRAME_OTHER_VERSION, /* this protocol in a version that we do not speak */
 };
 
-/* The header at the start of `bytes`. Total. */
+/* Reads the header at the start of `bytes`. Total: any bytes may come. */
 enum frame_result frame_read_header(struct frame *frame, const uint8_t *bytes, size_t len);
 
-/* Writes a header. */
+/* Writes the header of a frame of `len` bytes. */
 void frame_write_header(uint8_t bytes[FRAME_HEADER_LEN], enum frame_type type, uint8_t detail,
                         size_t len);
 

@@ -26,7 +26,7 @@ size_t legacy_server_wants(const struct legacy_server *server) {
     }
 }
 
-/* Collects up to `want` bytes of a message. 1 when it is complete. */
+/* Collects up to `want` bytes of a message. True when it is complete. */
 static bool collect(struct legacy_server *server, size_t want, const uint8_t *bytes, size_t len,
                     size_t *used) {
     size_t n = want - server->len < len ? want - server->len : len;
@@ -36,7 +36,8 @@ static bool collect(struct legacy_server *server, size_t want, const uint8_t *by
     return server->len == want;
 }
 
-/* Collects a fixed message. -1 as soon as it is another. */
+/* Collects a message that must be `word`. 1 when it is complete, 0 while it is not, -1 as soon as
+ * it differs. */
 static int collect_word(struct legacy_server *server, const char *word, const uint8_t *bytes,
                         size_t len, size_t *used) {
     bool is_complete = collect(server, strlen(word), bytes, len, used);
@@ -130,7 +131,7 @@ enum legacy_client_step legacy_client_take(struct legacy_client *client, const u
     memcpy(client->buffer + client->len, bytes, len);
     client->len += len;
     if (client->state == CLIENT_KEY) {
-        /* The key may or may not end with a line feed: the line that ends it is enough. */
+        /* The key may come with or without a line feed at its end, so its last line is enough. */
         if (!holds(client->buffer, client->len, end))
             return LEGACY_CLIENT_WAIT;
         client->state = CLIENT_ASKING;

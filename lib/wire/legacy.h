@@ -1,14 +1,16 @@
 /* The protocol of the scripts that dlv replaces, as functions from bytes to bytes.
  *
- * One exchange a connection, no framing:
+ * Each connection carries one exchange. There are no frames:
+ *
  *   client  "Client: OK"
  *   server  its RSA key, PEM SubjectPublicKeyInfo
- *   client  RSA-OAEP (SHA-1, MGF1-SHA-1, no label) of 64 lower-case hex digits: the record's
- * SHA-256 server  one of the two answers below client  "Quit" server  "Server stopped\n", and
- * closes
+ *   client  RSA-OAEP (SHA-1, MGF1-SHA-1, no label) of 64 lower-case hex digits: the record's SHA-256
+ *   server  one of the two answers below
+ *   client  "Quit"
+ *   server  "Server stopped\n", and closes
  *
- * It does not say who the server is, nor protect the answer: whoever sits in between can give any
- * answer. */
+ * The protocol does not prove who the server is, and does not protect the answer: an attacker in
+ * between can give any answer. */
 #ifndef DLV_WIRE_LEGACY_H
 #define DLV_WIRE_LEGACY_H
 
@@ -45,17 +47,18 @@ struct legacy_server {
 
 void legacy_server_init(struct legacy_server *server, size_t modulus_len);
 
-/* How many more bytes the current message has; 0 while none is expected. */
+/* How many bytes of the current message are still missing; 0 while none is expected. */
 size_t legacy_server_wants(const struct legacy_server *server);
 
-/* Takes what has arrived, up to the end of the current message: *used bytes. Total. */
+/* Takes the bytes that have arrived, up to the end of the current message, and says at *used how
+ * many these were. Total: any bytes may come. */
 enum legacy_server_step legacy_server_take(struct legacy_server *server, const uint8_t *bytes,
                                            size_t len, size_t *used);
 
-/* The answer to LEGACY_SERVER_DECRYPT has been given. */
+/* To be called when the answer to LEGACY_SERVER_DECRYPT has been given. */
 void legacy_server_answered(struct legacy_server *server);
 
-/* The digest in a decrypted question. 1, or 0 where it is not 64 lower-case hex digits. */
+/* Reads the digest in a decrypted question. False where it is not 64 lower-case hex digits. */
 bool legacy_question_digest(uint8_t digest[SHA256_LEN], const uint8_t *question, size_t len);
 
 /* --- the client's side ------------------------------------------------------------------------ */
@@ -75,17 +78,17 @@ struct legacy_client {
     char buffer[LEGACY_KEY_MAX];
 };
 
-/* For a client that has sent LEGACY_HELLO. */
+/* Begins, for a client that has sent LEGACY_HELLO. */
 void legacy_client_init(struct legacy_client *client);
 
-/* Takes all that has arrived. Total. */
+/* Takes the bytes that have arrived. Total: any bytes may come. */
 enum legacy_client_step legacy_client_take(struct legacy_client *client, const uint8_t *bytes,
                                            size_t len);
 
 void legacy_client_asked(struct legacy_client *client);
 
-/* The question about `digest`, key->n_len bytes at `ciphertext`. 1, or 0 where the key is too
- * short for it. */
+/* Encrypts the question about `digest`: key->n_len bytes at `ciphertext`. False where the key is
+ * too short for it. In constant time. */
 bool legacy_question(const struct rsa_public *key, const uint8_t digest[SHA256_LEN],
                      struct random *random, uint8_t *ciphertext);
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* In a question's flags, beside its wishes. */
+/* A bit of the question's flags, which hold its wishes, too. */
 enum { FLAG_DAY = 4 };
 
 size_t question_seal(uint8_t frame[FRAME_TO_SERVER_MAX], const struct question *question,

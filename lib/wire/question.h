@@ -1,5 +1,5 @@
-/* Questions of an open session (PROTOCOL.md, "Asking"), as functions from bytes to bytes. The parser is
- * total. Sealing and opening run in constant time, except for lengths. */
+/* Questions of an open session (PROTOCOL.md, "Asking"), as functions from bytes to bytes. The
+ * parser is total. Sealing and opening run in constant time, except for lengths. */
 #ifndef DLV_WIRE_QUESTION_H
 #define DLV_WIRE_QUESTION_H
 
@@ -9,10 +9,11 @@
 #include "wire/frame.h"
 #include "wire/ticket.h"
 
-#define QUESTION_MAX 64       /* digests in a frame */
-#define QUESTION_PROVED_MAX 8 /* with proofs: the answer must fit in FRAME_MAX */
+#define QUESTION_MAX 64 /* digests in a frame */
+/* digests in a frame, with proofs: the answer must fit in FRAME_MAX */
+#define QUESTION_PROVED_MAX 8
 
-/* What an answer is to bring along. The numbers are the frames'. */
+/* What the answer shall contain besides the verdicts. The numbers are those in the frames. */
 enum question_wish {
     WISH_INFO = 1, /* the authority's id and its names of vehicle classes */
     WISH_PROOF = 2 /* the signed header page, and a proof for every digest */
@@ -36,7 +37,8 @@ enum nonce_direction { NONCE_ASK = 1, NONCE_ANSWER = 2 };
 #define ASK_BODY (ASK_NONCE + AEAD_NONCE_LEN)
 #define QUESTION_HEAD_LEN 16
 #define ASK_LEN(count) (ASK_BODY + QUESTION_HEAD_LEN + (count)*SHA256_LEN + AEAD_TAG_LEN)
-#define ASK_RANDOM_LEN (AEAD_NONCE_LEN - 1) /* of a nonce, behind its direction */
+/* length of the rest of a nonce, behind its first byte */
+#define ASK_RANDOM_LEN (AEAD_NONCE_LEN - 1)
 
 /* For the client: writes and seals an ASK frame of at least `len_min` bytes, which is padded and at
  * most FRAME_TO_SERVER_MAX long. `random` must be fresh. Returns the length of the frame. */
@@ -46,8 +48,10 @@ size_t question_seal(uint8_t frame[FRAME_TO_SERVER_MAX], const struct question *
 
 enum question_result {
     QUESTION_GOOD,
-    QUESTION_FOREIGN,   /* the frame is not of this session: nothing may be answered */
-    QUESTION_MALFORMED, /* it is, but it holds no question that this version knows */
+    /* the frame does not belong to this session, so nothing of it may be answered */
+    QUESTION_FOREIGN,
+    /* it belongs to this session, but this version does not understand the question */
+    QUESTION_MALFORMED,
 };
 
 /* For the server: opens an ASK frame in place, with the session key that its ticket has given. */

@@ -1,6 +1,6 @@
-/* Answering a question of an open session: a pure function from a frame to a frame. It makes no system
- * call, reads no clock and keeps nothing; the server's workers, the known answers and the fuzzers all
- * call it.
+/* Answering a question of an open session: a pure function from a frame to a frame. It makes no
+ * system call, reads no clock and keeps nothing; the server's workers, the known answers and the
+ * fuzzers all call it.
  *
  * It stands between db and the protocol: it opens the question, looks it up, proves what is to be
  * proved, and seals the answer. */
@@ -14,11 +14,12 @@
 /* What questions are answered from. */
 struct response_source {
     const struct db *db;
-    const struct lookup_key *lookup_key; /* NULL: of a plain database */
+    const struct lookup_key *lookup_key; /* NULL for a plain database */
     int64_t now_s;                       /* Unix seconds */
 };
 
-/* Working memory, large, of the caller's. After an answer it holds the question and the answer. */
+/* Working memory, which is large and belongs to the caller. Afterwards it holds the question and
+ * the answer. */
 struct response_memory {
     struct question question;
     struct answer answer;

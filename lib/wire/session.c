@@ -14,11 +14,11 @@ enum { IDENTITY_ANONYMOUS = 0, IDENTITY_KIOSK = 1 };
 /* Offsets in the identity. */
 enum { IDENTITY_SIGNATURE_LEN = 2, IDENTITY_ID = 4, IDENTITY_SIGNATURE = 4 + SHA256_LEN };
 
-static const uint8_t nonce_zero[AEAD_NONCE_LEN]; /* for keys that seal once */
+static const uint8_t nonce_zero[AEAD_NONCE_LEN]; /* the nonce for keys that seal only once */
 
 /* --- what both sides compute ------------------------------------------------------------------ */
 
-/* SHA-256 of the purpose and up to three pieces. */
+/* SHA-256 of the purpose followed by three pieces, which may be empty. */
 static void hash_pieces(uint8_t digest[SHA256_LEN], const char *purpose, const void *a,
                         size_t a_len, const void *b, size_t b_len, const void *c, size_t c_len) {
     struct sha256 hash;
@@ -30,7 +30,8 @@ static void hash_pieces(uint8_t digest[SHA256_LEN], const char *purpose, const v
     sha256_out(&hash, digest);
 }
 
-/* The transcript up to the identity: the server that is meant, and the frame without its cookie. */
+/* The hash of the opening up to the identity: the server that is meant, and the frame without its
+ * cookie. */
 static void hash_opening(uint8_t transcript[SHA256_LEN], const uint8_t server_id[SHA256_LEN],
                          const uint8_t *frame, size_t n_len) {
     hash_pieces(transcript, PROTOCOL " open", server_id, SHA256_LEN, frame, FRAME_HEADER_LEN,
@@ -43,7 +44,7 @@ static void identity_key(uint8_t key[AEAD_KEY_LEN], const uint8_t transcript[SHA
                 PROTOCOL " identity", sizeof PROTOCOL " identity" - 1);
 }
 
-/* What the kiosk signs. */
+/* The digest that the kiosk signs. */
 static void signed_digest(uint8_t digest[SHA256_LEN], const uint8_t transcript[SHA256_LEN]) {
     hash_pieces(digest, PROTOCOL " kiosk", transcript, SHA256_LEN, "", 0, "", 0);
 }
@@ -53,7 +54,7 @@ struct session_keys {
     uint8_t session[SESSION_KEY_LEN];
 };
 
-/* From both secrets and all that was said. */
+/* Derives the keys from both secrets and everything that was sent. */
 static void derive_keys(struct session_keys *keys, const uint8_t transcript[SHA256_LEN],
                         const uint8_t *sealed_identity, const uint8_t *accept,
                         const uint8_t secret[SESSION_SECRET_LEN],
@@ -148,8 +149,8 @@ bool opening_finish(const struct opening *opening, const uint8_t *frame, size_t 
 
 /* --- the server's side ------------------------------------------------------------------------ */
 
-/* The client's secret, or the stand-in where the ciphertext holds none; which one shows in the
- * result only. */
+/* Decrypts the client's secret. Where the ciphertext holds none, `secret` keeps the random stand-in
+ * that it came with. Only the result tells which of the two it is; the steps are the same. */
 static bool decrypt_secret(uint8_t secret[SESSION_SECRET_LEN], const struct rsa_private *key,
                            const uint8_t *ciphertext) {
     uint8_t data[RSA_LEN_MAX];
@@ -164,8 +165,8 @@ static bool decrypt_secret(uint8_t secret[SESSION_SECRET_LEN], const struct rsa_
     return is_good;
 }
 
-/* Whether who the client says it is may open sessions. Where kiosks are enrolled a signature is
- * verified in any case, so that the time says nothing. */
+/* Whether this identity may open sessions. Where kiosks are enrolled, a signature is verified in
+ * every case, so that the time does not tell whether a kiosk is known. */
 static bool check_identity(const struct session_host *host, const uint8_t identity[IDENTITY_LEN],
                            const uint8_t transcript[SHA256_LEN], int64_t now_s) {
     static const uint8_t nobody[IDENTITY_LEN];
@@ -182,7 +183,7 @@ static bool check_identity(const struct session_host *host, const uint8_t identi
     return (is_known & is_signed) | (is_anonymous & host->is_anonymous_allowed);
 }
 
-/* Writes the ACCEPT frame of a session whose keys are derived on the way. */
+/* Derives the keys of the session and writes its ACCEPT frame. */
 static bool write_accept(const struct session_host *host, const uint8_t transcript[SHA256_LEN],
                          const uint8_t secret[SESSION_SECRET_LEN], const uint8_t *client_share,
                          const uint8_t *sealed_identity, const uint8_t kiosk[KIOSK_ID_LEN],

@@ -38,60 +38,61 @@ struct opening {
     uint8_t exponent[X25519_LEN];
     uint8_t transcript[SHA256_LEN];
     size_t frame_len;
-    uint8_t frame[OPEN_MAX]; /* to be sent; its cookie is zeros until opening_set_cookie */
+    uint8_t frame[OPEN_MAX]; /* the frame to send; its cookie is zeros until opening_set_cookie */
 };
 
 /* An open session. Secret: wipe after use. */
 struct session {
     uint8_t key[SESSION_KEY_LEN];
     uint8_t ticket[TICKET_LEN];
-    uint32_t lifetime_s;   /* of the ticket, from its making */
-    int64_t server_time_s; /* Unix seconds, when it was made */
+    uint32_t lifetime_s;   /* how long the ticket is good, from when it was made */
+    int64_t server_time_s; /* when the ticket was made, in Unix seconds */
 };
 
-/* Begins. `kiosk` is this client's key, NULL for an anonymous one. 1, or 0 where RSA fails (the
- * server's key is too short for OAEP with SHA-256). `source` gives, in this order: the secret, the
- * exponent, OAEP's seed. */
+/* Begins an opening. `kiosk` is this client's key, or NULL for an anonymous client. False where RSA
+ * fails (the server's key is too short for OAEP with SHA-256). The random bytes come from `source`
+ * in this order: the secret, the exponent, OAEP's seed. */
 bool opening_begin(struct opening *opening, const struct rsa_public *server,
                    const struct rsa_private *kiosk, const br_prng_class **source);
 
-/* Takes over the cookie of a COOKIE frame: the frame can be sent again. 1, or 0 where it is none.
- */
+/* Copies the cookie of a COOKIE frame into the opening, which can then be sent again. False where
+ * it is not a COOKIE frame. */
 bool opening_set_cookie(struct opening *opening, const uint8_t *frame, size_t len);
 
-/* Takes the server's ACCEPT frame. 1, or 0 where it is not from the holder of the server's key. */
+/* Takes the server's ACCEPT frame. False where it does not come from the holder of the server's
+ * key. */
 bool opening_finish(const struct opening *opening, const uint8_t *frame, size_t len,
                     struct session *session);
 
 /* --- the server's side ------------------------------------------------------------------------ */
 
-/* Finds an enrolled kiosk's key by the SHA-256 of its SubjectPublicKeyInfo; NULL: there is none, or
- * its time is over. */
+/* Finds an enrolled kiosk's key by the SHA-256 of its SubjectPublicKeyInfo. NULL where there is
+ * none, or where its enrolment has expired. */
 typedef const struct rsa_public *(*session_find_kiosk)(const void *context,
                                                        const uint8_t id[SHA256_LEN], int64_t now_s);
 
 struct session_host {
     const struct rsa_private *key;
-    uint8_t id[SHA256_LEN]; /* rsa_public_id of it */
+    uint8_t id[SHA256_LEN]; /* rsa_public_id of the key */
     bool is_anonymous_allowed;
     session_find_kiosk find_kiosk; /* NULL: no kiosk is enrolled */
-    const void *kiosks;            /* its context */
+    const void *kiosks;            /* passed to find_kiosk */
     const struct ticket_key *ticket_key;
-    uint32_t lifetime_s; /* of a ticket */
-    /* The server's exponent and its share. Several openings may have the same; it must be gone long
-     * before the ticket key is, which opens their sessions as well. */
+    uint32_t lifetime_s; /* how long a ticket is good, in seconds */
+    /* The server's exponent and its share. Several openings may use the same pair. It must be wiped
+     * no later than the ticket key, which opens the same sessions. */
     uint8_t exponent[X25519_LEN];
     uint8_t share[X25519_LEN];
-    int64_t made_s; /* when; its owner's business */
+    int64_t made_s; /* when the exponent was made; for the owner's use */
 };
 
-/* Answers an OPEN frame (its cookie has been checked, or is of no interest; it does not count) with
- * ACCEPT_LEN bytes at `accept`, and the kiosk's id, zeros for an anonymous one, at `kiosk`. 1, or
- * 0: then `accept` holds nothing of use.
+/* Answers an OPEN frame: writes ACCEPT_LEN bytes at `accept`, and the kiosk's id at `kiosk`, which
+ * is zeros for an anonymous client. The cookie is ignored; the caller has checked it where it
+ * matters. False where the opening is refused: then `accept` holds nothing of use.
  *
- * Constant time in what was sent: a ciphertext that does not decrypt, a seal that is broken, an
- * unknown or expired kiosk, a bad signature run the same steps as a good opening. `source` gives,
- * in this order: the stand-in secret, the ticket's nonce. */
+ * In constant time for everything that was sent: a ciphertext that does not decrypt, a broken seal,
+ * an unknown or expired kiosk and a bad signature take the same steps as a good opening. The random
+ * bytes come from `source` in this order: the stand-in secret, the ticket's nonce. */
 bool session_accept(const struct session_host *host, const uint8_t *frame, size_t len,
                     int64_t now_s, const br_prng_class **source, uint8_t accept[ACCEPT_LEN],
                     uint8_t kiosk[KIOSK_ID_LEN]);

@@ -1,11 +1,11 @@
-/* Every function that takes a secret, run by valgrind with its secrets marked as undefined: memcheck
- * then reports each branch and each address that depends on one (A. Langley's method). What runs are
- * the objects of the release.
+/* Every function that takes a secret, run by valgrind with its secrets marked as undefined:
+ * memcheck then reports each branch and each address that depends on one (A. Langley's method).
+ * What runs are the objects of the release.
  *
  * What is public by design is said here, by wrappers that the linker puts between the objects
  * (declassify): the bit lengths of RSA's factors, what is sent, a signature, whether a seal is good
- * where the answer shows it anyway. BearSSL decides openly whether OAEP's padding is good, though not
- * why it is bad; that one function of its is not looked into.
+ * where the answer shows it anyway. BearSSL decides openly whether OAEP's padding is good, though
+ * not why it is bad; that one function of its is not looked into.
  *
  * Each step says "good" only where the function did what it should. A function that refuses at once
  * would have nothing to hide. */
@@ -304,8 +304,8 @@ static void step_ticket(void) {
 
 static bool is_kiosk_known;
 
-/* The identity is what the client says of itself, so it is public once it has been opened: `id`, and
- * the signature behind it. */
+/* The identity is what the client says of itself, so it is public once it has been opened: `id`,
+ * and the signature behind it. */
 static const struct rsa_public *find_kiosk(const void *context, const uint8_t id[SHA256_LEN],
                                            int64_t now_s) {
     (void)context, (void)now_s;
@@ -313,8 +313,8 @@ static const struct rsa_public *find_kiosk(const void *context, const uint8_t id
     return is_kiosk_known ? &kiosk.public : NULL;
 }
 
-/* A server's part of an opening. In whatever way it fails, it takes the same steps: no complaint, and
- * one signature verified. */
+/* A server's part of an opening. In whatever way it fails, it takes the same steps: no complaint,
+ * and one signature verified. */
 static bool accept_one(const struct session_host *host, const uint8_t *frame, size_t len,
                        uint8_t accept[ACCEPT_LEN]) {
     uint8_t who[KIOSK_ID_LEN];

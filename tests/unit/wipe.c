@@ -1,5 +1,6 @@
-/* Secrets do not stay on the stack: each function that handles one runs on a stack of its own, which is
- * searched for parts of the secret afterwards: 16 bytes in a row, from every eighth byte on. */
+/* Secrets do not stay on the stack: each function that handles one runs on a stack of its own,
+ * which is searched for parts of the secret afterwards: 16 bytes in a row, from every eighth byte
+ * on. */
 #include "unit.h"
 
 #include "base/bytes.h"

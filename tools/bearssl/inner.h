@@ -1,9 +1,10 @@
 /* BearSSL's own header of this name, with its comparisons made opaque to the compiler.
  *
- * BearSSL chooses between two values by a mask made from a comparison's result, 0 or 1. A compiler that
- * knows that the result is one of these two may put the branch back: clang 14 did so where RSA looks up
- * a power by bits of the private exponent, as tests/constant_time found. A value that has passed through
- * an assembler statement, even an empty one, is one the compiler knows nothing about. */
+ * BearSSL chooses between two values by a mask made from a comparison's result, 0 or 1. A compiler
+ * that knows that the result is one of these two may put the branch back: clang 14 did so where RSA
+ * looks up a power by bits of the private exponent, as tests/constant_time found. A value that has
+ * passed through an assembler statement, even an empty one, is one the compiler knows nothing
+ * about. */
 #ifndef DLV_BEARSSL_INNER_H
 #define DLV_BEARSSL_INNER_H
 

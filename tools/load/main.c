@@ -1,5 +1,5 @@
-/* dlv-load: load on a server, to measure it. It is built from the same library as dlv, and is not part
- * of what is deployed. */
+/* dlv-load: load on a server, to measure it. It is built from the same library as dlv, and is not
+ * part of what is deployed. */
 #include "applet.h"
 #include "json.h"
 #include "load.h"
