@@ -218,6 +218,9 @@ static int run_server(int operand_count, char **operands) {
     if (is_legacy)
         trouble("warning: --legacy does not prove to clients who the server is; its answers can be "
                 "changed on the way, and anybody may ask");
+    if (no_sandbox != NULL)
+        trouble("warning: --no-sandbox=%s: an attacker who takes a process over is not held by it",
+                no_sandbox);
     int code = serve_run(&settings, &error);
     enum sandbox_part missing = settings.sandbox_missing;
     wipe(&settings, sizeof settings);

@@ -105,8 +105,8 @@ def keys(tmp_path_factory):
     return Keys(tmp_path_factory.mktemp("keys"))
 
 
-def build(dlv, keys, path, text, *options, status=0):
-    return dlv("dbgen", "--sign", keys.authority, "-o", path, *options, "-", stdin=text, status=status)
+def build(dlv, keys, path, text, *options, status=0, cwd=None):
+    return dlv("dbgen", "--sign", keys.authority, "-o", path, *options, "-", stdin=text, status=status, cwd=cwd)
 
 
 @pytest.fixture(scope="session")

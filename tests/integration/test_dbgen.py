@@ -106,6 +106,14 @@ def test_every_shape_of_tree(dlv, keys, tmp_path, count):
     dlv("verify", "--authority", keys.authority_pub, db, status=0)
 
 
+def test_names_without_a_folder(release, keys, tmp_path):
+    for name in ("d", "licences.db", "./x"):
+        build(release, keys, name, HEADER + "Ramesh,2344567890,GJ05-1234,valid,2020-01-01,2090-01-01\n", cwd=tmp_path)
+    for name in ("d", "licences.db", "x"):
+        release("verify", "--authority", keys.authority_pub, name, cwd=tmp_path, status=0)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["d", "licences.db", "x"]
+
+
 def test_same_input_same_bytes(release, keys, tmp_path):
     rows = list(registry(500))
     options = ["--created", "2026-11-24T10:00:00+05:30", "--sequence", "3"]

@@ -14,7 +14,7 @@ import time
 import dbformat
 import pytest
 import session_peer as peer
-from conftest import HEADER, VECTORS, build, kiosk_line
+from conftest import HEADER, SANITIZED, VECTORS, build, kiosk_line
 from session_peer import Refused, TcpClient, UdpClient
 
 RAMESH = hashlib.sha256(b"Ramesh 2344567890 GJ05-1234").digest()
@@ -482,6 +482,12 @@ def test_reload_changes_answers(dlv, serve, keys, tmp_path, server_pub):
     for client in (tcp, udp):
         answer = client.ask([RAMESH])
         assert (answer.verdicts, answer.sequence) == (["REVOKED"], 2)
+    # Nobody keeps the old release mapped.
+    deadline = time.monotonic() + 10
+    while any("(deleted)" in line and "l.db" in line for pid in server.children()
+              for line in open(f"/proc/{pid}/maps")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_database_past_its_time_says_so(release, serve, keys, tmp_path, server_pub):
@@ -632,6 +638,52 @@ def test_children_are_confined(release, serve, small_db):
             assert status["Uid"].split() == ["65534"] * 4 and status["Groups"].split() == status["Gid"].split()[:1]
         limits = open(f"/proc/{pid}/limits").read()
         assert re.search(r"Max core file size\s+0\s+0", limits)
+
+
+@pytest.mark.parametrize("part", ["seccomp", "landlock", "seccomp,landlock"])
+def test_only_the_protection_that_is_named_is_left_out(release, serve, small_db, part):
+    server = everybody(serve, release, small_db, "--workers", "1", "--key-holders", "1", f"--no-sandbox={part}")
+    time.sleep(0.3)  # key-holders confine themselves while the server is already ready
+    for pid in server.children():
+        status = status_of(pid)
+        assert status["Seccomp"] == ("0" if "seccomp" in part else "2"), status
+        assert status["NoNewPrivs"] == ("0" if part == "seccomp,landlock" else "1"), status
+    assert f"warning: --no-sandbox={part}:" in server.log.decode()
+
+
+def start_badly(path, keys, small_db, *options, prefix=()):
+    return subprocess.run([*prefix, path, "server", "--listen", "127.0.0.1:0", "--anonymous", "--db", small_db,
+                           "--authority", keys.authority_pub, "--key", keys.server, *options],
+                          capture_output=True, text=True, timeout=30)
+
+
+def test_a_missing_protection_is_no_silence(release, keys, small_db):
+    """The kernel without Landlock, or without seccomp; a build without a list of system calls."""
+    traced = ["strace", "-f", "-qq", "-o", "/dev/null"]
+    for prefix, path, part in (
+            ([*traced, "-e", "inject=landlock_create_ruleset:error=ENOSYS"], release.path, "landlock"),
+            ([], SANITIZED, "seccomp")):
+        done = start_badly(path, keys, small_db, prefix=prefix)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+        assert f"--no-sandbox={part}" in done.stderr, done.stderr
+        other = {"landlock": "seccomp", "seccomp": "landlock"}[part]
+        done = start_badly(path, keys, small_db, f"--no-sandbox={other}", prefix=prefix)
+        assert done.returncode == 2 and f"--no-sandbox={part}" in done.stderr, done.stderr
+
+
+def test_counts_are_logged_at_the_end(dlv, serve, small_db, server_pub):
+    server = everybody(serve, dlv, small_db, "--workers", "1")
+    TcpClient(server.port, server_pub).open().ask([RAMESH])
+    server.stop()
+    assert re.search(rb"event=counters accepted=1 answered=1 valid=1 opened=1 ", server.log), server.log
+
+
+def test_descriptors_for_many_connections(release, serve, small_db):
+    """The soft limit that a shell leaves does not matter."""
+    server = serve(release, small_db, *FAST, "--workers", "1", who=("--anonymous",),
+                   prefix=["prlimit", "--nofile=64:4096"])
+    for pid in server.children():
+        assert re.search(r"Max open files\s+4096\s+4096", open(f"/proc/{pid}/limits").read())
 
 
 def test_load_generator(dlv, serve, small_db, keys):

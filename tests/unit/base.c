@@ -127,6 +127,8 @@ static void test_dates(void) {
     CHECK(moment_parse("2026-11-24", &moment) == 0 && moment.is_day && moment.unix_s == 1795478400);
     CHECK(moment_parse("2026-11-24T24:00:00Z", &moment) == ERR_FORMAT);
     CHECK(moment_parse("2026-11-24T10:00:00", &moment) == ERR_FORMAT);
+    CHECK(moment_parse("2026-11-24T10:00:00x", &moment) == ERR_FORMAT);
+    CHECK(moment_parse("2026-11-24T10:00:00Zx", &moment) == ERR_FORMAT);
 
     moment = (struct moment){.unix_s = 1795478400 - 1, .is_day = false};
     CHECK(moment_day(&moment, 1) == moment_day(&moment, 0) + 1);

@@ -268,6 +268,13 @@ static void test_database(struct random *random) {
         CHECK(answer.verdict == VERDICT_EXPIRED);
         db_close(&db);
     }
+    struct build_settings sparing = settings; /* some thirty runs, which are merged */
+    sparing.memory = 1 << 16;
+    build(&sparing, 20000);
+    CHECK(db_open(&db, path, &authority.public, &error) == 0);
+    CHECK(db_verify(&db, parallel_processors(), path, &error) == 0);
+    check_look_ups(&db, 20000);
+    db_close(&db);
     test_changed_while_opened(&settings);
     unlink(path);
 }

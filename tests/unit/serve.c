@@ -8,6 +8,7 @@
 #include "serve/requests.h"
 #include "serve/tickets.h"
 
+#include <pthread.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -23,6 +24,30 @@ static struct random randomness;
 static const struct sandbox whole;
 
 /* --- limits ----------------------------------------------------------------------------------- */
+
+/* Taken by several threads at once, a limit gives no more than it has. */
+struct taker {
+    struct limit *limit;
+    int taken;
+};
+
+static void *take_many(void *context) {
+    struct taker *taker = context;
+    for (int i = 0; i < 200000; i++)
+        taker->taken += limit_take(taker->limit, 1000000, 1000, 100000);
+    return NULL;
+}
+
+static void test_limit_shared(void) {
+    static struct limit limit;
+    struct taker takers[2] = {{&limit, 0}, {&limit, 0}};
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        CHECK(pthread_create(&threads[i], NULL, take_many, &takers[i]) == 0);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    CHECK(takers[0].taken + takers[1].taken == 100000);
+}
 
 static void test_limit(void) {
     struct limit limit = {0};
@@ -420,6 +445,7 @@ int main(void) {
     char folder[] = "/tmp/dlv-unit-XXXXXX", command[64];
     CHECK(mkdtemp(folder) != NULL && random_open(&randomness, NULL) == 0);
     test_limit();
+    test_limit_shared();
     test_admission();
     test_own_ticket_keys();
     test_shared_ticket_keys(folder);
