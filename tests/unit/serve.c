@@ -8,10 +8,10 @@
 #include "serve/requests.h"
 #include "serve/tickets.h"
 
-#include <pthread.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,27 +26,32 @@ static const struct sandbox whole;
 /* --- limits ----------------------------------------------------------------------------------- */
 
 /* Taken by several threads at once, a limit gives no more than it has. */
+enum { SHARED_BURST = 1000000 };
 struct taker {
     struct limit *limit;
+    pthread_barrier_t *start;
     int taken;
 };
 
 static void *take_many(void *context) {
     struct taker *taker = context;
-    for (int i = 0; i < 200000; i++)
-        taker->taken += limit_take(taker->limit, 1000000, 1000, 100000);
+    pthread_barrier_wait(taker->start);
+    for (int i = 0; i < 2 * SHARED_BURST; i++)
+        taker->taken += limit_take(taker->limit, 1000000, 1000, SHARED_BURST);
     return NULL;
 }
 
 static void test_limit_shared(void) {
     static struct limit limit;
-    struct taker takers[2] = {{&limit, 0}, {&limit, 0}};
+    pthread_barrier_t start;
+    struct taker takers[2] = {{&limit, &start, 0}, {&limit, &start, 0}};
     pthread_t threads[2];
+    CHECK(pthread_barrier_init(&start, NULL, 2) == 0);
     for (int i = 0; i < 2; i++)
         CHECK(pthread_create(&threads[i], NULL, take_many, &takers[i]) == 0);
     for (int i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
-    CHECK(takers[0].taken + takers[1].taken == 100000);
+    CHECK(takers[0].taken + takers[1].taken == SHARED_BURST);
 }
 
 static void test_limit(void) {
