@@ -35,7 +35,7 @@ static void help(struct parallel *parallel) {
         pthread_cond_broadcast(&parallel->changed);
 }
 
-static void *run(void *argument) {
+static void *run_work(void *argument) {
     struct parallel *parallel = argument;
     pthread_mutex_lock(&parallel->mutex);
     while (!parallel->is_over) {
@@ -54,7 +54,7 @@ void parallel_open(struct parallel *parallel, unsigned thread_count) {
     pthread_cond_init(&parallel->changed, NULL);
     while (parallel->thread_count + 1 < thread_count &&
            parallel->thread_count < PARALLEL_THREADS_MAX &&
-           pthread_create(&parallel->threads[parallel->thread_count], NULL, run, parallel) == 0)
+           pthread_create(&parallel->threads[parallel->thread_count], NULL, run_work, parallel) == 0)
         parallel->thread_count++;
 }
 

@@ -53,8 +53,8 @@ static void quit(const struct exchange *exchange) {
     }
 }
 
-static int run(const struct exchange *exchange, const uint8_t digest[SHA256_LEN],
-               struct random *random, struct client_legacy_answer *answer) {
+static int carry_out(const struct exchange *exchange, const uint8_t digest[SHA256_LEN],
+                     struct random *random, struct client_legacy_answer *answer) {
     struct legacy_client protocol;
     struct rsa_public key;
     struct error reason;
@@ -95,7 +95,7 @@ static int ask_one(const char *name, const uint8_t digest[SHA256_LEN], struct ra
     exchange.fd = net_connect(host, port, exchange.deadline_ms, error);
     if (exchange.fd < 0)
         return exchange.fd;
-    code = run(&exchange, digest, random, answer);
+    code = carry_out(&exchange, digest, random, answer);
     close(exchange.fd);
     return code;
 }

@@ -40,67 +40,106 @@ static size_t field_end(const char *bytes, size_t at, size_t len) {
     }
 }
 
-enum csv_result csv_parse(const char *bytes, size_t len, bool is_last, char **unquoted,
-                          struct csv_row *row, size_t *used, uint64_t *lines) {
-    uint32_t has_doubled = false;
-    size_t at = 0;
-    *lines = 0;
-    row->field_count = 0;
-    for (;;) {
-        if (row->field_count == CSV_FIELDS_MAX)
-            return bad(row, "more than 32 fields");
-        struct csv_field *field = &row->fields[row->field_count++];
-        if (at < len && bytes[at] == '"') {
-            field->text = bytes + ++at;
-            for (;; at++) {
-                if (at >= len)
-                    return is_last ? bad(row, "a quoted field is never closed") : CSV_MORE;
-                if (bytes[at] == '\n')
-                    ++*lines;
-                if (bytes[at] != '"')
-                    continue;
-                if (at + 1 >= len && !is_last)
-                    return CSV_MORE;
-                if (at + 1 >= len || bytes[at + 1] != '"')
-                    break;
-                at++;
-                has_doubled |= 1u << (row->field_count - 1);
-            }
-            field->len = (size_t)(bytes + at - field->text);
-            at++;
-        } else {
-            field->text = bytes + at;
-            at = field_end(bytes, at, len);
-            if (at < len && bytes[at] == '"')
-                return bad(row, "a quotation mark inside a field that does not begin with one");
-            field->len = (size_t)(bytes + at - field->text);
-        }
-        if (at >= len || (bytes[at] == '\r' && at + 1 >= len)) {
-            if (!is_last)
-                return CSV_MORE;
-            if (at < len)
-                return bad(row, "text behind a closing quotation mark");
-            *used = at;
-            break;
-        }
-        if (bytes[at] == ',') {
-            at++;
+/* A row that is being parsed. */
+struct parsing {
+    const char *bytes;
+    size_t len;
+    bool is_last;
+    size_t at;
+    uint64_t lines;
+    uint32_t has_doubled; /* bit i: field i has doubled quotation marks */
+};
+
+/* Takes a field from behind its opening quotation mark to behind the closing one. */
+static inline enum csv_result take_quoted(struct parsing *parsing, struct csv_row *row,
+                                          struct csv_field *field) {
+    const char *bytes = parsing->bytes;
+    size_t at = ++parsing->at, len = parsing->len;
+    for (;; at++) {
+        if (at >= len)
+            return parsing->is_last ? bad(row, "a quoted field is never closed") : CSV_MORE;
+        if (bytes[at] == '\n')
+            parsing->lines++;
+        if (bytes[at] != '"')
             continue;
-        }
-        size_t end = line_end(bytes, at, len);
-        if (end == 0)
-            return bad(row, "text behind a closing quotation mark");
-        *used = at + end;
-        ++*lines;
-        break;
+        if (at + 1 >= len && !parsing->is_last)
+            return CSV_MORE;
+        if (at + 1 >= len || bytes[at + 1] != '"')
+            break;
+        at++;
+        parsing->has_doubled |= 1u << (row->field_count - 1);
     }
-    for (size_t i = 0; has_doubled != 0 && i < row->field_count; i++) {
+    *field = (struct csv_field){bytes + parsing->at, at - parsing->at};
+    parsing->at = at + 1;
+    return CSV_ROW;
+}
+
+static inline enum csv_result take_plain(struct parsing *parsing, struct csv_row *row,
+                                         struct csv_field *field) {
+    size_t end = field_end(parsing->bytes, parsing->at, parsing->len);
+    if (end < parsing->len && parsing->bytes[end] == '"')
+        return bad(row, "a quotation mark inside a field that does not begin with one");
+    *field = (struct csv_field){parsing->bytes + parsing->at, end - parsing->at};
+    parsing->at = end;
+    return CSV_ROW;
+}
+
+/* Takes what follows a field: a comma, or the end of the row. */
+static inline enum csv_result take_end(struct parsing *parsing, struct csv_row *row, bool *is_end) {
+    const char *bytes = parsing->bytes;
+    size_t at = parsing->at, len = parsing->len;
+    *is_end = true;
+    if (at >= len || (bytes[at] == '\r' && at + 1 >= len)) {
+        if (!parsing->is_last)
+            return CSV_MORE;
+        return at < len ? bad(row, "text behind a closing quotation mark") : CSV_ROW;
+    }
+    if (bytes[at] == ',') {
+        parsing->at++;
+        *is_end = false;
+        return CSV_ROW;
+    }
+    size_t end = line_end(bytes, at, len);
+    if (end == 0)
+        return bad(row, "text behind a closing quotation mark");
+    parsing->at += end;
+    parsing->lines++;
+    return CSV_ROW;
+}
+
+/* Copies the fields with doubled quotation marks to *unquoted, with single ones. */
+static void undouble_fields(struct csv_row *row, uint32_t has_doubled, char **unquoted) {
+    for (size_t i = 0; i < row->field_count; i++) {
         if (!(has_doubled >> i & 1))
             continue;
         size_t copy_len = undouble(*unquoted, row->fields[i].text, row->fields[i].len);
         row->fields[i] = (struct csv_field){*unquoted, copy_len};
         *unquoted += copy_len;
     }
+}
+
+enum csv_result csv_parse(const char *bytes, size_t len, bool is_last, char **unquoted,
+                          struct csv_row *row, size_t *used, uint64_t *lines) {
+    struct parsing parsing = {.bytes = bytes, .len = len, .is_last = is_last};
+    enum csv_result result = CSV_ROW;
+    row->field_count = 0;
+    for (bool is_end = false; result == CSV_ROW && !is_end;) {
+        if (row->field_count == CSV_FIELDS_MAX) {
+            result = bad(row, "more than 32 fields");
+            break;
+        }
+        struct csv_field *field = &row->fields[row->field_count++];
+        result = parsing.at < len && bytes[parsing.at] == '"' ? take_quoted(&parsing, row, field)
+                                                              : take_plain(&parsing, row, field);
+        if (result == CSV_ROW)
+            result = take_end(&parsing, row, &is_end);
+    }
+    *lines = parsing.lines;
+    if (result != CSV_ROW)
+        return result;
+    *used = parsing.at;
+    if (parsing.has_doubled != 0)
+        undouble_fields(row, parsing.has_doubled, unquoted);
     return CSV_ROW;
 }
 
