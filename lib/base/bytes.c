@@ -31,7 +31,7 @@ bool bytes_are_zero(const void *bytes, size_t len) {
     return true;
 }
 
-/* Computed, because a table would be read at a place that the value decides. */
+/* Computed, because a look-up in a table would depend on the value, which may be secret. */
 static char hex_digit(unsigned value) {
     unsigned letters = (9 - value) >> 8 & ('a' - '9' - 1); /* the gap behind '9', for 10 to 15 */
     return (char)('0' + value + letters);
@@ -46,7 +46,7 @@ void hex_encode(char *text, const void *bytes, size_t len) {
     text[2 * len] = '\0';
 }
 
-/* A digit's value and 1; 0: no digit. */
+/* The value of each digit plus 1; 0 where the character is not a digit. */
 static const uint8_t hex_digits[256] = {
     ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
     ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Written out so that compilers see one load in them. */
+/* These are written so that compilers make a single load of them. */
 static inline uint16_t load_le16(const uint8_t *p) {
     return (uint16_t)(p[0] | p[1] << 8);
 }
@@ -47,8 +47,8 @@ static inline void store_be64(uint8_t *p, uint64_t v) {
         p[i] = (uint8_t)(v >> (56 - 8 * i));
 }
 
-/* For a large local buffer that is written before it is read, on a path where clearing it first, as
- * a release does with locals, would be much of the work. */
+/* Marks a large local buffer that is written before it is read. A release clears all local
+ * variables; on a busy path, clearing this one would be much of the work. */
 #define NOT_CLEARED __attribute__((uninitialized))
 
 /* Overwrites a secret with zeros; the compiler cannot leave it out. */

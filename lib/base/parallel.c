@@ -54,7 +54,8 @@ void parallel_open(struct parallel *parallel, unsigned thread_count) {
     pthread_cond_init(&parallel->changed, NULL);
     while (parallel->thread_count + 1 < thread_count &&
            parallel->thread_count < PARALLEL_THREADS_MAX &&
-           pthread_create(&parallel->threads[parallel->thread_count], NULL, run_work, parallel) == 0)
+           pthread_create(&parallel->threads[parallel->thread_count], NULL, run_work, parallel) ==
+               0)
         parallel->thread_count++;
 }
 

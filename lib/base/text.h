@@ -10,7 +10,8 @@
  * and invalid UTF-8 as '?', "..." where something was cut. NUL-terminated. */
 void text_quote(char quoted[TEXT_QUOTE_SIZE], const char *bytes, size_t len);
 
-/* A count in decimal digits, nothing else. 0 or ERR_FORMAT (also beyond `max`). */
+/* Reads a count: decimal digits and nothing else. 0, or ERR_FORMAT, also where it is above
+ * `max`. */
 int text_parse_count(const char *text, unsigned long long max, unsigned long long *count);
 
 #endif

@@ -11,7 +11,7 @@
  * `len` must be at least 1. */
 size_t utf8_decode(const uint8_t *text, size_t len, uint32_t *character);
 
-/* 1 for the control characters (Unicode's category Cc: C0, DEL and C1), else 0. */
+/* Whether this is a control character (Unicode's category Cc: C0, DEL and C1). */
 bool utf8_is_control(uint32_t character);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <bearssl_block.h>
 
-/* The fastest code that BearSSL has for this kind of machine, chosen when we are compiled. */
+/* BearSSL's fastest code for this kind of machine, chosen when dlv is compiled. */
 #if defined(__SSE2__)
 #define CHACHA20 br_chacha20_sse2_run
 #else

@@ -8,11 +8,11 @@
 #include <stddef.h>
 
 struct random {
-    br_hmac_drbg_context drbg; /* &drbg.vtable is what BearSSL's functions ask for */
+    br_hmac_drbg_context drbg; /* BearSSL's functions take &drbg.vtable */
 };
 
-/* Seeds with 48 bytes of the kernel's; waits while the kernel has none. 0 or ERR_SYSTEM: there is
- * no weaker source to fall back to. The caller wipes the structure after use. */
+/* Seeds with 48 bytes from the kernel, and waits until the kernel has them. 0 or ERR_SYSTEM; there
+ * is no weaker source to fall back on. The caller wipes the structure after use. */
 int random_open(struct random *random, struct error *error);
 
 void random_bytes(struct random *random, void *bytes, size_t len);

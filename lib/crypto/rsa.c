@@ -38,8 +38,8 @@ bool rsa_private_is_consistent(const struct rsa_private *key) {
     uint8_t digest[SHA256_LEN] = {0};
     uint8_t signature[RSA_LEN_MAX];
     size_t n_len = key->public.n_len;
-    /* Sizes first: BearSSL trusts them. It computes with p and q alone, so a signature that
-     * verifies under n and e says that these belong to them. */
+    /* The sizes come first, because BearSSL trusts them. BearSSL computes with p and q only, so a
+     * signature that verifies with n and e shows that all four belong together. */
     return rsa_public_is_sane(&key->public) && k->n_bitlen == rsa_bits(&key->public) &&
            k->plen >= 1 && k->qlen >= 1 && k->plen <= n_len / 2 + 2 && k->qlen <= n_len / 2 + 2 &&
            k->plen + k->qlen >= n_len && k->plen + k->qlen <= n_len + 1 &&

@@ -18,7 +18,7 @@
 
 struct rsa_public {
     size_t n_len; /* modulus, big-endian, no leading zeros */
-    size_t e_len; /* exponent, likewise */
+    size_t e_len; /* public exponent, big-endian, no leading zeros */
     uint8_t n[RSA_LEN_MAX];
     uint8_t e[RSA_LEN_MAX];
 };
@@ -34,36 +34,37 @@ struct rsa_private {
 /* OAEP's hash, also that of its mask generation function (MGF1). */
 enum rsa_hash { RSA_SHA1, RSA_SHA256 };
 
-/* Bits of the modulus. */
+/* Returns the number of bits of the modulus. */
 unsigned rsa_bits(const struct rsa_public *key);
 
-/* 1 if BearSSL can compute with the key: odd modulus of 1024 to 4096 bits, odd exponent of 3 or
- * more and shorter than the modulus; else 0. */
+/* Whether BearSSL can compute with the key: an odd modulus of 1024 to 4096 bits, and an odd
+ * exponent of 3 or more that is shorter than the modulus. */
 bool rsa_public_is_sane(const struct rsa_public *key);
 
-/* Whether the parts of a private key, all filled in, belong together: what the private half signs
- * the public half verifies. 1 or 0. */
+/* Whether the parts of a private key, which must all be set, belong together: the public half
+ * verifies what the private half signs. */
 bool rsa_private_is_consistent(const struct rsa_private *key);
 
-/* A new key, exponent 65537. `bits` is even, 1024 to 4096. 1, or 0 if BearSSL refuses. */
+/* Generates a key with exponent 65537. `bits` must be even, 1024 to 4096. False where BearSSL
+ * refuses. */
 bool rsa_generate(struct rsa_private *key, unsigned bits, struct random *random);
 
-/* OAEP encryption of `message` into `ciphertext`, key->n_len bytes. `prng` supplies the seed.
- * 1, or 0 where the message is too long for the key. */
+/* Encrypts `message` by OAEP into `ciphertext`, key->n_len bytes. `prng` supplies the seed. False
+ * where the message is too long for the key. */
 bool rsa_oaep_encrypt(const struct rsa_public *key, enum rsa_hash hash, const void *label,
                       size_t label_len, const br_prng_class **prng, const void *message,
                       size_t message_len, uint8_t *ciphertext);
 
-/* OAEP decryption in place: `data` holds *len bytes of ciphertext, then *len bytes of message.
- * 1, or 0 for every ciphertext that is not one (its length is the only thing that leaks). */
+/* Decrypts by OAEP in place: `data` holds *len bytes of ciphertext before and *len bytes of message
+ * after. False for anything that is not a ciphertext of this key. Only the length leaks. */
 bool rsa_oaep_decrypt(const struct rsa_private *key, enum rsa_hash hash, const void *label,
                       size_t label_len, uint8_t *data, size_t *len);
 
-/* PKCS#1 v1.5 signature of a SHA-256 digest, key->public.n_len bytes. The signature is checked
- * before it is given out, so that a fault cannot leak the key. 1 or 0. */
+/* Signs a SHA-256 digest by PKCS#1 v1.5: key->public.n_len bytes. The signature is verified before
+ * it is returned, so that a computing fault cannot leak the key. False on such a fault. */
 bool rsa_sign(const struct rsa_private *key, const uint8_t digest[SHA256_LEN], uint8_t *signature);
 
-/* 1 if `signature` is the PKCS#1 v1.5 signature of the digest, else 0. */
+/* Whether `signature` is the PKCS#1 v1.5 signature of the digest. */
 bool rsa_verify(const struct rsa_public *key, const uint8_t digest[SHA256_LEN],
                 const uint8_t *signature, size_t signature_len);
 

@@ -107,7 +107,7 @@ size_t rsa_private_write_pem(const struct rsa_private *key, char *pem) {
 /* --- reading PEM ------------------------------------------------------------------------------ */
 
 struct der_sink {
-    size_t len; /* may exceed DER_MAX: then the object is too large */
+    size_t len; /* this may exceed DER_MAX, where the object is too large */
     uint8_t *bytes;
 };
 
@@ -128,7 +128,7 @@ static size_t pem_find(const char *pem, size_t len, const char *name, uint8_t *d
     struct der_sink sink = {0, der};
     bool is_wanted = false;
     size_t result = 0;
-    /* A last line without line feed is one too. */
+    /* The last line need not end with a line feed. */
     static const char line_feed = '\n';
 
     br_pem_decoder_init(&decoder);
@@ -173,8 +173,8 @@ struct der {
     size_t len;
 };
 
-/* Takes the element `tag` off the front of `in`; its contents at *contents. 1 or 0. Lengths must
- * be minimal, as DER wants. */
+/* Takes the element `tag` off the front of `in`, with its contents at *contents. False where it is
+ * not there. Lengths must be minimal, as DER demands. */
 static bool der_take(struct der *in, uint8_t tag, struct der *contents) {
     if (in->len < 2 || in->at[0] != tag)
         return false;

@@ -12,7 +12,7 @@
 /* Fingerprint as text: "SHA256:", base64 of the digest without padding, NUL. */
 #define RSA_FINGERPRINT_SIZE (7 + 43 + 1)
 
-/* The key's SubjectPublicKeyInfo in DER; returns its length, at most RSA_PUBLIC_DER_MAX. */
+/* Writes the key's SubjectPublicKeyInfo in DER. Returns its length, at most RSA_PUBLIC_DER_MAX. */
 size_t rsa_public_encode(const struct rsa_public *key, uint8_t der[RSA_PUBLIC_DER_MAX]);
 
 /* Reads exactly that, or PKCS#1's RSAPublicKey. Total. The key is sane (rsa_public_is_sane). 0 or
@@ -25,15 +25,15 @@ int rsa_public_decode_pkcs1(struct rsa_public *key, const uint8_t *der, size_t l
 int rsa_private_decode(struct rsa_private *key, const uint8_t *der, size_t len);
 int rsa_private_decode_pkcs1(struct rsa_private *key, const uint8_t *der, size_t len);
 
-/* SHA-256 of the encoding: what identifies a key everywhere in dlv. */
+/* Computes the SHA-256 of that encoding, which identifies a key everywhere in dlv. */
 void rsa_public_id(const struct rsa_public *key, uint8_t id[SHA256_LEN]);
 void rsa_fingerprint(const struct rsa_public *key, char text[RSA_FINGERPRINT_SIZE]);
 
-/* PEM of `key`, NUL-terminated, at most RSA_PEM_MAX bytes; returns its length. */
+/* Writes the PEM of `key`, at most RSA_PEM_MAX bytes with the NUL. Returns its length. */
 size_t rsa_public_write_pem(const struct rsa_public *key, char *pem);
 
-/* Only for keys of rsa_generate: BearSSL derives the private exponent just of primes that are 3
- * modulo 4, which others' need not be. */
+/* The same for a private key, which must come from rsa_generate: BearSSL derives the private
+ * exponent only from primes that are 3 modulo 4, and those of other programs need not be. */
 size_t rsa_private_write_pem(const struct rsa_private *key, char *pem);
 
 /* Reads the first key of `pem` ("PUBLIC KEY" or "RSA PUBLIC KEY"; "PRIVATE KEY" or "RSA PRIVATE
@@ -42,7 +42,7 @@ size_t rsa_private_write_pem(const struct rsa_private *key, char *pem);
 int rsa_public_read_pem(struct rsa_public *key, const char *pem, size_t len, struct error *error);
 int rsa_private_read_pem(struct rsa_private *key, const char *pem, size_t len, struct error *error);
 
-/* The same from a file, whose key must have at least `bits_min` bits; the reason names the file. */
+/* The same from a file. The key must have at least `bits_min` bits. The reason names the file. */
 int rsa_public_load(struct rsa_public *key, const char *path, unsigned bits_min,
                     struct error *error);
 int rsa_private_load(struct rsa_private *key, const char *path, unsigned bits_min,

@@ -1,5 +1,5 @@
-/* SHA-256 (FIPS 180-4) and HMAC-SHA-256 (FIPS 198-1), by BearSSL. Constant time in the data, not in
- * its length. */
+/* SHA-256 (FIPS 180-4) and HMAC-SHA-256 (FIPS 198-1), by BearSSL. In constant time, except for the
+ * lengths. */
 #ifndef DLV_CRYPTO_SHA256_H
 #define DLV_CRYPTO_SHA256_H
 
@@ -16,10 +16,10 @@ struct sha256 {
 void sha256_init(struct sha256 *hash);
 void sha256_update(struct sha256 *hash, const void *data, size_t len);
 
-/* The digest of all that came so far; more may follow. */
+/* Writes the digest of everything so far. More data may follow. */
 void sha256_out(const struct sha256 *hash, uint8_t digest[SHA256_LEN]);
 
-/* All at once. */
+/* Hashes `data` in one step. */
 void sha256(uint8_t digest[SHA256_LEN], const void *data, size_t len);
 
 void hmac_sha256(uint8_t mac[SHA256_LEN], const void *key, size_t key_len, const void *data,

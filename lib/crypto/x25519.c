@@ -5,7 +5,8 @@
 #include <bearssl_ec.h>
 #include <string.h>
 
-/* Named here, because BearSSL's default would bring the NIST curves along, which nobody uses. */
+/* This implementation is named, because BearSSL's default would link the NIST curves, too, which
+ * nobody uses. */
 #define CURVE25519 br_ec_c25519_m31
 
 void x25519_share(uint8_t share[X25519_LEN], const uint8_t secret[X25519_LEN]) {

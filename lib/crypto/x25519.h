@@ -1,4 +1,4 @@
-/* X25519 (RFC 7748, section 5), by BearSSL. Constant time. */
+/* X25519 (RFC 7748, section 5), by BearSSL. In constant time. */
 #ifndef DLV_CRYPTO_X25519_H
 #define DLV_CRYPTO_X25519_H
 
@@ -9,14 +9,14 @@
 
 #define X25519_LEN 32
 
-/* A fresh secret and its public share. */
+/* Draws a secret, and computes its public share. */
 void x25519_generate(uint8_t secret[X25519_LEN], uint8_t share[X25519_LEN], struct random *random);
 
-/* The share of `secret`. */
+/* Computes the public share of `secret`. */
 void x25519_share(uint8_t share[X25519_LEN], const uint8_t secret[X25519_LEN]);
 
-/* What both sides have in common. 1, or 0 where the peer's share is one of the few that give zero
- * whatever the secret is (section 6.1). */
+/* Computes the secret that both sides have in common. False where the peer's share is one of the
+ * few that give zero for every secret (section 6.1). */
 bool x25519_agree(uint8_t common[X25519_LEN], const uint8_t secret[X25519_LEN],
                   const uint8_t peer_share[X25519_LEN]);
 

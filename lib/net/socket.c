@@ -104,8 +104,8 @@ static int connect_one(const struct addrinfo *address, int64_t deadline_ms) {
     return code;
 }
 
-/* The addresses of a name, to be given back by freeaddrinfo; NULL with the reason. An empty host is
- * this machine. */
+/* Resolves a name. The caller frees the addresses with freeaddrinfo. NULL with the reason where
+ * that fails. An empty host is this machine. */
 static struct addrinfo *resolve(const char *host, const char *port, int type, int flags,
                                 struct error *error) {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = type, .ai_flags = flags};
@@ -245,7 +245,7 @@ static unsigned find_zeros(const uint8_t address[16], unsigned *len) {
     return best;
 }
 
-/* IPv6 as RFC 5952 wants it, with the port. */
+/* Writes an IPv6 address as RFC 5952 describes it, with the port. */
 static void format_v6(const uint8_t address[16], unsigned port, char text[NET_ADDRESS_SIZE]) {
     unsigned zeros_len, zeros = find_zeros(address, &zeros_len);
     size_t len = format_text(text, NET_ADDRESS_SIZE, "[");
@@ -285,9 +285,10 @@ void net_local_address(int fd, char text[NET_ADDRESS_SIZE]) {
     format_address(&address, text);
 }
 
-#define DATAGRAM_BUFFER (4 << 20) /* bytes: what may come while we are busy */
+/* the size of the receive buffer, in bytes: for what comes while the process is busy */
+#define DATAGRAM_BUFFER (4 << 20)
 
-/* As much as we may have: only root may have more than the system's limit. */
+/* Takes as much as it can get. Only root may have more than the system's limit. */
 static void widen(int fd) {
     int size = DATAGRAM_BUFFER;
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
@@ -349,7 +350,7 @@ uint16_t net_local_port(int fd) {
     struct sockaddr_in v4;
     socklen_t len = sizeof address;
     getsockname(fd, (struct sockaddr *)&address, &len);
-    memcpy(&v4, &address, sizeof v4); /* the port is at the same place in both families */
+    memcpy(&v4, &address, sizeof v4); /* the port is at the same place in both address families */
     return ntohs(v4.sin_port);
 }
 

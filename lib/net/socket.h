@@ -15,7 +15,8 @@
 #define NET_PORT_SIZE 6
 #define NET_ADDRESS_SIZE 64
 
-/* A clock that only goes forward, the same in all processes: micro- and milliseconds. */
+/* The time of a clock that only goes forward and is the same in all processes, in microseconds and
+ * in milliseconds. */
 int64_t net_now_us(void);
 int64_t net_now_ms(void);
 
@@ -24,37 +25,36 @@ int64_t net_now_ms(void);
 int net_split(const char *text, const char *port_default, char host[NET_HOST_SIZE],
               char port[NET_PORT_SIZE], struct error *error);
 
-/* A connected, non-blocking socket: tries each of the host's addresses until the deadline. An empty
- * host means this one, here and below.
- * ERR_SYSTEM or ERR_TIMEOUT with the reason. */
+/* Connects over TCP: tries each of the host's addresses until the deadline. Returns a non-blocking
+ * socket, or ERR_SYSTEM or ERR_TIMEOUT with the reason. An empty host means this machine, here and
+ * below. */
 int net_connect(const char *host, const char *port, int64_t deadline_ms, struct error *error);
 
-/* A connected, non-blocking UDP socket to the nth of the host's addresses. ERR_SYSTEM with the
- * reason; ERR_LIMIT where it has not so many. */
+/* Returns a connected, non-blocking UDP socket to the nth of the host's addresses. ERR_SYSTEM with
+ * the reason, or ERR_LIMIT where the host has fewer addresses. */
 int net_connect_datagrams(const char *host, const char *port, unsigned nth, struct error *error);
 
-/* Sends all of it. 0, ERR_SYSTEM (errno) or ERR_TIMEOUT. */
+/* Sends all bytes. 0, ERR_SYSTEM (with errno set) or ERR_TIMEOUT. */
 int net_send(int fd, const void *bytes, size_t len, int64_t deadline_ms);
 
-/* Receives what comes first, at most `max` bytes. Their number, 0 at the end of the stream,
- * ERR_SYSTEM (errno) or ERR_TIMEOUT. */
+/* Waits for bytes and receives at most `max`. Returns their number, 0 at the end of the stream,
+ * ERR_SYSTEM (with errno set) or ERR_TIMEOUT. */
 ssize_t net_receive(int fd, void *bytes, size_t max, int64_t deadline_ms);
 
-/* A listening, non-blocking socket. An empty host means every address, IPv6 and IPv4 alike.
+/* Returns a listening, non-blocking socket. An empty host means every address, of IPv6 and IPv4.
  * ERR_SYSTEM with the reason. */
 int net_listen(const char *host, const char *port, struct error *error);
 
-/* A non-blocking UDP socket at the address of a listening one; several can share it, each getting
- * its part of what comes (SO_REUSEPORT). One at every address tells to
- * which of ours a datagram was sent.
- * ERR_SYSTEM with the reason. */
+/* Returns a non-blocking UDP socket at the address of a listening one. Several sockets can share
+ * the address, and each receives a part of the datagrams (SO_REUSEPORT). A socket at every address
+ * also tells to which of ours a datagram was sent. ERR_SYSTEM with the reason. */
 int net_bind_datagrams(int listener, struct error *error);
 
-/* Its port. */
+/* Returns the port of a socket. */
 uint16_t net_local_port(int fd);
 
-/* sendmmsg(2) itself: musl's function of that name makes a system call a message. The messages'
- * structures must be zeroed but for what is set. */
+/* Calls sendmmsg(2) directly, because musl's function of that name makes one system call for each
+ * message. Fields of the messages that are not set must be zero. */
 struct mmsghdr;
 int net_send_messages(int fd, struct mmsghdr *messages, unsigned count);
 

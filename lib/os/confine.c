@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The structure's newest form. The headers that we are built with may have an older one. */
+/* The newest form of the structure; the headers that dlv is built with may have an older one. */
 struct landlock_ruleset_attr_7 {
     uint64_t handled_access_fs;
     uint64_t handled_access_net;
@@ -55,7 +55,7 @@ int confine_user(uid_t uid, gid_t gid, struct error *error) {
     return 0;
 }
 
-/* How many rights of file access each version of Landlock knows, from version 1 on. */
+/* How many rights of access to files each version of Landlock knows, from version 1 on. */
 static const unsigned fs_bits[] = {0, 13, 14, 15, 15, 16, 16, 16};
 #define LANDLOCK_VERSION_MAX 7
 #define LANDLOCK_READING ((uint64_t)1 << 2 | (uint64_t)1 << 3) /* of files, of folders */
@@ -81,7 +81,7 @@ static int make_ruleset(unsigned version, uint64_t fs, bool is_alone) {
     return (int)syscall(SYS_landlock_create_ruleset, &rules, len, 0);
 }
 
-/* Makes the ruleset hold for this process. */
+/* Applies the ruleset to this process. */
 static int restrict_self(int ruleset, struct error *error) {
     if (ruleset < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
@@ -138,7 +138,7 @@ static const int worker_calls[] = {
     SYS_sendmmsg,
     SYS_shutdown,
     SYS_getpeername,
-    /* for a new release, which comes as a descriptor */
+    /* to take a new release, which comes as a descriptor */
     SYS_fstat,
     SYS_pread64,
     SYS_mlock,

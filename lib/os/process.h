@@ -1,21 +1,23 @@
-/* What a process says of itself to the kernel. */
+/* What a process asks of the kernel for itself. */
 #ifndef DLV_OS_PROCESS_H
 #define DLV_OS_PROCESS_H
 
 #include <sys/types.h>
 
-/* No core files, no attaching by processes of the same user: memory may hold keys. */
+/* Forbids core files, and attaching by processes of the same user, because the memory may hold
+ * keys. */
 void process_forbid_core_dumps(void);
 
 /* This process is killed when its parent ends. 0, or -1 where that is no longer `parent_pid`. A
  * change of user undoes it. */
 int process_end_with_parent(pid_t parent_pid);
 
-/* A file over the size limit is an error of write(2), told like any other, not a silent death. */
+/* Makes a file over the size limit an error of write(2), which is reported like any other, instead
+ * of a signal that kills the process without a message. */
 void process_ignore_file_size_signal(void);
 
-/* How readily this process gets a core, as nice(2) counts: lower is more readily, and for root
- * alone. Best effort. */
+/* Sets the priority of this process, as nice(2) counts: lower numbers get more of the processor,
+ * and only root may lower them. A failure is ignored. */
 void process_set_nice(int nice);
 
 #endif

@@ -10,8 +10,8 @@ static bool is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
-/* Size of the character at text[at], which is not of printable ASCII; 0 with the reason where it
- * may not stand in a record. */
+/* Returns the length of the character at text[at], which is not printable ASCII. 0 with the reason
+ * where a record may not contain it. */
 static size_t character_size(const char *text, size_t at, size_t len, struct error *error) {
     uint32_t character;
     size_t size = utf8_decode((const uint8_t *)text + at, len - at, &character);
@@ -25,7 +25,8 @@ static size_t character_size(const char *text, size_t at, size_t len, struct err
     return size;
 }
 
-/* Where the word that begins at text[at] ends; 0 with the reason where it is not one. */
+/* Returns where the word that begins at text[at] ends. 0 with the reason where it contains a
+ * forbidden character. */
 static size_t word_end(const char *text, size_t at, size_t len, struct error *error) {
     while (at < len && !is_blank(text[at])) {
         if (text[at] > 0x20 && text[at] < 0x7F) {

@@ -15,7 +15,7 @@
 
 #define RECORD_MAX 1024 /* bytes of a canonical record or number */
 
-/* The canonical form of `text` into `canonical` (RECORD_MAX bytes, no NUL), its length at
+/* Writes the canonical form of `text` to `canonical` (RECORD_MAX bytes, no NUL), and its length to
  * *canonical_len. 0, or ERR_FORMAT or ERR_LIMIT with the reason. */
 int record_canonical(char *canonical, size_t *canonical_len, const char *text, size_t len,
                      struct error *error);
@@ -33,18 +33,18 @@ int record_add(struct record *record, const char *part, size_t len, bool *is_bla
                struct error *error);
 int record_check(const struct record *record, struct error *error);
 
-/* As above, for a licence number. What is hashed of it is NUMBER_PREFIX and the canonical form. */
+/* The same for a licence number. What is hashed is NUMBER_PREFIX followed by the canonical form. */
 #define NUMBER_PREFIX "dlv:number:"
 #define NUMBER_PREFIX_LEN (sizeof NUMBER_PREFIX - 1)
 int number_canonical(char *canonical, size_t *canonical_len, const char *text, size_t len,
                      struct error *error);
 
-/* That text into `text` (NUMBER_TEXT_MAX bytes, no NUL). */
+/* Writes the text that is hashed to `text` (NUMBER_TEXT_MAX bytes, no NUL). */
 #define NUMBER_TEXT_MAX (NUMBER_PREFIX_LEN + RECORD_MAX)
 int number_text(char *text, size_t *text_len, const char *number, size_t len, struct error *error);
 int number_digest(uint8_t digest[SHA256_LEN], const char *text, size_t len, struct error *error);
 
-/* Reads `fd` to its end. 0 or ERR_SYSTEM with errno set. */
+/* Hashes what is read from `fd` up to its end. 0 or ERR_SYSTEM with errno set. */
 int document_digest(uint8_t digest[SHA256_LEN], int fd);
 
 #endif

@@ -54,7 +54,7 @@ static bool is_separator(char c) {
     return c == ' ' || c == ',' || c == ';' || c == '|';
 }
 
-/* The next name of a list at *at (0 where there is none), its length. */
+/* Finds the next name of a list at *at. Returns its length; 0 where there is none. */
 static size_t next_name(const char *text, size_t len, size_t *at) {
     while (*at < len && is_separator(text[*at]))
         ++*at;

@@ -1,4 +1,4 @@
-/* What the authority says of a licence, and what follows from it on a day. */
+/* What the authority says about a licence, and which verdict follows from it on a given day. */
 #ifndef DLV_RECORD_LICENCE_H
 #define DLV_RECORD_LICENCE_H
 
@@ -6,10 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Zero is none of them, so that zeroed memory never says "valid". The numbers are the file's. */
+/* Zero is not a status, so that zeroed memory never says "valid". The numbers are those in the
+ * file. */
 enum licence_status { STATUS_VALID = 1, STATUS_SUSPENDED = 2, STATUS_REVOKED = 3 };
 
-/* How the licence is asked for. KIND_ANY only in questions. */
+/* How the licence is asked for. KIND_ANY occurs only in questions. */
 enum licence_kind { KIND_ANY = 0, KIND_RECORD = 1, KIND_NUMBER = 2, KIND_DOCUMENT = 3 };
 
 struct licence {
@@ -30,10 +31,10 @@ enum verdict {
     VERDICT_COUNT
 };
 
-/* The verdict's word, e.g. "NOT_YET_VALID". */
+/* Returns the verdict's word, for instance "NOT_YET_VALID". */
 const char *verdict_name(enum verdict verdict);
 
-/* The verdict on `day`. Revoked and suspended come before the dates. */
+/* Returns the verdict on `day`. Revoked and suspended count before the dates. */
 enum verdict licence_verdict(const struct licence *licence, uint32_t day);
 
 /* "valid", "suspended", "revoked", as in the CSV. Parsing returns 0 or ERR_FORMAT. */
@@ -54,20 +55,20 @@ struct class_names {
 /* India's classes of vehicle, the default. */
 extern const struct class_names class_names_default;
 
-/* Names separated by spaces, ',', ';' or '|', as in the CSV's column, into bits. 0, or ERR_FORMAT
- * with the name that is not one of `names` at *bad. */
+/* Turns names that are separated by spaces, ',', ';' or '|', as in the CSV's column, into bits. 0,
+ * or ERR_FORMAT with the first name that is not one of `names` at *bad. */
 int classes_parse(const struct class_names *names, const char *text, size_t len, uint16_t *classes,
                   const char **bad, size_t *bad_len);
 
-/* A list of names, separated likewise, as the authority's. 0 or ERR_FORMAT. */
+/* Reads a list of names, with the same separators, as the authority's classes. 0 or ERR_FORMAT. */
 int class_names_parse(struct class_names *names, const char *text);
 
-/* 1 if the names are well formed, else 0. */
+/* Whether the names are well formed. */
 bool class_names_are_valid(const struct class_names *names);
 
 #define CLASSES_TEXT_SIZE (CLASS_COUNT * CLASS_NAME_SIZE + 1)
 
-/* The names of the set bits with `separator` between them. */
+/* Writes the names of the set bits with `separator` between them. */
 void classes_format(char text[CLASSES_TEXT_SIZE], const struct class_names *names, uint16_t classes,
                     char separator);
 

@@ -143,7 +143,7 @@ enum csv_result csv_parse(const char *bytes, size_t len, bool is_last, char **un
     return CSV_ROW;
 }
 
-/* The same for a plain line. */
+/* Does the same for a plain line. */
 static enum csv_result line_parse(const char *bytes, size_t len, bool is_last, struct csv_row *row,
                                   size_t *used, uint64_t *lines) {
     const char *end = memchr(bytes, '\n', len);
@@ -218,14 +218,14 @@ static int skip_byte_order_mark(struct csv_reader *reader) {
     return 0;
 }
 
-/* What a row without its line end is. */
+/* Decides what a row without a line end is. */
 static size_t trimmed(const char *bytes, size_t len) {
     while (len > 0 && (bytes[len - 1] == '\n' || bytes[len - 1] == '\r'))
         len--;
     return len;
 }
 
-/* Parses the row at `start`. CSV_MORE where it is not complete and may still be. */
+/* Parses the row at `start`. CSV_MORE where it is not complete, but may become so. */
 static enum csv_result parse(struct csv_reader *reader, struct csv_row *row, size_t *used,
                              uint64_t *lines) {
     struct csv_block *block = reader->block;

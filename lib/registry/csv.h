@@ -25,7 +25,7 @@ struct csv_row {
     struct csv_field *fields;
     const char *raw; /* the bytes read, without line end; of a bad row as far as they are kept */
     size_t raw_len;
-    const char *reason; /* of a bad row */
+    const char *reason; /* why the row is bad; NULL for a good one */
 };
 
 enum csv_result { CSV_END = 0, CSV_ROW = 1, CSV_BAD = 2, CSV_MORE = 3, CSV_FULL = 4 };
@@ -41,7 +41,7 @@ enum csv_result csv_parse(const char *bytes, size_t len, bool is_last, char **un
 #define CSV_BLOCK_LEN (32 * CSV_ROW_MAX)
 #define CSV_BLOCK_FIELDS (CSV_BLOCK_LEN / 16)
 
-/* What the rows read into it point to. */
+/* A block of text, and the memory that the rows read from it point into. */
 struct csv_block {
     size_t field_count;
     size_t unquoted_len;
@@ -59,21 +59,21 @@ struct csv_reader {
     uint64_t line;
     uint64_t bytes_read;
     struct csv_block *block;
-    size_t start; /* of what has been read of the block's text, and not given out */
+    size_t start; /* the part of the text that was read and not yet returned as rows */
     size_t end;
 };
 
 void csv_reader_init(struct csv_reader *reader, struct csv_block *block, int fd, bool is_lines);
 
-/* The next row that is not empty; its pointers hold until the next call. CSV_ROW, CSV_BAD, CSV_END,
- * or ERR_SYSTEM with errno set. */
+/* Reads the next row that is not empty. Its pointers are valid until the next call. CSV_ROW,
+ * CSV_BAD, CSV_END, or ERR_SYSTEM with errno set. */
 int csv_reader_next(struct csv_reader *reader, struct csv_row *row);
 
-/* The same for rows that are kept: their pointers hold as long as the block is left alone. CSV_FULL
- * where the next row does not fit: then comes csv_reader_turn. */
+/* The same for rows that are kept: their pointers are valid until the block is used again. CSV_FULL
+ * where the next row does not fit: then call csv_reader_turn. */
 int csv_reader_next_kept(struct csv_reader *reader, struct csv_row *row);
 
-/* Goes on with another block, or with the same one anew. */
+/* Continues with another block, or with the same one again. */
 void csv_reader_turn(struct csv_reader *reader, struct csv_block *block);
 
 #endif

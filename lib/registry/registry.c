@@ -122,7 +122,7 @@ static int number_entry(const struct registry *registry, const struct csv_row *r
     return 0;
 }
 
-/* 1, 0 where the column is empty, or ERR_FORMAT. */
+/* Returns 1, 0 where the column is empty, or ERR_FORMAT. */
 static int document_entry(const struct registry *registry, const struct csv_row *row,
                           enum registry_column column, struct registry_entry *entry,
                           struct error *error) {
@@ -180,7 +180,7 @@ int registry_row(const struct registry *registry, const struct csv_row *row,
         return old_document;
     fill(old, KIND_DOCUMENT, &licence, 1);
     if (document && old_document && memcmp(old->digest, entries[2].digest, SHA256_LEN) == 0)
-        old_document = 0; /* it stays the same */
+        old_document = 0; /* the document stays the same */
     return 2 + document + old_document;
 }
 

@@ -33,14 +33,15 @@ struct registry {
     const struct class_names *class_names;
     bool is_change_list;
     size_t column_count;
-    int field_of[COLUMN_COUNT]; /* -1: no such column */
+    int field_of[COLUMN_COUNT]; /* where each column is; -1: there is no such column */
 };
 
 struct registry_entry {
-    const char *text; /* what is to be hashed; NULL: the digest is there already */
+    const char *text; /* the text to hash; NULL where the digest is already known */
     size_t text_len;
     uint8_t digest[SHA256_LEN];
-    struct licence licence; /* of a removal (in a change list) only the kind: it has no status */
+    /* for a removal (in a change list) only the kind is set, and no status */
+    struct licence licence;
 };
 
 #define REGISTRY_ENTRIES_MAX 4
@@ -51,7 +52,7 @@ struct registry_entry {
 int registry_header(struct registry *registry, const struct class_names *class_names,
                     bool is_change_list, const struct csv_row *row, struct error *error);
 
-/* Whether a change list has the columns that say what becomes of documents. */
+/* Whether a change list has the columns that name documents. */
 bool registry_names_documents(const struct registry *registry);
 
 /* The entries of a row: its record's, its number's, and its document's and old document's if it has
@@ -65,8 +66,9 @@ int registry_row(const struct registry *registry, const struct csv_row *row,
 int registry_line(const struct csv_row *row, struct registry_entry entries[REGISTRY_ENTRIES_MAX],
                   char **text, struct error *error);
 
-/* Hashes the entries' texts. One after the other, which is much faster than between other work: the
- * processor then has the whole of SHA-256, unrolled, decoded. */
+/* Hashes the texts of all entries, one directly after the other. This is much faster than hashing
+ * between other work, because the processor keeps the decoded instructions of the unrolled
+ * SHA-256. */
 void registry_hash(struct registry_entry *entries, size_t count);
 
 #endif

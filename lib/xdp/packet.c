@@ -19,7 +19,8 @@ static void store_be16(uint8_t *p, size_t v) {
 
 /* --- the internet checksum (RFC 1071) --------------------------------------------------------- */
 
-/* Eight bytes a step: sums of 16 bits may be made of wider ones and folded at the end. */
+/* Adds eight bytes in each step: a sum of 16-bit words may be computed in wider words and folded at
+ * the end. */
 static uint64_t add(uint64_t sum, const uint8_t *bytes, size_t len) {
     for (; len >= 8; bytes += 8, len -= 8) {
         uint64_t word = load_be64(bytes);
@@ -36,7 +37,7 @@ static uint16_t fold(uint64_t sum) {
     return (uint16_t)sum;
 }
 
-/* Of the addresses, the protocol and the length, which UDP's checksum covers as well. */
+/* Sums the addresses, the protocol and the length, which UDP's checksum covers as well. */
 static uint64_t pseudo_header(const uint8_t *frame, const struct packet *packet, size_t udp_len) {
     const uint8_t *ip = frame + packet->ip;
     uint64_t sum = packet->is_v6 ? add(0, ip + 8, 32) : add(0, ip + 12, 8);
@@ -55,7 +56,7 @@ static bool is_udp_checksum_good(const uint8_t *frame, const struct packet *pack
 
 /* --- in --------------------------------------------------------------------------------------- */
 
-/* The headers up to UDP's; the length that IP gives of it at *udp_len. */
+/* Parses the headers up to UDP's. *udp_len is the length of the UDP part that IP states. */
 static bool parse_ipv4(struct packet *packet, const uint8_t *frame, size_t len, size_t *udp_len) {
     const uint8_t *ip = frame + packet->ip;
     if (len < packet->ip + IPV4_LEN || ip[0] != 0x45)
@@ -124,14 +125,15 @@ static void reply_ipv4(uint8_t *ip, size_t udp_len) {
     ip[1] = 0;
     store_be16(ip + 2, IPV4_LEN + udp_len);
     store_be16(ip + 4, 0);
-    store_be16(ip + 6, 0x4000); /* never a fragment, so it needs no identification (RFC 6864) */
+    /* the packet is never a fragment, so it needs no identification (RFC 6864) */
+    store_be16(ip + 6, 0x4000);
     ip[8] = HOPS;
     store_be16(ip + 10, 0);
     exchange(ip + 12, ip + 16, 4);
     store_be16(ip + 10, (uint16_t)~fold(add(0, ip, IPV4_LEN)));
 }
 
-/* The flow label stays: both ways are one flow. */
+/* The flow label stays, because both directions are one flow. */
 static void reply_ipv6(uint8_t *ip, size_t udp_len) {
     ip[0] = 0x60;
     ip[1] &= 0x0F;
@@ -154,7 +156,8 @@ size_t packet_reply(uint8_t *frame, const struct packet *packet, size_t payload_
     uint16_t sum = (uint16_t)~fold(add(pseudo_header(frame, packet, udp_len), udp, udp_len));
     store_be16(udp + 6, sum != 0 ? sum : 0xFFFF);
     size_t len = packet->udp + udp_len;
-    for (; len < 60; len++) /* Ethernet's shortest; without the checksum that the card appends */
+    /* the shortest Ethernet frame, without the checksum that the card appends */
+    for (; len < 60; len++)
         frame[len] = 0;
     return len;
 }

@@ -15,8 +15,8 @@ struct packet {
     size_t ip; /* offsets into the frame */
     size_t udp;
     size_t payload;
-    size_t payload_len; /* without what Ethernet pads */
-    uint16_t port;      /* it was sent to */
+    size_t payload_len; /* without Ethernet's padding */
+    uint16_t port;      /* the port that it was sent to */
 };
 
 /* Finds the datagram in a frame. Total. 1, or 0 where it is none: lengths that do not agree, a

@@ -45,10 +45,10 @@ static int bpf(enum bpf_cmd command, union bpf_attr *attributes) {
 enum { R0, R1, R2, R3, R4, R5, R6 };
 enum { CONTEXT = R6, DATA = R2, END = R3, TYPE = R4, SCRATCH = R5 };
 
-/* Places, numbered from far beyond any distance. */
+/* Names of places. Their numbers are larger than any distance of a jump. */
 enum { FIRST_PLACE = 0x4000, NETWORK = FIRST_PLACE, IPV6, PORT, PASS, PLACES_END };
 
-/* To be filled in before loading. */
+/* These are filled in before loading. */
 enum { PORT_NUMBER = 0x7FFF0001, MAP_NUMBER = 0x7FFF0002 };
 
 static const struct bpf_insn listing[] = {
@@ -97,13 +97,14 @@ static const struct bpf_insn listing[] = {
     JUMP(JNE, SCRATCH, 17, PASS),
     LOAD(H, SCRATCH, DATA, 14 + 40 + 2),
 
-    /* Our port: to the socket of this queue, or, where there is none, to the kernel. */
+    /* Datagrams to our port go to the socket of this queue, or, where there is none, to the
+     * kernel. */
     PLACE(PORT),
     TO_HOST16(SCRATCH),
     JUMP(JNE, SCRATCH, PORT_NUMBER, PASS),
     LOAD(W, R2, CONTEXT, offsetof(struct xdp_md, rx_queue_index)),
     {BPF_LD | BPF_IMM | BPF_DW, R1, BPF_PSEUDO_MAP_FD, 0, MAP_NUMBER},
-    {0, 0, 0, 0, 0}, /* the upper half of that */
+    {0, 0, 0, 0, 0}, /* the upper half of the instruction before */
     SET(R3, XDP_PASS),
     CALL(BPF_FUNC_redirect_map),
     RETURN,
@@ -119,7 +120,8 @@ static bool is_place(const struct bpf_insn *line, size_t i) {
     return line->code == 0 && line->off >= FIRST_PLACE && i > 0;
 }
 
-/* The listing without its places, jumps by distances, port and map filled in. Its length. */
+/* Assembles the listing: removes the places, turns jumps into distances, fills in port and map.
+ * Returns the number of instructions. */
 static unsigned assemble(struct bpf_insn *out, uint16_t port, int map) {
     int at[PLACES_END - FIRST_PLACE] = {0};
     unsigned n = 0;

@@ -12,7 +12,7 @@
 
 enum xdp_mode { XDP_MODE_NATIVE, XDP_MODE_GENERIC };
 
-/* Attached while `link` is open; all are closed on exec. */
+/* The program is attached while `link` is open. All descriptors are closed on exec. */
 struct xdp_program {
     int map; /* from queue to socket */
     int program;
@@ -20,13 +20,14 @@ struct xdp_program {
     enum xdp_mode mode;
 };
 
-/* Loads it for UDP to `port` and attaches it to the interface, in the driver, or where that cannot,
- * behind it. The map is empty: until xdp_program_set, everything goes to the kernel. Needs
- * CAP_NET_ADMIN and CAP_BPF. 0, or ERR_SYSTEM with the reason. */
+/* Loads the program for UDP to `port` and attaches it to the interface: in the driver, or, where
+ * the driver cannot run it, in the kernel behind the driver. The map is empty, so everything goes
+ * to the kernel until xdp_program_set. This needs CAP_NET_ADMIN and CAP_BPF. 0, or ERR_SYSTEM with
+ * the reason. */
 int xdp_program_attach(struct xdp_program *program, const char *interface, uint16_t port,
                        bool is_generic_asked, struct error *error);
 
-/* From now on, what comes on `queue` for us goes to the AF_XDP socket. 0 or ERR_SYSTEM. */
+/* From now on, datagrams to our port on `queue` go to the AF_XDP socket. 0 or ERR_SYSTEM. */
 int xdp_program_set(const struct xdp_program *program, unsigned queue, int socket,
                     struct error *error);
 

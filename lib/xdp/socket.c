@@ -18,7 +18,8 @@
 
 /* --- rings ------------------------------------------------------------------------------------ */
 
-/* Each index is written by one side only; what stands before it is seen by who sees it. */
+/* Each index of a ring is written by one side only. Whoever reads an index also sees everything
+ * that was written before it. */
 static uint32_t read_index(const uint32_t *index) {
     return __atomic_load_n(index, __ATOMIC_ACQUIRE);
 }
@@ -175,7 +176,8 @@ static bool wants_waking(const struct xdp_ring *ring) {
 bool xdp_socket_flush(struct xdp_socket *xdp) {
     bool is_left = *xdp->transmit.producer != read_index(xdp->transmit.consumer);
     if (is_left && wants_waking(&xdp->transmit)) {
-        /* Sends a batch of its own size; EAGAIN and EBUSY: not all of it yet. */
+        /* The kernel sends a batch of its own size. EAGAIN and EBUSY mean that something is left to
+         * send. */
         ssize_t sent = sendto(xdp->fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
         (void)sent;
         is_left = *xdp->transmit.producer != read_index(xdp->transmit.consumer);

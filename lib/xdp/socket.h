@@ -15,7 +15,7 @@
 
 #define XDP_FRAME_SIZE 2048
 #define XDP_FRAMES 4096
-#define XDP_RING_SIZE 4096 /* of each ring: all frames fit in any */
+#define XDP_RING_SIZE 4096 /* the size of each ring; all frames fit into any of them */
 
 /* A ring of `size` elements, one end of which is the kernel's. */
 struct xdp_ring {
@@ -32,28 +32,30 @@ struct xdp_socket {
     struct xdp_ring fill, complete, receive, transmit;
 };
 
-/* Makes one for a queue of an interface, all frames in the fill ring. `busy_poll_us` not 0: the
- * kernel polls the driver in our system calls for so long. Needs CAP_NET_RAW. 0, or ERR_SYSTEM with
- * the reason. */
+/* Makes a socket for a queue of an interface, with all frames in the fill ring. Where
+ * `busy_poll_us` is not 0, the kernel polls the driver for that long in each of our system calls.
+ * This needs CAP_NET_RAW. 0, or ERR_SYSTEM with the reason. */
 int xdp_socket_open(struct xdp_socket *socket, const char *interface, unsigned queue,
                     bool is_copy_asked, unsigned busy_poll_us, struct error *error);
 
-/* A frame in our hands: `len` bytes at `bytes`, room for XDP_FRAME_SIZE less what lies before. */
+/* A frame that this process holds: `len` bytes at `bytes`. There is room for XDP_FRAME_SIZE bytes,
+ * less what lies before `bytes`. */
 struct xdp_frame {
     uint64_t address;
     uint8_t *bytes;
     size_t len;
 };
 
-/* Takes what has come, at most `max`. Each must go back by one of the next two. */
+/* Takes the frames that have come, at most `max`. Each must be returned by one of the next two
+ * functions. */
 unsigned xdp_socket_receive(struct xdp_socket *socket, struct xdp_frame *frames, unsigned max);
 
-/* Sends it; its length may be another. 0 where there is no room: then drop it. */
+/* Sends a frame, whose length may have changed. False where there is no room: then drop it. */
 bool xdp_socket_send(struct xdp_socket *socket, const struct xdp_frame *frame);
 void xdp_socket_drop(struct xdp_socket *socket, const struct xdp_frame *frame);
 
-/* After a batch: shows it to the kernel, wakes it where it wants to be woken, and takes back what
- * has been sent. 1 where there is still something to be sent that needs another call, else 0. */
+/* To be called after a batch: shows it to the kernel, wakes the kernel where that is needed, and
+ * takes back the frames that have been sent. True where another call is needed to send the rest. */
 bool xdp_socket_flush(struct xdp_socket *socket);
 
 #endif

@@ -11,12 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FRAMES 1024 /* that are sealed beforehand */
-#define OPENINGS 16 /* likewise; they cost more */
+#define FRAMES 1024 /* how many questions are sealed beforehand */
+#define OPENINGS 16 /* how many openings are made beforehand; they cost more */
 #define IN_SIZE 65536
 #define BATCH 64
 #define EVENTS 256
-#define SLEEP_MIN_NS 100000 /* less than this is waited for on the processor */
+#define SLEEP_MIN_NS 100000 /* shorter waits are spent on the processor, without sleeping */
 
 /* A frame that is under way. */
 struct flight {
@@ -38,14 +38,14 @@ struct stream {
 struct load {
     const struct load_settings *settings;
     struct load_result *result;
-    struct client client; /* whose session all frames are of */
+    struct client client; /* the session that all frames belong to */
     struct opening openings[OPENINGS];
     uint32_t frame_count;
     uint32_t next_frame;
     size_t frame_len;
     uint8_t *frames;
     struct stream *streams;
-    unsigned next_stream; /* at a fixed rate: whose turn it is */
+    unsigned next_stream; /* at a fixed rate: the stream whose turn it is */
     uint64_t due_ns;
     int epoll;
     uint8_t scratch[BATCH][FRAME_DATAGRAM_MAX];
@@ -154,7 +154,8 @@ static void lose(struct load *load, struct stream *stream) {
     stream->fd = -1;
 }
 
-/* Sends a frame that was due at since_ns, or what is left of the last one. 1, or 0: not all. */
+/* Sends a frame that was due at since_ns, or the rest of the last one. False where not all could be
+ * sent. */
 static bool push(struct load *load, struct stream *stream) {
     const struct flight *flight = place(load, stream, stream->under_way - 1);
     const uint8_t *frame = frame_at(load, flight->frame);
@@ -211,7 +212,8 @@ static void take_tcp(struct load *load, struct stream *stream) {
 
 /* --- UDP -------------------------------------------------------------------------------------- */
 
-/* Places of what is under way are known by the frame: its number is in the answer. */
+/* Over UDP, the place of a frame that is under way is found by the frame's number, which is in the
+ * answer. */
 static unsigned start_udp(struct load *load, struct stream *stream, uint64_t since_ns,
                           unsigned max) {
     struct mmsghdr messages[BATCH];
@@ -224,7 +226,9 @@ static unsigned start_udp(struct load *load, struct stream *stream, uint64_t sin
         } frame;
         uint32_t i = load->next_frame++ % load->frame_count;
         if (stream->flights[i].since_ns != 0)
-            continue; /* all the way round, and still under way; there are more than the window */
+            /* every frame was used since, and this one still has no answer; there are more frames
+             * than the window */
+            continue;
         frame.in = frame_at(load, i);
         stream->flights[i] = (struct flight){.since_ns = since_ns, .frame = i};
         vectors[n] = (struct iovec){frame.out, load->frame_len};
@@ -234,7 +238,8 @@ static unsigned start_udp(struct load *load, struct stream *stream, uint64_t sin
     stream->under_way += n;
     for (unsigned sent = 0; sent < n;) {
         int done = net_send_messages(stream->fd, messages + sent, n - sent);
-        sent += done > 0 ? (unsigned)done : 1; /* what cannot be sent is lost, as on the way */
+        /* a frame that cannot be sent counts as lost on the way */
+        sent += done > 0 ? (unsigned)done : 1;
     }
     return n;
 }
@@ -251,7 +256,7 @@ static void take_udp(struct load *load, struct stream *stream) {
     for (int i = 0; i < n; i++) {
         const uint8_t *bytes = load->scratch[i];
         if (messages[i].msg_len < ANSWER_LEN(0)) {
-            load->result->refused++; /* whose it is, nobody can say */
+            load->result->refused++; /* a refusal does not say which frame it answers */
             continue;
         }
         size_t nonce = load->settings->is_unchecked ? ASK_NONCE : ANSWER_QUESTION_NONCE;
@@ -288,7 +293,7 @@ static unsigned start_frames(struct load *load, struct stream *stream, uint64_t 
     return n;
 }
 
-/* Starts what is due by now: each in its turn, on the next stream that has room. */
+/* Starts the frames that are due by now, each on the next stream that has room. */
 static void start_due(struct load *load, uint64_t at_ns) {
     const struct load_settings *settings = load->settings;
     uint64_t interval_ns = 1000000000 / settings->rate;
@@ -301,7 +306,7 @@ static void start_due(struct load *load, uint64_t at_ns) {
                              settings->is_udp ? (due < BATCH ? due : BATCH) : 1);
         }
         if (n == 0)
-            return; /* all are full: they stay due */
+            return; /* every stream is full, so the frames stay due */
         load->due_ns += n * interval_ns;
     }
 }
