@@ -1,7 +1,9 @@
 """What is shipped: a static PIE, one binary, links, help."""
 
 import os
+import platform
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -25,6 +27,14 @@ def test_static_pie_and_hardened():
                           text=True).stdout
     if os.uname().machine == "x86_64":
         assert re.search(r"<main>:\n[^\n]*endbr64", code)
+
+
+def test_size(release, tmp_path):
+    """What a kiosk carries, with all applets: the README says so."""
+    if platform.machine() != "x86_64" or shutil.which("ld.lld") is None:
+        pytest.skip("the figure is for x86-64 and LLVM's linker")
+    subprocess.run(["strip", "-o", tmp_path / "dlv", release.path], check=True)
+    assert (tmp_path / "dlv").stat().st_size <= 327680
 
 
 def test_list_help_and_version(dlv):

@@ -33,7 +33,7 @@ def test_readme(tmp_path):
 
 def test_make_targets_of_the_readme():
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"make ([a-z]+)", (ROOT / "README.md").read_text()):
+    for target in re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text()):
         assert re.search(rf"^{target}:", makefile, re.M), target
 
 
