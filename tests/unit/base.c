@@ -4,6 +4,7 @@
 #include "base/date.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/format.h"
 #include "base/list.h"
 #include "base/parallel.h"
 #include "base/text.h"
@@ -265,6 +266,38 @@ static void test_parallel(void) {
     CHECK(sums.total >= 50 * 4950 && sums.total <= 51 * 4950);
 }
 
+/* The same text as the C library's, for all that dlv uses; and what it cuts. */
+#define SAME(...)                                                                                  \
+    do {                                                                                           \
+        char own[200], other[200];                                                                 \
+        size_t len = format_text(own, sizeof own, __VA_ARGS__);                                    \
+        CHECK(len == (size_t)snprintf(other, sizeof other, __VA_ARGS__));                          \
+        CHECK_TEXT(own, other);                                                                    \
+    } while (0)
+
+static void test_format(void) {
+    char text[8];
+    SAME("%s", "");
+    SAME("%d %d %i", 0, -1, 2147483647);
+    SAME("%lld %lld", -9223372036854775807ll - 1, 9223372036854775807ll);
+    SAME("%u %lu %llu %zu", 4294967295u, 18446744073709551615ul, 7ull, (size_t)0);
+    SAME("%x %X %02x %08X %016llx", 255u, 255u, 10u, 48879u, 0x123456789ABCDEFull);
+    SAME("%5d|%-5d|%05d|%05d", 42, 42, 42, -42);
+    SAME("%8s|%-8s|%.3s|%8.2s|%-8.2s|%.*s", "abc", "abc", "abcdef", "abcdef", "abcdef", 4,
+         "abcdef");
+    SAME("%*d|%-*s|%c%c", 6, 7, 4, "x", 'a', 'b');
+    SAME("100%% %s%%", "sure");
+    errno = ENOENT;
+    SAME("%s: %m", "file");
+    CHECK(format_text(text, sizeof text, "%s", "1234567") == 7);
+    CHECK_TEXT(text, "1234567");
+    CHECK(format_text(text, sizeof text, "%s-%d", "123456", 789) == 10);
+    CHECK_TEXT(text, "123456-");
+    CHECK(format_text(text, 1, "%d", 12345) == 5 && text[0] == '\0');
+    text[0] = 'x';
+    CHECK(format_text(text, 0, "%d", 12345) == 5 && text[0] == 'x');
+}
+
 int main(void) {
     test_bytes();
     test_utf8();
@@ -273,5 +306,6 @@ int main(void) {
     test_files();
     test_list();
     test_parallel();
+    test_format();
     return unit_end("base");
 }

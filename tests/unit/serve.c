@@ -6,6 +6,7 @@
 #include "serve/admission.h"
 #include "serve/kiosks.h"
 #include "serve/requests.h"
+#include "serve/stats.h"
 #include "serve/tickets.h"
 
 #include <errno.h>
@@ -446,6 +447,48 @@ static void test_writing(const char *folder) {
         CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+/* Every counter of every worker is in the file. */
+static void test_stats(void) {
+    struct tally *tally = calloc(1, sizeof *tally + 2 * sizeof tally->counts[0]);
+    static char text[32768], wanted[100];
+    char path[] = "/tmp/dlv-unit-XXXXXX";
+    struct db_header header = {.count = 77, .facts.sequence = 9};
+    struct error error;
+    CHECK(tally != NULL);
+    for (unsigned w = 0; w < 2 && tally != NULL; w++) {
+        for (int i = 0; i < COUNT_NAMES; i++)
+            count_add(&tally->counts[w].named[i], 1000u + (unsigned)i);
+        for (int i = 0; i < VERDICT_COUNT; i++)
+            count_add(&tally->counts[w].verdicts[i], 500u + (unsigned)i);
+        for (int i = 0; i < LATENCY_BUCKETS; i++)
+            count_add(&tally->counts[w].latency[i], 1u + (unsigned)i);
+        count_add(&tally->counts[w].latency_sum_us, 1500007);
+    }
+    CHECK(close(mkstemp(path)) == 0);
+    CHECK(stats_write(path, tally, 2, &header, 3, 5000, &error) == 0);
+    int fd = open(path, O_RDONLY);
+    ssize_t len = read(fd, text, sizeof text - 1);
+    CHECK(len > 0 && (size_t)len < sizeof text - 1);
+    close(fd);
+    unlink(path);
+    /* 2 * (1 + ... + LATENCY_BUCKETS) */
+    CHECK(strstr(text, "dlv_answer_seconds_count 600\n") != NULL);
+    CHECK(strstr(text, "dlv_answer_seconds_bucket{le=\"+Inf\"} 600\n") != NULL);
+    CHECK(strstr(text, "dlv_answer_seconds_bucket{le=\"0.000001\"} 2\n") != NULL);
+    CHECK(strstr(text, "dlv_answer_seconds_bucket{le=\"0.000004\"} 12\n") != NULL);
+    CHECK(strstr(text, "dlv_answer_seconds_sum 3.000014\n") != NULL);
+    for (int i = 0; i < VERDICT_COUNT; i++) {
+        snprintf(wanted, sizeof wanted, "dlv_questions_total{verdict=\"%s\"} %d\n",
+                 verdict_name((enum verdict)i), 1000 + 2 * i);
+        CHECK(strstr(text, wanted) != NULL);
+    }
+    for (int i = 0; i < COUNT_NAMES; i++) {
+        snprintf(wanted, sizeof wanted, " %d\n", 2000 + 2 * i);
+        CHECK(strstr(text, wanted) != NULL);
+    }
+    free(tally);
+}
+
 int main(void) {
     char folder[] = "/tmp/dlv-unit-XXXXXX", command[64];
     CHECK(mkdtemp(folder) != NULL && random_open(&randomness, NULL) == 0);
@@ -462,5 +505,6 @@ int main(void) {
     test_writing(folder);
     snprintf(command, sizeof command, "rm -r %s", folder);
     CHECK(system(command) == 0);
+    test_stats();
     return unit_end("serve");
 }
