@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/format.h"
 #include "base/parallel.h"
-#include "build/build.h"
+#include "builder/build.h"
 #include "crypto/rsa_key.h"
 
 #include <fcntl.h>

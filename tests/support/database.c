@@ -1,7 +1,7 @@
 #include "database.h"
 
 #include "base/file.h"
-#include "build/merge.h"
+#include "builder/merge.h"
 
 struct licence database_licence(uint64_t number) {
     return (struct licence){.status = STATUS_VALID,

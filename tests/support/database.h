@@ -2,7 +2,7 @@
 #ifndef DLV_TESTS_DATABASE_H
 #define DLV_TESTS_DATABASE_H
 
-#include "build/settings.h"
+#include "builder/settings.h"
 #include "db/entry.h"
 
 /* Licence `number`: valid for eleven days from the day of its number. */

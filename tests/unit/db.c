@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "base/date.h"
 #include "base/parallel.h"
-#include "build/sort.h"
+#include "builder/sort.h"
 #include "crypto/rsa_key.h"
 #include "db/find.h"
 #include "db/proof.h"

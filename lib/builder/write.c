@@ -1,4 +1,4 @@
-#include "build/write.h"
+#include "builder/write.h"
 
 #include "base/bytes.h"
 #include "base/file.h"

@@ -2,13 +2,13 @@
  *
  * An entry takes 48 bytes. Entries that do not fit into the memory allowed are sorted in pieces
  * (runs), which wait in temporary files and are merged at the end. */
-#ifndef DLV_BUILD_COLLECT_H
-#define DLV_BUILD_COLLECT_H
+#ifndef DLV_BUILDER_COLLECT_H
+#define DLV_BUILDER_COLLECT_H
 
 #include "base/parallel.h"
-#include "build/runs.h"
-#include "build/settings.h"
-#include "build/sort.h"
+#include "builder/runs.h"
+#include "builder/settings.h"
+#include "builder/sort.h"
 
 /* Until the first spill all memory is filled at once. After it one half is filled while the other
  * is sorted and written by a thread of its own. */

@@ -1,6 +1,6 @@
 /* What a build is to make, and whom it tells of its progress. */
-#ifndef DLV_BUILD_SETTINGS_H
-#define DLV_BUILD_SETTINGS_H
+#ifndef DLV_BUILDER_SETTINGS_H
+#define DLV_BUILDER_SETTINGS_H
 
 #include "crypto/rsa.h"
 #include "db/lookup_key.h"

@@ -1,7 +1,7 @@
 /* The rejects file: CSV with the columns line, reason, row. It appears when the first bad row
  * comes. Where a build has no bad rows, the file that an earlier build left is removed. */
-#ifndef DLV_BUILD_REJECTS_H
-#define DLV_BUILD_REJECTS_H
+#ifndef DLV_BUILDER_REJECTS_H
+#define DLV_BUILDER_REJECTS_H
 
 #include "base/file.h"
 #include "registry/csv.h"

@@ -1,10 +1,10 @@
 /* The first stage of a build: rows are read in order, and turned into entries on several
  * threads. */
-#ifndef DLV_BUILD_ROWS_H
-#define DLV_BUILD_ROWS_H
+#ifndef DLV_BUILDER_ROWS_H
+#define DLV_BUILDER_ROWS_H
 
 #include "base/parallel.h"
-#include "build/collect.h"
+#include "builder/collect.h"
 #include "db/lookup_key.h"
 #include "registry/registry.h"
 

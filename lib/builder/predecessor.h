@@ -1,7 +1,7 @@
 /* The predecessor of a release: the database file whose entries stay, except for those of a change
  * list. It is read once, in order, with little memory. */
-#ifndef DLV_BUILD_PREDECESSOR_H
-#define DLV_BUILD_PREDECESSOR_H
+#ifndef DLV_BUILDER_PREDECESSOR_H
+#define DLV_BUILDER_PREDECESSOR_H
 
 #include "db/format.h"
 #include "db/lookup_key.h"

@@ -5,11 +5,11 @@
  * before it. Where a section begins depends on how many entries there are, which is known only at
  * the end; so sections are written where they belong if no entry turns out to be a duplicate, and
  * are moved otherwise. */
-#ifndef DLV_BUILD_WRITE_H
-#define DLV_BUILD_WRITE_H
+#ifndef DLV_BUILDER_WRITE_H
+#define DLV_BUILDER_WRITE_H
 
 #include "base/parallel.h"
-#include "build/settings.h"
+#include "builder/settings.h"
 #include "db/format.h"
 
 struct write_batch;

@@ -6,11 +6,11 @@
  *                          runs.c     predecessor.c
  *
  * The bytes of the result depend neither on the memory allowed nor on the number of threads. */
-#ifndef DLV_BUILD_BUILD_H
-#define DLV_BUILD_BUILD_H
+#ifndef DLV_BUILDER_BUILD_H
+#define DLV_BUILDER_BUILD_H
 
-#include "build/predecessor.h"
-#include "build/settings.h"
+#include "builder/predecessor.h"
+#include "builder/settings.h"
 
 #include <sys/stat.h>
 

@@ -1,11 +1,11 @@
 /* Sorted runs of entries in temporary files, and the stream that merges them. A database that is
  * larger than memory is sorted this way: each run is as large as half the memory, and all runs are
  * merged at once. */
-#ifndef DLV_BUILD_RUNS_H
-#define DLV_BUILD_RUNS_H
+#ifndef DLV_BUILDER_RUNS_H
+#define DLV_BUILDER_RUNS_H
 
 #include "base/error.h"
-#include "build/sort.h"
+#include "builder/sort.h"
 
 #include <stdbool.h>
 

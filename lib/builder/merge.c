@@ -1,4 +1,4 @@
-#include "build/merge.h"
+#include "builder/merge.h"
 
 #include <string.h>
 

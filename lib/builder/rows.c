@@ -1,4 +1,4 @@
-#include "build/rows.h"
+#include "builder/rows.h"
 
 #include "base/bytes.h"
 

@@ -1,4 +1,4 @@
-#include "build/collect.h"
+#include "builder/collect.h"
 
 #include <string.h>
 #include <sys/mman.h>

@@ -1,6 +1,6 @@
 /* Sorting of entries while a database is built. */
-#ifndef DLV_BUILD_SORT_H
-#define DLV_BUILD_SORT_H
+#ifndef DLV_BUILDER_SORT_H
+#define DLV_BUILDER_SORT_H
 
 #include "db/entry.h"
 

@@ -1,10 +1,10 @@
-#include "build/build.h"
+#include "builder/build.h"
 
 #include "base/date.h"
 #include "base/file.h"
-#include "build/merge.h"
-#include "build/rejects.h"
-#include "build/rows.h"
+#include "builder/merge.h"
+#include "builder/rejects.h"
+#include "builder/rows.h"
 #include "db/open.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "build/predecessor.h"
+#include "builder/predecessor.h"
 
 #include "base/file.h"
 #include "db/open.h"

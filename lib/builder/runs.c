@@ -1,4 +1,4 @@
-#include "build/runs.h"
+#include "builder/runs.h"
 
 #include "base/file.h"
 #include "base/format.h"

@@ -1,6 +1,6 @@
 /* American flag sort (McIlroy, Bostic, McIlroy 1993): a radix sort in place, most significant byte
  * first; small groups by insertion. Keys are digests, so two passes put most of them in place. */
-#include "build/sort.h"
+#include "builder/sort.h"
 
 #include "base/bytes.h"
 #include "base/parallel.h"

@@ -1,11 +1,11 @@
 /* The third stage of a build: every key comes to the writer once, in order. Entries with the same
  * key are brought together, and the changes of a change list are applied to the predecessor. */
-#ifndef DLV_BUILD_MERGE_H
-#define DLV_BUILD_MERGE_H
+#ifndef DLV_BUILDER_MERGE_H
+#define DLV_BUILDER_MERGE_H
 
-#include "build/collect.h"
-#include "build/predecessor.h"
-#include "build/write.h"
+#include "builder/collect.h"
+#include "builder/predecessor.h"
+#include "builder/write.h"
 
 /* What became of the entries. */
 struct merge_summary {
