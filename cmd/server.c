@@ -237,24 +237,23 @@ const struct applet applet_server = {
                 "    (--kiosks FILE | --anonymous) [OPTION ...]",
     .options = options,
     .description =
-        "Checks the database in full, then serves. It does not start on a database that fails a check\n"
-        "or is past its valid-until; answers from one that passes it later say so.\n\n"
-        "Clients know the server by its public key and open sessions, over TCP or UDP. --kiosks names\n"
-        "those that may: a line each of a name, the kiosk's public key (the base64 of its PEM file, on\n"
-        "one line), and, if wanted, a last day.\n\n"
-        "SIGHUP reads the kiosks, the ticket key and the database anew. A database is checked beside\n"
-        "the running service, and only one that passes every check, and whose sequence number is\n"
-        "higher, takes the old one's place; no question is lost. The sessions of a kiosk that was\n"
-        "removed end at once. SIGTERM and SIGINT let connections end, each within its time, then end\n"
-        "the server.\n\n"
-        "The private key is held by processes that only decrypt; those that talk to clients never\n"
-        "have it. Both give up root, the file system and every system call that they have no use for,\n"
-        "and are replaced when they fail. Sockets may come by LISTEN_FDS; NOTIFY_SOCKET is told when\n"
-        "the server is ready. The log on stderr is one event a line and says nothing of persons.\n\n"
-        "--xdp is for a server that has an interface to itself: UDP to its port is taken out before the\n"
-        "kernel's network stack; all else on the interface goes on to the kernel.\n\n"
-        "--legacy protects little: the key is sent unauthenticated, and the answer is neither\n"
-        "encrypted nor signed. Use it only to keep old clients working.",
+        "Checks the whole database, then answers questions. It does not start where a check fails or the\n"
+        "database is past its valid-until. Answers from a database that passes it later say so.\n\n"
+        "Clients know the server by its public key, and open sessions over TCP or UDP. --kiosks is a list\n"
+        "of those that may. Each line holds a name, the kiosk's public key (the base64 of its PEM file,\n"
+        "in one line) and, if wanted, a last day.\n\n"
+        "SIGHUP reads the kiosks, the ticket key and the database again. The new database is checked\n"
+        "while the old one still answers. It takes over where every check passes and its sequence number\n"
+        "is higher, and no question is lost. The sessions of a kiosk that was removed end at once.\n"
+        "SIGTERM and SIGINT end the server, after the open connections have ended.\n\n"
+        "Only processes that do nothing but decrypt hold the private key. Those that talk to clients never\n"
+        "have it. Both give up root, the file system and every system call that they do not need; one that\n"
+        "fails is replaced. Sockets may come by LISTEN_FDS; NOTIFY_SOCKET is told when the server is ready.\n"
+        "The log on stderr has one event on each line, and says nothing about persons.\n\n"
+        "--xdp takes UDP to the server's port out of the interface before the kernel's network stack. Use\n"
+        "it where the server has the interface to itself.\n\n"
+        "--legacy protects little: the key is sent unauthenticated, and the answer is neither encrypted\n"
+        "nor signed. Use it only to keep old clients working.",
     .needs_cryptography = true,
     .run = run_server,
 };
