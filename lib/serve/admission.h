@@ -19,7 +19,8 @@ struct admission {
 #define ADDRESS_LEN 18 /* of an address and port, IPv4 as IPv6 writes it (RFC 4291, 2.5.5.2) */
 void admission_address(uint8_t bytes[ADDRESS_LEN], const struct sockaddr_storage *address);
 
-/* Takes one opening from the source's limit and from all. 1, or 0: one too many. */
+/* Whether one more opening from this source is allowed, by its own limit and by the limit for all.
+ * An opening that is allowed is counted. */
 bool admission_take(const struct admission *admission, const struct sockaddr_storage *address);
 
 #endif

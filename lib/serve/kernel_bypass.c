@@ -54,7 +54,7 @@ static void note_route(struct datagram_route *route, const struct packet *packet
     }
 }
 
-/* Answers a frame in its place. 1 where there is something to send. */
+/* Answers a frame in its place. True where there is something to send. */
 static bool answer(struct xdp_frame *frame, struct datagram_server *datagrams, uint16_t port) {
     struct datagram_route route;
     struct packet packet;

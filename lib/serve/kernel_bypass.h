@@ -15,7 +15,7 @@ struct kernel_bypass {
     struct xdp_socket sockets[XDP_QUEUES_MAX]; /* each for the worker of the same number */
 };
 
-/* Handles what has come, one batch. 1 where there is more to do at once, else 0. */
+/* Answers one batch of the frames that have come. True where there is more to do at once. */
 bool kernel_bypass_serve(struct xdp_socket *socket, struct datagram_server *datagrams,
                          uint16_t port);
 

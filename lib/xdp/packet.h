@@ -19,15 +19,16 @@ struct packet {
     uint16_t port;      /* the port that it was sent to */
 };
 
-/* Finds the datagram in a frame. Total. 1, or 0 where it is none: lengths that do not agree, a
- * fragment, options, a checksum that is wrong, sent to many.
+/* Finds the datagram in a frame. Total: any bytes may come. False where there is none: lengths that
+ * do not agree, a fragment, options, a wrong checksum, or a destination of many hosts.
  *
  * Frames that never left the machine may carry half a checksum, which a network card would have
- * completed (Linux' CHECKSUM_PARTIAL, as over veth): that, too, is taken. */
+ * completed (Linux' CHECKSUM_PARTIAL, as over veth). These are accepted, too. */
 bool packet_parse(struct packet *packet, const uint8_t *frame, size_t len);
 
-/* Turns the frame into the reply to itself, `payload_len` bytes of which stand where the datagram's
- * stood: addresses and ports are exchanged, checksums made. Returns the reply's length. */
+/* Turns the frame into the reply to itself. The reply's `payload_len` bytes already stand where the
+ * datagram's payload stood; this function exchanges addresses and ports and computes the checksums.
+ * Returns the length of the reply. */
 size_t packet_reply(uint8_t *frame, const struct packet *packet, size_t payload_len);
 
 #endif
