@@ -10,9 +10,9 @@
 enum option_type { OPTION_IS_FLAG, OPTION_IS_TEXT, OPTION_IS_COUNT, OPTION_IS_SIZE };
 
 struct option {
-    const char
-        *text; /* as help shows it, a tab between: "-o, --output FILE\tthe database"; NULL ends
-                         a table */
+    /* how it is spelt and what it does, with a tab between: "-o, --output FILE\tthe database"; NULL
+     * at the end of a table */
+    const char *text;
     enum option_type type;
     union {
         bool *flag;

@@ -14,7 +14,7 @@
 
 #include <sys/stat.h>
 
-/* What somebody who sees a build fail could change about it, so that the caller can say how. */
+/* What the user could change so that a build that failed succeeds. The caller knows how. */
 enum build_advice {
     BUILD_NO_ADVICE,
     BUILD_ALLOW_MEMORY,       /* more memory would do */
@@ -53,7 +53,7 @@ struct build {
     struct build_plan plan;
     bool has_predecessor;
     struct predecessor predecessor;
-    bool is_new;   /* there was no output file, and there must be none in the end */
+    bool is_new;   /* there was no output file; the build fails where one has appeared at its end */
     int output_fd; /* the file that is to be replaced, locked; -1: there is none */
     struct build_result result;
 };

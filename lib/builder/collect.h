@@ -32,8 +32,8 @@ struct collector {
 int collector_open(struct collector *collector, const struct build_settings *settings,
                    struct error *error);
 
-/* Adding by several threads: one makes room for `count` entries, then each puts some of them.
- * Nobody may make room while another thread puts. 0; ERR_LIMIT where memory is too small for
+/* One thread reserves room for `count` entries; then several threads may put entries into it at
+ * once. Nobody may reserve while another thread puts. 0; ERR_LIMIT where memory is too small for
  * `count`, or a spill had no room in the runs; or ERR_SYSTEM where a spill failed. */
 int collector_reserve(struct collector *collector, size_t count, struct error *error);
 void collector_put(struct collector *collector, const struct sort_entry *entries, size_t count);

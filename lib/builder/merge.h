@@ -20,11 +20,13 @@ struct merge_summary {
 
 /* Takes every entry out of the collector, which has been sorted, and gives the writer what remains.
  *
- * predecessor  open; NULL: none. Its entries stay unless they are set anew or removed. An entry that
- *              is both set and removed stays, except a record's, where that is a conflict.
+ * predecessor  open, or NULL where there is none. Its entries stay unless the input sets or removes
+ *              them. Where the input does both to one key, setting it wins; for a record that is a
+ *              conflict.
  * total        entries of the collector and the predecessor together, for progress
  * Returns 0; ERR_CONFLICT where two entries have one key but different attributes, or an entry is
- * removed that is not there (the summary says which); or another code with the reason. */
+ * removed that is not there (the summary says which); ERR_FORMAT where a key has another kind in the
+ * predecessor; or another code with the reason. */
 int merge_entries(struct collector *collector, struct predecessor *predecessor,
                   struct writer *writer, uint64_t total, struct merge_summary *summary,
                   struct error *error);

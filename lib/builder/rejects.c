@@ -1,4 +1,4 @@
-#include "rejects.h"
+#include "builder/rejects.h"
 
 #include "base/format.h"
 
@@ -68,5 +68,5 @@ int rejects_close(struct rejects *rejects, struct error *error) {
         atomic_file_abort(&rejects->file);
         return ERR_SYSTEM;
     }
-    return atomic_file_commit(&rejects->file, 1, error);
+    return atomic_file_commit(&rejects->file, true, error);
 }

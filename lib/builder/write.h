@@ -3,8 +3,8 @@
  *
  * Entries are gathered in batches. While one batch is filled, other threads hash and write the one
  * before it. Where a section begins depends on how many entries there are, which is known only at
- * the end; so sections are written where they belong if no entry turns out to be a duplicate, and
- * are moved otherwise. */
+ * the end. Sections are written where they belong if as many entries come as were announced, and
+ * are moved where there are fewer, because of duplicates or removals. */
 #ifndef DLV_BUILDER_WRITE_H
 #define DLV_BUILDER_WRITE_H
 
@@ -27,9 +27,9 @@ struct writer {
     int fd;         /* the file under construction */
     uint64_t count; /* entries put so far */
     struct write_section keys;
-    uint64_t written_out; /* bytes of keys that the disk has been given */
+    uint64_t written_out; /* bytes of keys whose writing to the disk has begun */
     struct write_section attributes;
-    struct write_section nodes; /* of the lowest stored level */
+    struct write_section nodes; /* of the lowest stored level of the Merkle tree */
     struct write_batch *filling;
     struct write_batch *writing; /* what `parallel` works on */
     struct parallel *parallel;

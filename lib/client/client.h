@@ -28,12 +28,12 @@ struct client {
 /* The most digests that a frame over this transport holds. */
 unsigned client_count_max(const struct client_settings *settings);
 
-/* Reaches nobody yet. 0 or ERR_SYSTEM. */
+/* Prepares a client. It connects to no server yet. 0 or ERR_SYSTEM. */
 int client_init(struct client *client, const struct client_settings *settings, struct error *error);
 
-/* Asks until a server answers and is believed: each once around, beginning with the one that
- * answered last. Wishes are added where they are needed: the names of the classes of a release that
- * is not known yet, and proofs where trust demands them. The facts of the answer are complete.
+/* Tries each server in turn, beginning with the last one that was believed, until one answers and
+ * is believed. Adds the wishes that are needed to question->wishes: the facts of a release that is
+ * not known yet, and proofs where trust demands them. The facts of the answer are complete.
  *
  * `answer` is valid until the next call. 0, or a negative code with the last server's reason. */
 int client_ask(struct client *client, struct question *question, struct answer *answer,

@@ -41,8 +41,9 @@ void link_close(struct link *link);
  * frame. */
 typedef enum outcome link_take(void *context, size_t len, struct error *error);
 
-/* Sends a frame and waits for what belongs to it. Over UDP the frame is sent again while nothing
- * comes, and frames from elsewhere are passed over. `doing` is for the reason: "asking". */
+/* Sends a frame, then hands each frame that arrives to `take`, until that returns something other
+ * than LINK_WAIT or the deadline passes. Over UDP the frame is sent again while nothing comes, and
+ * frames from elsewhere are ignored. `doing` is for the reason: "asking". */
 enum outcome link_exchange(struct link *link, const uint8_t *frame, size_t len, link_take *take,
                            void *context, int64_t deadline_ms, const char *doing,
                            struct error *error);

@@ -39,7 +39,8 @@ void trust_init(struct trust *trust, const struct trust_policy *policy);
 int trust_answer(struct trust *trust, const char *who, const struct question *question,
                  const struct answer *answer, int64_t now_s, struct error *error);
 
-/* The same of a release as a whole, before anything is asked of it. */
+/* Decides whether a release may be used at `now_s`, before anything is asked of it: whether it is
+ * past its valid-until by more than is allowed. 0, or a negative code with the reason. */
 int trust_release(const struct trust *trust, const char *who, const struct release_facts *facts,
                   int64_t now_s, struct error *error);
 

@@ -1,5 +1,5 @@
-/* One function for each kind of case. Each takes a vector whose last field closes the case. Inside
- * kat/ only. */
+/* One function for each kind of case. It is called with all values of the case, when the field that
+ * completes it has been read. For kat/ only. */
 #ifndef DLV_KAT_SUITES_H
 #define DLV_KAT_SUITES_H
 

@@ -22,8 +22,8 @@ struct kat_vector {
     unsigned long line;
     struct kat_value values[KAT_FIELD_COUNT];
     struct error *error; /* the reason of a failure: "file:line: ..." */
-    int monte_next;      /* the COUNT that comes next, with the state of the chain; -1: no chain */
-    uint8_t monte_seed[SHA256_LEN];
+    int monte_next;      /* Monte Carlo: the COUNT that must come next; -1 outside a chain */
+    uint8_t monte_seed[SHA256_LEN]; /* Monte Carlo: the state of the chain */
     struct kat_database *database;
 };
 
@@ -49,7 +49,7 @@ bool kat_is(const struct kat_vector *vector, enum kat_field field, const char *t
 bool kat_get_hex(const struct kat_vector *vector, enum kat_field field, uint8_t *bytes, size_t max,
                  size_t *len);
 
-/* The same, where a value that is left out has no bytes. */
+/* The same, but a value that is missing counts as one without bytes. */
 bool kat_get_optional(const struct kat_vector *vector, enum kat_field field, uint8_t *bytes,
                       size_t max, size_t *len);
 

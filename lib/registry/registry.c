@@ -178,7 +178,7 @@ int registry_row(const struct registry *registry, const struct csv_row *row,
     int old_document = document_entry(registry, row, COLUMN_OLD_DOCUMENT, old, error);
     if (old_document < 0)
         return old_document;
-    fill(old, KIND_DOCUMENT, &licence, 1);
+    fill(old, KIND_DOCUMENT, &licence, true);
     if (document && old_document && memcmp(old->digest, entries[2].digest, SHA256_LEN) == 0)
         old_document = 0; /* the document stays the same */
     return 2 + document + old_document;

@@ -37,7 +37,8 @@ struct serve_settings {
     unsigned xdp_queue_count;  /* served by as many workers, the first ones */
     unsigned xdp_queues[SERVE_QUEUES_MAX];
     bool is_xdp_optional; /* go on with sockets where it cannot be had */
-    bool is_xdp_generic;  /* behind the driver, even where it could be in it */
+    /* run the program behind the driver, even where the driver supports XDP */
+    bool is_xdp_generic;
     unsigned xdp_busy_poll_us;
     bool is_legacy;
     bool is_quick;  /* the operator has verified the database, so it is not checked in full */
@@ -58,8 +59,9 @@ struct serve_settings {
     void (*log)(const char *line); /* one event, key=value, no line feed */
 };
 
-/* Opens and fully checks the database, serves until SIGTERM or SIGINT, reloads on SIGHUP. 0 after
- * an orderly end, or a negative code with the reason. Forks: call it before any thread exists. */
+/* Opens the database, checks all of it (unless is_quick), serves until SIGTERM or SIGINT, reloads
+ * on SIGHUP. 0 after an orderly end, or a negative code with the reason. Forks: call it before any
+ * thread exists. */
 int serve_run(struct serve_settings *settings, struct error *error);
 
 #endif

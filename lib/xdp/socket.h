@@ -17,7 +17,7 @@
 #define XDP_FRAMES 4096
 #define XDP_RING_SIZE 4096 /* the size of each ring; all frames fit into any of them */
 
-/* A ring of `size` elements, one end of which is the kernel's. */
+/* A ring of XDP_RING_SIZE elements: this process is at one end, and the kernel at the other. */
 struct xdp_ring {
     uint32_t *producer;
     uint32_t *consumer;
@@ -33,6 +33,7 @@ struct xdp_socket {
 };
 
 /* Makes a socket for a queue of an interface, with all frames in the fill ring. Where
+ * `is_copy_asked`, frames are copied even where the driver could hand them over. Where
  * `busy_poll_us` is not 0, the kernel polls the driver for that long in each of our system calls.
  * This needs CAP_NET_RAW. 0, or ERR_SYSTEM with the reason. */
 int xdp_socket_open(struct xdp_socket *socket, const char *interface, unsigned queue,
@@ -52,6 +53,8 @@ unsigned xdp_socket_receive(struct xdp_socket *socket, struct xdp_frame *frames,
 
 /* Sends a frame, whose length may have changed. False where there is no room: then drop it. */
 bool xdp_socket_send(struct xdp_socket *socket, const struct xdp_frame *frame);
+
+/* Gives a frame back without sending it. */
 void xdp_socket_drop(struct xdp_socket *socket, const struct xdp_frame *frame);
 
 /* To be called after a batch: shows it to the kernel, wakes the kernel where that is needed, and
