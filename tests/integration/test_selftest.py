@@ -82,6 +82,28 @@ def test_changed_nibble(release, beside, path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_wrong_answer(release, beside, path):
+    """Without a checksum, the answers alone must find what is wrong: each kind of case has one that is compared."""
+    text = re.sub(r"(?m)^(Checksum = .*|\[Cases = .*\])\n", "", path.read_text())
+    rng = random.Random(path.stem)
+    copy = beside / path.name
+    cases = [m for m in re.finditer(r"(?s)(?<=\n\n).+?\n(?=\n|$)", text)
+             if not re.search(r"(?m)^Result = [FA]", m.group())]
+    compared = "MD|Mac|OKM|Shared|CT|Sealed|Tag|S|Digest|Open|Accept|SessionKey|Ask|Answer"
+    answers = {}  # by the name of the field
+    for case in cases:
+        for m in re.finditer(rf"(?m)^({compared}) = ([0-9a-f]+)$|^Verdict = ()[A-Z]", case.group()):
+            name, at = m.group(1) or "Verdict", m.start(2) if m.group(1) else m.start(3)
+            answers.setdefault(name, []).append(case.start() + at + rng.randrange(len(m.group(2) or "V")))
+    assert answers or "1024" in path.stem, "a file whose answers are not known here"
+    for places in answers.values():
+        for at in rng.sample(places, min(few(path, 4), len(places))):
+            changed = rng.choice([c for c in "0123456789abcdef" if c != text[at]])
+            copy.write_text(text[:at] + changed + text[at + 1 :])
+            assert re.search(rf"{path.name}:\d+: ", failures(release("selftest", copy)))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_cut_file(release, beside, path):
     """Wherever a file ends too early, that is noticed; so is anything behind its checksum."""
     lines = path.read_text().splitlines(keepends=True)
