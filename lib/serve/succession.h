@@ -28,9 +28,10 @@ int succession_init(struct succession *succession, const struct serve_settings *
  * wrong, the reason goes to the log and the current release stays. */
 void succession_begin(struct succession *succession, int fd);
 
-/* Does the next part, and returns whether there was one. A part takes a tenth of a millisecond
- * where the file is in the page cache. */
+/* Whether a part of a change is still to be done. */
 bool succession_is_due(const struct succession *succession);
+
+/* Does the next part. This takes a tenth of a millisecond where the file is in the page cache. */
 void succession_step(struct succession *succession);
 
 #endif

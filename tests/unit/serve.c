@@ -1,12 +1,15 @@
 #include "unit.h"
 
 #include "base/bytes.h"
+#include "crypto/rsa_key.h"
+#include "db/open.h"
 #include "histogram.h"
 #include "os/confine.h"
 #include "serve/admission.h"
 #include "serve/kiosks.h"
 #include "serve/requests.h"
 #include "serve/stats.h"
+#include "serve/succession.h"
 #include "serve/tickets.h"
 
 #include <errno.h>
@@ -489,6 +492,53 @@ static void test_stats(void) {
     free(tally);
 }
 
+/* --- releases --------------------------------------------------------------------------------- */
+
+static void log_nothing(const char *line) {
+    (void)line;
+}
+
+static int count_mappings(const char *name) {
+    char line[512];
+    int count = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL)
+        count += strstr(line, name) != NULL;
+    CHECK(maps != NULL && fclose(maps) == 0);
+    return count;
+}
+
+/* However soon releases follow each other, the last one alone stays mapped. */
+static void test_succession(void) {
+    static const char path[] = "vectors/golden.db";
+    static struct serve_settings settings = {.db_path = path, .log = log_nothing};
+    struct succession succession;
+    struct error error;
+    struct db db;
+    CHECK(rsa_public_load(&settings.authority, "vectors/golden_authority.pub", 2048, &error) == 0);
+    for (int populates = 0; populates < 2; populates++) {
+        settings.populates = populates == 1;
+        CHECK(db_open(&db, path, &settings.authority, &error) == 0);
+        CHECK(succession_init(&succession, &settings, &db, &error) == 0);
+        for (int i = 0; i < 3; i++) {
+            succession_begin(&succession, open(path, O_RDONLY));
+            for (int step = 0; step < i; step++)
+                succession_step(&succession);
+        }
+        while (succession_is_due(&succession))
+            succession_step(&succession);
+        CHECK(db.map != NULL && count_mappings("golden.db") == 1);
+        /* What is no database changes nothing. */
+        const void *last = db.map;
+        succession_begin(&succession, open("README.md", O_RDONLY));
+        while (succession_is_due(&succession))
+            succession_step(&succession);
+        CHECK(db.map == last && count_mappings("golden.db") == 1);
+        db_close(&db);
+        CHECK(count_mappings("golden.db") == 0);
+    }
+}
+
 int main(void) {
     char folder[] = "/tmp/dlv-unit-XXXXXX", command[64];
     CHECK(mkdtemp(folder) != NULL && random_open(&randomness, NULL) == 0);
@@ -506,5 +556,6 @@ int main(void) {
     snprintf(command, sizeof command, "rm -r %s", folder);
     CHECK(system(command) == 0);
     test_stats();
+    test_succession();
     return unit_end("serve");
 }
