@@ -25,8 +25,8 @@ struct offline {
 int offline_open(struct offline *offline, const struct offline_settings *settings, int64_t now_s,
                  struct error *error);
 
-/* Asks about at most QUESTION_PROVED_MAX digests. `answer` is valid until offline_close. 0, or a
- * negative code with the reason. */
+/* Asks about at most QUESTION_MAX digests, or QUESTION_PROVED_MAX where trust demands proofs.
+ * `answer` is valid until offline_close. 0, or a negative code with the reason. */
 int offline_ask(struct offline *offline, struct question *question, int64_t now_s,
                 struct answer *answer, struct error *error);
 

@@ -32,11 +32,8 @@ static void begin_answer(const struct response_source *source, enum answer_statu
     answer->count = 0;
 }
 
-/* Writes the body of the answer to memory->question. Returns the length of the frame. */
-static size_t write_answer(const struct response_source *source, struct response_memory *memory,
-                           size_t max, uint8_t *out) {
-    const struct question *question = &memory->question;
-    struct answer *answer = &memory->answer;
+void respond_fill(const struct response_source *source, const struct question *question,
+                  struct answer *answer) {
     bool is_stale = release_is_stale(&source->db->header.facts, source->now_s);
     begin_answer(source, is_stale ? ANSWER_STALE : ANSWER_GOOD, answer);
     answer->count = question->count;
@@ -44,6 +41,13 @@ static size_t write_answer(const struct response_source *source, struct response
     if (answer->brings & WISH_PROOF)
         prove(source, question, answer);
     look_up(source, question, answer);
+}
+
+/* Writes the body of the answer to memory->question. Returns the length of the frame. */
+static size_t write_answer(const struct response_source *source, struct response_memory *memory,
+                           size_t max, uint8_t *out) {
+    struct answer *answer = &memory->answer;
+    respond_fill(source, &memory->question, answer);
     size_t len = answer_write(out, max, answer);
     if (len != 0)
         return len;

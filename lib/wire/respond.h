@@ -43,6 +43,11 @@ enum response respond(const struct response_source *source, const struct ticket 
                       uint8_t *ask, size_t ask_len, const uint8_t nonce[ASK_RANDOM_LEN], size_t max,
                       struct response_memory *memory, uint8_t *out, size_t *len);
 
+/* Fills in the whole answer to a question that has been opened: facts, verdicts, and what it wishes
+ * for. It is valid as long as the database is open. */
+void respond_fill(const struct response_source *source, const struct question *question,
+                  struct answer *answer);
+
 /* Writes a REFUSE frame; returns its length. */
 size_t respond_refuse(uint8_t out[FRAME_HEADER_LEN], enum refusal reason);
 
