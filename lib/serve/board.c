@@ -1,7 +1,5 @@
 #include "serve/board.h"
 
-#include "base/bytes.h"
-
 #include <sys/mman.h>
 
 static void *share(size_t len) {
@@ -15,13 +13,8 @@ int board_open(struct board **board, struct error *error) {
     if (*board == NULL)
         return error_set_errno(error, "shared memory");
     madvise(*board, sizeof **board, MADV_DONTDUMP);
-    mlock(*board, offsetof(struct board, kiosks)); /* best effort: RLIMIT_MEMLOCK may be small */
+    mlock(*board, offsetof(struct board, kiosks)); /* RLIMIT_MEMLOCK may forbid it */
     return 0;
-}
-
-void board_close(struct board *board) {
-    wipe(board, offsetof(struct board, kiosks));
-    munmap(board, sizeof *board);
 }
 
 int tally_open(struct tally **tally, unsigned worker_count, struct error *error) {

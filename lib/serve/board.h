@@ -43,7 +43,6 @@ struct tally {
 
 /* Shared memory, zeroed. 0 or ERR_SYSTEM. */
 int board_open(struct board **board, struct error *error);
-void board_close(struct board *board);
 int tally_open(struct tally **tally, unsigned worker_count, struct error *error);
 
 /* For a child: makes the board read-only in this process. 0 or ERR_SYSTEM. */
