@@ -23,6 +23,18 @@ size_t utf8_decode(const uint8_t *text, size_t len, uint32_t *character) {
     return size;
 }
 
+size_t utf8_encode(char bytes[UTF8_MAX], uint32_t character) {
+    if (character < 0x80) {
+        bytes[0] = (char)character;
+        return 1;
+    }
+    size_t size = character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
+    for (size_t i = size; i-- > 1; character >>= 6)
+        bytes[i] = (char)(0x80 | (character & 0x3F));
+    bytes[0] = (char)((0xF00u >> size & 0xF0) | character);
+    return size;
+}
+
 bool utf8_is_control(uint32_t character) {
     return character < 0x20 || (character >= 0x7F && character <= 0x9F);
 }

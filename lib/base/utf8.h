@@ -11,6 +11,11 @@
  * `len` must be at least 1. */
 size_t utf8_decode(const uint8_t *text, size_t len, uint32_t *character);
 
+#define UTF8_MAX 4 /* bytes of a character */
+
+/* Writes a character, which must be at most U+10FFFF; returns its length. */
+size_t utf8_encode(char bytes[UTF8_MAX], uint32_t character);
+
 /* Whether this is a control character (Unicode's category Cc: C0, DEL and C1). */
 bool utf8_is_control(uint32_t character);
 
