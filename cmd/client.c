@@ -6,21 +6,29 @@
 #include "base/file.h"
 #include "base/format.h"
 #include "base/parallel.h"
+#include "base/text.h"
 #include "client/client.h"
 #include "client/legacy.h"
 #include "client/offline.h"
 #include "crypto/rsa_key.h"
 #include "db/evidence.h"
+#include "record/classes.h"
+#include "record/digest.h"
+#include "record/hints.h"
 #include "registry/csv.h"
+#include "registry/words.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#define CLASSES_MAX EVIDENCE_CLASSES_MAX
+
 static const char *servers, *db_path, *authority_path, *lookup_key_path, *number, *document,
-    *at_text, *evidence_path, *server_key_path, *kiosk_key_path, *state_folder;
-static bool is_legacy, is_json, prove, is_quick, is_udp;
+    *at_text, *evidence_path, *server_key_path, *kiosk_key_path, *state_folder, *db_name;
+static const char *name_text, *phone_text, *birth_date_text, *card_text, *classes_text;
+static bool is_legacy, is_json, prove, is_quick, is_udp, is_exact, shows_question;
 static uint64_t max_skew_s, stale_ok_days, timeout_s;
 
 static const struct option options[] = {
@@ -31,16 +39,26 @@ static const struct option options[] = {
                 "this kiosk's private key; without it the server must answer anonymous clients"),
     OPTION_FLAG("-u, --udp", &is_udp, "ask over UDP instead of TCP"),
     OPTION_TEXT("--state DIR", &state_folder,
-                "remember in this folder which releases have been seen, and believe no older ones"),
+                "remember in this folder which releases and times have been seen, and believe no "
+                "older ones"),
     OPTION_COUNT("--max-skew SECONDS", &max_skew_s, 0, 31536000, 300, "seconds",
-                 "how far the server's clock may be from this machine's"),
+                 "how far the clocks of servers may be apart"),
     OPTION_FLAG("--legacy", &is_legacy, "use the protocol of the scripts that dlv replaces"),
     OPTION_TEXT("-d, --db FILE", &db_path, "ask this database instead, offline"),
+    OPTION_TEXT("--db-name NAME", &db_name, "believe no database but the one of this name"),
     OPTION_TEXT("-a, --authority PUB", &authority_path, "the public key that signed the database"),
     OPTION_TEXT("--lookup-key FILE", &lookup_key_path, "the lookup key of a keyed database"),
-    OPTION_TEXT("-n, --number N", &number, "ask by licence number (- for one a line on stdin)"),
+    OPTION_TEXT("-n, --number N", &number, "the licence number (- for one a line on stdin)"),
+    OPTION_TEXT("--name NAME", &name_text, "the holder's name, to be compared"),
+    OPTION_TEXT("--phone PHONE", &phone_text, "the holder's phone number, to be compared"),
+    OPTION_TEXT("--birth-date DATE", &birth_date_text, "the holder's birth date, YYYY-MM-DD"),
+    OPTION_TEXT("--card CARD", &card_text, "the number of the card itself"),
+    OPTION_TEXT("--class CLASSES", &classes_text,
+                "the class that is to be driven, or several with commas between: all must be held"),
     OPTION_TEXT("--document FILE", &document, "ask by the issued document (- for stdin)"),
     OPTION_TEXT("--at TIME", &at_text, "ask about a time (RFC 3339) or a day; default now"),
+    OPTION_FLAG("--exact", &is_exact, "give no hints at similar numbers that are known"),
+    OPTION_FLAG("--show-question", &shows_question, "show the question as it was understood"),
     OPTION_FLAG("--prove", &prove, "check the Merkle proof of every answer, too"),
     OPTION_TEXT("--evidence FILE", &evidence_path,
                 "write the answer with its proof, for dlv verify --evidence"),
@@ -48,7 +66,7 @@ static const struct option options[] = {
                 "prove each answer instead of checking the whole database first"),
     OPTION_COUNT("--stale-ok DAYS", &stale_ok_days, 0, 36525, 0, "days",
                  "how long past its valid-until a database is still used, with a warning"),
-    OPTION_FLAG("-j, --json", &is_json, "print one JSON object a line"),
+    OPTION_FLAG("-j, --json", &is_json, "print one JSON object for each question"),
     OPTION_COUNT("--timeout SECONDS", &timeout_s, 1, 3600, 10, "seconds",
                  "how long to wait for each server"),
     OPTIONS_END,
@@ -56,10 +74,19 @@ static const struct option options[] = {
 
 #define SOURCE_SIZE 256
 
+/* Questions that are asked together. */
+struct batch {
+    unsigned count;
+    struct query queries[QUESTION_MAX];
+    unsigned places[QUESTION_MAX]; /* of each query in the frame; QUESTION_MAX: it is not in it */
+    char texts[QUESTION_MAX][QUERY_TEXT_MAX];
+};
+
 /* What is asked, and whom. Secret: wiped at the end. */
 struct asking {
-    enum licence_kind kind;
-    struct moment at;
+    struct moment at; /* where --at is given */
+    unsigned class_count;
+    struct span classes[CLASSES_MAX];
     struct rsa_public authority;
     struct lookup_key lookup_key;
     struct trust trust;
@@ -73,55 +100,168 @@ struct asking {
     bool has_warned_of_key; /* of the original protocol */
     struct question question;
     struct answer answer;
+    struct batch batch;
+    struct batch hint_batch; /* numbers that may have been meant */
+    struct hint hints[HINTS_MAX];
+    struct terms terms;
 };
 
-/* Questions that are asked together. */
-struct batch {
-    unsigned count;
-    uint8_t digests[QUESTION_MAX][SHA256_LEN];
-    uint64_t lines[QUESTION_MAX]; /* 0: the question was not on a line */
-};
+/* --- trouble ---------------------------------------------------------------------------------- */
 
-/* --- asking ----------------------------------------------------------------------------------- */
-
-/* Prints a reply. Returns the exit status that it calls for. */
-static int show(const struct asking *asking, const struct batch *batch, unsigned i,
-                struct reply *reply) {
-    reply->kind = asking->kind;
-    reply->digest = batch->digests[i];
-    reply->at = asking->at;
-    reply->line = batch->lines[i];
-    reply->source = asking->source;
-    reply_print(reply, is_json);
-    return reply->answer.verdict == VERDICT_VALID ? EXIT_OK : EXIT_NOT_VALID;
-}
-
-static int ask_legacy(struct asking *asking, const struct batch *batch) {
-    struct client_legacy_answer legacy;
-    struct error error;
-    if (client_legacy_ask(servers, batch->digests[0], &asking->random, (int64_t)timeout_s * 1000,
-                          &legacy, &error) != 0)
-        return trouble("%s", error.text);
-    if (legacy.key_bits < 2048 && !asking->has_warned_of_key) {
-        trouble("warning: the key of %s has only %u bits; whoever records this exchange may read "
-                "it one day",
-                legacy.server, legacy.key_bits);
-        asking->has_warned_of_key = true;
+/* The word for what went wrong; all are in the description below. */
+static const char *error_word(enum link_result result, int code) {
+    switch (result) {
+    case LINK_LOST:
+    case LINK_TIMED_OUT:
+    case LINK_NO_ADDRESS:
+        return "unreachable";
+    case LINK_BUSY:
+        return "busy";
+    case LINK_WRONG_KEY:
+        return "wrong_key";
+    case LINK_REFUSED:
+    case LINK_SESSION_ENDED:
+        return "refused";
+    case LINK_DISTRUSTED:
+        return "distrusted";
+    default:
+        break;
     }
-    format_text(asking->source, sizeof asking->source, "%.200s, legacy", legacy.server);
-    struct reply reply = {.answer.verdict = legacy.is_valid ? VERDICT_VALID : VERDICT_UNKNOWN};
-    return show(asking, batch, 0, &reply);
+    switch (code) {
+    case ERR_LIMIT:
+        return "stale";
+    case ERR_CONFLICT:
+        return "conflict";
+    case ERR_SYSTEM:
+        return "system";
+    default:
+        return "distrusted";
+    }
 }
 
-static int write_evidence(const struct asking *asking, const uint8_t digest[SHA256_LEN]) {
+/* Says that a question could not be asked. */
+static int show_bad(const struct query *query) {
+    if (is_json)
+        reply_print_trouble(query->line, "bad_input", query->reason, NULL, 0);
+    else if (query->line > 0)
+        return trouble("standard input:%llu: %s", (unsigned long long)query->line, query->reason);
+    else
+        return trouble("%s", query->reason);
+    return EXIT_TROUBLE;
+}
+
+/* Says that nobody has answered a question. */
+static int show_failure(const struct asking *asking, const struct query *query, int code,
+                        const struct error *error) {
+    static char names[CLIENT_SERVERS_MAX][LINK_SERVER_SIZE];
+    struct trouble_part parts[CLIENT_SERVERS_MAX];
+    const struct client *client = &asking->client;
+    unsigned count = servers != NULL && !is_legacy ? client->failure_count : 0;
+    const char *list = servers;
+    for (unsigned i = 0; i < count; i++) {
+        struct span server = {"", 0};
+        const struct client_failure *failure = &client->failures[i];
+        words_next(&list, ',', &server);
+        format_text(names[i], sizeof names[i], "%.*s", (int)server.len, server.text);
+        parts[i] = (struct trouble_part){names[i], error_word(failure->result, failure->code),
+                                         failure->error.text};
+    }
+    const char *word = count > 0         ? parts[count - 1].error
+                       : servers != NULL ? "unreachable"
+                                         : error_word(LINK_DONE, code);
+    if (is_json)
+        reply_print_trouble(query->line, word, error->text, parts, count);
+    return EXIT_TROUBLE;
+}
+
+/* --- forming questions ------------------------------------------------------------------------ */
+
+/* A client_form: forms the queries of a batch, and leaves out those that are bad. */
+static int form_batch(void *context, const struct release_facts *facts, struct question *question,
+                      struct error *error) {
+    struct batch *batch = context;
+    (void)error;
+    question->count = 0;
+    for (unsigned i = 0; i < batch->count; i++) {
+        bool is_good = query_form(&batch->queries[i], facts, &question->items[question->count]);
+        batch->places[i] = is_good ? question->count++ : QUESTION_MAX;
+    }
+    return 0;
+}
+
+static const struct known_release *release_of(const struct asking *asking) {
+    return db_path != NULL ? &asking->offline.release : &asking->client.release;
+}
+
+/* Asks the queries of a batch. 0 or a negative code with the reason. */
+static int ask_all(struct asking *asking, struct batch *batch, struct error *error) {
+    struct question *question = &asking->question;
+    if (db_path == NULL)
+        return client_ask(&asking->client, form_batch, batch, question, &asking->answer, error);
+    form_batch(batch, &asking->offline.release.header.facts, question, error);
+    return question->count == 0
+               ? 0
+               : offline_ask(&asking->offline, question, time(NULL), &asking->answer, error);
+}
+
+/* --- hints ------------------------------------------------------------------------------------ */
+
+/* Looks for numbers that are like one that is unknown, and known. Returns which hint is; HINTS_MAX:
+ * none. */
+static unsigned find_hint(struct asking *asking, const struct query *query) {
+    struct batch *batch = &asking->hint_batch;
+    const char *patterns = release_of(asking)->header.facts.patterns;
+    unsigned count = hints_of(asking->hints, query->number, patterns);
+    unsigned max = db_path != NULL ? QUESTION_MAX : client_count_max(&asking->client.settings, 0);
+    struct error error;
+    for (unsigned done = 0; done < count; done += batch->count) {
+        batch->count = count - done < max ? count - done : max;
+        if (db_path != NULL && prove && batch->count > QUESTION_PROVED_MAX)
+            batch->count = QUESTION_PROVED_MAX;
+        for (unsigned i = 0; i < batch->count; i++) {
+            const char *text = asking->hints[done + i].text;
+            batch->queries[i] = (struct query){.kind = ASK_NUMBER, .number = {text, strlen(text)}};
+        }
+        if (ask_all(asking, batch, &error) != 0)
+            return HINTS_MAX;
+        for (unsigned i = 0; i < batch->count; i++) {
+            if (batch->places[i] < QUESTION_MAX &&
+                asking->answer.entries[batch->places[i]].is_found)
+                return done + i;
+        }
+    }
+    return HINTS_MAX;
+}
+
+/* Adds to the reason why a number cannot be one which number may have been meant. */
+static void add_hint(struct asking *asking, struct query *query) {
+    if (is_exact || query->kind != ASK_NUMBER)
+        return;
+    unsigned hint = find_hint(asking, query);
+    size_t len = strlen(query->reason);
+    if (hint < HINTS_MAX)
+        format_text(query->reason + len, sizeof query->reason - len, "; but %s is known: check %s",
+                    asking->hints[hint].text, asking->hints[hint].check);
+}
+
+/* --- showing answers --------------------------------------------------------------------------- */
+
+static int write_evidence(struct asking *asking, const struct query *query,
+                          const struct moment *at) {
     static struct evidence evidence;
     static char text[EVIDENCE_MAX];
+    const struct known_release *release = release_of(asking);
     struct error error;
-    memcpy(evidence.digest, digest, SHA256_LEN);
-    evidence.kind = asking->kind;
-    evidence.at = asking->at;
-    memcpy(evidence.header_page, asking->answer.header_page, DB_PAGE);
+    evidence.inquired = asking->question.items[0];
+    evidence.number = query->form;
+    evidence.at = *at;
+    evidence.class_count = asking->class_count;
+    memcpy(evidence.classes, asking->classes, sizeof asking->classes);
+    memcpy(evidence.head, release->head, DB_HEAD_LEN);
     evidence.proof = asking->answer.proofs[0];
+    if (!known_release_extend(release, &evidence.proof))
+        return trouble("%s: the proof is too long", evidence_path);
+    evidence_add_sets(&evidence, &release->sets, check_code_len(&release->header.facts.fields));
     size_t len = evidence_write(&evidence, text);
     if (file_replace(evidence_path, text, len, 0644, true, &error) != 0)
         return trouble("%s", error.text);
@@ -129,124 +269,272 @@ static int write_evidence(const struct asking *asking, const uint8_t digest[SHA2
 }
 
 /* Says once for each release that it is past its valid-until. */
-static void warn_of_stale(struct asking *asking, const char *who) {
-    const struct release_facts *facts = &asking->answer.facts;
+static void warn_of_stale(struct asking *asking, const char *who, int64_t now_s) {
+    const struct release_facts *facts = &release_of(asking)->header.facts;
     struct error error;
-    if (!release_is_stale(facts, time(NULL)) || asking->warned_of == facts->sequence)
+    if (!release_is_stale(facts, now_s) || asking->warned_of == facts->sequence)
         return;
     asking->warned_of = facts->sequence;
-    release_check_age(facts, who, time(NULL), &error);
+    release_check_age(facts, who, now_s, &error);
     trouble("warning: %s; used all the same (--stale-ok)", error.text);
 }
 
-/* Asks the questions of the batch in one frame, and shows the answers. Returns the exit status that
- * they call for. */
-static int ask_together(struct asking *asking, const struct batch *batch) {
-    struct question *question = &asking->question;
-    const struct answer *answer = &asking->answer;
+static int status_of(enum verdict verdict) {
+    return verdict == VERDICT_VALID         ? EXIT_OK
+           : verdict == VERDICT_NOT_COVERED ? EXIT_TROUBLE
+                                            : EXIT_NOT_VALID;
+}
+
+/* Whether every class that is asked for is one that this register knows. */
+static bool check_classes(const struct asking *asking, struct query *query) {
+    const struct class_sets *sets = &release_of(asking)->sets;
+    for (unsigned i = 0; i < asking->class_count; i++) {
+        struct span name = asking->classes[i];
+        if (sets->count > 0 && !class_sets_name(sets, name)) {
+            query_refuse(query, "class \"%.*s\" is none that this register has", (int)name.len,
+                         name.text);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What a moment and the answers of a frame have in common. */
+struct shown {
+    int64_t now_s;
+    struct moment at;
+    uint32_t day;
+};
+
+/* Shows the answer to one query. Returns the exit status that it calls for. */
+static int show(struct asking *asking, const struct shown *shown, struct query *query,
+                const struct db_answer *entry) {
+    const struct known_release *release = release_of(asking);
+    const struct release_facts *facts = &release->header.facts;
+    struct reply reply = {.line = query->line,
+                          .kind = query->kind,
+                          .number = query->kind == ASK_NUMBER ? &query->form : NULL,
+                          .fields = query->fields,
+                          .classes = asking->classes,
+                          .class_count = asking->class_count,
+                          .answer = *entry,
+                          .terms = &asking->terms,
+                          .day = shown->day,
+                          .release = facts,
+                          .now_s = shown->now_s,
+                          .server_time_s = asking->answer.server_time_s,
+                          .source = asking->source,
+                          .shows_question = shows_question};
+    if (db_decide(entry, facts, &release->sets, shown->day, shown->now_s, asking->classes,
+                  asking->class_count, &asking->terms, &reply.outcome) != 0) {
+        query_refuse(query, "the answer has impossible terms");
+        return show_bad(query);
+    }
+    if (!entry->is_found) {
+        enum verdict verdict = query_missed(query, facts);
+        if (query->is_bad) {
+            add_hint(asking, query);
+            return show_bad(query);
+        }
+        reply.outcome.verdict = reply.outcome.standing = verdict;
+        reply.outcome.silence = verdict == VERDICT_NOT_COVERED ? SILENCE_NUMBER : SILENCE_NONE;
+        if (verdict == VERDICT_UNKNOWN && !is_exact && query->kind == ASK_NUMBER) {
+            unsigned hint = find_hint(asking, query);
+            reply.hint = hint < HINTS_MAX ? asking->hints[hint].text : NULL;
+            reply.hint_check = hint < HINTS_MAX ? asking->hints[hint].check : NULL;
+        }
+    }
+    reply_print(&reply, is_json);
+    return status_of(reply.outcome.verdict);
+}
+
+static int show_all(struct asking *asking, struct batch *batch) {
+    static struct answer answer;
+    const struct known_release *release = release_of(asking);
     const char *who = db_path != NULL ? db_path : asking->client.link.server;
-    struct error error;
-    question->at = asking->at;
-    question->kind = asking->kind;
-    question->count = batch->count;
-    memcpy(question->digests, batch->digests, batch->count * SHA256_LEN);
-    int code = db_path != NULL
-                   ? offline_ask(&asking->offline, question, time(NULL), &asking->answer, &error)
-                   : client_ask(&asking->client, question, &asking->answer, &error);
-    if (code != 0)
-        return trouble("%s", error.text);
-    warn_of_stale(asking, who);
+    struct shown shown = {.now_s = asking->answer.server_time_s};
+    int worst = EXIT_OK;
+    if (shown.now_s == 0)
+        shown.now_s = time(NULL);
+    shown.at = at_text != NULL ? asking->at : (struct moment){.unix_s = shown.now_s};
+    shown.day = moment_day(&shown.at, release->header.facts.utc_offset_s);
+    warn_of_stale(asking, who, shown.now_s);
     const char *slash = db_path != NULL ? strrchr(who, '/') : NULL;
     format_text(asking->source, sizeof asking->source, "%.200s#%llu", slash ? slash + 1 : who,
-                (unsigned long long)answer->facts.sequence);
-    if (evidence_path != NULL && write_evidence(asking, batch->digests[0]) != EXIT_OK)
+                (unsigned long long)release->header.facts.sequence);
+    if (evidence_path != NULL && batch->places[0] == 0 &&
+        write_evidence(asking, &batch->queries[0], &shown.at) != EXIT_OK)
         return EXIT_TROUBLE;
-    int worst = EXIT_OK;
+    /* Looking for hints overwrites the answer. */
+    bool may_hint = !is_exact;
+    if (may_hint)
+        answer = asking->answer;
     for (unsigned i = 0; i < batch->count; i++) {
-        struct reply reply = {.answer = answer->entries[i],
-                              .release = &answer->facts,
-                              .has_server_time = db_path == NULL,
-                              .server_time_s = answer->server_time_s};
-        int status = show(asking, batch, i, &reply);
+        struct query *query = &batch->queries[i];
+        unsigned place = batch->places[i];
+        const struct db_answer *entry =
+            place < QUESTION_MAX ? &(may_hint ? &answer : &asking->answer)->entries[place] : NULL;
+        int status = entry == NULL || !check_classes(asking, query)
+                         ? show_bad(query)
+                         : show(asking, &shown, query, entry);
+        asking->answer.server_time_s =
+            may_hint ? answer.server_time_s : asking->answer.server_time_s;
         worst = status > worst ? status : worst;
     }
     return worst;
 }
 
+/* --- the original protocol --------------------------------------------------------------------- */
+
+static int ask_legacy(struct asking *asking, struct query *query) {
+    struct client_legacy_answer legacy;
+    struct error error;
+    if (query->is_bad)
+        return show_bad(query);
+    int code = client_legacy_ask(servers, query->digest, &asking->random, (int64_t)timeout_s * 1000,
+                                 &legacy, &error);
+    if (code != 0) {
+        show_failure(asking, query, code, &error);
+        return trouble("%s", error.text);
+    }
+    if (legacy.key_bits < 2048 && !asking->has_warned_of_key) {
+        trouble("warning: the key of %s has only %u bits; whoever records this exchange may read "
+                "it one day",
+                legacy.server, legacy.key_bits);
+        asking->has_warned_of_key = true;
+    }
+    format_text(asking->source, sizeof asking->source, "%.200s, legacy", legacy.server);
+    struct reply reply = {.line = query->line, .kind = ASK_LEGACY, .source = asking->source};
+    reply.outcome.verdict = legacy.is_valid ? VERDICT_VALID : VERDICT_UNKNOWN;
+    reply_print(&reply, is_json);
+    return status_of(reply.outcome.verdict);
+}
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
 /* Asks what is in the batch, shows the answers, and empties it. Returns the exit status that they
- * call for. */
-static int ask_batch(struct asking *asking, struct batch *batch) {
+ * call for. *has_failed is set where nobody answered. */
+static int ask_batch(struct asking *asking, bool *has_failed) {
+    struct batch *batch = &asking->batch;
+    struct error error;
     int status = EXIT_OK;
     if (batch->count == 0)
         return EXIT_OK;
-    if (at_text == NULL)
-        asking->at = (struct moment){.unix_s = time(NULL)};
-    status = is_legacy ? ask_legacy(asking, batch) : ask_together(asking, batch);
+    if (is_legacy) {
+        status = ask_legacy(asking, &batch->queries[0]);
+        *has_failed = status == EXIT_TROUBLE && !batch->queries[0].is_bad;
+    } else {
+        int code = ask_all(asking, batch, &error);
+        if (code == 0)
+            status = show_all(asking, batch);
+        for (unsigned i = 0; code != 0 && i < batch->count; i++)
+            status = batch->queries[i].is_bad
+                         ? show_bad(&batch->queries[i])
+                         : show_failure(asking, &batch->queries[i], code, &error);
+        if (code != 0)
+            trouble("%s", error.text);
+        *has_failed = code != 0;
+    }
     batch->count = 0;
     return status;
 }
 
 static unsigned batch_max(const struct asking *asking) {
+    unsigned forms = (number == NULL || name_text != NULL ? 3u : 0u) +
+                     (number == NULL || phone_text != NULL) + (birth_date_text != NULL) +
+                     (card_text != NULL);
     return is_legacy         ? 1
-           : prove           ? QUESTION_PROVED_MAX
-           : db_path != NULL ? QUESTION_MAX
-                             : client_count_max(&asking->client.settings);
+           : db_path != NULL ? (prove ? QUESTION_PROVED_MAX : QUESTION_MAX)
+                             : client_count_max(&asking->client.settings, forms);
 }
 
-/* Reads the question on a row into the batch. EXIT_OK, or EXIT_TROUBLE after saying why. */
-static int take_row(const struct asking *asking, struct batch *batch, const struct csv_row *row,
-                    enum csv_result result) {
+/* Fills in what the options say about the licence. */
+static void take_options(struct query *query) {
+    const char *texts[FIELD_COUNT] = {NULL, name_text, phone_text, birth_date_text, card_text};
+    for (unsigned field = FIELD_NAME; field < FIELD_COUNT; field++) {
+        if (texts[field] != NULL)
+            query->fields[field] = (struct span){texts[field], strlen(texts[field])};
+    }
+}
+
+static void take_legacy(struct query *query, struct span record) {
     struct error error;
-    unsigned long long line = row->line;
-    if (result == CSV_BAD)
-        return trouble("standard input:%llu: %s", line, row->reason);
-    if (question_text_digest(asking->kind, row->fields[0].text, row->fields[0].len,
-                             batch->digests[batch->count], &error) != 0)
-        return trouble("standard input:%llu: %s", line, error.text);
-    batch->lines[batch->count++] = row->line;
-    return EXIT_OK;
+    query->kind = ASK_LEGACY;
+    if (record_digest(query->digest, record.text, record.len, &error) != 0)
+        query_refuse(query, "the record: %s", error.text);
+}
+
+/* Takes the text of a question, a record or a number, into the batch. */
+static void take_text(struct batch *batch, uint64_t line, struct span text, const char *reason) {
+    struct query *query = &batch->queries[batch->count];
+    char *kept = batch->texts[batch->count++];
+    *query = (struct query){.line = line, .kind = ASK_NUMBER};
+    if (reason != NULL || text.len > QUERY_TEXT_MAX) {
+        query_refuse(query, "%s", reason != NULL ? reason : "longer than 2048 bytes");
+        return;
+    }
+    memcpy(kept, text.text, text.len);
+    text.text = kept;
+    if (is_legacy)
+        take_legacy(query, text);
+    else if (number != NULL)
+        query->number = text;
+    else
+        query_take_record(query, text);
+    take_options(query);
 }
 
 /* Asks one question a line. As many lines as are there are asked together. A bad line is named, and
- * the others are asked all the same; a server that fails ends it. */
+ * the others are asked all the same; so are those after a server that failed. */
 static int ask_lines(struct asking *asking) {
     static struct csv_block block;
-    static struct batch batch;
+    struct batch *batch = &asking->batch;
     struct csv_reader reader;
     struct csv_row row;
     int worst = EXIT_OK;
+    bool has_failed = false;
+    unsigned max = batch_max(asking);
     csv_reader_init(&reader, &block, STDIN_FILENO, true);
     for (;;) {
         /* Nothing more to read just now: somebody may be waiting for these answers. */
         bool is_pause = reader.start == reader.end;
-        int status =
-            is_pause || batch.count == batch_max(asking) ? ask_batch(asking, &batch) : EXIT_OK;
+        int status = is_pause || batch->count == max ? ask_batch(asking, &has_failed) : EXIT_OK;
         if (is_pause)
             fflush(stdout);
         worst = status > worst ? status : worst;
-        if (status == EXIT_TROUBLE)
-            return status;
+        if (has_failed && !is_json)
+            return worst;
         int result = csv_reader_next(&reader, &row);
-        if (result != CSV_ROW) { /* answers come in the order of the lines */
-            status = ask_batch(asking, &batch);
-            worst = status > worst ? status : worst;
-            if (status == EXIT_TROUBLE || result == CSV_END)
-                return worst;
-        }
         if (result == ERR_SYSTEM)
             return trouble("standard input: %m");
-        status = take_row(asking, &batch, &row, (enum csv_result)result);
-        worst = status > worst ? status : worst;
+        if (result == CSV_END) {
+            status = ask_batch(asking, &has_failed);
+            return status > worst ? status : worst;
+        }
+        struct span text = result == CSV_ROW ? (struct span){row.fields[0].text, row.fields[0].len}
+                                             : (struct span){"", 0};
+        take_text(batch, row.line, text, result == CSV_BAD ? row.reason : NULL);
     }
 }
 
 static int ask_one(struct asking *asking, int operand_count, char **operands) {
-    static struct batch batch;
-    if (question_digest(number, document, operand_count, operands, &asking->kind,
-                        batch.digests[0]) != EXIT_OK)
-        return EXIT_TROUBLE;
-    batch.count = 1;
-    return ask_batch(asking, &batch);
+    static char words[QUERY_TEXT_MAX + 1];
+    struct batch *batch = &asking->batch;
+    bool has_failed = false;
+    size_t len = 0;
+    if (document != NULL) {
+        batch->queries[0] = (struct query){.kind = ASK_DOCUMENT};
+        batch->count = 1;
+        if (query_take_document(&batch->queries[0], document) != EXIT_OK)
+            return EXIT_TROUBLE;
+        return ask_batch(asking, &has_failed);
+    }
+    for (int i = 0; i < operand_count && len < sizeof words; i++)
+        len += format_text(words + len, sizeof words - len, "%s%s", i > 0 ? " " : "", operands[i]);
+    struct span text =
+        number != NULL ? (struct span){number, strlen(number)} : (struct span){words, len};
+    take_text(batch, 0, text, NULL);
+    return ask_batch(asking, &has_failed);
 }
 
 /* --- the command line ------------------------------------------------------------------------- */
@@ -265,8 +553,6 @@ static int check_online_usage(void) {
         return usage_error("--quick belongs to --db; --prove proves a server's answers");
     if (wants_proof != (authority_path != NULL))
         return usage_error("--prove and --evidence need --authority, and it needs them");
-    if (wants_proof && is_udp)
-        return usage_error("--prove needs TCP: a proof does not fit into a datagram");
     if (lookup_key_path != NULL && authority_path == NULL)
         return usage_error("--lookup-key belongs to --prove or --db: the server has its own");
     return EXIT_OK;
@@ -280,15 +566,20 @@ static int check_usage(int operand_count, char **operands) {
         return usage_error("either --server or --db is needed");
     if (evidence_path != NULL && is_lines(operand_count, operands))
         return usage_error("--evidence holds one answer, so ask one question");
+    if (document != NULL &&
+        options_refuse("name phone birth-date card", "--document, which is one of a licence") != 0)
+        return EXIT_TROUBLE;
     if (db_path != NULL && authority_path == NULL)
         return usage_error("--db needs --authority");
     if (db_path != NULL)
-        return options_refuse("legacy timeout server-key key udp state max-skew",
+        return options_refuse("legacy timeout server-key key udp max-skew",
                               "--db, which asks no server");
+    if (is_legacy && (number != NULL || document != NULL))
+        return usage_error("--legacy asks by RECORD, as the original does");
     if (is_legacy)
         return options_refuse(
             "authority lookup-key stale-ok max-skew state prove quick evidence at "
-            "server-key key udp",
+            "server-key key udp name phone birth-date card class db-name",
             "--legacy, whose answers say nothing but valid or not valid");
     return check_online_usage();
 }
@@ -313,13 +604,16 @@ static int open_asking(struct asking *asking) {
     const struct lookup_key *lookup_key = lookup_key_path != NULL ? &asking->lookup_key : NULL;
     const struct trust_policy policy = {.authority = prove ? &asking->authority : NULL,
                                         .lookup_key = lookup_key,
+                                        .name = db_name,
                                         .state_folder = state_folder,
                                         .stale_ok_s = (int64_t)stale_ok_days * 86400,
-                                        .max_skew_s = (int64_t)max_skew_s};
+                                        .max_skew_s = (int64_t)max_skew_s,
+                                        .is_moment_given = at_text != NULL};
     const struct offline_settings offline = {.path = db_path,
                                              .authority = &asking->authority,
                                              .lookup_key = lookup_key,
                                              .is_quick = is_quick,
+                                             .is_proved = prove,
                                              .thread_count = parallel_processors(),
                                              .trust = &asking->trust};
     const struct client_settings client = {
@@ -327,6 +621,7 @@ static int open_asking(struct asking *asking) {
         .identity = {.server = &asking->server_key,
                      .kiosk = kiosk_key_path != NULL ? &asking->kiosk : NULL},
         .is_udp = is_udp,
+        .is_proved = prove,
         .timeout_ms = (int64_t)timeout_s * 1000,
         .trust = &asking->trust};
     struct error error;
@@ -334,8 +629,11 @@ static int open_asking(struct asking *asking) {
     int code = is_legacy         ? random_open(&asking->random, &error)
                : db_path != NULL ? offline_open(&asking->offline, &offline, time(NULL), &error)
                                  : client_init(&asking->client, &client, &error);
-    if (code != 0)
+    if (code != 0) {
+        const struct query nothing = {.line = 0};
+        show_failure(asking, &nothing, code, &error);
         return trouble("%s", error.text);
+    }
     if (is_legacy)
         trouble("warning: --legacy does not prove who the server is, nor that the answer is its "
                 "own");
@@ -351,10 +649,10 @@ static void close_asking(struct asking *asking) {
 
 static int run_client(int operand_count, char **operands) {
     static struct asking asking;
-    if (check_usage(operand_count, operands) != EXIT_OK)
+    if (check_usage(operand_count, operands) != EXIT_OK ||
+        query_take_classes(classes_text, asking.classes, &asking.class_count) != EXIT_OK)
         return EXIT_TROUBLE;
     prove = prove || is_quick || evidence_path != NULL;
-    asking.kind = number ? KIND_NUMBER : document ? KIND_DOCUMENT : KIND_RECORD;
     asking.client.link.fd = -1;
     if (at_text != NULL && moment_parse(at_text, &asking.at) != 0)
         return usage_error("--at \"%s\" is not a time (want 2026-11-24T10:00:00+05:30 or "
@@ -380,22 +678,35 @@ const struct applet applet_client = {
                 "    [OPTION ...] RECORD\n"
                 "--db licences.db --authority authority.pub [OPTION ...] RECORD\n"
                 "--legacy --server HOST:PORT[,HOST:PORT ...] [OPTION ...] RECORD\n"
-                "... --number N | --document FILE | -",
+                "... --number N [--name NAME] [--phone PHONE] [--birth-date DATE] [--card CARD]\n"
+                "... --document FILE | -",
     .options = options,
     .description =
-        "RECORD is NAME PHONE LICENCE; - reads one a line from standard input. A line is printed for\n"
-        "each answer, with the verdict first: VALID, EXPIRED, NOT_YET_VALID, SUSPENDED, REVOKED or\n"
-        "UNKNOWN. Status and dates are those in the database now: --at asks what they mean on another\n"
-        "day, not what the database said then.\n\n"
+        "RECORD is NAME PHONE LICENCE; - reads one a line from standard input. A licence is found by\n"
+        "its number; the name, phone number, birth date and card that are given are compared with what\n"
+        "is on file. Spelling does not matter: capitals, accents, blanks, hyphens, the order of names.\n\n"
+        "A line is printed for each answer, with the verdict first: VALID; EXPIRED, NOT_YET_VALID,\n"
+        "SUSPENDED, REVOKED; UNKNOWN, where the register has no such licence; MISMATCH, where a field\n"
+        "differs; NOT_ENTITLED, where the licence is in force but not for the --class; REPLACED, where\n"
+        "the card is not the current one, or lost or stolen. NOT_COVERED is no verdict: the register\n"
+        "does not speak about that number, class or moment. Each line says which day it is for, and of\n"
+        "when the data are. On UNKNOWN, similar numbers that are known are named; --exact turns that\n"
+        "off.\n\n"
         "A server is known by its public key, --server-key. So nobody else can answer in its place, and\n"
         "nobody in between can read or change anything. What its operator says is believed, unless\n"
-        "--prove is given: then every answer must be proved by the authority's signature. An answer is\n"
-        "refused where the database is past its valid-until or older than one seen before (--state), or\n"
-        "where the server's clock is off (--max-skew). The next server of the list is then asked.\n\n"
+        "--prove is given: then every answer must be proved by the authority's signature. Its clock says\n"
+        "what day it is, however wrong the clock of this machine is. An answer is refused where the\n"
+        "database is past its valid-until or older than one seen before (--state), or where the clocks of\n"
+        "servers are apart (--max-skew). The next server of the list is then asked.\n\n"
         "Offline, the database is checked in full before it is asked. With --quick only its signature\n"
         "and its structure are checked, and each answer is proved instead, by its Merkle path to the\n"
         "root that the authority has signed. --evidence writes such a proof for somebody who has no\n"
         "database.\n\n"
+        "With --json there is one object for each question, whatever comes of it. Where there is no\n"
+        "verdict, error is one of: bad_input, not_covered, stale, unreachable, busy, wrong_key, refused,\n"
+        "conflict (times or releases that contradict each other), distrusted (an answer that does not\n"
+        "prove what it says, a damaged file) and system; reason says it in words, and servers lists\n"
+        "what came of each.\n\n"
         "--legacy asks a server in the old protocol, which sends its key unauthenticated: whoever sits\n"
         "in between can read the question and give any answer. Its \"not valid\" is shown as UNKNOWN.\n\n"
         "Exit status: 0 means that all are VALID, 1 that some verdict is another, and 2 that there was\n"

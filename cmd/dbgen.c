@@ -5,8 +5,11 @@
 #include "base/file.h"
 #include "base/format.h"
 #include "base/parallel.h"
+#include "base/text.h"
 #include "builder/build.h"
 #include "crypto/rsa_key.h"
+#include "registry/dates.h"
+#include "registry/words.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -16,53 +19,109 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BAD_ROWS_SHOWN 10
 #define SECONDS_BETWEEN_LINES 10
 #define MEMORY_MIN ((uint64_t)16 << 20)
 #define MEMORY_BESIDE ((uint64_t)8 << 20) /* for buffers and the program itself */
 
-static const char *sign, *output, *created_text, *utc_offset_text, *classes_text, *lookup_key_path,
-    *rejects_path, *temporary_folder, *changes_to;
-static uint64_t sequence, valid_days, memory, threads;
-static bool is_lines, skip_bad;
+static const char *sign, *output, *created_text, *utc_offset_text, *lookup_key_path, *rejects_path,
+    *temporary_folder, *changes_to, *import_path;
+static const char *name, *covers, *patterns, *history_text, *calling_code, *national_digits,
+    *fields_text;
+static const char *delimiter_text, *encoding_text;
+static struct import import;
+static uint64_t sequence, valid_days, memory, threads, max_bad;
+static bool is_lines, skip_bad, is_test, has_legacy, drops_senior, allows_guessing, is_check;
 
 static const struct option options[] = {
     OPTION_TEXT("-s, --sign KEY", &sign, "the authority's private key"),
     OPTION_TEXT("-o, --output FILE", &output,
                 "the database; it is replaced only when the new one is complete"),
     OPTION_FLAG("-l, --lines", &is_lines,
-                "the input is plain records, one a line, all valid, instead of CSV"),
+                "the input is plain records, NAME PHONE LICENCE, one a line, all valid"),
     OPTION_TEXT("-b, --base DB", &changes_to,
                 "the release before; the CSV is a list of changes to it"),
+    OPTION_FLAG("--check", &is_check, "read everything, say what is wrong, and write no database"),
     OPTION_TEXT("--lookup-key FILE", &lookup_key_path, "make a keyed database"),
+    OPTION_TEXT("--name NAME", &name,
+                "the database's name, by which it is told from others; default licences"),
+    OPTION_FLAG("--test", &is_test, "mark it as made for trying things out"),
+    OPTION_FLAG("--legacy", &has_legacy, "let it answer questions of the original protocol, too"),
     OPTION_COUNT("--sequence N", &sequence, 1, INT64_MAX, 0, NULL,
                  "the release's number; default one more than the file that is replaced, else 1"),
     OPTION_TEXT("--created TIME", &created_text, "when the release was made; default now"),
     OPTION_COUNT("--valid-days N", &valid_days, 0, 36525, 30, "days",
                  "how long after --created it may be used; 0: for ever"),
     OPTION_TEXT("--utc-offset OFFSET", &utc_offset_text,
-                "the authority's UTC offset, such as +05:30; its days begin there; default Z, or "
-                "that of --base"),
-    OPTION_TEXT(
-        "--classes NAMES", &classes_text,
-        "the authority's vehicle classes, at most 16, separated by commas; default India's, "
-        "or those of --base"),
-    OPTION_FLAG("--skip-bad", &skip_bad, "leave bad rows out instead of failing"),
+                "the authority's UTC offset, such as +05:30; its days begin there; default Z"),
+    OPTION_TEXT("--covers PREFIXES", &covers,
+                "how the numbers begin that it answers for, such as GJ,KA; default any"),
+    OPTION_TEXT("--number-pattern PATTERNS", &patterns,
+                "what all its numbers look like, such as @@##-#{4-11}; # is a digit, @ a letter"),
+    OPTION_TEXT("--history-since DATE", &history_text,
+                "the first day that it can be asked about; default any"),
+    OPTION_TEXT("--calling-code CODE", &calling_code, "of its country's phone numbers, such as 91"),
+    OPTION_TEXT("--national-digits N[-N]", &national_digits,
+                "how many digits a phone number has without it"),
+    OPTION_FLAG("--drop-senior", &drops_senior, "leave SR out of names, as JR is"),
+    OPTION_TEXT("--fields FIELDS", &fields_text,
+                "what can be compared: at most three of name, phone, birth_date and card; default "
+                "name, and on a keyed database name,phone,birth_date"),
+    OPTION_FLAG("--allow-guessing", &allows_guessing,
+                "keep phone or birth_date in a database that is not keyed: whoever has the file "
+                "can guess them"),
+    OPTION_TEXT("--import FILE", &import_path, "options that say how this registry is written"),
+    OPTION_TEXT("--delimiter CHAR", &delimiter_text,
+                "between fields: one character, or tab; default ,"),
+    OPTION_TEXT("--encoding NAME", &encoding_text,
+                "of the input: utf-8, utf-16, windows-1252 or latin-1; default utf-8"),
+    OPTION_TEXT("--columns NAMES", &import.columns, "the columns of an input without a header row"),
+    OPTION_TEXT("--map MAPPINGS", &import.map,
+                "what the columns are, such as 'licence=DL No,name=First+Last,status=\"valid\"'"),
+    OPTION_TEXT("--ignore-columns NAMES", &import.ignore, "columns that are not used; * for all"),
+    OPTION_TEXT("--date-format FORMATS", &import.date_format,
+                "how dates are written, such as DD/MM/YYYY,DD-Mon-YYYY; default YYYY-MM-DD"),
+    OPTION_TEXT("--null TEXTS", &import.null, "what stands for nothing, such as 1800-01-01,-"),
+    OPTION_TEXT("--no-end TEXTS", &import.no_end,
+                "what stands for no end, such as permanent; an empty item: an empty field"),
+    OPTION_TEXT("--status WORDS", &import.status,
+                "what words of status mean, such as Active=valid,DIS=disqualified"),
+    OPTION_TEXT("--card-status WORDS", &import.card_status,
+                "what words of card_status mean, such as R=former,S=stolen"),
+    OPTION_TEXT("--provisional WORDS", &import.provisional,
+                "words of class_type that mean: held provisionally"),
+    OPTION_TEXT("--classes-2 NAMES", &import.classes_2,
+                "classes whose dates are in valid_from_2 and valid_to_2"),
+    OPTION_TEXT("--class-separators CHARS", &import.class_separators,
+                "what stands between classes; default a blank and , ; |"),
+    OPTION_TEXT("--yes WORDS", &import.yes,
+                "what says yes in a column of one class; default Y,yes,1,true,X"),
+    OPTION_FLAG("--skip-bad", &skip_bad,
+                "withhold licences with bad rows or contradictions instead of failing"),
+    OPTION_COUNT("--max-bad N", &max_bad, 0, INT32_MAX, 100, NULL,
+                 "how many bad rows and contradictions are shown"),
     OPTION_TEXT("--rejects FILE", &rejects_path,
                 "where bad rows go, with line and reason; default OUTPUT.rejects"),
     OPTION_SIZE("--memory SIZE", &memory, MEMORY_MIN, 0,
                 "use about this much (with K, M or G behind it); default a quarter of the memory"),
     OPTION_TEXT("--tmp DIR", &temporary_folder,
-                "where entries go that do not fit into memory; default the output's folder"),
+                "where rows go that do not fit into memory; default the output's folder"),
     OPTION_COUNT("--threads N", &threads, 1, PARALLEL_THREADS_MAX, 0, NULL, "default one a core"),
     OPTIONS_END,
 };
+
+/* Options that an import file may hold. */
+static const char import_options[] =
+    "name test legacy utc-offset covers number-pattern history-since calling-code national-digits "
+    "drop-senior fields allow-guessing delimiter encoding columns map ignore-columns date-format "
+    "null no-end status card-status provisional classes-2 class-separators yes skip-bad lines "
+    "valid-days max-bad";
 
 /* What is shown while the build runs. */
 struct display {
     const char *input;
     bool is_terminal;
     uint64_t bad_count;
+    uint64_t conflict_count;
     struct timespec start;
     const char *stage;  /* what progress was shown of last */
     double stage_start; /* seconds since `start` */
@@ -117,16 +176,31 @@ static void clear_progress(const struct display *display) {
         fputs("\r\033[K", stderr);
 }
 
-/* Shows the first few bad rows. All of them are in the rejects file. */
+/* Shows the first bad rows. All of them are in the rejects file. */
 static void show_bad_row(void *context, uint64_t line, const char *reason) {
     struct display *display = context;
-    if (display->bad_count < BAD_ROWS_SHOWN) {
+    if (display->bad_count < max_bad) {
         clear_progress(display);
         trouble("%s:%llu: %s", display->input, (unsigned long long)line, reason);
-    } else if (display->bad_count == BAD_ROWS_SHOWN) {
-        trouble("more bad rows: see %s", rejects_path);
+    } else if (display->bad_count == max_bad) {
+        trouble("more bad rows: see %s (--max-bad shows more)", rejects_path);
     }
     display->bad_count++;
+}
+
+static void show_conflict(void *context, uint64_t line, uint64_t other, const char *reason) {
+    struct display *display = context;
+    if (display->conflict_count < max_bad) {
+        clear_progress(display);
+        if (other > 0)
+            trouble("%s:%llu: line %llu: %s", display->input, (unsigned long long)line,
+                    (unsigned long long)other, reason);
+        else
+            trouble("%s:%llu: %s", display->input, (unsigned long long)line, reason);
+    } else if (display->conflict_count == max_bad) {
+        trouble("more contradictions (--max-bad shows more)");
+    }
+    display->conflict_count++;
 }
 
 /* --- what is to be built ---------------------------------------------------------------------- */
@@ -153,7 +227,10 @@ static void choose_resources(struct build_settings *settings) {
         allowed = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
     if (allowed < MEMORY_MIN)
         allowed = MEMORY_MIN;
-    file_folder(folder, output);
+    if (output != NULL)
+        file_folder(folder, output);
+    else
+        memcpy(folder, ".", 2);
     settings->memory = (size_t)(allowed - MEMORY_BESIDE);
     settings->thread_count = threads != 0 ? (unsigned)threads : parallel_processors();
     settings->temporary_folder = temporary_folder != NULL ? temporary_folder : folder;
@@ -161,9 +238,129 @@ static void choose_resources(struct build_settings *settings) {
 
 static int load_keys(struct rsa_private *authority, struct lookup_key *lookup_key) {
     struct error error;
-    if (rsa_private_load(authority, sign, 2048, &error) != 0 ||
+    if ((sign != NULL && rsa_private_load(authority, sign, 2048, &error) != 0) ||
         (lookup_key_path != NULL && lookup_key_load(lookup_key, lookup_key_path, &error) != 0))
         return trouble("%s", error.text);
+    return EXIT_OK;
+}
+
+/* What the release says of itself. */
+static int choose_fields(struct check_fields *fields) {
+    static const char *const names[FIELD_COUNT] = {"", "name", "phone", "birth_date", "card"};
+    const char *list = fields_text;
+    struct span item;
+    if (list == NULL)
+        list = lookup_key_path != NULL ? "name,phone,birth_date" : "name";
+    while (*list != '\0' && words_next(&list, ',', &item)) {
+        unsigned field = FIELD_NAME;
+        while (field < FIELD_COUNT &&
+               !span_is_same_word(item, (struct span){names[field], strlen(names[field])}))
+            field++;
+        if (field == FIELD_COUNT || fields->count == CHECK_FIELDS_MAX)
+            return usage_error("--fields \"%s\" is not a list of at most three of name, phone, "
+                               "birth_date and card",
+                               fields_text);
+        fields->fields[fields->count++] = (uint8_t)field;
+        if (lookup_key_path == NULL && !allows_guessing &&
+            (field == FIELD_PHONE || field == FIELD_BIRTH_DATE))
+            return usage_error("--fields: %s can be guessed by whoever has the file, unless the "
+                               "database is keyed (--lookup-key); --allow-guessing keeps it all "
+                               "the same",
+                               names[field]);
+        if (list == NULL)
+            break;
+    }
+    return check_fields_are_valid(fields)
+               ? EXIT_OK
+               : usage_error("--fields \"%s\" names one twice", fields_text);
+}
+
+static int choose_phones(struct matching_rules *rules) {
+    unsigned long long count;
+    rules->drops_senior = drops_senior;
+    if (calling_code != NULL) {
+        size_t len = strlen(calling_code);
+        if (len == 0 || len >= sizeof rules->calling_code ||
+            strspn(calling_code, "0123456789") != len || calling_code[0] == '0')
+            return usage_error("--calling-code \"%s\" is not one to three digits", calling_code);
+        memcpy(rules->calling_code, calling_code, len);
+    }
+    if (national_digits == NULL)
+        return EXIT_OK;
+    char least[8];
+    const char *dash = strchr(national_digits, '-');
+    size_t len = dash != NULL ? (size_t)(dash - national_digits) : strlen(national_digits);
+    format_text(least, sizeof least, "%.*s", (int)len, national_digits);
+    if (text_parse_count(least, 20, &count) == 0 && count > 0) {
+        rules->national_min = rules->national_max = (unsigned)count;
+        if (dash == NULL)
+            return EXIT_OK;
+        if (text_parse_count(dash + 1, 20, &count) == 0 && count >= rules->national_min) {
+            rules->national_max = (unsigned)count;
+            return EXIT_OK;
+        }
+    }
+    return usage_error("--national-digits \"%s\" is not a number such as 10, or two such as 10-11",
+                       national_digits);
+}
+
+static int copy_list(char *list, const char *text, const char *option,
+                     bool (*is_valid)(const char *list)) {
+    if (text == NULL)
+        return EXIT_OK;
+    size_t len = strlen(text);
+    if (len >= COVERAGE_MAX || !is_valid(text))
+        return usage_error("--%s \"%s\" is not a list of %s", option, text,
+                           is_valid == coverage_is_valid
+                               ? "prefixes in capitals and digits, with commas between"
+                               : "patterns such as @@##-#{4-11}");
+    memcpy(list, text, len + 1);
+    return EXIT_OK;
+}
+
+static int choose_facts(struct release_facts *facts) {
+    const char *own_name = name != NULL ? name : "licences";
+    facts->is_test = is_test;
+    facts->has_legacy = has_legacy;
+    facts->sequence = sequence;
+    facts->history_since = DAY_NO_START;
+    if (!release_is_name(own_name))
+        return usage_error("--name \"%s\" is not 1 to 63 letters, digits, '-', '_' and '.'", name);
+    memcpy(facts->name, own_name, strlen(own_name));
+    if (history_text != NULL &&
+        (date_parse(history_text, strlen(history_text), &facts->history_since) != 0 ||
+         facts->history_since < DAY_FIRST || facts->history_since > DAY_LAST))
+        return usage_error("--history-since \"%s\" is not a date from 1900 on", history_text);
+    int status = copy_list(facts->coverage, covers, "covers", coverage_is_valid);
+    if (status == EXIT_OK)
+        status = copy_list(facts->patterns, patterns, "number-pattern", patterns_are_valid);
+    if (status == EXIT_OK)
+        status = choose_phones(&facts->rules);
+    return status == EXIT_OK ? choose_fields(&facts->fields) : status;
+}
+
+static int choose_import(struct import *chosen) {
+    static const char *const encodings[] = {"utf-8", "utf-16", "windows-1252", "latin-1"};
+    struct error error;
+    *chosen = import;
+    chosen->delimiter = ',';
+    if (delimiter_text != NULL) {
+        bool is_tab = strcmp(delimiter_text, "tab") == 0;
+        if (!is_tab && (strlen(delimiter_text) != 1 || strchr("\"\r\n", delimiter_text[0]) != NULL))
+            return usage_error("--delimiter \"%s\" is not one character, or tab", delimiter_text);
+        chosen->delimiter = is_tab ? '\t' : delimiter_text[0];
+    }
+    for (int i = 0; encoding_text != NULL && i < 4; i++) {
+        if (strcmp(encoding_text, encodings[i]) == 0) {
+            chosen->encoding = (enum encoding)i;
+            encoding_text = NULL;
+        }
+    }
+    if (encoding_text != NULL)
+        return usage_error("--encoding \"%s\" is not utf-8, utf-16, windows-1252 or latin-1",
+                           encoding_text);
+    if (import.date_format != NULL && dates_check_formats(import.date_format, &error) != 0)
+        return usage_error("--date-format: %s", error.text);
     return EXIT_OK;
 }
 
@@ -171,27 +368,27 @@ static int plan(struct build *build, struct rsa_private *authority, struct looku
                 struct display *display) {
     struct build_settings *settings = &build->plan.settings;
     struct error error;
-    settings->facts.class_names = class_names_default;
-    if (classes_text != NULL && class_names_parse(&settings->facts.class_names, classes_text) != 0)
-        return usage_error("--classes \"%s\" is not a list of at most 16 names of A-Z, 0-9 and -",
-                           classes_text);
-    if (load_keys(authority, lookup_key) != EXIT_OK)
+    if (load_keys(authority, lookup_key) != EXIT_OK ||
+        choose_import(&build->plan.import) != EXIT_OK)
         return EXIT_TROUBLE;
     settings->path = output;
     settings->authority = authority;
     settings->lookup_key = lookup_key_path != NULL ? lookup_key : NULL;
-    settings->facts.sequence = sequence;
     settings->progress = show_progress;
     settings->progress_context = display;
     build->plan.is_time_given = created_text != NULL;
     build->plan.is_lines = is_lines;
+    build->plan.is_check = is_check;
     build->plan.rejects_path = rejects_path;
     build->plan.leaves_out_bad_rows = skip_bad;
     build->plan.bad_row = show_bad_row;
-    build->plan.bad_row_context = display;
+    build->plan.conflict = show_conflict;
+    build->plan.context = display;
+    choose_resources(settings);
+    if (choose_facts(&settings->facts) != EXIT_OK)
+        return EXIT_TROUBLE;
     if (changes_to != NULL && build_follow(build, changes_to, &error) != 0)
         return trouble("%s", error.text);
-    choose_resources(settings);
     return choose_times(&settings->facts);
 }
 
@@ -219,7 +416,19 @@ static int fail(const struct build *build, const struct error *error) {
     return trouble("%s%s", error->text, advice_text(build->result.advice));
 }
 
+static int print_check(const struct build *build) {
+    const struct build_result *result = &build->result;
+    print("%llu rows are good, %llu are bad, %llu contradictions\n",
+          (unsigned long long)result->row_count, (unsigned long long)result->bad_count,
+          (unsigned long long)result->conflict_count);
+    if (finish_output() != EXIT_OK)
+        return EXIT_TROUBLE;
+    return result->bad_count + result->conflict_count > 0 ? EXIT_TROUBLE : EXIT_OK;
+}
+
 static int print_result(const struct build *build) {
+    if (is_check)
+        return print_check(build);
     const struct build_result *result = &build->result;
     const struct release_facts *facts = &result->header.facts;
     char created[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE] = "no limit";
@@ -230,13 +439,16 @@ static int print_result(const struct build *build) {
     rsa_fingerprint(&build->plan.settings.authority->public, fingerprint);
     print("%s: %llu rows, %llu entries", output, (unsigned long long)result->row_count,
           (unsigned long long)result->header.count);
-    if (result->duplicate_count > 0)
-        print(" (%llu more were there already)", (unsigned long long)result->duplicate_count);
+    if (result->joined_count > 0)
+        print(" (%llu rows about a licence that another row is about)",
+              (unsigned long long)result->joined_count);
     if (result->bad_count > 0)
         print(", %llu bad rows left out", (unsigned long long)result->bad_count);
+    if (result->withheld_count > 0)
+        print(", %llu licences withheld", (unsigned long long)result->withheld_count);
     print("\nsequence %llu, created %s, valid until %s\nauthority %s%s\n",
           (unsigned long long)facts->sequence, created, until, fingerprint,
-          result->header.flags & DB_FLAG_KEYED ? ", keyed" : "");
+          result->header.is_keyed ? ", keyed" : "");
     return finish_output();
 }
 
@@ -255,13 +467,22 @@ static int build_from(struct build *build, const char *path, const struct displa
 }
 
 static int check_usage(int operand_count) {
+    if (import_path != NULL && options_read_file(import_path, import_options) != EXIT_OK)
+        return EXIT_TROUBLE;
     if (operand_count != 1)
         return usage_error("one registry is needed (- for standard input)");
-    if (sign == NULL || output == NULL)
+    if (!is_check && (sign == NULL || output == NULL))
         return usage_error("--sign and --output are needed");
+    if (is_check && changes_to != NULL && sign == NULL)
+        return usage_error("--base needs --sign, whose public half checks it");
+    if (is_lines && options_refuse("columns map ignore-columns delimiter date-format status null "
+                                   "no-end",
+                                   "--lines, which has no columns") != EXIT_OK)
+        return EXIT_TROUBLE;
     return changes_to != NULL
-               ? options_refuse("lines classes utc-offset",
-                                "--base, which takes CSV and brings its own classes and UTC offset")
+               ? options_refuse("lines utc-offset name test legacy covers number-pattern "
+                                "history-since calling-code national-digits drop-senior fields",
+                                "--base, which brings its own")
                : EXIT_OK;
 }
 
@@ -278,7 +499,10 @@ static int run_dbgen(int operand_count, char **operands) {
                               .is_terminal = isatty(STDERR_FILENO)};
     clock_gettime(CLOCK_MONOTONIC, &display.start);
     if (rejects_path == NULL) {
-        format_text(default_rejects, sizeof default_rejects, "%s.rejects", output);
+        format_text(default_rejects, sizeof default_rejects, "%s.rejects",
+                    output != NULL ? output
+                    : is_stdin     ? "stdin"
+                                   : operands[0]);
         rejects_path = default_rejects;
     }
     build_init(&build);
@@ -302,23 +526,31 @@ const struct applet applet_dbgen = {
         "--lines --sign authority.key -o licences.db [OPTION ...] records.txt|-",
     .options = options,
     .description =
-        "The registry is CSV (RFC 4180, UTF-8) with a header row. The columns are, in any order: name,\n"
-        "phone, licence, status (valid, suspended or revoked), valid_from and valid_to (YYYY-MM-DD,\n"
-        "both inclusive). Optional columns are classes (names of vehicle classes) and document (the\n"
-        "SHA-256 of the issued file, in hex). Each row can then be looked up by record (name, phone,\n"
-        "licence), by licence number, and by document.\n\n"
+        "The registry is CSV with a header row. Its columns are, in any order: licence (the number),\n"
+        "status (valid, suspended, disqualified, revoked, surrendered, deceased or withheld) and valid_to\n"
+        "(YYYY-MM-DD, inclusive, or \"no end\"); and as far as there are any: name, phone, birth_date,\n"
+        "card, card_status (current, former, lost, stolen), status_since, status_until, status_of\n"
+        "(licence or classes), valid_from, classes, class_type, codes, valid_from_2, valid_to_2, former\n"
+        "(an earlier number) and document (the SHA-256 of the issued file, in hex).\n\n"
+        "Registries that are written otherwise need no script: --map says which of their columns is\n"
+        "which, --date-format, --status and so on what their words mean. All of that can be kept in a\n"
+        "file, for --import, of lines such as \"map = licence=DL No,name=First Name+Last Name\". In a\n"
+        "mapping, columns joined by + have a blank put between them, a text in quotation marks is the\n"
+        "same in every row, and COLUMN? behind classes= is a class that the column says yes or no to.\n\n"
+        "Several rows may be about one licence: one a class, a renewal, a card. Classes with the same\n"
+        "dates are put together, the status that began last counts, and what was before it is kept. Rows\n"
+        "that contradict each other (another name or birth date, two statuses without an order) are all\n"
+        "named with both lines.\n\n"
         "The output appears whole or not at all: the old file stays until the new one is complete. The\n"
         "same input, --created and --sequence give the same bytes.\n\n"
-        "A bad row is named by its line and kept, with the reason, in the rejects file. The build then\n"
-        "fails, unless --skip-bad is given. Two rows with the same record, number or document but a\n"
-        "different status, dates or classes always make it fail. Rows that are equal are merged.\n\n"
-        "--base makes the next release from the one before and a list of changes. The list is a registry\n"
-        "with one more column, op. It is \"set\" where the row is new, or replaces the one with its name,\n"
-        "phone and licence, and \"delete\" where that row is to be removed. The result is, byte for\n"
-        "byte, what the whole changed registry would make. A digest does not tell which document a row\n"
-        "had before. So where the base has documents, the list needs the columns document and\n"
-        "old_document. A row that is to be removed must be there. Where two rows share a number or a\n"
-        "document, the list must name both.",
+        "A bad row is named by its line and kept, with all that is wrong with it, in the rejects file.\n"
+        "Where there are bad rows or contradictions the build fails, unless --skip-bad is given: then\n"
+        "their licences are withheld, which means that nothing is said about them (NOT_COVERED).\n\n"
+        "--base makes the next release from the one before and a list of changes. The list has one more\n"
+        "column, op: \"set\" gives a licence anew, with its documents and former numbers, and is refused\n"
+        "where no field is the one on file (\"replace\" sets it all the same); \"remove\", \"revoke\",\n"
+        "\"suspend\", \"disqualify\" and \"lift\" need nothing but the number and status_since. The\n"
+        "result is, byte for byte, what the whole changed registry would make.",
     .needs_cryptography = true,
     .run = run_dbgen,
 };

@@ -1,69 +1,139 @@
 #include "json.h"
 
-#include "print.h"
-
+#include "base/format.h"
 #include "base/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static bool is_first;
+static size_t used;
+static char buffer[1u << 16];
 
-static void put_string(const char *text, size_t len) {
-    putchar('"');
-    for (size_t at = 0; at < len;) {
-        uint32_t character;
-        size_t size = utf8_decode((const uint8_t *)text + at, len - at, &character);
-        if (size == 0) {
-            putchar('?');
-            at++;
-            continue;
-        }
-        if (character < 0x20)
-            print("\\u%04x", (unsigned)character);
-        else if (character == '"' || character == '\\')
-            print("\\%c", (int)character);
-        else
-            fwrite(text + at, 1, size, stdout);
-        at += size;
+static void put(const char *text, size_t len) {
+    if (used + len > sizeof buffer) {
+        fwrite(buffer, 1, used, stdout);
+        used = 0;
     }
-    putchar('"');
+    if (len > sizeof buffer) {
+        fwrite(text, 1, len, stdout);
+        return;
+    }
+    memcpy(buffer + used, text, len);
+    used += len;
+}
+
+static void put_text(const char *text) {
+    put(text, strlen(text));
+}
+
+static bool is_plain(char c) {
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
+/* Writes what stands at `at`, which is not plain, and returns its length. */
+static size_t put_character(struct span text, size_t at) {
+    uint32_t character;
+    char escaped[8];
+    size_t size = utf8_decode((const uint8_t *)text.text + at, text.len - at, &character);
+    if (size == 0) {
+        put("?", 1);
+        return 1;
+    }
+    if (character >= 0x20 && character != '"' && character != '\\') {
+        put(text.text + at, size);
+        return size;
+    }
+    if (character < 0x20)
+        format_text(escaped, sizeof escaped, "\\u%04x", (unsigned)character);
+    else
+        format_text(escaped, sizeof escaped, "\\%c", (int)character);
+    put_text(escaped);
+    return size;
+}
+
+static void put_string(struct span text) {
+    put("\"", 1);
+    for (size_t at = 0; at < text.len;) {
+        size_t start = at;
+        while (at < text.len && is_plain(text.text[at]))
+            at++;
+        put(text.text + start, at - start);
+        if (at < text.len)
+            at += put_character(text, at);
+    }
+    put("\"", 1);
 }
 
 static void put_name(const char *name) {
     if (!is_first)
-        putchar(',');
+        put(",", 1);
     is_first = false;
-    put_string(name, strlen(name));
-    putchar(':');
+    if (name == NULL)
+        return;
+    put("\"", 1);
+    put_text(name);
+    put("\":", 2);
 }
 
 void json_begin(void) {
     is_first = true;
-    putchar('{');
+    put("{", 1);
+}
+
+void json_span(const char *name, struct span value) {
+    put_name(name);
+    put_string(value);
 }
 
 void json_text(const char *name, const char *value) {
-    put_name(name);
     if (value == NULL)
-        fputs("null", stdout);
+        json_null(name);
     else
-        put_string(value, strlen(value));
+        json_span(name, (struct span){value, strlen(value)});
 }
 
 void json_number(const char *name, long long value) {
+    char digits[24];
     put_name(name);
-    print("%lld", value);
+    put(digits, format_text(digits, sizeof digits, "%lld", value));
 }
 
 void json_bool(const char *name, bool value) {
     put_name(name);
-    fputs(value ? "true" : "false", stdout);
+    put_text(value ? "true" : "false");
 }
 
 void json_null(const char *name) {
     put_name(name);
-    fputs("null", stdout);
+    put("null", 4);
+}
+
+static void open_nested(const char *name, char bracket) {
+    put_name(name);
+    put(&bracket, 1);
+    is_first = true;
+}
+
+static void close_nested(char bracket) {
+    put(&bracket, 1);
+    is_first = false;
+}
+
+void json_open_object(const char *name) {
+    open_nested(name, '{');
+}
+
+void json_close_object(void) {
+    close_nested('}');
+}
+
+void json_open_list(const char *name) {
+    open_nested(name, '[');
+}
+
+void json_close_list(void) {
+    close_nested(']');
 }
 
 void json_list(const char *name, const char *items, char separator) {
@@ -71,19 +141,18 @@ void json_list(const char *name, const char *items, char separator) {
         json_null(name);
         return;
     }
-    put_name(name);
-    putchar('[');
-    for (int count = 0; *items != '\0'; count++) {
+    json_open_list(name);
+    while (*items != '\0') {
         const char *end = strchr(items, separator);
         size_t len = end ? (size_t)(end - items) : strlen(items);
-        if (count > 0)
-            putchar(',');
-        put_string(items, len);
+        json_span(NULL, (struct span){items, len});
         items += len + (end != NULL);
     }
-    putchar(']');
+    json_close_list();
 }
 
 void json_end(void) {
-    puts("}");
+    put("}\n", 2);
+    fwrite(buffer, 1, used, stdout);
+    used = 0;
 }

@@ -2,6 +2,7 @@
 
 #include "trouble.h"
 
+#include "base/file.h"
 #include "base/format.h"
 #include "base/text.h"
 
@@ -167,4 +168,64 @@ enum options_result options_parse(const struct option *options, int argc, char *
             return OPTIONS_WRONG;
     }
     return OPTIONS_READ;
+}
+
+/* --- options in a file ------------------------------------------------------------------------ */
+
+#define FILE_MAX 16384
+
+static char *trim(char *text) {
+    text += strspn(text, " \t");
+    size_t len = strlen(text);
+    while (len > 0 && strchr(" \t\r", text[len - 1]) != NULL)
+        text[--len] = '\0';
+    return text;
+}
+
+static bool is_among(const char *names, const char *name) {
+    size_t len = strlen(name);
+    for (const char *at = names; (at = strstr(at, name)) != NULL && len > 0; at += len) {
+        if ((at == names || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+static int take_line(const char *path, int number, char *line, const char *names) {
+    char *equals = strchr(line, '='), *value = NULL;
+    if (equals != NULL) {
+        *equals = '\0';
+        value = trim(equals + 1);
+    }
+    char *name = trim(line);
+    const struct option *option = is_among(names, name) ? find_by_name(name, strlen(name)) : NULL;
+    if (option == NULL)
+        return trouble("%s:%d: there is no setting \"%.40s\"", path, number, name);
+    if ((value == NULL) != (option->type == OPTION_IS_FLAG))
+        return trouble("%s:%d: want \"%s%s\"", path, number, name,
+                       option->type == OPTION_IS_FLAG ? "" : " = VALUE");
+    if (given[option - parsed_options])
+        return EXIT_OK;
+    given[option - parsed_options] = true;
+    return take_argument(option, value);
+}
+
+int options_read_file(const char *path, const char *names) {
+    static char text[FILE_MAX + 1];
+    struct error error;
+    ssize_t len = file_read(path, text, FILE_MAX, &error);
+    if (len < 0)
+        return trouble("%s", error.text);
+    text[len] = '\0';
+    int number = 1, status = EXIT_OK;
+    for (char *line = text; line != NULL && status == EXIT_OK; number++) {
+        char *end = strchr(line, '\n');
+        if (end != NULL)
+            *end = '\0';
+        char *own = trim(line);
+        if (*own != '\0' && *own != '#')
+            status = take_line(path, number, own, names);
+        line = end != NULL ? end + 1 : NULL;
+    }
+    return status;
 }

@@ -64,6 +64,12 @@ enum options_result { OPTIONS_READ, OPTIONS_WRONG, OPTIONS_HELP };
 enum options_result options_parse(const struct option *options, int argc, char **argv,
                                   int *operand_count);
 
+/* Gives options that are not on the command line the values that a file has for them: one a line,
+ * "NAME = VALUE", or "NAME" for a flag; blank lines and what follows a '#' at the start of a line say
+ * nothing. `names`, separated by blanks, are those that the file may hold. EXIT_OK, or EXIT_TROUBLE
+ * after saying which line is wrong. */
+int options_read_file(const char *path, const char *names);
+
 /* Whether the option of this name was on the command line. */
 bool option_is_given(const char *name);
 

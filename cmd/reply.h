@@ -1,27 +1,46 @@
 /* An answer as it is shown to whoever asked, whether it came from a server, a file or a server of
- * the original protocol. */
+ * the original protocol; and trouble, where there is no answer. */
 #ifndef DLV_CMD_REPLY_H
 #define DLV_CMD_REPLY_H
 
 #include "base/date.h"
-#include "crypto/sha256.h"
 #include "db/answer.h"
 #include "db/release.h"
 
 struct reply {
-    enum licence_kind kind; /* what was asked */
-    const uint8_t *digest;  /* SHA256_LEN bytes */
-    struct moment at;
-    uint64_t line; /* of the input; 0: the question was not on a line */
+    uint64_t line;              /* of the input; 0: the question was not on a line */
+    unsigned kind;              /* enum ask_kind */
+    const struct form *number;  /* as it was understood; NULL: the question has none */
+    const struct span *fields;  /* those that were given, by enum field; NULL: none */
+    const struct span *classes; /* those that were asked about */
+    unsigned class_count;
     struct db_answer answer;
+    struct terms *terms; /* where the licence is on file */
+    struct outcome outcome;
+    uint32_t day; /* that the verdict is for */
     /* NULL for a reply of the original protocol, which says nothing but the verdict. */
     const struct release_facts *release;
-    bool has_server_time;
-    int64_t server_time_s;
-    const char *source; /* who says so: "licences.db#7" */
+    int64_t now_s;         /* the time that the age of the data is counted to */
+    int64_t server_time_s; /* 0: no server gave one */
+    const char *source;    /* who says so: "licences.db#7" */
+    const char *hint;      /* a number that is known; NULL: none */
+    const char *hint_check;
+    bool shows_question;
 };
 
 /* Prints one line on stdout: the verdict and what it rests on, or a JSON object. */
-void reply_print(const struct reply *reply, bool is_json);
+void reply_print(struct reply *reply, bool is_json);
+
+/* One server's failure. */
+struct trouble_part {
+    const char *server;
+    const char *error;
+    const char *reason;
+};
+
+/* Prints an object for a question that was not answered. `error` is one of the words that
+ * `dlv help client` lists. */
+void reply_print_trouble(uint64_t line, const char *error, const char *reason,
+                         const struct trouble_part *parts, unsigned part_count);
 
 #endif

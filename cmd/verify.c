@@ -1,25 +1,34 @@
 #include "applet.h"
 #include "json.h"
 #include "question.h"
+#include "reply.h"
 
 #include "base/bytes.h"
 #include "base/date.h"
 #include "base/file.h"
+#include "base/format.h"
 #include "base/parallel.h"
 #include "crypto/rsa_key.h"
 #include "db/evidence.h"
+#include "record/classes.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-static const char *authority, *evidence_path, *number, *document, *lookup_key_path;
+static const char *authority, *evidence_path, *number, *document, *lookup_key_path, *classes_text;
+static const char *field_texts[FIELD_COUNT];
 static bool is_json;
 
 static const struct option options[] = {
     OPTION_TEXT("-a, --authority PUB", &authority, "the authority's public key"),
     OPTION_TEXT("-e, --evidence FILE", &evidence_path, "check an evidence file instead"),
     OPTION_TEXT("-n, --number N", &number, "check that it is about this licence number"),
+    OPTION_TEXT("--name NAME", &field_texts[FIELD_NAME], "and that this name was compared, ..."),
+    OPTION_TEXT("--phone PHONE", &field_texts[FIELD_PHONE], "... this phone number, ..."),
+    OPTION_TEXT("--birth-date DATE", &field_texts[FIELD_BIRTH_DATE], "... this birth date, ..."),
+    OPTION_TEXT("--card CARD", &field_texts[FIELD_CARD], "... or this card"),
+    OPTION_TEXT("--class CLASSES", &classes_text, "and that it is about driving these classes"),
     OPTION_TEXT("--document FILE", &document, "check that it is about this document"),
     OPTION_TEXT("--lookup-key FILE", &lookup_key_path,
                 "the lookup key, where the evidence is from a keyed database"),
@@ -27,49 +36,95 @@ static const struct option options[] = {
     OPTIONS_END,
 };
 
-static void print_facts(const char *path, const struct db_header *header, const char *fingerprint) {
-    char created[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE], root[2 * DB_NODE_LEN + 1],
-        lookup_key[2 * SHA256_LEN + 1], classes[CLASSES_TEXT_SIZE];
-    bool is_keyed = (header->flags & DB_FLAG_KEYED) != 0;
-    const struct release_facts *facts = &header->facts;
-    bool has_limit = facts->valid_until_s != 0;
-    time_format(created, facts->created_s, facts->utc_offset_s);
-    time_format(until, facts->valid_until_s, facts->utc_offset_s);
-    hex_encode(root, header->merkle_root, DB_NODE_LEN);
-    hex_encode(lookup_key, header->lookup_key_id, SHA256_LEN);
-    classes_format(classes, &facts->class_names, 0xFFFF, ',');
-    bool is_past = release_is_stale(facts, time(NULL));
+/* The header as text, for both ways of printing it. */
+struct facts_text {
+    char created[TIME_TEXT_SIZE];
+    char until[TIME_TEXT_SIZE];
+    char history[DATE_TEXT_SIZE];
+    char root[2 * DB_NODE_LEN + 1];
+    char id[2 * SHA256_LEN + 1];
+    char predecessor[2 * SHA256_LEN + 1];
+    char lookup_key[2 * SHA256_LEN + 1];
+    char fields[64];
+};
 
+static void format_facts(struct facts_text *text, const struct db_header *header) {
+    const struct release_facts *facts = &header->facts;
+    size_t len = 0;
+    time_format(text->created, facts->created_s, facts->utc_offset_s);
+    time_format(text->until, facts->valid_until_s, facts->utc_offset_s);
+    day_format(text->history, facts->history_since);
+    hex_encode(text->root, header->merkle_root, DB_NODE_LEN);
+    hex_encode(text->id, header->id, SHA256_LEN);
+    hex_encode(text->predecessor, facts->predecessor_id, SHA256_LEN);
+    hex_encode(text->lookup_key, header->lookup_key_id, SHA256_LEN);
+    text->fields[0] = '\0';
+    for (unsigned i = 0; i < facts->fields.count; i++)
+        len += format_text(text->fields + len, sizeof text->fields - len, "%s%s", i > 0 ? "," : "",
+                           field_name(facts->fields.fields[i]));
+}
+
+static void print_facts_json(const char *path, const struct db_header *header,
+                             const struct facts_text *text, const char *fingerprint) {
+    const struct release_facts *facts = &header->facts;
+    bool has_history = facts->history_since != DAY_NO_START;
+    json_begin();
+    json_text("file", path);
+    json_bool("verified", 1);
+    json_number("format", DB_VERSION);
+    json_text("name", facts->name);
+    json_bool("test", facts->is_test);
+    json_text("id", text->id);
+    json_text("predecessor",
+              bytes_are_zero(facts->predecessor_id, SHA256_LEN) ? NULL : text->predecessor);
+    json_number("entries", (long long)header->count);
+    json_number("class_sets", (long long)header->set_count);
+    json_number("sequence", (long long)facts->sequence);
+    json_text("created", text->created);
+    json_text("valid_until", facts->valid_until_s != 0 ? text->until : NULL);
+    json_bool("past_valid_until", release_is_stale(facts, time(NULL)));
+    json_number("utc_offset_minutes", facts->utc_offset_s / 60);
+    json_text("history_since", has_history ? text->history : NULL);
+    json_list("covers", facts->coverage, ',');
+    json_list("number_patterns", facts->patterns, ',');
+    json_list("fields", text->fields, ',');
+    json_text("calling_code", facts->rules.calling_code);
+    json_bool("legacy", facts->has_legacy);
+    json_bool("keyed", header->is_keyed);
+    json_text("lookup_key_id", header->is_keyed ? text->lookup_key : NULL);
+    json_text("authority", fingerprint);
+    json_text("merkle_root", text->root);
+    json_end();
+}
+
+static void print_facts(const char *path, const struct db_header *header, const char *fingerprint) {
+    const struct release_facts *facts = &header->facts;
+    struct facts_text text;
+    format_facts(&text, header);
     if (is_json) {
-        json_begin();
-        json_text("file", path);
-        json_bool("verified", 1);
-        json_number("format", DB_VERSION);
-        json_number("entries", (long long)header->count);
-        json_number("sequence", (long long)facts->sequence);
-        json_text("created", created);
-        json_text("valid_until", has_limit ? until : NULL);
-        json_bool("past_valid_until", is_past);
-        json_number("utc_offset_minutes", facts->utc_offset_s / 60);
-        json_bool("keyed", is_keyed);
-        json_text("lookup_key_id", is_keyed ? lookup_key : NULL);
-        json_text("authority", fingerprint);
-        json_text("merkle_root", root);
-        json_list("classes", classes, ',');
-        json_end();
+        print_facts_json(path, header, &text, fingerprint);
         return;
     }
     print("%s: verified\n", path);
     print("format       %d\n", DB_VERSION);
+    print("name         %s%s\n", facts->name, facts->is_test ? " (TEST DATA)" : "");
     print("entries      %llu\n", (unsigned long long)header->count);
     print("sequence     %llu\n", (unsigned long long)facts->sequence);
-    print("created      %s\n", created);
-    print("valid until  %s%s\n", has_limit ? until : "no limit",
-          is_past ? " (past: servers and clients refuse it)" : "");
-    print("keyed        %s\n", is_keyed ? lookup_key : "no");
+    print("created      %s\n", text.created);
+    print("valid until  %s%s\n", facts->valid_until_s != 0 ? text.until : "no limit",
+          release_is_stale(facts, time(NULL)) ? " (past: servers and clients refuse it)" : "");
+    if (facts->history_since != DAY_NO_START)
+        print("history      since %s\n", text.history);
+    print("covers       %s\n", facts->coverage[0] != '\0' ? facts->coverage : "any number");
+    if (facts->patterns[0] != '\0')
+        print("numbers      %s\n", facts->patterns);
+    print("compares     %s\n", text.fields[0] != '\0' ? text.fields : "nothing but the number");
+    print("class sets   %u\n", header->set_count);
+    print("legacy       %s\n", facts->has_legacy ? "yes" : "no");
+    print("keyed        %s\n", header->is_keyed ? text.lookup_key : "no");
     print("authority    %s\n", fingerprint);
-    print("merkle root  %s\n", root);
-    print("classes      %s\n", classes);
+    print("merkle root  %s\n", text.root);
+    print("release      %s\n", text.id);
 }
 
 static int verify_database(const char *path, const struct rsa_public *key) {
@@ -89,89 +144,108 @@ static int verify_database(const char *path, const struct rsa_public *key) {
 
 /* --- evidence --------------------------------------------------------------------------------- */
 
-struct finding {
-    struct db_header header;
-    struct db_answer answer;
-};
-
-/* A finding as text, for both ways of printing it. */
-struct finding_text {
-    char digest[2 * SHA256_LEN + 1];
-    char at[TIME_TEXT_SIZE];
-    char created[TIME_TEXT_SIZE];
-    char from[DATE_TEXT_SIZE];
-    char to[DATE_TEXT_SIZE];
-    char classes[CLASSES_TEXT_SIZE];
-};
-
-static void format_finding(struct finding_text *text, const struct evidence *evidence,
-                           const struct finding *finding) {
-    const struct release_facts *facts = &finding->header.facts;
-    const struct licence *licence = &finding->answer.licence;
-    hex_encode(text->digest, evidence->digest, SHA256_LEN);
-    moment_format(text->at, &evidence->at, facts->utc_offset_s);
-    time_format(text->created, facts->created_s, facts->utc_offset_s);
-    date_format(text->from, licence->valid_from);
-    date_format(text->to, licence->valid_to);
-    classes_format(text->classes, &facts->class_names, licence->classes, ' ');
+/* Where nothing is found, the number itself tells whether the register would know it. */
+static void judge_absence(const struct evidence *evidence, struct evidence_result *result) {
+    struct span form = {evidence->number.text, evidence->number.len};
+    if (result->answer.is_found || evidence->inquired.kind != ASK_NUMBER)
+        return;
+    if (release_number_standing(&result->header.facts, form) != NUMBER_COVERED) {
+        result->outcome.verdict = result->outcome.standing = VERDICT_NOT_COVERED;
+        result->outcome.silence = SILENCE_NUMBER;
+    }
 }
 
-static void print_finding_json(const struct evidence *evidence, const struct finding *finding,
-                               const char *fingerprint) {
-    const struct db_answer *answer = &finding->answer;
-    struct finding_text text;
-    format_finding(&text, evidence, finding);
-    json_begin();
-    json_text("verdict", verdict_name(answer->verdict));
-    json_text("proves", answer->is_found ? "presence" : "absence");
-    json_text("kind", kind_name((uint8_t)evidence->kind));
-    json_text("digest", text.digest);
-    json_text("status", answer->is_found ? status_name(answer->licence.status) : NULL);
-    json_text("valid_from", answer->is_found ? text.from : NULL);
-    json_text("valid_to", answer->is_found ? text.to : NULL);
-    json_list("classes", answer->is_found ? text.classes : NULL, ' ');
-    json_text("at", text.at);
-    json_number("db_sequence", (long long)finding->header.facts.sequence);
-    json_text("db_created", text.created);
-    json_text("authority", fingerprint);
-    json_end();
+static void print_result(const struct evidence *evidence, struct evidence_result *result,
+                         const char *fingerprint) {
+    const struct release_facts *facts = &result->header.facts;
+    char created[TIME_TEXT_SIZE], source[160], digest[2 * SHA256_LEN + 1];
+    bool has_number = evidence->inquired.kind == ASK_NUMBER;
+    struct reply reply = {.kind = evidence->inquired.kind,
+                          .number = has_number ? &evidence->number : NULL,
+                          .classes = evidence->classes,
+                          .class_count = evidence->class_count,
+                          .answer = result->answer,
+                          .terms = &result->terms,
+                          .outcome = result->outcome,
+                          .day = moment_day(&evidence->at, facts->utc_offset_s),
+                          .release = facts,
+                          .now_s = time(NULL),
+                          .source = source};
+    format_text(source, sizeof source, "evidence, %s#%llu", facts->name,
+                (unsigned long long)facts->sequence);
+    if (!is_json) {
+        time_format(created, facts->created_s, facts->utc_offset_s);
+        hex_encode(digest, evidence->inquired.digest, SHA256_LEN);
+        print("The authority %s\nhas signed, in release %llu of \"%s\", made %s, that\n",
+              fingerprint, (unsigned long long)facts->sequence, facts->name, created);
+        if (has_number)
+            print("number %.*s is %s.\n", (int)evidence->number.len, evidence->number.text,
+                  result->answer.is_found ? "on file" : "absent");
+        else
+            print("the %s with the digest %s is %s.\n", ask_kind_name(evidence->inquired.kind),
+                  digest, result->answer.is_found ? "on file" : "absent");
+    }
+    reply_print(&reply, is_json);
 }
 
-static void print_finding(const struct evidence *evidence, const struct finding *finding,
-                          const char *fingerprint) {
-    const struct db_answer *answer = &finding->answer;
-    const char *kind = kind_name((uint8_t)evidence->kind);
-    struct finding_text text;
-    format_finding(&text, evidence, finding);
-    print("%s\n", verdict_name(answer->verdict));
-    print("The authority %s has signed release %llu of %s,\n", fingerprint,
-          (unsigned long long)finding->header.facts.sequence, text.created);
-    if (answer->is_found)
-        print("which holds the %s with the digest %s\n"
-              "as %s, from %s to %s%s%s.\n",
-              kind, text.digest, status_name(answer->licence.status), text.from, text.to,
-              text.classes[0] != '\0' ? ", classes " : "", text.classes);
-    else
-        print("which holds no %s with the digest %s.\n", kind, text.digest);
-    print("So the answer at %s is %s.\n", text.at, verdict_name(answer->verdict));
+/* Whether the evidence is about the classes on the command line, where there are some. */
+static int check_classes(const struct evidence *evidence) {
+    struct span classes[EVIDENCE_CLASSES_MAX];
+    unsigned count, same = 0;
+    if (query_take_classes(classes_text, classes, &count) != EXIT_OK)
+        return EXIT_TROUBLE;
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned e = 0; e < evidence->class_count; e++)
+            same += span_compare(classes[i], evidence->classes[e]) == 0;
+    }
+    if (classes_text != NULL && (same != count || count != evidence->class_count))
+        return trouble("%s: is about other classes", evidence_path);
+    return EXIT_OK;
 }
 
 /* Whether the evidence is about the question on the command line, where there is one. */
-static int check_question(const struct evidence *evidence, int operand_count, char **operands) {
-    enum licence_kind kind;
-    uint8_t digest[SHA256_LEN];
+static int check_question(const struct evidence *evidence, const struct release_facts *facts,
+                          int operand_count, char **operands) {
+    static char words[QUERY_TEXT_MAX + 1];
+    struct query query = {.kind = ASK_NUMBER};
+    struct inquired item;
+    size_t len = 0;
+    if (check_classes(evidence) != EXIT_OK)
+        return EXIT_TROUBLE;
     if (number == NULL && document == NULL && operand_count == 0)
         return EXIT_OK;
-    if (question_digest(number, document, operand_count, operands, &kind, digest) != EXIT_OK)
+    for (int i = 0; i < operand_count && len < sizeof words; i++)
+        len += format_text(words + len, sizeof words - len, "%s%s", i > 0 ? " " : "", operands[i]);
+    for (unsigned field = FIELD_NAME; field < FIELD_COUNT; field++) {
+        if (field_texts[field] != NULL)
+            query.fields[field] = (struct span){field_texts[field], strlen(field_texts[field])};
+    }
+    if (number != NULL)
+        query.number = (struct span){number, strlen(number)};
+    else if (document == NULL)
+        query_take_record(&query, (struct span){words, strlen(words)});
+    else if (query_take_document(&query, document) != EXIT_OK)
         return EXIT_TROUBLE;
-    if (kind != evidence->kind || memcmp(digest, evidence->digest, SHA256_LEN) != 0)
+    if (!query_form(&query, facts, &item))
+        return trouble("%s", query.reason);
+    if (item.kind != evidence->inquired.kind ||
+        memcmp(item.digest, evidence->inquired.digest, SHA256_LEN) != 0)
         return trouble("%s: is about another question", evidence_path);
+    for (unsigned i = 0; i < item.form_count; i++) {
+        bool is_there = false;
+        for (unsigned e = 0; e < evidence->inquired.form_count; e++)
+            is_there |=
+                memcmp(&item.forms[i], &evidence->inquired.forms[e], sizeof item.forms[i]) == 0;
+        if (!is_there)
+            return trouble("%s: is about another question (the %s)", evidence_path,
+                           field_name(item.forms[i].field));
+    }
     return EXIT_OK;
 }
 
 static int verify_evidence(const struct rsa_public *key, int operand_count, char **operands) {
     static struct evidence evidence;
-    static struct finding finding;
+    static struct evidence_result result;
     static struct lookup_key lookup_key;
     static char text[EVIDENCE_MAX];
     char fingerprint[RSA_FINGERPRINT_SIZE];
@@ -182,16 +256,19 @@ static int verify_evidence(const struct rsa_public *key, int operand_count, char
     if (lookup_key_path != NULL && lookup_key_load(&lookup_key, lookup_key_path, &error) != 0)
         return trouble("%s", error.text);
     if (evidence_read(&evidence, text, (size_t)len, &error) != 0 ||
-        evidence_check(&evidence, key, lookup_key_path ? &lookup_key : NULL, &finding.header,
-                       &finding.answer, &error) != 0)
+        evidence_check(&evidence, key, lookup_key_path ? &lookup_key : NULL, time(NULL), &result,
+                       &error) != 0)
         return trouble("%s: %s", evidence_path, error.text);
-    if (check_question(&evidence, operand_count, operands) != EXIT_OK)
+    if (check_question(&evidence, &result.header.facts, operand_count, operands) != EXIT_OK)
         return EXIT_TROUBLE;
     rsa_fingerprint(key, fingerprint);
-    (is_json ? print_finding_json : print_finding)(&evidence, &finding, fingerprint);
+    judge_absence(&evidence, &result);
+    print_result(&evidence, &result, fingerprint);
     if (finish_output() != EXIT_OK)
         return EXIT_TROUBLE;
-    return finding.answer.verdict == VERDICT_VALID ? EXIT_OK : EXIT_NOT_VALID;
+    return result.outcome.verdict == VERDICT_VALID         ? EXIT_OK
+           : result.outcome.verdict == VERDICT_NOT_COVERED ? EXIT_TROUBLE
+                                                           : EXIT_NOT_VALID;
 }
 
 static int run_verify(int operand_count, char **operands) {
@@ -199,8 +276,14 @@ static int run_verify(int operand_count, char **operands) {
     struct error error;
     if (authority == NULL)
         return usage_error("--authority is needed");
-    if (evidence_path == NULL && (number != NULL || document != NULL || lookup_key_path != NULL))
-        return usage_error("--number, --document and --lookup-key belong to --evidence");
+    bool has_fields = false;
+    for (unsigned field = FIELD_NAME; field < FIELD_COUNT; field++)
+        has_fields |= field_texts[field] != NULL;
+    if (evidence_path == NULL && (number != NULL || document != NULL || lookup_key_path != NULL ||
+                                  classes_text != NULL || has_fields))
+        return usage_error("a question and --lookup-key belong to --evidence");
+    if (has_fields && number == NULL)
+        return usage_error("--name, --phone, --birth-date and --card go with --number");
     if (evidence_path == NULL && operand_count != 1)
         return usage_error("one database is needed");
     if ((number != NULL) + (document != NULL) + (operand_count > 0) > 1)
@@ -216,11 +299,11 @@ const struct applet applet_verify = {
     .summary = "check a database, or evidence from one, against the authority's key",
     .synopsis =
         "--authority authority.pub [--json] licences.db\n"
-        "--authority authority.pub --evidence FILE [--json] [RECORD | --number N | --document F]",
+        "--authority authority.pub --evidence FILE [--json] [RECORD | --number N [--name NAME ...] | --document F]",
     .options = options,
     .description =
-        "Checks everything: the header's signature, its structure, the SHA-256 of each section, the\n"
-        "zeros between sections, the order of the keys, every entry's attributes, the fan-out, the\n"
+        "Checks everything: the header's signature, its structure, the SHA-256 of each chunk, the zeros\n"
+        "between sections, the order of the keys, every entry's terms, the dictionary, the fan-out, the\n"
         "Merkle nodes and their root. Prints what the header says, or the first thing that is wrong.\n\n"
         "--evidence checks an answer that dlv client --evidence has written. No database is needed. It\n"
         "says in words what the evidence proves. The exit status is that of the answer: 0 for VALID and\n"

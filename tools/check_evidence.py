@@ -7,17 +7,25 @@ Prints the verdict and what was proved; exit status 0 VALID, 1 another verdict, 
 """
 
 import datetime
-import hashlib
-import hmac
 import re
 import struct
 import sys
+import time
 
-from Cryptodome.Hash import SHA256
+import dbformat
+import matching
 from Cryptodome.PublicKey import RSA
-from Cryptodome.Signature import pkcs1_15
 
-KINDS = {"record": 1, "number": 2, "document": 3}
+ANSWERING = {"number": ("licence", "former"), "document": ("document",), "legacy": ("legacy",)}
+FIELD = {"name": 1, "phone": 2, "birth-date": 3, "card": 4}
+HEX = "(?:[0-9a-f]{2})"
+SHAPE = re.compile(
+    r"dlv evidence 2\n"
+    r"kind = (number|document|legacy)\ndigest = ([0-9a-f]{64})\n((?:number = [^\n]{1,512}\n)?)"
+    r"((?:field = (?:name|phone|birth-date|card) [0-9a-f]{32}\n){0,6})((?:class = [^\n]{1,48}\n){0,16})"
+    r"at = (\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\dZ)?)\nheader = ([0-9a-f]{8192})\nsignatures = ([0-9a-f]{8192})\n"
+    rf"((?:entry = (?:0|[1-9][0-9]*) [0-9a-f]{{108}} (?:-|{HEX}{{1,2040}})\n){{1,2}})((?:node = [0-9a-f]{{64}}\n){{0,64}})"
+    rf"((?:set = (?:0|[1-9][0-9]*) {HEX}{{1,4096}}\n(?:set-node = [0-9a-f]{{64}}\n){{0,16}}){{0,48}})")
 
 
 class Refused(Exception):
@@ -29,102 +37,148 @@ def demand(condition, reason):
         raise Refused(reason)
 
 
-def read(text):
-    """The fields, exactly as EVIDENCE.md orders them."""
-    shape = re.compile(
-        r"dlv evidence 1\n"
-        r"digest = ([0-9a-f]{64})\nkind = (record|number|document)\n"
-        r"at = (\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\dZ)?)\nheader = ([0-9a-f]{8192})\n"
-        r"((?:entry = (?:0|[1-9]\d*) [0-9a-f]{64} [0-9a-f]{16}\n(?:path = [0-9a-f]{64}\n){0,32}){1,2})",
-        re.ASCII)
-    match = shape.fullmatch(text)
-    demand(match, "not an evidence file")
-    digest, kind, at, header, rest = match.groups()
-    entries = []
-    for line in rest.splitlines():
-        name, value = line.split(" = ")
-        if name == "entry":
-            index, key, attributes = value.split(" ")
-            entries.append((int(index), bytes.fromhex(key), bytes.fromhex(attributes), []))
-        else:
-            entries[-1][3].append(bytes.fromhex(value))
-    return bytes.fromhex(digest), kind, at, bytes.fromhex(header), entries
+def words(lines):
+    """The values of "name = value" lines, in words."""
+    return [line.split(" = ", 1)[1].split(" ") for line in lines.splitlines()]
 
 
-def read_header(page, authority):
-    magic, version, flags, count, sequence, created, until, offset, bits, siglen, zero = \
-        struct.unpack_from("<8sIIQQqqiIII", page)
-    demand(magic == b"dlv-db\r\n" and version == 1 and flags in (0, 1) and zero == 0, "no header")
-    demand(1 <= count < 1 << 32 and 1 <= sequence < 1 << 63 and bits <= 32, "header out of range")
-    demand(siglen == authority.size_in_bytes(), "signature of another length")
-    demand(not any(page[3072 + siglen :]) and not any(page[608:3072]), "bytes that must be zero")
-    own = hashlib.sha256(authority.public_key().export_key("DER")).digest()
-    demand(page[64:96] == own, "another authority")
-    try:
-        pkcs1_15.new(authority).verify(SHA256.new(page[:3072]), page[3072 : 3072 + siglen])
-    except ValueError:
-        raise Refused("the signature does not match") from None
-    return flags, count, offset, page[96:128], page[128:160]
+def ascend(nodes, count, beside):
+    """From {index: node} of a level to the level above it, with the next nodes of `beside`."""
+    for index in sorted(nodes):
+        if index ^ 1 < count and index ^ 1 not in nodes:
+            demand(beside, "a path is too short")
+            nodes = {**nodes, index ^ 1: beside.pop(0)}
+    return {index // 2: dbformat.sha256(b"\1" + nodes[index] + nodes[index + 1]) if index + 1 in nodes else nodes[index]
+            for index in sorted(nodes) if index % 2 == 0}
 
 
-def root_from(count, index, key, attributes, path):
-    demand(index < count, "index beyond the count")
-    node, path = hashlib.sha256(b"\0" + key + attributes).digest(), list(path)
+def root_of(leaves, count, beside):
+    demand(all(index < count for index in leaves), "an index beyond the count")
+    beside = list(beside)
     while count > 1:
-        if index ^ 1 < count:
-            demand(path, "path too short")
-            sibling = path.pop(0)
-            pair = sibling + node if index & 1 else node + sibling
-            node = hashlib.sha256(b"\1" + pair).digest()
-        index, count = index // 2, (count + 1) // 2
-    demand(not path, "path too long")
-    return node
+        leaves, count = ascend(leaves, count, beside), (count + 1) // 2
+    demand(not beside, "a path is too long")
+    return leaves[0]
+
+
+def read_header(page, signatures, authority):
+    try:
+        facts = dbformat.read_header(page + signatures, authority)
+    except (AssertionError, ValueError, UnicodeDecodeError):
+        raise Refused("no header that this authority signed") from None
+    zeros = page[259:260] + page[432:1024] + page[3072:]
+    count, = struct.unpack_from("<I", signatures)
+    zeros += signatures[4:64] + signatures[64 + 576 * count:]
+    for at in range(64, 64 + 576 * min(count, 7), 576):
+        length, = struct.unpack_from("<I", signatures, at + 32)
+        zeros += signatures[at + 36:at + 64] + signatures[at + 64 + length:at + 576]
+    demand(not any(zeros) and 1 <= count <= 7, "bytes that must be zero")
+    return facts
+
+
+def read_sets(lines, page):
+    """{number: text}, each proved."""
+    sets, count = {}, struct.unpack_from("<I", page, 268)[0]
+    for number, text, path in re.findall(r"set = (\d+) ([0-9a-f]+)\n((?:set-node = [0-9a-f]{64}\n)*)", lines):
+        number, text = int(number), bytes.fromhex(text)
+        demand(1 <= number <= count, "a set beyond the dictionary")
+        nodes = [bytes.fromhex(node) for node, in words(path)]
+        demand(root_of({number - 1: dbformat.sha256(b"\0" + text)}, count, nodes) == page[192:224], "a set elsewhere")
+        sets[number] = text
+    return sets
 
 
 def day_of(at, offset):
-    if "T" not in at:
-        return datetime.date.fromisoformat(at).toordinal() - 1
-    moment = datetime.datetime.strptime(at, "%Y-%m-%dT%H:%M:%SZ")
-    return (moment + datetime.timedelta(seconds=offset)).date().toordinal() - 1
+    try:
+        if "T" not in at:
+            return dbformat.stored_day(at)
+        moment = datetime.datetime.strptime(at, "%Y-%m-%dT%H:%M:%SZ") + datetime.timedelta(seconds=offset)
+        return dbformat.stored_day(moment.date().isoformat())
+    except (ValueError, OverflowError):
+        raise Refused("no such time") from None
+
+
+def find(entries, key, count):
+    """The entry that has the key, and its licence; None where the key is proved to be absent."""
+    (index, entry, items), *others = entries
+    if entry[:32] == key:
+        is_licence = entry[38] & 3 == 0
+        demand(is_licence != bool(others), "too many entries, or too few")
+        if is_licence:
+            return entry, entry, items
+        demand(others[0][1][:15] == entry[39:54] and others[0][1][38] & 3 == 0, "another licence than its own")
+        return entry, others[0][1], others[0][2]
+    if others:
+        demand(entry[:32] < key < others[0][1][:32] and others[0][0] == index + 1, "no neighbours")
+    else:
+        demand((key < entry[:32] and index == 0) or (key > entry[:32] and index == count - 1), "neither first nor last")
+    return None
+
+
+def compare(facts, entry, licence, forms, lookup_key):
+    """What the fields that were given come to: (matches, state of the card)."""
+    database = dbformat.Database.__new__(dbformat.Database)
+    database.facts, database.lookup_key = facts, lookup_key
+    database.entry, database.licence = (lambda i: entry), (lambda i: licence)
+    return database.matches(0, forms).values(), database.card_state(0, forms)
 
 
 def check(text, authority, lookup_key=None):
     """(verdict, "presence" or "absence"); raises Refused where nothing is proved."""
-    digest, kind, at, page, entries = read(text)
-    flags, count, offset, key_id, root = read_header(page, authority)
-    demand((flags == 1) == (lookup_key is not None), "lookup key wanted, or not")
-    key = digest
-    if lookup_key:
-        demand(hmac.digest(lookup_key, b"dlv:lookup-key-id", "sha256") == key_id, "other lookup key")
-        key = hmac.digest(lookup_key, digest, "sha256")
-    for entry in entries:
-        demand(root_from(count, *entry) == root, "a path leads elsewhere")
+    match = SHAPE.fullmatch(text)
+    demand(match, "not an evidence file")
+    kind, digest, number, fields, classes, at, page, signatures, entries, nodes, sets = match.groups()
+    digest, page, signatures = (bytes.fromhex(part) for part in (digest, page, signatures))
+    facts = read_header(page, signatures, authority)
+    demand((struct.unpack_from("<I", page, 12)[0] & 1) == (lookup_key is not None), "lookup key wanted, or not")
+    demand(not lookup_key or dbformat.lookup_key_id(lookup_key) == page[96:128], "another lookup key")
+    demand((kind == "number") == bool(number), "a number where there is none, or the other way round")
+    if number:
+        form = number[len("number = "):-1]
+        try:
+            demand(matching.number(form) == form and dbformat.number_digest(form) == digest, "not the number's digest")
+        except matching.Refused:
+            raise Refused("no number") from None
+    count, = struct.unpack_from("<Q", page, 16)
+    entries = [(int(i), bytes.fromhex(e), b"" if f == "-" else bytes.fromhex(f)) for i, e, f in words(entries)]
+    demand(len({i for i, _, _ in entries}) == len(entries), "an entry twice")
+    demand(all(not items or int.from_bytes(entry[38:], "little") >> 76 == 0 for _, entry, items in entries), "a place")
+    leaves = {i: dbformat.leaf(entry, items) for i, entry, items in entries}
+    demand(root_of(leaves, count, [bytes.fromhex(n) for n, in words(nodes)]) == page[128:160], "a path leads elsewhere")
+    day = day_of(at, facts.utc_offset)
+    sets = read_sets(sets, page)
+    found = find(entries, dbformat.keyed(lookup_key, digest), count)
+    if found is None or dbformat.KINDS[found[0][38] & 3] not in ANSWERING[kind]:
+        return "UNKNOWN", "absence"
+    entry, licence, items = found
     try:
-        day = day_of(at, offset)
-    except (ValueError, OverflowError):
-        raise Refused("no such time") from None
-    if len(entries) == 1 and entries[0][1] == key:
-        (word,) = struct.unpack("<Q", entries[0][2])
-        start, end, status = word & 0x3FFFFF, word >> 22 & 0x3FFFFF, word >> 60 & 3
-        demand(start <= end <= 3652058 and status and word >> 62, "impossible attributes")
-        if word >> 62 != KINDS[kind]:
-            return "UNKNOWN", "absence"
-        dated = "NOT_YET_VALID" if day < start else "EXPIRED" if day > end else "VALID"
-        return {1: dated, 2: "SUSPENDED", 3: "REVOKED"}[status], "presence"
-    first, last = entries[0], entries[-1]
-    if len(entries) == 2:
-        demand(first[1] < key < last[1] and last[0] == first[0] + 1, "no neighbours")
-    else:
-        demand((key < first[1] and first[0] == 0) or (key > first[1] and first[0] == count - 1),
-               "neither first nor last")
-    return "UNKNOWN", "absence"
+        licence = dbformat.decode_licence(licence[38:], items, Numbered(sets))
+    except KeyError:
+        raise Refused("a set of classes is missing") from None
+    forms = [(FIELD[field], bytes.fromhex(form)) for field, form in words(fields)]
+    matches, card = compare(facts, entry, licence, forms, lookup_key)
+    own_day = lambda seconds: (seconds + facts.utc_offset) // 86400 + dbformat.stored_day("1970-01-01")
+    verdict = dbformat.verdict(licence, day, own_day(facts.created), own_day(facts.valid_until) if facts.valid_until else None,
+                               own_day(int(time.time())), facts.history, [" ".join(c).encode() for c in words(classes)],
+                               matches, dbformat.CARDS[card])
+    return verdict, "presence"
+
+
+class Numbered:
+    """Sets by number, where dbformat wants a list from 1."""
+
+    def __init__(self, sets):
+        self.sets = sets
+
+    def __getitem__(self, index):
+        return self.sets[index + 1]
 
 
 def main():
     authority = RSA.import_key(open(sys.argv[1], "rb").read())
     lookup_key = open(sys.argv[3], "rb").read() if len(sys.argv) > 3 else None
     try:
-        verdict, proved = check(open(sys.argv[2], encoding="ascii", newline="").read(), authority, lookup_key)
+        verdict, proved = check(open(sys.argv[2], encoding="utf-8", newline="").read(), authority, lookup_key)
     except (Refused, UnicodeDecodeError) as reason:
         print(f"proves nothing: {reason}", file=sys.stderr)
         return 2

@@ -1,84 +1,230 @@
-"""Database format 1, read and written from lib/db/FORMAT.md alone.
+"""Database format 2, read and written from lib/db/FORMAT.md alone.
 
 An implementation that shares no code with dlv: tests compare the two, and make_vectors.py produces
 the golden database with it. Cryptography is PyCryptodome's.
 """
 
+import dataclasses
 import datetime
 import hashlib
 import hmac
 import struct
 
+import matching
+
 from Cryptodome.Hash import SHA256
 from Cryptodome.PublicKey import RSA
 from Cryptodome.Signature import pkcs1_15
 
-PAGE = 4096
-SIGNED = 3072
+PAGE, HEAD, CHUNK = 4096, 8192, 1 << 20
 MAGIC = b"dlv-db\r\n"
-STATUS = {"valid": 1, "suspended": 2, "revoked": 3}
-KIND = {"record": 1, "number": 2, "document": 3}
-CLASSES = (
-    "MCWOG MCWG LMV LMV-TR TRANS HMV HGMV HPMV HTV 3W-NT 3W-TR E-RICKSHAW TRACTOR ROAD-ROLLER "
-    "INVALID-CARR LOADER"
-).split()
+STATUS = ["", "valid", "suspended", "disqualified", "revoked", "surrendered", "deceased", "withheld"]
+KINDS = ["licence", "document", "former", "legacy"]
+FIELDS = ["", "name", "phone", "birth_date", "card"]
+TAGS = ["", "name", "phone", "birth", "card"]
+CARDS = ["", "former", "lost", "stolen"]
+NO_START, NO_END, UNKNOWN = 262141, 262142, 262143
+NO_GROUP = (UNKNOWN, UNKNOWN, 0)
+
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+# --- digests --------------------------------------------------------------------------------------
 
 
 def canonical_record(text):
     return " ".join(part for part in text.replace("\t", " ").split(" ") if part)
 
 
-def canonical_number(text):
-    kept = "".join(c for c in text if c not in " \t-")
-    return "".join(c.upper() if c.isascii() else c for c in kept)
-
-
 def record_digest(text):
-    return hashlib.sha256(canonical_record(text).encode()).digest()
+    return sha256(canonical_record(text).encode())
 
 
 def number_digest(text):
-    return hashlib.sha256(b"dlv:number:" + canonical_number(text).encode()).digest()
+    return sha256(b"dlv:number:" + matching.number(text).encode())
 
 
-def day_number(text):
-    """Days since 0001-01-01."""
-    return datetime.date.fromisoformat(text).toordinal() - 1
+def field_digest(field, digest, form):
+    """The digest of a field in matching form, under the digest of a number."""
+    return sha256(f"dlv:{TAGS[field]}:".encode() + digest[:16] + form.encode())[:16]
 
 
-def attributes(kind, status, valid_from, valid_to, classes=()):
-    bits = sum(1 << CLASSES.index(name) for name in classes)
-    word = (
-        day_number(valid_from)
-        | day_number(valid_to) << 22
-        | bits << 44
-        | STATUS[status] << 60
-        | KIND[kind] << 62
-    )
-    return struct.pack("<Q", word)
+def keyed(lookup_key, data):
+    return hmac.digest(lookup_key, data, "sha256") if lookup_key else data
 
 
-def decode_attributes(raw):
-    (word,) = struct.unpack("<Q", raw)
-    day = lambda n: datetime.date.fromordinal(n + 1).isoformat()
-    return {
-        "valid_from": day(word & 0x3FFFFF),
-        "valid_to": day(word >> 22 & 0x3FFFFF),
-        "classes": [name for i, name in enumerate(CLASSES) if word >> 44 + i & 1],
-        "status": {v: k for k, v in STATUS.items()}[word >> 60 & 3],
-        "kind": {v: k for k, v in KIND.items()}[word >> 62],
-    }
+def lookup_key_id(lookup_key):
+    return hmac.digest(lookup_key, b"dlv:lookup-key-id", "sha256")
 
 
-def row_entries(row):
-    """(digest, attributes) of a registry row, given as a dict of its columns."""
-    facts = (row["status"], row["valid_from"], row["valid_to"])
-    classes = [c for c in row.get("classes", "").replace(";", " ").split(" ") if c]
-    record = f'{row["name"]} {row["phone"]} {row["licence"]}'
-    yield record_digest(record), attributes("record", *facts, classes)
-    yield number_digest(row["licence"]), attributes("number", *facts, classes)
-    if row.get("document"):
-        yield bytes.fromhex(row["document"]), attributes("document", *facts, classes)
+# --- days and sets of classes ----------------------------------------------------------------------
+
+
+def stored_day(text):
+    """Of "YYYY-MM-DD", or of NO_START, NO_END, UNKNOWN, which stay as they are."""
+    if isinstance(text, int):
+        return text
+    return datetime.date.fromisoformat(text).toordinal() - datetime.date(1900, 1, 1).toordinal()
+
+
+def day_text(stored):
+    if stored >= NO_START:
+        return {NO_START: "no start", NO_END: "no end", UNKNOWN: "unknown"}[stored]
+    return datetime.date.fromordinal(stored + datetime.date(1900, 1, 1).toordinal()).isoformat()
+
+
+def class_set(classes):
+    """The text of {name: (is_provisional, {code, ...})}."""
+    return b"\x1e".join(name + (b"\x02" if provisional else b"") + b"".join(b"\x1f" + c for c in sorted(codes))
+                        for name, (provisional, codes) in sorted(classes.items()))
+
+
+def read_class_set(text):
+    out = {}
+    for item in text.split(b"\x1e") if text else []:
+        name, *codes = item.split(b"\x1f")
+        out[name.rstrip(b"\x02")] = (name.endswith(b"\x02"), set(codes))
+    return out
+
+
+# --- licences ---------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Licence:
+    """What is said about a licence. Days are stored days; sets are texts; statuses are numbers."""
+
+    status: int = 1
+    since: int = UNKNOWN
+    until: int = NO_END
+    groups: list = dataclasses.field(default_factory=list)         # (from, to, set)
+    class_statuses: list = dataclasses.field(default_factory=list)  # (status, from, to, set)
+    statuses: list = dataclasses.field(default_factory=list)        # (status, from, to)
+    codes: list = dataclasses.field(default_factory=list)           # texts
+    cards: list = dataclasses.field(default_factory=list)           # (state, check code)
+
+    def sort(self):
+        # Within the entry "no start" is the earliest and "no end" the latest day.
+        def order(day):
+            return -1 if day == NO_START else day
+        self.groups = sorted(set(self.groups), key=lambda g: (g[2], order(g[0]), order(g[1])))
+        self.class_statuses = sorted(set(self.class_statuses), key=lambda s: (order(s[1]), order(s[2]), s[0], s[3]))
+        self.statuses = sorted(set(self.statuses), key=lambda s: (order(s[1]), order(s[2]), s[0]))
+        self.codes = sorted(set(self.codes))
+        self.cards = sorted(set(self.cards), key=lambda c: (c[1], c[0]))
+
+
+def days(*values):
+    return b"".join(value.to_bytes(3, "little") for value in values)
+
+
+def item(kind, value):
+    return struct.pack("<BH", kind, len(value)) + value
+
+
+def encode_licence(licence, number_of):
+    """The 16 bytes of terms, with the place of further terms zero, and the items."""
+    licence.sort()
+    numbered = [g for g in licence.groups if not g[2] or number_of(g[2])]
+    texts = [g for g in licence.groups if g[2] and not number_of(g[2])]
+    rest = b"".join(item(2, days(f, t) + s) for f, t, s in texts)
+    rest += item(3, days(licence.until)) if licence.until != NO_END else b""
+    rest += b"".join(item(4, bytes([s]) + days(f, t) + c) for s, f, t, c in licence.class_statuses)
+    rest += b"".join(item(5, bytes([s]) + days(f, t)) for s, f, t in licence.statuses)
+    rest += b"".join(item(6, c) for c in licence.codes)
+    rest += b"".join(item(7, bytes([state]) + code) for state, code in licence.cards)
+    more = bool(rest) or len(licence.groups) > 2
+    in_entry = 1 if more else 2
+    items = b"".join(item(1, days(f, t) + struct.pack("<H", number_of(s) if s else 0))
+                     for f, t, s in numbered[in_entry:]) + rest
+    value = licence.status << 2 | licence.since << 5 | more << 23
+    for i in range(in_entry):
+        group = numbered[i] if i < len(numbered) else None
+        start, end, number = (group[0], group[1], number_of(group[2]) if group[2] else 0) if group else NO_GROUP
+        value |= (start | end << 18 | number << 36) << (24 + 52 * i)
+    return value.to_bytes(16, "little"), items
+
+
+def decode_licence(terms, items, sets):
+    value = int.from_bytes(terms, "little")
+    out = Licence(value >> 2 & 7, value >> 5 & 0x3FFFF)
+    more = value >> 23 & 1
+    for i in range(1 if more else 2):
+        group = value >> (24 + 52 * i)
+        parts = (group & 0x3FFFF, group >> 18 & 0x3FFFF, group >> 36 & 0xFFFF)
+        if parts != NO_GROUP:
+            out.groups.append((parts[0], parts[1], sets[parts[2] - 1] if parts[2] else b""))
+    while items:
+        kind, length = struct.unpack_from("<BH", items)
+        value, items = items[3:3 + length], items[3 + length:]
+        day = lambda at: int.from_bytes(value[at:at + 3], "little")
+        if kind == 1:
+            number = struct.unpack_from("<H", value, 6)[0]
+            out.groups.append((day(0), day(3), sets[number - 1] if number else b""))
+        elif kind == 2:
+            out.groups.append((day(0), day(3), value[6:]))
+        elif kind == 3:
+            out.until = day(0)
+        elif kind == 4:
+            out.class_statuses.append((value[0], day(1), day(4), value[7:]))
+        elif kind == 5:
+            out.statuses.append((value[0], day(1), day(4)))
+        elif kind == 6:
+            out.codes.append(value)
+        elif kind == 7:
+            out.cards.append((value[0], value[1:]))
+        else:
+            raise ValueError(kind)
+    return out
+
+
+# --- verdicts -----------------------------------------------------------------------------------------
+
+SEVERITY = {"REVOKED": 3, "SUSPENDED": 2, "VALID": 1}
+
+
+def status_verdict(status):
+    return {"valid": "VALID", "suspended": "SUSPENDED", "disqualified": "SUSPENDED"}.get(STATUS[status], "REVOKED")
+
+
+def order_of(day):
+    return -1 if day == NO_START else day
+
+
+def holds(start, end, day):
+    return order_of(start) <= day <= end
+
+
+def verdict(licence, day, created, until, today, history=None, classes=(), matches=(), card=""):
+    """The table of FORMAT.md. Days are stored days; matches are "same", "differs" and so on; card is "" or a state."""
+    if licence.status == 7 or (history is not None and day < history) or (until is not None and day > max(until, today)):
+        return "NOT_COVERED"
+    since = created if licence.since == UNKNOWN else licence.since
+    found = [s for s, f, t in [(licence.status, since, licence.until), *licence.statuses] if holds(f, t, day)]
+    if not found and day > licence.until:
+        found = [1]
+    if not found:
+        return "NOT_COVERED"
+    of_classes = [s for s, f, t, c in licence.class_statuses if holds(f, t, day) and set(read_class_set(c)) & set(classes)]
+    worst = max((status_verdict(s) for s in found + of_classes), key=SEVERITY.get)
+    if worst != "VALID":
+        return worst
+    if not licence.groups:
+        return "NOT_COVERED"
+    held = [g for g in licence.groups if holds(g[0], g[1], day)]
+    if not held:
+        return "EXPIRED" if any(day > g[1] for g in licence.groups) else "NOT_YET_VALID"
+    if classes and not any(g[2] for g in licence.groups):
+        return "NOT_COVERED"
+    for name in classes:
+        if not any(name in read_class_set(g[2]) and not read_class_set(g[2])[name][0] for g in held):
+            return "NOT_ENTITLED"
+    return "REPLACED" if card else "MISMATCH" if "differs" in matches else "VALID"
+
+
+# --- Merkle trees ---------------------------------------------------------------------------------------
 
 
 def merkle_levels(leaves):
@@ -86,11 +232,8 @@ def merkle_levels(leaves):
     levels = [leaves]
     while len(levels[-1]) > 1:
         below = levels[-1]
-        above = [
-            hashlib.sha256(b"\x01" + below[i] + below[i + 1]).digest() if i + 1 < len(below) else below[i]
-            for i in range(0, len(below), 2)
-        ]
-        levels.append(above)
+        levels.append([sha256(b"\x01" + below[i] + below[i + 1]) if i + 1 < len(below) else below[i]
+                       for i in range(0, len(below), 2)])
     return levels
 
 
@@ -102,118 +245,269 @@ def merkle_root_recursive(leaves):
     while split * 2 < len(leaves):
         split *= 2
     left, right = merkle_root_recursive(leaves[:split]), merkle_root_recursive(leaves[split:])
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return sha256(b"\x01" + left + right)
 
 
-def lookup_key_id(lookup_key):
-    return hmac.digest(lookup_key, b"dlv:lookup-key-id", "sha256")
+def leaf(entry, items):
+    if items:
+        value = int.from_bytes(entry[38:], "little") & ((1 << 76) - 1)
+        entry = entry[:38] + value.to_bytes(16, "little")
+    return sha256(b"\x00" + entry + items)
 
 
-def build(entries, authority, sequence, created, valid_until=0, utc_offset=0, lookup_key=None):
-    """The bytes of a database of (digest, attributes) pairs, signed with a PyCryptodome RSA key."""
-    if lookup_key:
-        entries = [(hmac.digest(lookup_key, d, "sha256"), a) for d, a in entries]
-    entries = sorted(set(entries))
+def held_level(count):
+    """The level of the nodes at which proofs of the protocol end."""
+    height = len(merkle_levels([b""] * count)) - 1 if count < 4096 else (count - 1).bit_length()
+    return min(max(height - 8, 4), height)
+
+
+def proof_nodes(levels, indices, top):
+    """The nodes beside the paths of some leaves, up to below a level."""
+    nodes, indices = [], sorted(set(indices))
+    for level in levels[:top]:
+        nodes += [level[i ^ 1] for i in indices if i ^ 1 < len(level) and i ^ 1 not in indices]
+        indices = sorted({i // 2 for i in indices})
+    return nodes
+
+
+# --- writing --------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Entry:
+    """An entry before it is written: `digest` is what is looked up; a dependent one names its licence's digest."""
+
+    digest: bytes
+    licence: Licence = None
+    kind: str = "licence"
+    of: bytes = b""
+    forms: dict = dataclasses.field(default_factory=dict)  # {number of the field: matching form}
+
+
+def check_codes(fields, digest, forms, lookup_key):
+    length = 6 // len(fields) if fields else 0
+    out = b""
+    for field in fields:
+        code = bytes(length)
+        if field in forms:
+            code = keyed(lookup_key, field_digest(field, digest, forms[field]))[:length]
+            code = code if any(code) else bytes(length - 1) + b"\x01"
+        out += code
+    return out.ljust(6, b"\0")
+
+
+@dataclasses.dataclass
+class Facts:
+    sequence: int = 1
+    created: int = 0
+    valid_until: int = 0
+    utc_offset: int = 0
+    name: str = "licences"
+    fields: tuple = (1,)
+    history: int = None
+    coverage: str = ""
+    patterns: str = ""
+    calling_code: str = ""
+    national: tuple = (0, 0)
+    predecessor: bytes = bytes(32)
+    is_test: bool = False
+    has_legacy: bool = False
+    drops_senior: bool = False
+
+
+def dictionary_of(entries):
+    """The sets in use, as the dictionary has them; those beyond 65,535 in the order of entries stay out."""
+    met = {}
+    for _, entry in entries:
+        for *_, text in sorted(entry.licence.groups, key=lambda g: g[2]) if entry.licence else ():
+            if text and len(met) < 65535:
+                met.setdefault(text)
+    return sorted(met)
+
+
+def build(entries, authority, facts, lookup_key=None):
+    """The bytes of a database, signed with a PyCryptodome RSA key."""
+    entries = sorted(((keyed(lookup_key, e.digest), e) for e in entries), key=lambda pair: pair[0])
     count = len(entries)
     assert len({key for key, _ in entries}) == count
+    sets = dictionary_of(entries)
+    numbers = {text: i + 1 for i, text in enumerate(sets)}
+    raw, leaves, further, longest = [], [], b"", 0
+    for key, entry in entries:
+        codes = check_codes(facts.fields, entry.digest, entry.forms, lookup_key)
+        items = b""
+        if entry.kind == "licence":
+            terms, items = encode_licence(entry.licence, lambda text: numbers.get(text, 0))
+            if items:
+                value = int.from_bytes(terms, "little") | len(further) // 8 << 76
+                terms = value.to_bytes(16, "little")
+                record = struct.pack("<H", len(items)) + items
+                further += record + bytes(-len(record) % 8)
+                longest = max(longest, len(items))
+        else:
+            terms = bytes([KINDS.index(entry.kind)]) + keyed(lookup_key, entry.of)[:15]
+        raw.append(key + codes + terms)
+        leaves.append(leaf(raw[-1], items))
     bits = 0
-    while 4 << bits < count:
+    while 2 << bits < count:
         bits += 1
     fanout, at = [], 0
     for bucket in range(1 << bits):
-        while at < count and int.from_bytes(entries[at][0][:4], "big") >> (32 - bits) < bucket:
+        while at < count and int.from_bytes(raw[at][:4], "big") >> (32 - bits) < bucket:
             at += 1
         fanout.append(at)
     fanout.append(count)
-    leaves = [hashlib.sha256(b"\x00" + k + a).digest() for k, a in entries]
     levels = merkle_levels(leaves)
-    root = levels[-1][0]
-    assert root == merkle_root_recursive(leaves)
+    assert levels[-1][0] == merkle_root_recursive(leaves)
     # Levels 4 and up; a tree lower than that has its root there all the same.
     stored = levels[4:] or [levels[-1]]
+    ends = [0]
+    for text in sets:
+        ends.append(ends[-1] + len(text))
+    dictionary = struct.pack("<I", len(sets)) + b"".join(struct.pack("<I", end) for end in ends) + b"".join(sets)
+    sections = [b"".join(raw), b"".join(struct.pack("<I", f) for f in fanout),
+                b"".join(node for level in stored for node in level), further, dictionary]
+    body = b"".join(section + bytes(-len(section) % PAGE) for section in sections)
+    sections.append(b"".join(sha256(body[i:i + CHUNK]) for i in range(0, len(body), CHUNK)))
+    body += sections[-1] + bytes(-len(sections[-1]) % PAGE)
 
-    sections = [
-        b"".join(k for k, _ in entries),
-        b"".join(a for _, a in entries),
-        b"".join(struct.pack("<I", f) for f in fanout),
-        b"".join(node for level in stored for node in level),
-    ]
-    header = bytearray(SIGNED)
-    struct.pack_into(
-        "<8sIIQQqqiIII", header, 0, MAGIC, 1, 1 if lookup_key else 0, count, sequence, created,
-        valid_until, utc_offset, bits, authority.size_in_bytes(), 0,
-    )
-    header[64:96] = hashlib.sha256(authority.public_key().export_key("DER")).digest()
-    header[96:128] = lookup_key_id(lookup_key) if lookup_key else bytes(32)
-    header[128:160] = root
-    offset, body = PAGE, b""
+    header = bytearray(PAGE)
+    flags = bool(lookup_key) | facts.is_test << 1 | facts.has_legacy << 2 | facts.drops_senior << 3
+    struct.pack_into("<8sIIQQqqiII", header, 0, MAGIC, 2, flags, count, facts.sequence, facts.created,
+                     facts.valid_until, facts.utc_offset, bits, 0xFFFFFFFF if facts.history is None else facts.history)
+    struct.pack_into("<HBB", header, 60, 1, 15, 0)
+    authority_id = sha256(authority.public_key().export_key("DER"))
+    dictionary_root = merkle_levels([sha256(b"\0" + text) for text in sets])[-1][0] if sets else sha256(b"")
+    for place, value in ((64, authority_id), (96, lookup_key_id(lookup_key) if lookup_key else bytes(32)),
+                         (128, levels[-1][0]), (160, facts.predecessor), (192, dictionary_root),
+                         (224, sha256(sections[-1])), (256, bytes(facts.fields)), (260, facts.calling_code.encode()),
+                         (264, bytes(facts.national)), (368, facts.name.encode()), (1024, facts.coverage.encode()),
+                         (2048, facts.patterns.encode())):
+        header[place:place + len(value)] = value
+    struct.pack_into("<HI", header, 266, longest, len(sets))
+    offset = HEAD
     for i, section in enumerate(sections):
-        struct.pack_into("<QQ32s", header, 160 + 48 * i, offset, len(section),
-                         hashlib.sha256(section).digest())
-        padded = section + bytes(-len(section) % PAGE)
-        body += padded
-        offset += len(padded)
-    for i, name in enumerate(CLASSES):
-        header[352 + 16 * i : 352 + 16 * i + len(name)] = name.encode()
+        struct.pack_into("<QQ", header, 272 + 16 * i, offset, len(section))
+        offset += len(section) + -len(section) % PAGE
     signature = pkcs1_15.new(authority).sign(SHA256.new(bytes(header)))
-    return bytes(header) + signature + bytes(PAGE - SIGNED - len(signature)) + body
+    signatures = bytearray(PAGE)
+    struct.pack_into("<I", signatures, 0, 1)
+    struct.pack_into("<32sI", signatures, 64, authority_id, len(signature))
+    signatures[128:128 + len(signature)] = signature
+    return bytes(header) + bytes(signatures) + body
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+def read_header(data, authority=None):
+    """The facts of a header page; checks the signature where the authority's key is given."""
+    fields = struct.unpack_from("<8sIIQQqqiII", data, 0)
+    assert fields[0] == MAGIC and fields[1] == 2 and data[60:64] == b"\x01\0\x0f\0"
+    text = lambda at, size: data[at:at + size].rstrip(b"\0").decode()
+    facts = Facts(sequence=fields[4], created=fields[5], valid_until=fields[6], utc_offset=fields[7],
+                  name=text(368, 64), fields=tuple(f for f in data[256:259] if f),
+                  history=None if fields[9] == 0xFFFFFFFF else fields[9], coverage=text(1024, 1024),
+                  patterns=text(2048, 1024), calling_code=text(260, 4), national=tuple(data[264:266]),
+                  predecessor=data[160:192], is_test=bool(fields[2] & 2), has_legacy=bool(fields[2] & 4),
+                  drops_senior=bool(fields[2] & 8))
+    if authority is not None:
+        assert data[64:96] == sha256(authority.public_key().export_key("DER"))
+        count, = struct.unpack_from("<I", data, PAGE)
+        for i in range(count):
+            key, length = struct.unpack_from("<32sI", data, PAGE + 64 + 576 * i)
+            if key == data[64:96]:
+                start = PAGE + 64 + 576 * i + 64
+                pkcs1_15.new(authority).verify(SHA256.new(data[:PAGE]), data[start:start + length])
+                break
+        else:
+            raise ValueError("no signature of the authority")
+    return facts
+
+
+def read_dictionary(data):
+    count, = struct.unpack_from("<I", data)
+    ends = struct.unpack_from(f"<{count + 1}I", data, 4)
+    texts = data[4 + 4 * (count + 1):]
+    return [texts[ends[i]:ends[i + 1]] for i in range(count)]
 
 
 class Database:
-    """A reader: checks the signature, then finds entries by plain binary search."""
+    """A reader: checks the signature and every digest, then finds entries by plain binary search."""
 
-    def __init__(self, path, authority):
+    def __init__(self, path, authority, lookup_key=None):
         data = open(path, "rb").read()
-        fields = struct.unpack_from("<8sIIQQqqiIII", data, 0)
-        magic, version, self.flags, self.count, self.sequence = fields[:5]
-        self.created, self.valid_until, self.utc_offset, self.bits, signature_len, zero = fields[5:]
-        assert magic == MAGIC and version == 1 and zero == 0
-        pkcs1_15.new(authority).verify(
-            SHA256.new(data[:SIGNED]), data[SIGNED : SIGNED + signature_len]
-        )
-        assert data[64:96] == hashlib.sha256(authority.public_key().export_key("DER")).digest()
-        self.sections = []
-        for i in range(4):
-            offset, length, digest = struct.unpack_from("<QQ32s", data, 160 + 48 * i)
-            section = data[offset : offset + length]
-            assert hashlib.sha256(section).digest() == digest
-            self.sections.append(section)
-        self.root = data[128:160]
-        self.page = data[:PAGE]
-        self.levels = merkle_levels([hashlib.sha256(b"\x00" + self.key(i) + self.raw_attributes(i)).digest()
-                                     for i in range(self.count)])
+        self.data, self.lookup_key = data, lookup_key
+        self.facts = read_header(data, authority)
+        self.count, = struct.unpack_from("<Q", data, 16)
+        self.places = [struct.unpack_from("<QQ", data, 272 + 16 * i) for i in range(6)]
+        self.sections = [data[offset:offset + length] for offset, length in self.places]
+        self.chunk_digests = [sha256(data[i:min(i + CHUNK, self.places[5][0])])
+                              for i in range(HEAD, self.places[5][0], CHUNK)]
+        assert b"".join(self.chunk_digests) == self.sections[5] and sha256(self.sections[5]) == data[224:256]
+        self.sets = read_dictionary(self.sections[4])
+        self.root, self.head, self.id = data[128:160], data[:HEAD], sha256(data[:PAGE])
+        self.levels = merkle_levels([leaf(self.entry(i), self.items(i)) for i in range(self.count)])
         assert self.levels[-1][0] == self.root
 
-    def raw_attributes(self, i):
-        return self.sections[1][8 * i : 8 * i + 8]
+    def entry(self, i):
+        return self.sections[0][54 * i:54 * i + 54]
 
     def key(self, i):
-        return self.sections[0][32 * i : 32 * i + 32]
+        return self.entry(i)[:32]
+
+    def kind(self, i):
+        return KINDS[self.entry(i)[38] & 3]
+
+    def items(self, i):
+        value = int.from_bytes(self.entry(i)[38:], "little")
+        if value & 3 or not value >> 23 & 1:
+            return b""
+        at = (value >> 76) * 8
+        length, = struct.unpack_from("<H", self.sections[3], at)
+        return self.sections[3][at + 2:at + 2 + length]
+
+    def licence(self, i):
+        return decode_licence(self.entry(i)[38:], self.items(i), self.sets)
 
     def place(self, stored_key):
         """Where it stands, or would stand."""
         low, high = 0, self.count
         while low < high:
             middle = (low + high) // 2
-            if self.key(middle) < stored_key:
-                low = middle + 1
-            else:
-                high = middle
+            low, high = (middle + 1, high) if self.key(middle) < stored_key else (low, middle)
         return low
 
-    def find(self, stored_key):
-        at = self.place(stored_key)
-        return decode_attributes(self.raw_attributes(at)) if at < self.count and self.key(at) == stored_key else None
+    def find(self, digest):
+        """The index of the entry of a digest, or None."""
+        stored = keyed(self.lookup_key, digest)
+        at = self.place(stored)
+        return at if at < self.count and self.key(at) == stored else None
 
-    def verdict(self, i, kind, day):
-        """What follows from an entry on a day, if it is of that kind."""
-        entry = decode_attributes(self.raw_attributes(i))
-        if entry["kind"] != kind:
-            return "UNKNOWN"
-        if entry["status"] != "valid":
-            return entry["status"].upper()
-        first, last = day_number(entry["valid_from"]), day_number(entry["valid_to"])
-        return "NOT_YET_VALID" if day < first else "EXPIRED" if day > last else "VALID"
+    def licence_of(self, i):
+        """The index of the licence that an entry depends on; of a licence itself."""
+        return i if self.kind(i) == "licence" else self.place(self.entry(i)[39:54])
+
+    def matches(self, i, forms):
+        """What comparing field digests [(field, digest), ...] with the codes of an entry comes to, by field."""
+        out, length = {}, 6 // len(self.facts.fields) if self.facts.fields else 0
+        for field, digest in forms:
+            if field not in self.facts.fields:
+                out[field] = "not kept"
+                continue
+            at = 32 + length * self.facts.fields.index(field)
+            own = self.entry(i)[at:at + length]
+            code = keyed(self.lookup_key, digest)[:length]
+            code = code if any(code) else bytes(length - 1) + b"\x01"
+            if not any(own):
+                out[field] = "not on file"
+            elif out.get(field) != "same":
+                out[field] = "same" if own == code else "differs"
+        return out
+
+    def card_state(self, i, forms):
+        codes = [keyed(self.lookup_key, digest) for field, digest in forms if field == 4]
+        return max((state for state, code in self.licence(i).cards if codes and codes[0].startswith(code)), default=0)
 
 
 def load_key(path):

@@ -100,6 +100,8 @@ static char *put_row(char *out, uint64_t row, uint64_t seed) {
     *out++ = ',';
     out = put_licence(out, row);
     out = put(out, standing < 96 ? ",valid," : standing < 99 ? ",suspended," : ",revoked,");
+    out = put_date(out, 1990 + more / 64 % 36, more >> 16);
+    *out++ = ',';
     out = put_date(out, year, more >> 8);
     *out++ = ',';
     out = put_date(out, year + 20, more >> 20);
@@ -122,7 +124,7 @@ int main(int argc, char **argv) {
         fputs("make_registry: want ROWS [SEED]\n", stderr);
         return 2;
     }
-    char *out = put(buffer, "name,phone,licence,status,valid_from,valid_to,classes,document\n");
+    char *out = put(buffer, "name,phone,licence,status,status_since,valid_from,valid_to,classes,document\n");
     for (uint64_t row = 0; row < rows; row++) {
         if (out > buffer + sizeof buffer - 1024) {
             fwrite(buffer, 1, (size_t)(out - buffer), stdout);

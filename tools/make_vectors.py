@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tests/integration"))
 import dbformat
+import matching
+import registry_rows
 import session_peer
 from vector_file import OUT, write
 
@@ -260,6 +262,10 @@ def signature_file():
 # --- dlv's own ------------------------------------------------------------------------------------
 
 
+def refused(kind, text):
+    return [f"Kind = {kind}", f"Input = {text.hex()}", "Result = F", ""]
+
+
 def record_cases():
     good = [
         "Ramesh 2344567890 GJ05-1234",
@@ -282,17 +288,58 @@ def record_cases():
         canonical = dbformat.canonical_record(text).encode()
         yield ["Kind = record", f"Input = {text.encode().hex()}", f"Canonical = {canonical.hex()}",
                f"Digest = {hashlib.sha256(canonical).hexdigest()}", ""]
-    for text in ["GJ05-1234", "gj05 1234", " g-j 0\t5 1--2 34", "straße-1", "ä1", "日本 12-34", "0"]:
-        canonical = dbformat.canonical_number(text).encode()
-        digest = hashlib.sha256(b"dlv:number:" + canonical).hexdigest()
-        yield ["Kind = number", f"Input = {text.encode().hex()}", f"Canonical = {canonical.hex()}",
-               f"Digest = {digest}", ""]
-    bad = [b"", b" \t ", b"a\x00b", b"a\nb", b"a\rb", b"a\x1bb", b"a\x7fb", b"a\xc2\x85b", b"\x80",
-           b"a\xc0\xafb", b"a\xe0\x80\xaf", b"a\xed\xa0\x80", b"a\xf4\x90\x80\x80", b"a\xf8\x88\x80\x80\x80",
-           b"a\xc3", b"a\xe2\x82", b"a\xf0\x9f\x98", b"A" * 1025]
-    for kind in ("record", "number"):
-        for text in bad + ([b"dlv:number:GJ051234", b"  dlv:x"] if kind == "record" else [b"- -"]):
-            yield [f"Kind = {kind}", f"Input = {text.hex()}", "Result = F", ""]
+    for text in BAD + [b"A" * 1025, b"a\tb".replace(b"\t", b"\n"), b"dlv:number:GJ051234", b"  dlv:x"]:
+        yield refused("record", text)
+
+
+BAD = [b"", b" \t ", b"a\x00b", b"a\nb", b"a\rb", b"a\x1bb", b"a\x7fb", b"a\xc2\x85b", b"\x80", b"a\xc0\xafb",
+       b"a\xe0\x80\xaf", b"a\xed\xa0\x80", b"a\xf4\x90\x80\x80", b"a\xf8\x88\x80\x80\x80", b"a\xc3", b"a\xe2\x82",
+       b"a\xf0\x9f\x98"]
+NAMES = ["O'Brien Anne", "OBRIEN ANNE", "ANNE O BRIEN", "O\u2019Brien Anne", "Müller Jörg", "MUELLER JOERG", "Groß",
+         "Ødegård", "OEDEGAARD", "José Núñez", "NUNEZ,JOSE", "İpek Işık", "Węgrzyn Tadeusz", "S. Venkata Ramana",
+         "VENKATARAMANA S", "Maria Elena", "MARIAELENA", "Nguyễn Thị Đào", "WINTERBOURNE JR", "Smith Sr III", "JR",
+         "राम कुमार", "रोम", "محمد عَلي", "مُحمّد علی", "王小明", "가각", "Ἀχιλλεύς", "ＡＢ１２ Ü", "Þórður Æsir", "x" * 300]
+NUMBERS = ["GJ05-1234", "gj05 1234", "AB-12/345", "AB\u201012 345", "ＡＢ１２", "KL07.2012.417", "१२३", "0012345", "O12",
+           "012", "straße-1", "ä1", "日本 12-34", "0"]
+PHONES = ["098980 00417", "+91 98980-00417", "0091 9898000417", "919898000417", "+49 (0)170 1234567", "९८९८०००४१७"]
+NOTHING = ["NULL", "\\N", "#REF!", " n/a ", "2.34E+09", "Ren\ufffde", "\ue000", "\u0378", "--"]
+
+
+def form_case(kind, text, form, field=None):
+    """A form, and its digest; fields belong to the number GJ051234."""
+    digest = dbformat.field_digest(field, dbformat.number_digest("GJ051234"), form) if field else \
+        hashlib.sha256(b"dlv:number:" + form.encode()).digest()
+    return [f"Kind = {kind}", f"Input = {text.encode().hex()}", f"Canonical = {form.encode().hex()}",
+            f"Digest = {digest.hex()}", ""]
+
+
+def matching_cases():
+    for text in NUMBERS:
+        yield form_case("number", text, matching.number(text))
+        yield form_case("card", text, matching.number(text), 4)
+    for text in NAMES:
+        yield form_case("name", text, matching.name(text), 1)
+        yield form_case("name joined", text, matching.name(text, "joined"), 1)
+        yield form_case("name plain", text, matching.name(text, "plain"), 1)
+        yield form_case("name senior", text, matching.name(text, drops_senior=True), 1)
+    for text in PHONES:
+        yield form_case("phone", text, matching.phone(text), 2)
+        yield form_case("phone 91", text, matching.phone(text, "91", (10, 10)), 2)
+    yield form_case("birth date", "1988-02-29", "1988-02-29", 3)
+    for kind in ("number", "name", "phone", "card"):
+        for text in BAD + [text.encode() for text in NOTHING]:
+            yield refused(kind, text)
+    for text in (b"1989-02-29", b"1989-2-1", b"01.02.1989", b"", b"0000-00-00"):
+        yield refused("birth date", text)
+    for text in (b"12345", b"...", b"x" * 1025, b"x" * 513):
+        yield refused("name", text)
+
+
+def matching_file():
+    lines = ["# Source: dlv's own, by tools/make_vectors.py and tools/matching.py (from lib/text/MATCHING.md)", ""]
+    for case in matching_cases():
+        lines += case
+    write("matching.rsp", lines)
 
 
 def record_file():
@@ -304,17 +351,31 @@ def record_file():
 
 
 GOLDEN_CSV = """\
-name,phone,licence,status,valid_from,valid_to,classes,document
-Ramesh,2344567890,GJ05-1234,valid,2015-04-02,2035-04-01,LMV;MCWG,
-रमेश पटेल,9812345678,GJ01 20110012345,valid,2026-12-01,2046-11-30,LMV,
-"Sharma, Asha",9800000001,MH12 20190054321,suspended,2019-06-15,2039-06-14,MCWG,
-Vikram Singh,9800000002,DL03-2008-7654321,revoked,2008-01-10,2028-01-09,LMV HMV,
-Old Timer,9800000003,KA05-1999-1,valid,1999-02-28,2019-02-27,,
-Meera Nair,9800000004,KL07 20200000042,valid,2020-02-29,9999-12-31,LMV;LMV-TR;TRANS,{document}
+licence,name,phone,birth_date,card,card_status,status,status_since,status_until,status_of,valid_from,valid_to,classes,class_type,codes,former,document
+GJ05-1234,Ramesh Patel,2344567890,1990-01-31,C1,,valid,2010-01-01,,,2015-04-02,2035-04-01,LMV;MCWG,,,,
+GJ01 20110012345,रमेश पटेल,9812345678,,,,valid,2010-01-01,,,2026-12-01,2046-11-30,LMV,,,,
+MH12 20190054321,"Sharma, Asha",9800000001,1991-02-03,,,suspended,2024-05-01,2027-04-30,,2019-06-15,2039-06-14,MCWG,,,,
+MH12 20190054321,"Sharma, Asha",9800000001,,,,valid,2019-06-15,,,2019-06-15,2039-06-14,LMV,,01.06;78,,
+DL03-2008-7654321,Vikram Singh,9800000002,,,,revoked,2020-01-01,,,2008-01-10,2028-01-09,LMV HMV,,,,
+KA05-1999-1,Old Timer,9800000003,,,,valid,1999-02-28,,,1999-02-28,2019-02-27,,,,,
+KL07 20200000042,Meera Nair,9800000004,,,,valid,2010-01-01,,,2020-02-29,no end,LMV;LMV-TR;TRANS,,,4/9417/KOCHI,{document}
+KL07 20200000042,Meera Nair,,,,,valid,2010-01-01,,,2024-01-01,2034-01-01,C1E,,95(2029-03-13),,
+KL07 20200000042,Meera Nair,,,,,valid,2010-01-01,,,2025-01-01,2035-01-01,D,P,,,
+KL07 20200000042,Meera Nair,,,,,disqualified,2026-01-01,2026-12-31,classes,2020-02-29,no end,TRANS,,,,
+KL07 20200000042,Meera Nair,,,K1,lost,valid,2010-01-01,,,2020-02-29,no end,LMV,,,,
+KL07 20200000042,Meera Nair,,,K2,,valid,2010-01-01,,,2020-02-29,no end,LMV,,,,
+PB10-7,Harpreet Gill,,,,,surrendered,,,,,,,,,,
 """
 GOLDEN_DOCUMENT = b"%PDF-1.4 the licence of Meera Nair, as issued\n"
 GOLDEN_CREATED = 1795500000  # 2026-11-24T06:00:00Z
 GOLDEN_OFFSET = 5 * 3600 + 1800
+GOLDEN_FACTS = dict(sequence=7, created=GOLDEN_CREATED, utc_offset=GOLDEN_OFFSET, name="golden", coverage="GJ,MH,DL,KA,KL,PB,4",
+                    patterns="", calling_code="91", national=(10, 10), has_legacy=False)
+GOLDEN_RULES = {"calling_code": "91", "national": (10, 10)}
+
+
+def golden_entries(text, fields, lookup_key):
+    return registry_rows.entries(csv.DictReader(io.StringIO(text)), fields, lookup_key, **GOLDEN_RULES)
 
 
 def golden_files():
@@ -325,43 +386,75 @@ def golden_files():
     (OUT / "golden.csv").write_text(text)
     lookup_key = Stream("golden lookup key")(32)
     (OUT / "golden_lookup.key").write_bytes(lookup_key)
-    entries = [e for row in csv.DictReader(io.StringIO(text)) for e in dbformat.row_entries(row)]
-    for name, key in (("golden", None), ("golden_keyed", lookup_key)):
-        data = dbformat.build(entries, authority, 7, GOLDEN_CREATED, 0, GOLDEN_OFFSET, key)
-        (OUT / f"{name}.db").write_bytes(data)
+    for name, key, fields in (("golden", None, (1,)), ("golden_keyed", lookup_key, (1, 2, 4))):
+        facts = dbformat.Facts(fields=fields, **GOLDEN_FACTS)
+        (OUT / f"{name}.db").write_bytes(dbformat.build(golden_entries(text, fields, key), authority, facts, key))
 
-    questions = [
-        ("record", "Ramesh 2344567890 GJ05-1234", "2026-11-24", "VALID"),
-        ("record", "Ramesh  2344567890\tGJ05-1234", "2026-11-24T10:00:00+05:30", "VALID"),
-        ("record", "ramesh 2344567890 GJ05-1234", "2026-11-24", "UNKNOWN"),
-        ("number", "gj05 1234", "2026-11-24", "VALID"),
-        ("number", "GJ05-1234", "2015-04-01", "NOT_YET_VALID"),
-        ("number", "GJ05-1234", "2015-04-02", "VALID"),
-        ("number", "GJ05-1234", "2035-04-01", "VALID"),
-        ("number", "GJ05-1234", "2035-04-02", "EXPIRED"),
+    number, document = "number", GOLDEN_DOCUMENT.decode()
+    questions = [  # kind, input, at, class, fields, verdict
+        (number, "gj05 1234", "2026-11-24", "", {}, "VALID"),
+        (number, "GJ05-1234", "2015-04-01", "", {}, "NOT_YET_VALID"),
+        (number, "GJ05-1234", "2015-04-02", "", {}, "VALID"),
+        (number, "GJ05-1234", "2035-04-01", "", {}, "VALID"),
+        (number, "GJ05-1234", "2035-04-02", "", {}, "EXPIRED"),
+        (number, "GJ05-1234", "2009-12-31", "", {}, "NOT_COVERED"),
         # The day begins at the authority, five and a half hours before it does in Greenwich.
-        ("number", "GJ05-1234", "2015-04-01T18:29:59Z", "NOT_YET_VALID"),
-        ("number", "GJ05-1234", "2015-04-01T18:30:00Z", "VALID"),
-        ("number", "GJ05-1234", "2035-04-01T18:29:59Z", "VALID"),
-        ("number", "GJ05-1234", "2035-04-01T18:30:00Z", "EXPIRED"),
-        ("record", "रमेश पटेल 9812345678 GJ01 20110012345", "2026-11-24", "NOT_YET_VALID"),
-        ("record", "Sharma, Asha 9800000001 MH12 20190054321", "2026-11-24", "SUSPENDED"),
-        ("number", "dl0320087654321", "2026-11-24", "REVOKED"),
-        ("number", "dl0320087654321", "2030-01-01", "REVOKED"),
-        ("number", "KA05-1999-1", "2026-11-24", "EXPIRED"),
-        ("number", "KL07 20200000042", "9999-12-31", "VALID"),
-        ("document", GOLDEN_DOCUMENT.decode(), "2026-11-24", "VALID"),
-        ("document", "Ramesh 2344567890 GJ05-1234", "2026-11-24", "UNKNOWN"),
-        ("number", "XX", "2026-11-24", "UNKNOWN"),
+        (number, "GJ05-1234", "2015-04-01T18:29:59Z", "", {}, "NOT_YET_VALID"),
+        (number, "GJ05-1234", "2015-04-01T18:30:00Z", "", {}, "VALID"),
+        (number, "GJ05-1234", "2035-04-01T18:29:59Z", "", {}, "VALID"),
+        (number, "GJ05-1234", "2035-04-01T18:30:00Z", "", {}, "EXPIRED"),
+        (number, "GJ05-1234", "2026-11-24", "", {"Name": "PATEL, ramesh"}, "VALID"),
+        (number, "GJ05-1234", "2026-11-24", "", {"Name": "Rames Patel"}, "MISMATCH"),
+        (number, "GJ05-1234", "2026-11-24", "HMV", {"Name": "Rames Patel"}, "NOT_ENTITLED"),
+        (number, "GJ01 20110012345", "2026-11-24", "", {}, "NOT_YET_VALID"),
+        (number, "MH1220190054321", "2026-11-24", "", {}, "SUSPENDED"),
+        (number, "MH1220190054321", "2024-04-30", "", {}, "VALID"),
+        (number, "MH1220190054321", "2024-04-30", "MCWG", {}, "VALID"),
+        (number, "MH1220190054321", "2027-05-01", "LMV", {}, "VALID"),
+        (number, "dl0320087654321", "2026-11-24", "", {}, "REVOKED"),
+        (number, "dl0320087654321", "2030-01-01", "LMV", {"Name": "x"}, "REVOKED"),
+        (number, "dl0320087654321", "2019-12-31", "", {}, "NOT_COVERED"),
+        (number, "KA05-1999-1", "2026-11-24", "", {}, "EXPIRED"),
+        (number, "KA05-1999-1", "2010-01-01", "", {}, "VALID"),
+        (number, "KA05-1999-1", "2010-01-01", "LMV", {}, "NOT_COVERED"),
+        (number, "KL07 20200000042", "9999-12-31", "LMV", {}, "VALID"),
+        (number, "KL07 20200000042", "2026-11-24", "TRANS", {}, "SUSPENDED"),
+        (number, "KL07 20200000042", "2027-01-01", "TRANS", {}, "VALID"),
+        (number, "KL07 20200000042", "2035-06-01", "C1E", {}, "NOT_ENTITLED"),
+        (number, "KL07 20200000042", "2023-06-01", "C1E", {}, "NOT_ENTITLED"),
+        (number, "KL07 20200000042", "2026-11-24", "D", {}, "NOT_ENTITLED"),
+        (number, "KL07 20200000042", "2026-11-24", "C1E", {}, "VALID"),
+        (number, "4 9417 kochi", "2026-11-24", "LMV", {"Name": "Nair Meera"}, "VALID"),
+        (number, "4 9417 kochi", "2026-11-24", "LMV", {"Name": "Nair Mira"}, "MISMATCH"),
+        (number, "PB10-7", "2026-11-24", "", {}, "REVOKED"),
+        (number, "PB10-7", "2026-11-23", "", {}, "NOT_COVERED"),
+        ("document", document, "2026-11-24", "", {}, "VALID"),
+        ("document", "GJ05-1234", "2026-11-24", "", {}, "UNKNOWN"),
+        (number, "XX", "2026-11-24", "", {}, "UNKNOWN"),
+        ("legacy", "Ramesh Patel 2344567890 GJ05-1234", "2026-11-24", "", {}, "UNKNOWN"),
+    ]
+    more = [  # where phone and card are kept, too
+        (number, "GJ05-1234", "2026-11-24", "", {"Phone": "+91 23445 67890"}, "VALID"),
+        (number, "GJ05-1234", "2026-11-24", "", {"Phone": "9812345678"}, "MISMATCH"),
+        (number, "GJ05-1234", "2026-11-24", "", {"BirthDate": "1990-01-30"}, "VALID"),
+        (number, "GJ05-1234", "2026-11-24", "", {"Card": "c-1"}, "VALID"),
+        (number, "GJ05-1234", "2026-11-24", "", {"Card": "c-2"}, "MISMATCH"),
+        (number, "GJ01 20110012345", "2027-01-01", "", {"Card": "c-2"}, "VALID"),
+        (number, "KL07 20200000042", "2026-11-24", "", {"Card": "K2"}, "VALID"),
+        (number, "KL07 20200000042", "2026-11-24", "", {"Card": "K1"}, "REPLACED"),
+        (number, "KL07 20200000042", "2026-11-24", "", {"Card": "K1", "Name": "x"}, "REPLACED"),
+        (number, "KL07 20200000042", "2026-11-24", "", {"Card": "K3"}, "MISMATCH"),
     ]
     lines = ["# Source: dlv's own, by tools/make_vectors.py and tools/dbformat.py", ""]
-    for name, key in (("golden", None), ("golden_keyed", "golden_lookup.key")):
+    for name, key, asked in (("golden", None, questions), ("golden_keyed", "golden_lookup.key", questions + more)):
         lines += [f"[Database = {name}.db]", "[Authority = golden_authority.pub]"]
         lines += [f"[LookupKey = {key}]"] if key else []
         lines += [""]
-        for kind, text, at, verdict in questions:
-            lines += [f"Kind = {kind}", f"Input = {text.encode().hex()}", f"At = {at}",
-                      f"Verdict = {verdict}", ""]
+        for kind, text, at, name_of_class, fields, verdict in asked:
+            lines += [f"Kind = {kind}", f"Input = {text.encode().hex()}", f"Now = {GOLDEN_CREATED + 86400}", f"At = {at}"]
+            lines += [f"Class = {name_of_class.encode().hex()}"] if name_of_class else []
+            lines += [f"{field} = {value.encode().hex()}" for field, value in fields.items()]
+            lines += [f"Verdict = {verdict}", ""]
     write("golden.rsp", lines)
 
 
@@ -408,11 +501,11 @@ def primitive_files():
         write(f"{name}.rsp", [f"# Source: {source}", ""] + [line for case in found for line in case])
 
 
-def transcript(server, kiosk, stream, at, now, flags, digests, database):
+def transcript(server, kiosk, stream, now, database, items=(), what=1, offset=0, release=bytes(32), padded=0):
     """All frames of a session, by tests/integration/session_peer.py; the lines of one case."""
     public = server.public_key().export_key("DER")
     secret, exponent, seed = stream(32), stream(32), stream(32)
-    ciphertext = PKCS1_OAEP.new(server, SHA256, label=b"dlv session 1 open",
+    ciphertext = PKCS1_OAEP.new(server, SHA256, label=b"dlv session 2 open",
                                 randfunc=lambda n: seed[:n]).encrypt(secret)
     opening = session_peer.Opening(serialization.load_der_public_key(public), kiosk, secret,
                                    X25519PrivateKey.from_private_bytes(exponent), ciphertext=ciphertext)
@@ -421,7 +514,7 @@ def transcript(server, kiosk, stream, at, now, flags, digests, database):
     start = session_peer.header(session_peer.ACCEPT, 156) + session_peer.raw(host_exponent.public_key())
     common = host_exponent.exchange(opening.exponent.public_key())
     accept_key, session_key = session_peer.session_keys(opening.t0, opening.frame, opening.n, start, secret, common)
-    key_id = hmac.new(ticket_key, b"dlv session 1 ticket key id", "sha256").digest()[:4]
+    key_id = hmac.new(ticket_key, b"dlv session 2 ticket key id", "sha256").digest()[:4]
     kiosk_id = session_peer.key_id(kiosk.public_key())[:16] if kiosk else bytes(16)
     ticket = key_id + ticket_nonce + session_peer.ChaCha20Poly1305(ticket_key).encrypt(
         ticket_nonce, session_key + kiosk_id + (now + 3600).to_bytes(8, "little"), key_id)
@@ -429,14 +522,16 @@ def transcript(server, kiosk, stream, at, now, flags, digests, database):
     accept = start + session_peer.ChaCha20Poly1305(accept_key).encrypt(bytes(12), sealed, b"")
     session = opening.finish(accept)
     ask_nonce, answer_nonce = stream(11), stream(7) + (7).to_bytes(4, "little")
-    ask = session.ask(digests, at, flags, nonce=b"\1" + ask_nonce)
-    body = session_peer.answer_body(database, digests, at, flags, now)
+    ask = session.ask(items, what, offset, release, padded, nonce=b"\1" + ask_nonce)
+    body = session_peer.question(items, what, offset, release)
+    body = session_peer.answer_body(database, body + bytes(len(ask) - 124 - len(body)), now)
     answer = session.seal_answer(body, ask, b"\2" + answer_nonce)
     return [f"Secret = {secret.hex()}", f"Exponent = {exponent.hex()}", f"Seed = {seed.hex()}",
             f"Open = {opening.frame.hex()}", f"ServerExponent = {server_exponent.hex()}",
             f"TicketKey = {ticket_key.hex()}", f"TicketNonce = {ticket_nonce.hex()}", f"Now = {now}",
-            f"Accept = {accept.hex()}", f"SessionKey = {session_key.hex()}", f"At = {at}", f"Flags = {flags}",
-            f"Digests = {b''.join(digests).hex()}", f"Nonce = {ask_nonce.hex()}", f"Ask = {ask.hex()}",
+            f"Accept = {accept.hex()}", f"SessionKey = {session_key.hex()}", f"What = {what}", f"Offset = {offset}",
+            f"Release = {release.hex()}", f"Padded = {padded}", *([f"Items = {b''.join(items).hex()}"] if items else []),
+            f"Nonce = {ask_nonce.hex()}", f"Ask = {ask.hex()}",
             f"AnswerNonce = {answer_nonce.hex()}", f"Answer = {answer.hex()}", ""]
 
 
@@ -447,18 +542,28 @@ def session_file():
     kiosk = session_peer.load_private(OUT / "golden_kiosk.key")
     authority = RSA.import_key((OUT / "golden_authority.pub").read_bytes())
     database = dbformat.Database(OUT / "golden.db", authority)
-    record = [hashlib.sha256(text).digest() for text in
-              (b"Ramesh 2344567890 GJ05-1234", b"Nobody 1 X", "Sharma, Asha 9800000001 MH12 20190054321".encode())]
+    digests = {text: dbformat.number_digest(text) for text in
+               ("GJ05-1234", "XX", "MH12 20190054321", "KL07 20200000042", "4/9417/KOCHI")}
+    forms = [(field, dbformat.field_digest(field, digests["GJ05-1234"], form)) for field, form in
+             ((1, "x"), (1, matching.name("Patel Ramesh")), (2, "2344567890"), (4, "C1"))]
+    several = [session_peer.item(digests["GJ05-1234"], forms=forms)] + \
+        [session_peer.item(digest) for digest in list(digests.values())[1:]] + \
+        [session_peer.item(hashlib.sha256(GOLDEN_DOCUMENT).digest(), session_peer.DOCUMENT)]
     lines = ["# Source: dlv's own, by tools/make_vectors.py and tests/integration/session_peer.py", "",
              "[Database = golden.db]", "[Authority = golden_authority.pub]", ""]
     lines += oaep_key_lines(private_parts(server))
     now = GOLDEN_CREATED + 86400
-    lines += transcript(server, None, stream, now, now, 0, record[:1], database)
-    lines += transcript(server, None, stream, now - 5 * 3600, now, session_peer.NAMES, record, database)
-    lines += transcript(server, None, stream, now, now, session_peer.NAMES | session_peer.PROOFS | session_peer.DAY,
-                        record, database)
+    lines += transcript(server, None, stream, now, database, several[:1])
+    lines += transcript(server, None, stream, now, database, several, release=database.id, padded=1232)
+    for one in several[0], several[1], several[4]:
+        lines += transcript(server, None, stream, now, database, [one], 2, release=database.id, padded=1232)
+    lines += transcript(server, None, stream, now, database, several[:2], 2, padded=200)
+    lines += transcript(server, None, stream, now, database, several[:1], release=bytes(31) + b"\1")
+    lines += transcript(server, None, stream, now, database, what=3, offset=4096, padded=4096)
+    lines += transcript(server, None, stream, now, database, what=4, padded=1232)
+    lines += transcript(server, None, stream, now, database, what=5, padded=1232)
     lines += ["[KioskKey = golden_kiosk.key]", ""]
-    lines += transcript(server, kiosk, stream, now, now, 0, record[:1] * 64, database)
+    lines += transcript(server, kiosk, stream, now, database, [session_peer.item(digests["GJ05-1234"])] * 64)
     write("session.rsp", lines)
 
 
@@ -492,6 +597,7 @@ sha256_files()
 hmac_file()
 signature_file()
 record_file()
+matching_file()
 golden_files()
 primitive_files()
 session_file()

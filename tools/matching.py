@@ -106,7 +106,9 @@ def read_pairs(word):
 
 
 def name(text, reading="name", drops_senior=False):
-    words = re.split("\0+", "".join(c if is_in_word(c) else "\0" for c in fold(text)))
+    folded = fold(text)
+    refuse_rounded(folded)
+    words = re.split("\0+", "".join(c if is_in_word(c) else "\0" for c in folded))
     words = ["".join(LETTERS.get(c, c) for c in word) for word in words if word]
     suffixes = {"jr", "ii", "iii", "iv"} | ({"sr"} if drops_senior else set())
     words = [word for word in words if word not in suffixes] or words

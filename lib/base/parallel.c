@@ -48,15 +48,22 @@ static void *run_work(void *argument) {
     return NULL;
 }
 
+/* What the work may put on a thread's stack. musl's own default is 128 KiB. */
+#define STACK_LEN (512u << 10)
+
 void parallel_open(struct parallel *parallel, unsigned thread_count) {
+    pthread_attr_t attributes;
     memset(parallel, 0, sizeof *parallel);
     pthread_mutex_init(&parallel->mutex, NULL);
     pthread_cond_init(&parallel->changed, NULL);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_LEN);
     while (parallel->thread_count + 1 < thread_count &&
            parallel->thread_count < PARALLEL_THREADS_MAX &&
-           pthread_create(&parallel->threads[parallel->thread_count], NULL, run_work, parallel) ==
-               0)
+           pthread_create(&parallel->threads[parallel->thread_count], &attributes, run_work,
+                          parallel) == 0)
         parallel->thread_count++;
+    pthread_attr_destroy(&attributes);
 }
 
 void parallel_start(struct parallel *parallel, uint64_t count, uint64_t piece, parallel_work *work,

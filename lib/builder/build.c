@@ -18,7 +18,8 @@
 
 void build_init(struct build *build) {
     memset(build, 0, sizeof *build);
-    build->output_fd = build->predecessor.fd = -1;
+    build->output_fd = -1;
+    import_init(&build->plan.import);
 }
 
 void build_end(struct build *build) {
@@ -38,12 +39,15 @@ static int advise(struct build *build, enum build_advice advice, int code) {
 int build_follow(struct build *build, const char *path, struct error *error) {
     struct build_settings *settings = &build->plan.settings;
     int code = predecessor_open(&build->predecessor, path, &settings->authority->public,
-                                settings->lookup_key, error);
+                                settings->lookup_key, settings->thread_count, error);
     if (code != 0)
         return code;
     build->has_predecessor = true;
-    settings->facts.class_names = build->predecessor.header.facts.class_names;
-    settings->facts.utc_offset_s = build->predecessor.header.facts.utc_offset_s;
+    struct release_facts kept = settings->facts;
+    settings->facts = build->predecessor.db.header.facts;
+    settings->facts.sequence = kept.sequence;
+    settings->facts.created_s = kept.created_s;
+    settings->facts.valid_until_s = kept.valid_until_s;
     return 0;
 }
 
@@ -72,7 +76,7 @@ static int lock_output(struct build *build, struct error *error) {
  * Its file's name is at *name; a first release comes after zeros. */
 static int find_latest(struct build *build, struct db_header *latest, const char **name,
                        struct error *error) {
-    const struct db_header *predecessor = &build->predecessor.header;
+    const struct db_header *predecessor = &build->predecessor.db.header;
     memset(latest, 0, sizeof *latest);
     *name = build->plan.settings.path;
     if (!build->is_new) {
@@ -80,6 +84,10 @@ static int find_latest(struct build *build, struct db_header *latest, const char
         if (code != 0)
             return advise(build, BUILD_CHOOSE_OUTPUT, code);
     }
+    if (latest->count > 0 && strcmp(latest->facts.name, build->plan.settings.facts.name) != 0)
+        return advise(build, BUILD_CHOOSE_OUTPUT,
+                      error_set(error, ERR_CONFLICT, "%s: is a release of \"%s\", not of \"%s\"",
+                                *name, latest->facts.name, build->plan.settings.facts.name));
     if (build->has_predecessor && predecessor->facts.sequence >= latest->facts.sequence) {
         *latest = *predecessor;
         *name = build->predecessor.path;
@@ -97,6 +105,8 @@ static int settle_sequence(struct build *build, struct error *error) {
         return code;
     if (facts->sequence == 0)
         facts->sequence = latest.facts.sequence + 1;
+    if (latest.count > 0)
+        memcpy(facts->predecessor_id, latest.id, SHA256_LEN);
     bool is_predecessor = build->has_predecessor && name == build->predecessor.path;
     if (facts->sequence < latest.facts.sequence ||
         (is_predecessor && facts->sequence == latest.facts.sequence))
@@ -119,6 +129,8 @@ static int settle_sequence(struct build *build, struct error *error) {
 }
 
 int build_begin(struct build *build, struct error *error) {
+    if (build->plan.is_check)
+        return 0;
     int code = lock_output(build, error);
     return code == 0 ? settle_sequence(build, error) : code;
 }
@@ -133,6 +145,8 @@ struct reading {
     struct registry registry;
     struct rejects rejects;
     struct collector collector;
+    struct texts texts;
+    struct touched touched;
     struct rows_target target;
     struct parallel parallel;
     struct rows rows[2];
@@ -144,22 +158,21 @@ struct reading {
 static int reject(struct reading *reading, const struct csv_row *row, const char *reason,
                   struct error *error) {
     const struct build_plan *plan = &reading->build->plan;
-    plan->bad_row(plan->bad_row_context, row->line, reason);
+    plan->bad_row(plan->context, row->line, reason);
     return rejects_add(&reading->rejects, row, reason, error);
 }
 
-/* Rejects a row that was well read but made no entries. Why not was not noted when it was hashed,
- * so it is parsed once more. */
-static int reject_unhashed(struct reading *reading, const struct csv_row *row,
+/* Rejects a row that was well read but made no facts. Why not was not noted when it was hashed, so
+ * it is read once more. */
+static int reject_unhashed(struct reading *reading, const struct csv_row *csv,
                            struct error *error) {
-    struct registry_entry entries[REGISTRY_ENTRIES_MAX];
-    char texts[REGISTRY_TEXT_MAX], *text = texts;
-    struct error reason;
+    static struct row row;
+    struct error reason = {.text = "its line number is too high"};
     if (reading->build->plan.is_lines)
-        registry_line(row, entries, &text, &reason);
+        registry_line(&reading->registry, csv, &row, &reason);
     else
-        registry_row(&reading->registry, row, entries, &text, &reason);
-    return reject(reading, row, reason.text, error);
+        registry_row(&reading->registry, csv, &row, &reason);
+    return reject(reading, csv, reason.text, error);
 }
 
 static int reject_bad_rows(struct reading *reading, const struct rows *rows, struct error *error) {
@@ -187,12 +200,13 @@ static void report_reading(const struct reading *reading) {
  * are read. */
 static int change_rows(struct reading *reading, struct error *error) {
     uint64_t *row_count = &reading->build->result.row_count;
-    parallel_wait(&reading->parallel);
+    if (parallel_wait(&reading->parallel) != 0)
+        return error_set(error, ERR_MEMORY, "no memory");
     struct rows *hashed = reading->hashing;
     reading->hashing = reading->filling;
     reading->filling = hashed;
-    int code = collector_reserve(&reading->collector,
-                                 reading->hashing->count * REGISTRY_ENTRIES_MAX, error);
+    int code =
+        collector_reserve(&reading->collector, reading->hashing->count * ROW_FACTS_MAX, error);
     if (code != 0)
         return advise(reading->build, code == ERR_LIMIT ? BUILD_ALLOW_MEMORY : BUILD_NO_ADVICE,
                       code);
@@ -205,25 +219,32 @@ static int change_rows(struct reading *reading, struct error *error) {
 }
 
 static int read_header_row(struct reading *reading, struct error *error) {
-    const struct build *build = reading->build;
     const char *name = reading->input->name;
     struct error reason;
     struct csv_row row;
+    if (reading->build->plan.import.columns != NULL)
+        return registry_header(&reading->registry, NULL, error);
     int result = csv_reader_next(&reading->reader, &row);
     if (result == ERR_SYSTEM)
         return error_set_errno(error, "%s", name);
     if (result == CSV_END)
         return error_set(error, ERR_FORMAT,
-                         "%s: empty (want a header row: name,phone,licence,status,valid_from,"
+                         "%s: empty (want a header row: licence,name,phone,status,valid_from,"
                          "valid_to)",
                          name);
     if (result == CSV_BAD)
         return error_set(error, ERR_FORMAT, "%s:1: header row: %s", name, row.reason);
-    int code = registry_header(&reading->registry, &build->plan.settings.facts.class_names,
-                               build->has_predecessor, &row, &reason);
+    int code = registry_header(&reading->registry, &row, &reason);
     return code == 0 ? 0
                      : error_set(error, code, "%s:%llu: %.900s", name, (unsigned long long)row.line,
                                  reason.text);
+}
+
+/* How many rows are read at a time: so few that the room which is kept free for the facts that they
+ * might make is an eighth of what is sorted at once. */
+static size_t rows_at_a_time(const struct collector *collector) {
+    size_t limit = collector->capacity / 16 / ROW_FACTS_MAX;
+    return limit == 0 ? 1 : limit < ROWS_MAX ? limit : ROWS_MAX;
 }
 
 static int read_rows(struct reading *reading, struct error *error) {
@@ -231,7 +252,7 @@ static int read_rows(struct reading *reading, struct error *error) {
     int result = CSV_FULL;
     parallel_open(&reading->parallel, reading->build->plan.settings.thread_count);
     while (code == 0 && result != CSV_END) {
-        result = rows_read(reading->filling, &reading->reader);
+        result = rows_read(reading->filling, &reading->reader, rows_at_a_time(&reading->collector));
         code = result == ERR_SYSTEM ? error_set_errno(error, "%s", reading->input->name)
                                     : change_rows(reading, error);
     }
@@ -277,37 +298,9 @@ static int read_input(struct reading *reading, struct error *error) {
     return code;
 }
 
-/* --- entries to the file ---------------------------------------------------------------------- */
-
-/* Says which lines contradict each other or the predecessor. */
-static int report_conflict(const struct reading *reading, const struct merge_summary *summary,
-                           struct error *error) {
-    const struct build *build = reading->build;
-    if (summary->conflict_count > 0)
-        return error_set(error, ERR_CONFLICT,
-                         "%s:%llu: the %s is that of line %llu, but %s differ "
-                         "(%llu such entries; nothing was written)",
-                         reading->input->name, (unsigned long long)summary->conflict_lines[1],
-                         kind_name(summary->conflict_kind),
-                         (unsigned long long)summary->conflict_lines[0],
-                         build->has_predecessor ? "operation, status, dates or classes"
-                                                : "status, dates or classes",
-                         (unsigned long long)summary->conflict_count);
-    return error_set(error, ERR_CONFLICT,
-                     "%s:%llu: the %s to be removed is not in %s (%llu such entries; nothing was "
-                     "written)",
-                     reading->input->name, (unsigned long long)summary->absent_line,
-                     kind_name(summary->absent_kind), build->predecessor.path,
-                     (unsigned long long)summary->absent_count);
-}
+/* --- facts to the file ------------------------------------------------------------------------ */
 
 static int check_entries(const struct reading *reading, uint64_t count, struct error *error) {
-    const struct predecessor *predecessor = &reading->build->predecessor;
-    if (predecessor->has_documents && !registry_names_documents(&reading->registry))
-        return error_set(error, ERR_FORMAT,
-                         "%s: %s has documents, so the header row must name document and "
-                         "old_document (empty where a row has none)",
-                         reading->input->name, predecessor->path);
     if (count == 0)
         return error_set(error, ERR_FORMAT, "%s: no licences to write", reading->input->name);
     if (count > DB_COUNT_MAX)
@@ -319,20 +312,27 @@ static int check_entries(const struct reading *reading, uint64_t count, struct e
 static int merge(struct reading *reading, struct writer *writer, uint64_t total,
                  struct error *error) {
     struct build *build = reading->build;
-    struct merge_summary summary;
-    struct error reason;
-    int code =
-        merge_entries(&reading->collector, build->has_predecessor ? &build->predecessor : NULL,
-                      writer, total, &summary, &reason);
-    build->result.duplicate_count = summary.duplicate_count;
-    if (code == ERR_FORMAT)
-        return error_set(error, code, "%s: %.900s", reading->input->name, reason.text);
-    if (code != 0 && code != ERR_CONFLICT)
-        return error_set(error, code, "%s", reason.text);
-    int entries_code = check_entries(reading, writer->count, error);
-    if (code == ERR_CONFLICT && (entries_code == 0 || writer->count == 0))
-        return report_conflict(reading, &summary, error);
-    return entries_code;
+    const struct build_plan *plan = &build->plan;
+    struct merge_job job = {.collector = &reading->collector,
+                            .texts = &reading->texts,
+                            .predecessor = build->has_predecessor ? &build->predecessor : NULL,
+                            .touched = &reading->touched,
+                            .fields = &plan->settings.facts.fields,
+                            .writer = writer,
+                            .total = total,
+                            .conflict = plan->conflict,
+                            .conflict_context = plan->context};
+    touched_sort(&reading->touched);
+    int code = merge_facts(&job, error);
+    build->result.joined_count = job.joined_count;
+    build->result.withheld_count = job.withheld_count;
+    build->result.conflict_count = job.conflict_count;
+    if (code == 0 && job.conflict_count > 0 &&
+        (!plan->leaves_out_bad_rows || build->has_predecessor))
+        return advise(build, build->has_predecessor ? BUILD_NO_ADVICE : BUILD_LEAVE_OUT_BAD_ROWS,
+                      error_set(error, ERR_CONFLICT, "%s: %llu contradictions; nothing was written",
+                                reading->input->name, (unsigned long long)job.conflict_count));
+    return code == 0 ? check_entries(reading, writer->count, error) : code;
 }
 
 static int write_file(struct reading *reading, int fd, struct error *error) {
@@ -343,13 +343,13 @@ static int write_file(struct reading *reading, int fd, struct error *error) {
     if (code == ERR_LIMIT)
         build->result.advice = BUILD_ALLOW_MEMORY;
     if (build->has_predecessor)
-        total += build->predecessor.header.count;
+        total += build->predecessor.db.header.count;
     if (code == 0)
-        code = writer_open(&writer, &build->plan.settings, fd, total, error);
+        code = writer_open(&writer, &build->plan.settings, fd, error);
     if (code != 0)
         return code;
     code = merge(reading, &writer, total, error);
-    if (code == 0)
+    if (code == 0 && !build->plan.is_check)
         return writer_finish(&writer, &build->result.header, error);
     writer_abort(&writer);
     return code;
@@ -357,8 +357,16 @@ static int write_file(struct reading *reading, int fd, struct error *error) {
 
 /* Writes the file beside its place, and puts it there once it is whole. */
 static int make_file(struct reading *reading, struct error *error) {
+    const struct build_plan *plan = &reading->build->plan;
     struct atomic_file file;
-    int code = atomic_file_open(&file, reading->build->plan.settings.path, 0644, error);
+    if (plan->is_check) {
+        int fd = runs_open_temporary(plan->settings.temporary_folder, error);
+        int checked = fd < 0 ? fd : write_file(reading, fd, error);
+        if (fd >= 0)
+            close(fd);
+        return checked;
+    }
+    int code = atomic_file_open(&file, plan->settings.path, 0644, error);
     if (code != 0)
         return code;
     code = write_file(reading, file.fd, error);
@@ -376,10 +384,22 @@ int build_run(struct build *build, const struct build_input *input, struct error
     reading->input = input;
     reading->filling = &reading->rows[0];
     reading->hashing = &reading->rows[1];
+    const struct build_settings *settings = &build->plan.settings;
+    reading->registry = (struct registry){.import = &build->plan.import,
+                                          .rules = &settings->facts.rules,
+                                          .check_fields = &settings->facts.fields,
+                                          .is_change_list = build->has_predecessor,
+                                          .has_legacy = settings->facts.has_legacy,
+                                          .history_since = settings->facts.history_since};
     reading->target =
-        (struct rows_target){.registry = build->plan.is_lines ? NULL : &reading->registry,
-                             .lookup_key = build->plan.settings.lookup_key,
-                             .collector = &reading->collector};
+        (struct rows_target){.registry = &reading->registry,
+                             .is_lines = build->plan.is_lines,
+                             .lookup_key = settings->lookup_key,
+                             .collector = &reading->collector,
+                             .texts = &reading->texts,
+                             .touched = build->has_predecessor ? &reading->touched : NULL};
+    texts_init(&reading->texts);
+    touched_init(&reading->touched);
     if (fstat(input->fd, &reading->status) != 0 || !S_ISREG(reading->status.st_mode))
         reading->status.st_size = 0;
     csv_reader_init(&reading->reader, &reading->filling->block, input->fd, build->plan.is_lines);
@@ -390,6 +410,8 @@ int build_run(struct build *build, const struct build_input *input, struct error
     if (code == 0)
         code = make_file(reading, error);
     collector_close(&reading->collector);
+    texts_free(&reading->texts);
+    touched_free(&reading->touched);
     free(reading);
     return code;
 }

@@ -1,16 +1,19 @@
 /* A build: from the authority's registry, or a list of changes, to a signed database file. The file
  * appears whole or not at all.
  *
- *     rows ──▶ entries ──▶ sorted ──▶ merged ──▶ written and signed
- *     rows.c   collect.c   sort.c     merge.c    write.c
- *                          runs.c     predecessor.c
+ *     rows ──▶ facts   ──▶ sorted ──▶ merged to  ──▶ written and signed
+ *     rows.c   collect.c   sort.c     entries        write.c
+ *                          runs.c     merge.c
+ *                                     predecessor.c
  *
  * The bytes of the result depend neither on the memory allowed nor on the number of threads. */
 #ifndef DLV_BUILDER_BUILD_H
 #define DLV_BUILDER_BUILD_H
 
+#include "builder/merge.h"
 #include "builder/predecessor.h"
 #include "builder/settings.h"
+#include "registry/import.h"
 
 #include <sys/stat.h>
 
@@ -26,13 +29,17 @@ enum build_advice {
 
 struct build_plan {
     struct build_settings settings; /* facts.sequence 0: one more than the predecessor's */
+    struct import import;           /* how the input is to be read */
     bool is_time_given;             /* facts.created_s was asked for; false: it is the clock's */
     bool is_lines;                  /* plain records, one a line, instead of CSV */
+    bool is_check;                  /* everything is read and said, and nothing is written */
     const char *rejects_path;       /* where bad rows are kept */
-    bool leaves_out_bad_rows;       /* false: bad rows make the build fail */
-    /* Told of each bad row. */
+    bool leaves_out_bad_rows; /* bad rows and contradictions withhold their licences; false: they
+                               * make the build fail */
+    /* Told of each bad row, and of each contradiction (merge.h). */
     void (*bad_row)(void *context, uint64_t line, const char *reason);
-    void *bad_row_context;
+    merge_conflict *conflict;
+    void *context;
 };
 
 struct build_input {
@@ -42,9 +49,11 @@ struct build_input {
 
 struct build_result {
     struct db_header header;
-    uint64_t row_count;       /* rows that made entries */
-    uint64_t bad_count;       /* rows that did not */
-    uint64_t duplicate_count; /* entries that were there already */
+    uint64_t row_count;       /* rows that were taken */
+    uint64_t bad_count;       /* rows that were not */
+    uint64_t joined_count;    /* rows that say more about the licence of another row */
+    uint64_t withheld_count;  /* licences that are withheld */
+    uint64_t conflict_count;  /* contradictions */
     enum build_advice advice; /* where the build failed */
 };
 
@@ -61,8 +70,9 @@ struct build {
 /* Zeroes the structure. Then plan is to be filled in. */
 void build_init(struct build *build);
 
-/* Makes this a build from changes to the release in the file `path`. Its class names and its UTC
- * offset are taken over into the plan. 0 or a negative code with the reason. */
+/* Makes this a build from changes to the release in the file `path`. What it says of itself (name,
+ * coverage, check fields and so on) is taken over into the plan. 0 or a negative code with the
+ * reason. */
 int build_follow(struct build *build, const char *path, struct error *error);
 
 /* Locks the output, so that one build at a time works on it, and settles the sequence number. 0, or

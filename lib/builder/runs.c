@@ -16,8 +16,7 @@ void runs_init(struct runs *runs, const char *folder) {
     runs->count = 0;
 }
 
-/* A temporary file. A descriptor, or ERR_SYSTEM with the reason. */
-static int open_temporary(const char *folder, struct error *error) {
+int runs_open_temporary(const char *folder, struct error *error) {
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd >= 0)
         return fd;
@@ -30,27 +29,26 @@ static int open_temporary(const char *folder, struct error *error) {
     return fd;
 }
 
-int runs_spill(struct runs *runs, const struct sort_entry *entries, size_t count,
-               struct error *error) {
+int runs_spill(struct runs *runs, const struct fact *facts, size_t count, struct error *error) {
     if (runs->count == RUNS_MAX)
-        return error_set(error, ERR_LIMIT, "too little memory is allowed for so many entries");
-    int fd = open_temporary(runs->folder, error);
+        return error_set(error, ERR_LIMIT, "too little memory is allowed for so many facts");
+    int fd = runs_open_temporary(runs->folder, error);
     if (fd < 0)
         return fd;
-    if (file_write_at(fd, entries, count * sizeof *entries, 0) != 0) {
+    if (file_write_at(fd, facts, count * sizeof *facts, 0) != 0) {
         error_set_errno(error, "%s: temporary file cannot be written", runs->folder);
         close(fd);
         return ERR_SYSTEM;
     }
     runs->fds[runs->count] = fd;
-    runs->entry_counts[runs->count++] = count;
+    runs->fact_counts[runs->count++] = count;
     return 0;
 }
 
 uint64_t runs_total(const struct runs *runs) {
     uint64_t total = 0;
     for (unsigned i = 0; i < runs->count; i++)
-        total += runs->entry_counts[i];
+        total += runs->fact_counts[i];
     return total;
 }
 
@@ -63,7 +61,7 @@ void runs_close(struct runs *runs) {
 
 /* Fills a cursor's buffer from its run. len is 0 at the run's end. */
 static int refill(const struct run_stream *stream, struct run_cursor *cursor, struct error *error) {
-    uint64_t left = stream->runs->entry_counts[cursor->run] - cursor->offset;
+    uint64_t left = stream->runs->fact_counts[cursor->run] - cursor->offset;
     cursor->at = 0;
     cursor->len = left < stream->buffer_len ? (size_t)left : stream->buffer_len;
     size_t want = cursor->len * sizeof *cursor->buffer;
@@ -75,7 +73,7 @@ static int refill(const struct run_stream *stream, struct run_cursor *cursor, st
 }
 
 static bool is_before(const struct run_cursor *a, const struct run_cursor *b) {
-    return memcmp(a->buffer[a->at].sort_key, b->buffer[b->at].sort_key, SORT_KEY_LEN) < 0;
+    return memcmp(&a->buffer[a->at], &b->buffer[b->at], FACT_SORT_LEN) < 0;
 }
 
 /* Moves the cursor at heap position `at` down to where it belongs. */
@@ -96,7 +94,7 @@ static void sink(struct run_stream *stream, unsigned at) {
     stream->heap[at] = sinking;
 }
 
-int run_stream_open(struct run_stream *stream, const struct runs *runs, struct sort_entry *memory,
+int run_stream_open(struct run_stream *stream, const struct runs *runs, struct fact *memory,
                     size_t memory_count, struct error *error) {
     stream->runs = runs;
     stream->buffer_len = memory_count / runs->count;
@@ -115,8 +113,7 @@ int run_stream_open(struct run_stream *stream, const struct runs *runs, struct s
     return 0;
 }
 
-int run_stream_next(struct run_stream *stream, const struct sort_entry **entry,
-                    struct error *error) {
+int run_stream_next(struct run_stream *stream, const struct fact **fact, struct error *error) {
     if (stream->is_started && stream->heap_count > 0) {
         struct run_cursor *first = stream->heap[0];
         if (++first->at == first->len) {
@@ -131,6 +128,6 @@ int run_stream_next(struct run_stream *stream, const struct sort_entry **entry,
     stream->is_started = true;
     if (stream->heap_count == 0)
         return 0;
-    *entry = &stream->heap[0]->buffer[stream->heap[0]->at];
+    *fact = &stream->heap[0]->buffer[stream->heap[0]->at];
     return 1;
 }

@@ -16,8 +16,8 @@ struct build_settings {
     const struct rsa_private *authority; /* signs; 2048 bits or more */
     const struct lookup_key *lookup_key; /* the stored keys are made with it; NULL: a plain file */
     struct release_facts facts;          /* authority_id is filled in by the build */
-    size_t memory;                /* bytes for entries, at least a page; some MiB come on top */
-    const char *temporary_folder; /* for entries that do not fit: 48 bytes each */
+    size_t memory;                /* bytes for facts, at least a page; some MiB come on top */
+    const char *temporary_folder; /* for facts that do not fit: 64 bytes each */
     unsigned thread_count;
     build_progress *progress; /* may be NULL */
     void *progress_context;

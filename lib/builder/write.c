@@ -2,92 +2,57 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "builder/runs.h"
 #include "db/find.h"
 #include "db/merkle.h"
+#include "record/classes.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-#define BATCH (1u << 15)        /* entries; a multiple of PIECE */
-#define PIECE (1u << 10)        /* entries of one unit of work on a batch; of MERKLE_BLOCK */
-#define FANOUT_PIECE (1u << 10) /* entries of one unit of work on the fan-out */
-#define LEVEL_PIECE (1u << 9)   /* nodes of one unit of work on a level of the tree */
-#define WRITE_OUT (1u << 26)    /* bytes of keys that the disk is given at a time */
-#define CHUNK (1u << 14) /* bytes of one read or write; small, as threads have little stack */
+#define BATCH (1u << 14)      /* entries that are written at once */
+#define PIECE (1u << 10)      /* entries of one unit of work; a multiple of MERKLE_BLOCK */
+#define LEVEL_PIECE (1u << 9) /* nodes of one unit of work on a level of the tree */
+#define WRITE_OUT (1u << 26)  /* bytes that the disk is given at a time */
+#define CHUNK (1u << 14)      /* bytes of one read; small, as threads have little stack */
+#define FURTHER_BUFFER (1u << 18)
 
 struct write_batch {
     struct writer *writer;
+    uint64_t offset; /* where the batch goes */
     size_t count;
-    uint8_t keys[BATCH * DB_KEY_LEN];
-    uint8_t attributes[BATCH * DB_ATTRIBUTES_LEN];
-    uint8_t nodes[BATCH / MERKLE_BLOCK * MERKLE_NODE_LEN];
+    uint8_t entries[BATCH * DB_ENTRY_LEN];
 };
 
-/* --- sections --------------------------------------------------------------------------------- */
-
-static void section_open(struct write_section *section, int fd, uint64_t offset) {
-    section->fd = fd;
-    section->offset = offset;
-    section->len = 0;
-    sha256_init(&section->hash);
-}
-
-static int section_append(struct write_section *section, const uint8_t *bytes, size_t len) {
-    sha256_update(&section->hash, bytes, len);
-    int code = file_write_at(section->fd, bytes, len, section->offset + section->len);
-    section->len += len;
-    return code;
-}
-
-/* Moves a section towards the start of its file. Reading is always ahead of writing, so the two may
- * overlap. */
-static int section_move(struct write_section *section, uint64_t offset) {
-    uint8_t buffer[CHUNK];
-    for (uint64_t at = 0; offset != section->offset && at < section->len; at += CHUNK) {
-        size_t n = section->len - at < CHUNK ? (size_t)(section->len - at) : CHUNK;
-        if (file_read_at(section->fd, buffer, n, section->offset + at) != 0 ||
-            file_write_at(section->fd, buffer, n, offset + at) != 0)
-            return ERR_SYSTEM;
-    }
-    section->offset = offset;
-    return 0;
-}
-
-/* Takes bytes that already stand in the file, behind the section's end, into the section. */
-static int section_extend(struct write_section *section, uint64_t len) {
-    uint8_t buffer[CHUNK];
-    while (section->len < len) {
-        size_t n = len - section->len < CHUNK ? (size_t)(len - section->len) : CHUNK;
-        if (file_read_at(section->fd, buffer, n, section->offset + section->len) != 0)
-            return ERR_SYSTEM;
-        sha256_update(&section->hash, buffer, n);
-        section->len += n;
-    }
-    return 0;
-}
-
-/* --- batches, as entries come ----------------------------------------------------------------- */
+/* --- entries, as they come -------------------------------------------------------------------- */
 
 int writer_open(struct writer *writer, const struct build_settings *settings, int fd,
-                uint64_t count_max, struct error *error) {
-    struct db_header most = {.count = count_max, .fanout_bits = db_fanout_bits(count_max)};
-    *writer = (struct writer){.settings = settings, .fd = fd};
-    db_layout(&most);
-    section_open(&writer->keys, fd, most.sections[DB_KEYS].offset);
-    section_open(&writer->attributes, fd, most.sections[DB_ATTRIBUTES].offset);
-    section_open(&writer->nodes, fd, most.sections[DB_MERKLE].offset);
-    writer->filling = calloc(1, sizeof *writer->filling);
-    writer->writing = calloc(1, sizeof *writer->writing);
+                struct error *error) {
+    *writer = (struct writer){.settings = settings, .fd = fd, .further_fd = -1};
+    writer->filling = malloc(sizeof *writer->filling);
+    writer->writing = malloc(sizeof *writer->writing);
+    writer->further = malloc(FURTHER_BUFFER);
+    writer->sets = malloc(sizeof *writer->sets);
     writer->parallel = malloc(sizeof *writer->parallel);
+    if (writer->sets != NULL)
+        texts_init(writer->sets);
     if (writer->parallel != NULL)
         parallel_open(writer->parallel, settings->thread_count);
-    if (writer->filling == NULL || writer->writing == NULL || writer->parallel == NULL) {
+    if (writer->filling == NULL || writer->writing == NULL || writer->further == NULL ||
+        writer->sets == NULL || writer->parallel == NULL) {
         writer_abort(writer);
         return error_set(error, ERR_MEMORY, "no memory");
     }
     writer->filling->writer = writer->writing->writer = writer;
+    writer->filling->count = writer->writing->count = 0;
+    writer->further_fd = runs_open_temporary(settings->temporary_folder, error);
+    if (writer->further_fd < 0) {
+        writer_abort(writer);
+        return ERR_SYSTEM;
+    }
     return 0;
 }
 
@@ -95,97 +60,194 @@ void writer_abort(struct writer *writer) {
     int saved = errno;
     if (writer->parallel != NULL)
         parallel_close(writer->parallel);
+    if (writer->sets != NULL)
+        texts_free(writer->sets);
+    if (writer->further_fd >= 0)
+        close(writer->further_fd);
     free(writer->filling);
     free(writer->writing);
+    free(writer->further);
+    free(writer->sets);
+    free(writer->final_numbers);
+    free(writer->dictionary_bytes);
     free(writer->parallel);
-    writer->parallel = NULL;
-    writer->filling = writer->writing = NULL;
+    *writer = (struct writer){.further_fd = -1};
     errno = saved;
 }
 
-/* The digest of a section is a chain, so each section is one unit. The longest is begun first. */
-enum { UNIT_KEYS, UNIT_ATTRIBUTES, UNIT_PIECES };
-
-static int batch_unit(void *context, uint64_t unit, uint64_t end) {
-    struct write_batch *batch = context;
-    (void)end; /* units come one at a time */
-    if (unit == UNIT_KEYS)
-        return section_append(&batch->writer->keys, batch->keys, batch->count * DB_KEY_LEN);
-    if (unit == UNIT_ATTRIBUTES)
-        return section_append(&batch->writer->attributes, batch->attributes,
-                              batch->count * DB_ATTRIBUTES_LEN);
-    size_t first = (size_t)(unit - UNIT_PIECES) * PIECE;
-    size_t last = batch->count - first < PIECE ? batch->count : first + PIECE;
-    for (size_t i = first; i < last; i += MERKLE_BLOCK)
-        merkle_block(batch->nodes + i / MERKLE_BLOCK * MERKLE_NODE_LEN,
-                     batch->keys + i * DB_KEY_LEN, batch->attributes + i * DB_ATTRIBUTES_LEN,
-                     last - i < MERKLE_BLOCK ? last - i : MERKLE_BLOCK);
-    return 0;
+uint32_t writer_probe_set(void *context, struct span text) {
+    const struct writer *writer = context;
+    (void)text;
+    return writer->sets->count < CLASS_SETS_MAX;
 }
 
-/* Waits until the batch that is being written has been written. */
-static void finish_batch(struct writer *writer) {
-    struct write_batch *batch = writer->writing;
-    int code = parallel_wait(writer->parallel);
-    if (code == 0 && batch->count > 0)
-        code = section_append(&writer->nodes, batch->nodes,
-                              (size_t)merkle_block_count(batch->count) * MERKLE_NODE_LEN);
-    for (; writer->keys.len - writer->written_out >= WRITE_OUT; writer->written_out += WRITE_OUT)
-        file_write_out(writer->fd, writer->keys.offset + writer->written_out, WRITE_OUT);
-    batch->count = 0;
+uint32_t writer_set_number(void *context, struct span text) {
+    struct writer *writer = context;
+    uint32_t number = texts_number(writer->sets, text);
+    return number <= CLASS_SETS_MAX ? number : 0;
+}
+
+static void note_failure(struct writer *writer, int code) {
     if (code != 0 && writer->code == 0) {
         writer->code = code;
         writer->error_number = errno;
     }
 }
 
+static int write_batch(void *context, uint64_t unit, uint64_t end) {
+    struct write_batch *batch = context;
+    (void)unit, (void)end; /* the batch is one unit */
+    return file_write_at(batch->writer->fd, batch->entries, batch->count * DB_ENTRY_LEN,
+                         batch->offset);
+}
+
 /* Begins to write the batch that is full, and goes on filling the other one. */
 static void turn_batch(struct writer *writer) {
-    finish_batch(writer);
+    note_failure(writer, parallel_wait(writer->parallel));
     struct write_batch *full = writer->filling;
     writer->filling = writer->writing;
     writer->writing = full;
+    writer->filling->count = 0;
+    full->offset = DB_HEAD_LEN + writer->written;
+    uint64_t before = writer->written;
+    writer->written += full->count * DB_ENTRY_LEN;
+    if (before / WRITE_OUT != writer->written / WRITE_OUT)
+        file_write_out(writer->fd, DB_HEAD_LEN + before / WRITE_OUT * WRITE_OUT, WRITE_OUT);
     if (writer->code == 0 && full->count > 0)
-        parallel_start(writer->parallel, UNIT_PIECES + (full->count + PIECE - 1) / PIECE, 1,
-                       batch_unit, full);
-    else
-        full->count = 0;
+        parallel_start(writer->parallel, 1, 1, write_batch, full);
+}
+
+static void flush_further(struct writer *writer) {
+    if (writer->code == 0)
+        note_failure(writer,
+                     file_write_at(writer->further_fd, writer->further, writer->further_used,
+                                   writer->further_len - writer->further_used));
+    writer->further_used = 0;
+}
+
+/* Appends further terms. Returns where they begin in their section. */
+static uint64_t put_further(struct writer *writer, const uint8_t *further, size_t len) {
+    size_t room = (size_t)further_room(len);
+    uint64_t at = writer->further_len;
+    if (writer->further_used + room > FURTHER_BUFFER)
+        flush_further(writer);
+    uint8_t *out = writer->further + writer->further_used;
+    store_le16(out, (uint16_t)len);
+    memcpy(out + FURTHER_HEAD_LEN, further, len);
+    memset(out + FURTHER_HEAD_LEN + len, 0, room - FURTHER_HEAD_LEN - len);
+    writer->further_used += room;
+    writer->further_len += room;
+    if (len > writer->further_max)
+        writer->further_max = len;
+    return at;
 }
 
 void writer_put(struct writer *writer, const uint8_t key[DB_KEY_LEN],
-                const uint8_t attributes[DB_ATTRIBUTES_LEN]) {
+                const uint8_t codes[CODES_LEN], const uint8_t terms[DB_TERMS_LEN],
+                const uint8_t *further, size_t further_len) {
     struct write_batch *batch = writer->filling;
-    memcpy(batch->keys + batch->count * DB_KEY_LEN, key, DB_KEY_LEN);
-    memcpy(batch->attributes + batch->count * DB_ATTRIBUTES_LEN, attributes, DB_ATTRIBUTES_LEN);
+    uint8_t *entry = batch->entries + batch->count * DB_ENTRY_LEN;
+    memcpy(entry, key, DB_KEY_LEN);
+    memcpy(entry + ENTRY_CODES, codes, CODES_LEN);
+    memcpy(entry + ENTRY_TERMS, terms, DB_TERMS_LEN);
+    if (further_len > 0)
+        terms_set_further(entry + ENTRY_TERMS, put_further(writer, further, further_len));
     writer->count++;
     if (++batch->count == BATCH)
         turn_batch(writer);
 }
 
-/* --- the passes once the number of entries is known ------------------------------------------- */
+/* --- the dictionary --------------------------------------------------------------------------- */
+
+struct numbered {
+    struct span text;
+    uint32_t number;
+};
+
+static int compare_sets(const void *a, const void *b) {
+    return span_compare(((const struct numbered *)a)->text, ((const struct numbered *)b)->text);
+}
+
+/* Writes the dictionary from the sorted sets, and gives each its final number. */
+static void write_dictionary(struct writer *writer, const struct numbered *sets, uint32_t count) {
+    uint8_t *ends = writer->dictionary_bytes + 4;
+    char *texts = (char *)writer->dictionary_bytes + class_sets_len(count, 0);
+    size_t at = 0;
+    store_le32(writer->dictionary_bytes, count);
+    store_le32(ends, 0);
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(texts + at, sets[i].text.text, sets[i].text.len);
+        at += sets[i].text.len;
+        store_le32(ends + (size_t)4 * (i + 1), (uint32_t)at);
+        writer->final_numbers[sets[i].number] = (uint16_t)(i + 1);
+    }
+}
+
+/* Sorts the sets into the dictionary. */
+static int number_sets(struct writer *writer, struct error *error) {
+    uint32_t count = writer->sets->count < CLASS_SETS_MAX ? writer->sets->count : CLASS_SETS_MAX;
+    struct numbered *sets = malloc((count + 1) * sizeof *sets);
+    size_t len = 0;
+    for (uint32_t i = 0; i < count && sets != NULL; i++) {
+        sets[i] = (struct numbered){texts_get(writer->sets, i + 1), i + 1};
+        len += sets[i].text.len;
+    }
+    len = (size_t)class_sets_len(count, len);
+    writer->final_numbers = calloc(CLASS_SETS_MAX + 1, sizeof *writer->final_numbers);
+    writer->dictionary_bytes = malloc(len);
+    if (sets == NULL || writer->final_numbers == NULL || writer->dictionary_bytes == NULL) {
+        free(sets);
+        return error_set(error, ERR_MEMORY, "no memory");
+    }
+    qsort(sets, count, sizeof *sets, compare_sets);
+    write_dictionary(writer, sets, count);
+    free(sets);
+    return class_sets_open(&writer->dictionary, writer->dictionary_bytes, len, error);
+}
+
+/* --- the passes once all is known -------------------------------------------------------------- */
 
 struct pass {
     struct writer *writer;
     struct db_header *header;
+    uint8_t *further; /* the section of further terms, mapped; NULL: it is empty */
 };
+
+static uint32_t final_number(void *context, uint32_t number) {
+    const struct writer *writer = context;
+    return writer->final_numbers[number];
+}
+
+/* Puts the final numbers of sets into an entry and its further terms, and computes its leaf. */
+static int finish_entry(const struct pass *pass, uint8_t *entry, uint8_t leaf[MERKLE_NODE_LEN]) {
+    const struct further_section section = {pass->further, pass->writer->further_len};
+    uint8_t *terms = entry + ENTRY_TERMS;
+    struct further further = {NULL, 0};
+    if (terms_kind(terms) == ENTRY_LICENCE) {
+        if (!terms_further(terms, &section, &further))
+            return ERR_FORMAT;
+        uint8_t *items = further.len > 0 ? pass->further + (further.bytes - pass->further) : NULL;
+        terms_renumber(terms, items, further.len, final_number, pass->writer);
+    }
+    entry_leaf(leaf, entry, further);
+    return 0;
+}
 
 /* Writes the fan-out elements that the entries first .. end decide. They are the elements after the
  * bucket of the entry before `first`, up to the bucket of the last one, or, after the very last
- * entry, up to the end of the fan-out. `keys` begins with the key before `first`, if there is one.
- */
-static int write_fanout_piece(const struct pass *pass, uint64_t first, uint64_t end,
-                              const uint8_t *keys) {
+ * entry, up to the end of the fan-out. `before` is the key before `first`; NULL: there is none. */
+static int write_fanout(const struct pass *pass, uint64_t first, uint64_t end,
+                        const uint8_t *before, const uint8_t *entries) {
     uint32_t bits = pass->header->fanout_bits;
     uint64_t offset = pass->header->sections[DB_FANOUT].offset;
-    uint64_t bucket = first == 0 ? 0 : db_bucket(keys, bits) + 1;
+    uint64_t bucket = before == NULL ? 0 : db_bucket(before, bits) + 1;
     uint8_t buffer[4096];
     size_t used = 0;
-    keys += first == 0 ? 0 : DB_KEY_LEN;
     offset += bucket * DB_FANOUT_LEN;
-    for (uint64_t i = first; i <= end; i++, keys += DB_KEY_LEN) {
+    for (uint64_t i = first; i <= end; i++, entries += DB_ENTRY_LEN) {
         if (i == end && end != pass->header->count)
             break;
-        uint64_t own = i == end ? (uint64_t)1 << bits : db_bucket(keys, bits);
+        uint64_t own = i == end ? (uint64_t)1 << bits : db_bucket(entries, bits);
         for (; bucket <= own; bucket++) {
             store_le32(buffer + used, (uint32_t)i);
             used += DB_FANOUT_LEN;
@@ -200,16 +262,36 @@ static int write_fanout_piece(const struct pass *pass, uint64_t first, uint64_t 
     return file_write_at(pass->writer->fd, buffer, used, offset);
 }
 
-/* Reads a piece of the keys back and writes its part of the fan-out. */
-static int write_fanout(void *context, uint64_t first, uint64_t end) {
+/* Reads a piece of the entries back, finishes it, and writes what follows from it. */
+static int finish_piece(void *context, uint64_t first, uint64_t end) {
     const struct pass *pass = context;
-    uint8_t keys[(FANOUT_PIECE + 1) * DB_KEY_LEN];
+    uint8_t bytes[(PIECE + 1) * DB_ENTRY_LEN] NOT_CLEARED;
+    uint8_t leaves[MERKLE_BLOCK * MERKLE_NODE_LEN], nodes[PIECE / MERKLE_BLOCK * MERKLE_NODE_LEN];
     uint64_t before = first == 0 ? 0 : 1;
-    int code = file_read_at(pass->writer->fd, keys, (size_t)(end - first + before) * DB_KEY_LEN,
-                            pass->header->sections[DB_KEYS].offset + (first - before) * DB_KEY_LEN);
-    if (first % (64 * FANOUT_PIECE) == 0)
+    uint64_t offset = pass->header->sections[DB_ENTRIES].offset + first * DB_ENTRY_LEN;
+    size_t len = (size_t)(end - first) * DB_ENTRY_LEN;
+    uint8_t *entries = bytes + before * DB_ENTRY_LEN;
+    if (file_read_at(pass->writer->fd, bytes, len + (size_t)before * DB_ENTRY_LEN,
+                     offset - before * DB_ENTRY_LEN) != 0)
+        return ERR_SYSTEM;
+    if (first % (64 * PIECE) == 0)
         build_report(pass->writer->settings, "finishing", "entries", first, pass->writer->count);
-    return code == 0 ? write_fanout_piece(pass, first, end, keys) : code;
+    for (uint64_t block = first; block < end; block += MERKLE_BLOCK) {
+        uint64_t count = end - block < MERKLE_BLOCK ? end - block : MERKLE_BLOCK;
+        for (uint64_t i = 0; i < count; i++) {
+            int code = finish_entry(pass, entries + (block - first + i) * DB_ENTRY_LEN,
+                                    leaves + i * MERKLE_NODE_LEN);
+            if (code != 0)
+                return code;
+        }
+        merkle_root_of(nodes + (block - first) / MERKLE_BLOCK * MERKLE_NODE_LEN, leaves, count);
+    }
+    if (file_write_at(pass->writer->fd, entries, len, offset) != 0 ||
+        file_write_at(
+            pass->writer->fd, nodes, (size_t)merkle_block_count(end - first) * MERKLE_NODE_LEN,
+            pass->header->sections[DB_MERKLE].offset + first / MERKLE_BLOCK * MERKLE_NODE_LEN) != 0)
+        return ERR_SYSTEM;
+    return write_fanout(pass, first, end, before ? bytes : NULL, entries);
 }
 
 /* A level of the tree, and where the level above it is written. */
@@ -239,7 +321,7 @@ static int write_levels(const struct pass *pass) {
     const struct writer *writer = pass->writer;
     struct level level = {.fd = writer->fd,
                           .count = merkle_block_count(pass->header->count),
-                          .offset = writer->nodes.offset};
+                          .offset = pass->header->sections[DB_MERKLE].offset};
     while (level.count > 1) {
         level.above_offset = level.offset + level.count * MERKLE_NODE_LEN;
         parallel_start(writer->parallel, level.count, LEVEL_PIECE, write_level, &level);
@@ -252,44 +334,78 @@ static int write_levels(const struct pass *pass) {
     return file_read_at(writer->fd, pass->header->merkle_root, MERKLE_NODE_LEN, level.offset);
 }
 
-/* The digests of sections that were not written in order. */
-enum { UNIT_NODES, UNIT_FANOUT, UNIT_COUNT };
-
-static int digest_unit(void *context, uint64_t unit, uint64_t end) {
-    const struct pass *pass = context;
-    struct write_section *nodes = &pass->writer->nodes;
-    struct db_section *fanout = &pass->header->sections[DB_FANOUT];
-    struct write_section section;
-    (void)end; /* units come one at a time */
-    if (unit == UNIT_NODES)
-        return section_extend(nodes, pass->header->sections[DB_MERKLE].len);
-    section_open(&section, pass->writer->fd, fanout->offset);
-    int code = section_extend(&section, fanout->len);
-    sha256_out(&section.hash, fanout->sha256);
+/* Writes the sections that are in memory, and the zeros that fill the last page of each. */
+static int write_sections(const struct pass *pass) {
+    const uint8_t zeros[DB_PAGE] = {0};
+    const struct db_section *sections = pass->header->sections;
+    int fd = pass->writer->fd, code = 0;
+    if (sections[DB_FURTHER].len > 0)
+        code = file_write_at(fd, pass->further, (size_t)sections[DB_FURTHER].len,
+                             sections[DB_FURTHER].offset);
+    if (code == 0)
+        code = file_write_at(fd, pass->writer->dictionary_bytes,
+                             (size_t)sections[DB_DICTIONARY].len, sections[DB_DICTIONARY].offset);
+    for (int i = 0; code == 0 && i < DB_SECTION_COUNT; i++) {
+        size_t beyond = (size_t)(sections[i].len % DB_PAGE);
+        if (beyond != 0)
+            code = file_write_at(fd, zeros, DB_PAGE - beyond, sections[i].offset + sections[i].len);
+    }
     return code;
 }
 
-/* Writes the zeros that fill the last page of each section. */
-static int fill_pages(const struct pass *pass) {
-    const uint8_t zeros[DB_PAGE] = {0};
-    for (int i = 0; i < DB_SECTION_COUNT; i++) {
-        const struct db_section *section = &pass->header->sections[i];
-        size_t beyond = (size_t)(section->len % DB_PAGE);
-        if (beyond != 0 && file_write_at(pass->writer->fd, zeros, DB_PAGE - beyond,
-                                         section->offset + section->len) != 0)
+/* The digests of chunks of the file, which is read back for them. */
+static int digest_chunk(void *context, uint64_t chunk, uint64_t end) {
+    const struct pass *pass = context;
+    uint8_t buffer[CHUNK] NOT_CLEARED, digest[SHA256_LEN];
+    uint64_t at = DB_HEAD_LEN + chunk * DB_CHUNK, stop = at + DB_CHUNK;
+    const struct db_section *digests = &pass->header->sections[DB_CHUNKS];
+    struct sha256 hash;
+    (void)end; /* one chunk at a time */
+    if (stop > digests->offset)
+        stop = digests->offset;
+    sha256_init(&hash);
+    for (size_t n; at < stop; at += n) {
+        n = stop - at < CHUNK ? (size_t)(stop - at) : CHUNK;
+        if (file_read_at(pass->writer->fd, buffer, n, at) != 0)
             return ERR_SYSTEM;
+        sha256_update(&hash, buffer, n);
     }
-    return 0;
+    sha256_out(&hash, digest);
+    return file_write_at(pass->writer->fd, digest, SHA256_LEN,
+                         digests->offset + chunk * SHA256_LEN);
 }
 
-static int write_header(const struct pass *pass, struct error *error) {
-    uint8_t page[DB_PAGE] = {0};
-    uint8_t digest[SHA256_LEN];
-    db_header_encode(pass->header, page);
-    sha256(digest, page, DB_SIGNED_LEN);
-    if (!rsa_sign(pass->writer->settings->authority, digest, page + DB_SIGNED_LEN))
+static int digest_chunks(const struct pass *pass) {
+    struct db_section *digests = &pass->header->sections[DB_CHUNKS];
+    uint8_t buffer[CHUNK];
+    struct sha256 hash;
+    parallel_start(pass->writer->parallel, digests->len / SHA256_LEN, 1, digest_chunk,
+                   (void *)(uintptr_t)pass);
+    int code = parallel_wait(pass->writer->parallel);
+    sha256_init(&hash);
+    for (uint64_t at = 0; code == 0 && at < digests->len; at += CHUNK) {
+        size_t n = digests->len - at < CHUNK ? (size_t)(digests->len - at) : CHUNK;
+        code = file_read_at(pass->writer->fd, buffer, n, digests->offset + at);
+        sha256_update(&hash, buffer, n);
+    }
+    sha256_out(&hash, pass->header->chunks_sha256);
+    return code;
+}
+
+static int write_head(const struct pass *pass, struct error *error) {
+    const struct rsa_private *authority = pass->writer->settings->authority;
+    uint8_t head[DB_HEAD_LEN], signature[RSA_LEN_MAX];
+    struct db_header again;
+    db_header_encode(pass->header, head);
+    if (!rsa_sign(authority, pass->header->id, signature))
         return error_set(error, ERR_SIGNATURE, "signing with the authority's key failed");
-    return file_write_at(pass->writer->fd, page, sizeof page, 0);
+    db_signatures_encode(head + DB_SIGNATURES, pass->header->facts.authority_id, signature,
+                         authority->public.n_len);
+    /* A header that nobody could open is never published. */
+    int code = db_header_decode(&again, head, error);
+    if (code == 0)
+        code = db_header_verify(&again, head + DB_SIGNATURES, &authority->public, error);
+    return code == 0 ? file_write_at(pass->writer->fd, head, sizeof head, 0) : code;
 }
 
 static void begin_header(const struct writer *writer, struct db_header *header) {
@@ -298,53 +414,66 @@ static void begin_header(const struct writer *writer, struct db_header *header) 
     header->count = writer->count;
     header->facts = settings->facts;
     header->fanout_bits = db_fanout_bits(header->count);
-    header->signature_len = (uint32_t)settings->authority->public.n_len;
+    header->further_max = (uint32_t)writer->further_max;
+    header->set_count = writer->dictionary.count;
+    class_sets_root(&writer->dictionary, header->dictionary_root);
+    header->sections[DB_FURTHER].len = writer->further_len;
+    header->sections[DB_DICTIONARY].len =
+        load_le32(writer->dictionary.ends + (size_t)4 * writer->dictionary.count) +
+        class_sets_len(writer->dictionary.count, 0);
     rsa_public_id(&settings->authority->public, header->facts.authority_id);
     if (settings->lookup_key != NULL) {
-        header->flags |= DB_FLAG_KEYED;
+        header->is_keyed = true;
         memcpy(header->lookup_key_id, settings->lookup_key->id, SHA256_LEN);
     }
     db_layout(header);
 }
 
-static int write_rest(struct writer *writer, struct db_header *header, struct error *error) {
-    struct pass pass = {writer, header};
+static int write_rest(struct pass *pass, struct error *error) {
+    struct writer *writer = pass->writer;
+    parallel_start(writer->parallel, pass->header->count, PIECE, finish_piece, pass);
+    int code = parallel_wait(writer->parallel);
+    if (code == 0)
+        code = write_levels(pass);
+    if (code == 0)
+        code = write_sections(pass);
+    if (code == 0 && ftruncate(writer->fd, (off_t)db_file_len(pass->header)) != 0)
+        code = ERR_SYSTEM;
+    if (code == 0)
+        code = digest_chunks(pass);
+    return code == 0 ? write_head(pass, error) : code;
+}
+
+static int finish(struct writer *writer, struct db_header *header, struct error *error) {
+    struct pass pass = {writer, header, NULL};
     turn_batch(writer);
-    finish_batch(writer);
+    note_failure(writer, parallel_wait(writer->parallel));
+    flush_further(writer);
     if (writer->code != 0) {
         errno = writer->error_number;
         return writer->code;
     }
-    begin_header(writer, header);
-    int code = section_move(&writer->attributes, header->sections[DB_ATTRIBUTES].offset);
-    if (code == 0)
-        code = section_move(&writer->nodes, header->sections[DB_MERKLE].offset);
-    if (code == 0) {
-        parallel_start(writer->parallel, header->count, FANOUT_PIECE, write_fanout, &pass);
-        code = parallel_wait(writer->parallel);
-    }
-    if (code == 0)
-        code = write_levels(&pass);
-    if (code == 0) {
-        parallel_start(writer->parallel, UNIT_COUNT, 1, digest_unit, &pass);
-        code = parallel_wait(writer->parallel);
-    }
-    if (code == 0)
-        code = fill_pages(&pass);
-    if (code == 0 && ftruncate(writer->fd, (off_t)db_file_len(header)) != 0)
-        code = ERR_SYSTEM;
+    int code = number_sets(writer, error);
     if (code != 0)
         return code;
-    sha256_out(&writer->keys.hash, header->sections[DB_KEYS].sha256);
-    sha256_out(&writer->attributes.hash, header->sections[DB_ATTRIBUTES].sha256);
-    sha256_out(&writer->nodes.hash, header->sections[DB_MERKLE].sha256);
-    return write_header(&pass, error);
+    begin_header(writer, header);
+    if (writer->further_len > 0) {
+        pass.further = mmap(NULL, (size_t)writer->further_len, PROT_READ | PROT_WRITE, MAP_SHARED,
+                            writer->further_fd, 0);
+        if (pass.further == MAP_FAILED)
+            return ERR_SYSTEM;
+    }
+    code = write_rest(&pass, error);
+    if (pass.further != NULL)
+        munmap(pass.further, (size_t)writer->further_len);
+    return code;
 }
 
 int writer_finish(struct writer *writer, struct db_header *header, struct error *error) {
-    int code = write_rest(writer, header, error);
+    const char *path = writer->settings->path;
+    int code = finish(writer, header, error);
     if (code == ERR_SYSTEM)
-        error_set_errno(error, "%s: cannot be written", writer->settings->path);
+        error_set_errno(error, "%s: cannot be written", path);
     writer_abort(writer);
     return code;
 }

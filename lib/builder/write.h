@@ -1,35 +1,34 @@
-/* The last stage of a build: a database file from entries that come in order, whatever their
- * number.
+/* The last stage of a build: a database file from entries that come in order, whatever their number.
  *
- * Entries are gathered in batches. While one batch is filled, other threads hash and write the one
- * before it. Where a section begins depends on how many entries there are, which is known only at
- * the end. Sections are written where they belong if as many entries come as were announced, and
- * are moved where there are fewer, because of duplicates or removals. */
+ * Entries are written as they come, in batches, with numbers of class sets in the order in which
+ * these were first met; further terms go to a temporary file. Once all are there, the dictionary is
+ * sorted, and a second pass over the entries, in parallel, puts the final numbers in, and makes the
+ * fan-out and the lowest nodes of the Merkle tree. Then come the levels above, the digests of the
+ * chunks, for which the whole file is read again, and the signature. */
 #ifndef DLV_BUILDER_WRITE_H
 #define DLV_BUILDER_WRITE_H
 
 #include "base/parallel.h"
 #include "builder/settings.h"
+#include "builder/texts.h"
 #include "db/format.h"
 
 struct write_batch;
 
-/* A section that is hashed and written as its bytes come. */
-struct write_section {
-    int fd;
-    uint64_t len; /* written so far */
-    uint64_t offset;
-    struct sha256 hash;
-};
-
 struct writer {
     const struct build_settings *settings;
-    int fd;         /* the file under construction */
-    uint64_t count; /* entries put so far */
-    struct write_section keys;
-    uint64_t written_out; /* bytes of keys whose writing to the disk has begun */
-    struct write_section attributes;
-    struct write_section nodes; /* of the lowest stored level of the Merkle tree */
+    int fd;               /* the file under construction */
+    int further_fd;       /* a temporary file, in which the section of further terms is made */
+    uint64_t count;       /* entries put so far */
+    uint64_t written;     /* bytes of entries written so far */
+    uint64_t further_len; /* bytes of the section of further terms so far */
+    size_t further_max;
+    size_t further_used; /* bytes that wait in `further` */
+    uint8_t *further;
+    struct texts *sets;      /* sets of classes, numbered as they come */
+    uint16_t *final_numbers; /* of each of them, once all are known */
+    struct class_sets dictionary;
+    uint8_t *dictionary_bytes;
     struct write_batch *filling;
     struct write_batch *writing; /* what `parallel` works on */
     struct parallel *parallel;
@@ -37,14 +36,22 @@ struct writer {
     int error_number;
 };
 
-/* Begins a file of at most `count_max` entries in `fd`, which the caller keeps. 0 or ERR_MEMORY. */
+/* Begins a file in `fd`, which the caller keeps. 0, ERR_MEMORY or ERR_SYSTEM with the reason. */
 int writer_open(struct writer *writer, const struct build_settings *settings, int fd,
-                uint64_t count_max, struct error *error);
+                struct error *error);
+
+/* The number of a set of classes; 0 where CLASS_SETS_MAX others came before it: then its text goes
+ * into further terms. A class_set_number (db/entry.h). */
+uint32_t writer_set_number(void *writer, struct span text);
+
+/* The same without taking the set in: to learn whether an entry has room for what it is to say. */
+uint32_t writer_probe_set(void *writer, struct span text);
 
 /* Adds the next entry. Its key must be greater than the one before. A failure shows only in
  * writer_finish. */
 void writer_put(struct writer *writer, const uint8_t key[DB_KEY_LEN],
-                const uint8_t attributes[DB_ATTRIBUTES_LEN]);
+                const uint8_t codes[CODES_LEN], const uint8_t terms[DB_TERMS_LEN],
+                const uint8_t *further, size_t further_len);
 
 /* Writes the rest of the file on settings->thread_count threads, and signs it. At least one entry
  * has been put. *header is what was written. Afterwards the writer is closed, whatever came out.

@@ -8,8 +8,11 @@
 #define BUSY_WAIT_MS 200 /* before a busy server is asked again; doubled each time */
 #define ADDRESSES_MAX 16 /* of a name, tried over UDP */
 
-unsigned client_count_max(const struct client_settings *settings) {
-    return settings->is_udp ? (FRAME_DATAGRAM_MAX - ASK_LEN(0)) / SHA256_LEN : QUESTION_MAX;
+unsigned client_count_max(const struct client_settings *settings, unsigned forms) {
+    size_t room = (settings->is_udp ? FRAME_DATAGRAM_MAX : FRAME_MAX) - ASK_LEN_MIN;
+    size_t count = room / (ITEM_FORMS + (size_t)forms * FORM_LEN);
+    size_t max = !settings->is_proved ? QUESTION_MAX : settings->is_udp ? 1 : QUESTION_PROVED_MAX;
+    return (unsigned)(count < max ? count : max);
 }
 
 int client_init(struct client *client, const struct client_settings *settings,
@@ -18,50 +21,114 @@ int client_init(struct client *client, const struct client_settings *settings,
     client->link.fd = -1;
     client->link.is_udp = settings->is_udp;
     client->server_at = 0;
-    client->knows_release = false;
+    client->release = (struct known_release){0};
     client_session_forget(&client->session);
     return random_open(&client->random, error);
 }
 
 void client_close(struct client *client) {
     link_close(&client->link);
+    known_release_forget(&client->release);
     wipe(client, sizeof *client);
     client->link.fd = -1;
 }
 
 /* --- one server ------------------------------------------------------------------------------- */
 
+/* What is to be asked. */
+struct task {
+    client_form *form;
+    void *context;
+    struct question *question;
+    struct answer *answer;
+    int64_t deadline_ms;
+    struct error *error;
+};
+
+/* Learns the server's release, and decides whether it may be used. */
+static enum link_result learn_release(struct client *client, const struct task *task) {
+    struct trust *trust = client->settings.trust;
+    int64_t server_time_s;
+    enum link_result result = client_session_fetch(
+        &client->session, &client->link, client->settings.is_proved, &client->random,
+        &client->release, &server_time_s, task->deadline_ms, task->error);
+    if (result != LINK_DONE || trust == NULL)
+        return result;
+    client->release_code = trust_release(trust, client->link.server, &client->release,
+                                         server_time_s, time(NULL), task->error);
+    if (client->release_code == 0)
+        return LINK_DONE;
+    known_release_forget(&client->release);
+    return LINK_NOT_BELIEVED;
+}
+
+/* Has the questions formed, and asks them. */
+static enum link_result ask(struct client *client, const struct task *task, bool is_padded) {
+    struct question *question = task->question;
+    question->what = client->settings.is_proved ? WHAT_PROOFS : WHAT_ANSWERS;
+    question->offset = 0;
+    memcpy(question->release_id, client->release.header.id, SHA256_LEN);
+    if (task->form(task->context, &client->release.header.facts, question, task->error) != 0)
+        return LINK_REFUSED;
+    if (question->count == 0) {
+        task->answer->count = 0;
+        task->answer->status = ANSWER_GOOD;
+        task->answer->server_time_s = 0;
+        memcpy(task->answer->release_id, client->release.header.id, SHA256_LEN);
+        return LINK_DONE;
+    }
+    size_t len_min = is_padded ? FRAME_MAX : answer_room(question, &client->release.header);
+    enum link_result result =
+        client_session_ask(&client->session, &client->link, question, len_min, &client->random,
+                           task->answer, task->deadline_ms, task->error);
+    if (result != LINK_DONE)
+        return result;
+    if (task->answer->status == ANSWER_OTHER_RELEASE) {
+        known_release_forget(&client->release);
+        return link_fail(&client->link, LINK_CHANGED, task->error,
+                         "its database has changed just now");
+    }
+    if (task->answer->status == ANSWER_TOO_LONG)
+        return is_padded
+                   ? link_fail(&client->link, LINK_REFUSED, task->error,
+                               "its answer does not fit into a frame (over UDP, ask over TCP)")
+                   : ask(client, task, true);
+    return LINK_DONE;
+}
+
 /* Asks over the link that is there, in the session that is there or a new one. */
-static enum outcome converse(struct client *client, const struct question *question,
-                             struct answer *answer, int64_t deadline_ms, struct error *error) {
-    enum outcome outcome =
+static enum link_result converse(struct client *client, const struct task *task) {
+    enum link_result result =
         client_session_open(&client->session, &client->link, &client->settings.identity,
-                            &client->random, deadline_ms, error);
-    return outcome == LINK_DONE ? client_session_ask(&client->session, &client->link, question,
-                                                     &client->random, answer, deadline_ms, error)
-                                : outcome;
+                            &client->random, task->deadline_ms, task->error);
+    if (result == LINK_DONE && !client->release.is_known)
+        result = learn_release(client, task);
+    return result == LINK_DONE ? ask(client, task, false) : result;
 }
 
 /* Asks the server once; over UDP, at the first of its addresses that answers. */
-static enum outcome attempt(struct client *client, const struct question *question,
-                            struct answer *answer, int64_t deadline_ms, struct error *error) {
-    enum outcome outcome = LINK_LOST;
+static enum link_result attempt(struct client *client, const struct task *task) {
+    enum link_result result = LINK_LOST;
     for (unsigned nth = 0; nth < ADDRESSES_MAX; nth++) {
         struct error reason;
-        enum outcome opened =
-            client->link.fd >= 0 ? LINK_DONE : link_open(&client->link, nth, deadline_ms, &reason);
+        struct task once = *task;
+        once.error = &reason;
+        enum link_result opened = client->link.fd >= 0
+                                      ? LINK_DONE
+                                      : link_open(&client->link, nth, task->deadline_ms, &reason);
         if (opened == LINK_NO_ADDRESS && nth > 0)
-            return outcome; /* with the reason why the last address failed */
-        outcome =
-            opened == LINK_DONE ? converse(client, question, answer, deadline_ms, &reason) : opened;
-        if (outcome == LINK_DONE)
-            return outcome;
+            return result; /* with the reason why the last address failed */
+        result = opened == LINK_DONE ? converse(client, &once) : opened;
+        if (result == LINK_DONE)
+            return result;
+        *task->error = reason;
+        if (result == LINK_CHANGED)
+            return result;
         link_close(&client->link);
-        *error = reason;
-        if (!client->settings.is_udp || outcome != LINK_LOST)
-            return outcome;
+        if (!client->settings.is_udp || result != LINK_LOST)
+            return result;
     }
-    return outcome;
+    return result;
 }
 
 /* Whether a busy server is asked again after a while: only where there is no other server. If so,
@@ -75,21 +142,25 @@ static bool wait_for_busy(const struct client *client, int64_t wait_ms, int64_t 
     return true;
 }
 
-/* Asks the server, and asks again where only an old connection or an old session has failed. */
-static enum outcome ask_server(struct client *client, const struct question *question,
-                               struct answer *answer, struct error *error) {
-    int64_t deadline_ms = net_now_ms() + client->settings.timeout_ms, wait_ms = BUSY_WAIT_MS;
-    for (;;) {
+#define CHANGES_MAX 4 /* how often a release may change under a question */
+
+/* Asks the server, and asks again where only an old connection, an old session or an old release has
+ * failed. */
+static enum link_result ask_server(struct client *client, struct task *task) {
+    int64_t wait_ms = BUSY_WAIT_MS;
+    task->deadline_ms = net_now_ms() + client->settings.timeout_ms;
+    for (int changes = 0;;) {
         bool was_connected = client->link.fd >= 0, was_open = client->session.is_open;
-        enum outcome outcome = attempt(client, question, answer, deadline_ms, error);
-        if (outcome == LINK_SESSION_ENDED || outcome == LINK_DISTRUSTED)
+        enum link_result result = attempt(client, task);
+        if (result == LINK_SESSION_ENDED || result == LINK_DISTRUSTED || result == LINK_WRONG_KEY)
             client_session_forget(&client->session);
-        bool may_repeat =
-            (outcome == LINK_SESSION_ENDED && was_open) || (outcome == LINK_LOST && was_connected);
+        bool may_repeat = (result == LINK_SESSION_ENDED && was_open) ||
+                          (result == LINK_LOST && was_connected) ||
+                          (result == LINK_CHANGED && changes++ < CHANGES_MAX);
         if (may_repeat)
             continue;
-        if (outcome != LINK_BUSY || !wait_for_busy(client, wait_ms, deadline_ms))
-            return outcome;
+        if (result != LINK_BUSY || !wait_for_busy(client, wait_ms, task->deadline_ms))
+            return result;
         wait_ms *= 2;
     }
 }
@@ -115,52 +186,46 @@ static size_t next_server(const struct client *client) {
 }
 
 /* Asks the server at server_at, and decides whether to believe it. 0 or a negative code. */
-static int ask_and_judge(struct client *client, const struct question *question,
-                         struct answer *answer, struct error *error) {
-    struct trust *trust = client->settings.trust;
+static int ask_and_judge(struct client *client, struct task *task, enum link_result *result) {
+    *result = LINK_REFUSED;
     if (!choose_server(client))
-        return error_set(error, ERR_FORMAT, "no server is named");
-    if (ask_server(client, question, answer, error) != LINK_DONE)
-        return ERR_SYSTEM;
-    return trust == NULL
-               ? 0
-               : trust_answer(trust, client->link.server, question, answer, time(NULL), error);
+        return error_set(task->error, ERR_FORMAT, "no server is named");
+    *result = ask_server(client, task);
+    if (*result != LINK_DONE)
+        return *result == LINK_NOT_BELIEVED ? client->release_code : ERR_SYSTEM;
+    if (task->question->count == 0 || client->settings.trust == NULL)
+        return 0;
+    return trust_answer(client->settings.trust, client->link.server, &client->release,
+                        task->question, task->answer, time(NULL), task->error);
 }
 
-static int ask_around(struct client *client, const struct question *question, struct answer *answer,
-                      struct error *error) {
+static void note_failure(struct client *client, enum link_result result, int code,
+                         const struct error *error) {
+    if (client->failure_count == CLIENT_SERVERS_MAX)
+        return;
+    struct client_failure *failure = &client->failures[client->failure_count++];
+    failure->result = result;
+    failure->code = code;
+    failure->error = *error;
+}
+
+int client_ask(struct client *client, client_form *form, void *context, struct question *question,
+               struct answer *answer, struct error *error) {
+    struct task task = {
+        .form = form, .context = context, .question = question, .answer = answer, .error = error};
     size_t first = client->server_at;
+    client->failure_count = 0;
     for (;;) {
-        int code = ask_and_judge(client, question, answer, error);
+        enum link_result result;
+        int code = ask_and_judge(client, &task, &result);
         if (code == 0)
             return 0;
+        note_failure(client, result, code, error);
         link_close(&client->link);
+        /* The next server may have another release. */
+        known_release_forget(&client->release);
         client->server_at = next_server(client);
         if (client->server_at == first)
             return code;
     }
-}
-
-int client_ask(struct client *client, struct question *question, struct answer *answer,
-               struct error *error) {
-    const struct trust *trust = client->settings.trust;
-    bool is_proved = trust != NULL && trust->policy.authority != NULL;
-    question->wishes = is_proved ? WISH_INFO | WISH_PROOF : client->knows_release ? 0 : WISH_INFO;
-    int code = ask_around(client, question, answer, error);
-    bool is_new_release = code == 0 && !(answer->brings & WISH_INFO) &&
-                          answer->facts.sequence != client->release.sequence;
-    if (is_new_release) { /* its classes may have other names */
-        question->wishes |= WISH_INFO;
-        code = ask_around(client, question, answer, error);
-    }
-    if (code != 0)
-        return code;
-    if (answer->brings & WISH_INFO) {
-        client->release = answer->facts;
-        client->knows_release = true;
-    } else {
-        memcpy(answer->facts.authority_id, client->release.authority_id, SHA256_LEN);
-        answer->facts.class_names = client->release.class_names;
-    }
-    return 0;
 }

@@ -6,12 +6,27 @@
 #include "client/session.h"
 #include "client/trust.h"
 
+#define CLIENT_SERVERS_MAX 16 /* whose failures are kept */
+
+/* Forms the questions for a release: how numbers and names are brought into matching form is in its
+ * header. 0 or a negative code with the reason. */
+typedef int client_form(void *context, const struct release_facts *facts, struct question *question,
+                        struct error *error);
+
 struct client_settings {
     const char *servers; /* "host:port,host:port"; port 8080 where there is none */
     struct session_identity identity;
     bool is_udp;
+    bool is_proved;      /* answers are to be proved */
     int64_t timeout_ms;  /* for each server */
     struct trust *trust; /* NULL: whatever is authentic is believed */
+};
+
+/* What went wrong with a server. */
+struct client_failure {
+    enum link_result result; /* LINK_DONE: it answered, and the answer was not believed */
+    int code;
+    struct error error;
 };
 
 /* Secret: end it with client_close. */
@@ -21,23 +36,26 @@ struct client {
     struct link link; /* link.server is whoever was asked last */
     size_t server_at; /* the place of its name in settings.servers */
     struct client_session session;
-    bool knows_release;           /* what follows is known */
-    struct release_facts release; /* of the last answer that came with WISH_INFO */
+    struct known_release release; /* of the server that was believed last */
+    int release_code;             /* why its release is not believed */
+    unsigned failure_count;       /* of the last client_ask that failed */
+    struct client_failure failures[CLIENT_SERVERS_MAX];
 };
 
-/* The most digests that a frame over this transport holds. */
-unsigned client_count_max(const struct client_settings *settings);
+/* The most licences that a frame can ask about, where each brings `forms` forms. */
+unsigned client_count_max(const struct client_settings *settings, unsigned forms);
 
 /* Prepares a client. It connects to no server yet. 0 or ERR_SYSTEM. */
 int client_init(struct client *client, const struct client_settings *settings, struct error *error);
 
 /* Tries each server in turn, beginning with the last one that was believed, until one answers and
- * is believed. Adds the wishes that are needed to question->wishes: the facts of a release that is
- * not known yet, and proofs where trust demands them. The facts of the answer are complete.
+ * is believed. Learns its release first, where that is not known; then has the questions formed for
+ * it. Nothing is asked where `form` leaves no question.
  *
- * `answer` is valid until the next call. 0, or a negative code with the last server's reason. */
-int client_ask(struct client *client, struct question *question, struct answer *answer,
-               struct error *error);
+ * `answer` is valid until the next call. 0, or a negative code with the last server's reason;
+ * client->failures has those of all. */
+int client_ask(struct client *client, client_form *form, void *context, struct question *question,
+               struct answer *answer, struct error *error);
 
 /* Wipes it. */
 void client_close(struct client *client);

@@ -5,15 +5,15 @@
 
 #define UDP_RETRY_MS 300 /* before a frame is sent again the first time; doubled each time */
 
-enum outcome link_fail(const struct link *link, enum outcome outcome, struct error *error,
-                       const char *what) {
+enum link_result link_fail(const struct link *link, enum link_result result, struct error *error,
+                           const char *what) {
     error_set(error, ERR_FORMAT, "%s: %s", link->server, what);
-    return outcome;
+    return result;
 }
 
 /* What a failure of the socket comes to. */
-static enum outcome socket_failed(const struct link *link, int code, const char *doing,
-                                  struct error *error) {
+static enum link_result socket_failed(const struct link *link, int code, const char *doing,
+                                      struct error *error) {
     if (code == ERR_TIMEOUT) {
         error_set(error, code, "%s: no answer within the time allowed (%s)", link->server, doing);
         return LINK_TIMED_OUT;
@@ -22,7 +22,8 @@ static enum outcome socket_failed(const struct link *link, int code, const char 
     return LINK_LOST;
 }
 
-enum outcome link_open(struct link *link, unsigned nth, int64_t deadline_ms, struct error *error) {
+enum link_result link_open(struct link *link, unsigned nth, int64_t deadline_ms,
+                           struct error *error) {
     char host[NET_HOST_SIZE], port[NET_PORT_SIZE];
     if (net_split(link->server, "8080", host, port, error) != 0)
         return LINK_REFUSED;
@@ -30,11 +31,11 @@ enum outcome link_open(struct link *link, unsigned nth, int64_t deadline_ms, str
                             : net_connect(host, port, deadline_ms, error);
     if (link->fd >= 0)
         return LINK_DONE;
-    enum outcome outcome = link->fd == ERR_TIMEOUT ? LINK_TIMED_OUT
-                           : link->fd == ERR_LIMIT ? LINK_NO_ADDRESS
-                                                   : LINK_LOST;
+    enum link_result result = link->fd == ERR_TIMEOUT ? LINK_TIMED_OUT
+                              : link->fd == ERR_LIMIT ? LINK_NO_ADDRESS
+                                                      : LINK_LOST;
     link->fd = -1;
-    return outcome;
+    return result;
 }
 
 void link_close(struct link *link) {
@@ -65,39 +66,39 @@ static long receive_stream(struct link *link, int64_t deadline_ms) {
 }
 
 /* Waits for the frame that `take` takes. */
-static enum outcome receive_until(struct link *link, link_take *take, void *context,
-                                  int64_t until_ms, const char *doing, struct error *error) {
-    enum outcome outcome = LINK_WAIT;
-    while (outcome == LINK_WAIT) {
+static enum link_result receive_until(struct link *link, link_take *take, void *context,
+                                      int64_t until_ms, const char *doing, struct error *error) {
+    enum link_result result = LINK_WAIT;
+    while (result == LINK_WAIT) {
         long n = link->is_udp ? net_receive(link->fd, link->in, sizeof link->in, until_ms)
                               : receive_stream(link, until_ms);
         if (n == ERR_FORMAT)
             return link_fail(link, LINK_DISTRUSTED, error, "it does not speak this protocol");
         if (n < 0)
             return socket_failed(link, (int)n, doing, error);
-        outcome = take(context, (size_t)n, error);
+        result = take(context, (size_t)n, error);
     }
-    return outcome;
+    return result;
 }
 
-enum outcome link_exchange(struct link *link, const uint8_t *frame, size_t len, link_take *take,
-                           void *context, int64_t deadline_ms, const char *doing,
-                           struct error *error) {
+enum link_result link_exchange(struct link *link, const uint8_t *frame, size_t len, link_take *take,
+                               void *context, int64_t deadline_ms, const char *doing,
+                               struct error *error) {
     int64_t retry_ms = link->is_udp ? UDP_RETRY_MS : INT64_MAX / 4;
     for (;; retry_ms *= 2) {
         int64_t retry_at_ms = net_now_ms() + retry_ms;
         int64_t until_ms = deadline_ms < retry_at_ms ? deadline_ms : retry_at_ms;
         int code = net_send(link->fd, frame, len, deadline_ms);
-        enum outcome outcome = code == 0
-                                   ? receive_until(link, take, context, until_ms, doing, error)
-                                   : socket_failed(link, code, doing, error);
-        if (outcome != LINK_TIMED_OUT || until_ms == deadline_ms)
-            return outcome;
+        enum link_result result = code == 0
+                                      ? receive_until(link, take, context, until_ms, doing, error)
+                                      : socket_failed(link, code, doing, error);
+        if (result != LINK_TIMED_OUT || until_ms == deadline_ms)
+            return result;
     }
 }
 
-enum outcome link_take_refusal(const struct link *link, const struct frame *frame,
-                               struct error *error) {
+enum link_result link_take_refusal(const struct link *link, const struct frame *frame,
+                                   struct error *error) {
     switch (frame->detail) {
     case REFUSED_VERSION:
         return link_fail(link, LINK_REFUSED, error, "it speaks another version of the protocol");

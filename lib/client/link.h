@@ -11,7 +11,7 @@
 #define LINK_SERVER_SIZE (NET_HOST_SIZE + NET_PORT_SIZE + 1)
 
 /* What came of talking to a server. Those below LINK_DONE come with a reason for a human. */
-enum outcome {
+enum link_result {
     LINK_DONE,
     LINK_WAIT,          /* over UDP: this frame is not the one that is waited for */
     LINK_LOST,          /* the network failed; another connection may do */
@@ -20,6 +20,9 @@ enum outcome {
     LINK_BUSY,          /* the server says that it is busy */
     LINK_SESSION_ENDED, /* the server says that the session is not good any more */
     LINK_REFUSED,       /* the server opens no session for us, or we cannot ask for one */
+    LINK_WRONG_KEY,     /* the server does not have the key that is pinned */
+    LINK_NOT_BELIEVED,  /* the server's release is not one to be used */
+    LINK_CHANGED,       /* the release that was meant is not there any more */
     LINK_DISTRUSTED,    /* what came is not what a server with that key sends */
 };
 
@@ -32,29 +35,30 @@ struct link {
 
 /* Connects to link->server; over UDP, to the nth of its name's addresses. LINK_DONE, or another
  * outcome with the reason. */
-enum outcome link_open(struct link *link, unsigned nth, int64_t deadline_ms, struct error *error);
+enum link_result link_open(struct link *link, unsigned nth, int64_t deadline_ms,
+                           struct error *error);
 
 void link_close(struct link *link);
 
 /* Looks at a frame of `len` bytes that came into link->in. LINK_DONE where it is the one that was
  * waited for, LINK_WAIT to wait on, or another outcome with the reason. It may send another
  * frame. */
-typedef enum outcome link_take(void *context, size_t len, struct error *error);
+typedef enum link_result link_take(void *context, size_t len, struct error *error);
 
 /* Sends a frame, then hands each frame that arrives to `take`, until that returns something other
  * than LINK_WAIT or the deadline passes. Over UDP the frame is sent again while nothing comes, and
  * frames from elsewhere are ignored. `doing` is for the reason: "asking". */
-enum outcome link_exchange(struct link *link, const uint8_t *frame, size_t len, link_take *take,
-                           void *context, int64_t deadline_ms, const char *doing,
-                           struct error *error);
+enum link_result link_exchange(struct link *link, const uint8_t *frame, size_t len, link_take *take,
+                               void *context, int64_t deadline_ms, const char *doing,
+                               struct error *error);
 
 /* Sets the reason "SERVER: WHAT" and returns the outcome. */
-enum outcome link_fail(const struct link *link, enum outcome outcome, struct error *error,
-                       const char *what);
+enum link_result link_fail(const struct link *link, enum link_result result, struct error *error,
+                           const char *what);
 
 /* What a REFUSE frame comes to. It is not authenticated. But it holds no verdict either, so whoever
  * forges it can only make us go elsewhere. */
-enum outcome link_take_refusal(const struct link *link, const struct frame *frame,
-                               struct error *error);
+enum link_result link_take_refusal(const struct link *link, const struct frame *frame,
+                                   struct error *error);
 
 #endif

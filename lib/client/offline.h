@@ -11,6 +11,7 @@ struct offline_settings {
     const struct rsa_public *authority;
     const struct lookup_key *lookup_key; /* NULL: of a plain database */
     bool is_quick;                       /* the file is not checked in full when it is opened */
+    bool is_proved;                      /* each answer is proved to the root */
     unsigned thread_count;               /* for that check */
     struct trust *trust;
 };
@@ -18,6 +19,7 @@ struct offline_settings {
 struct offline {
     struct offline_settings settings;
     struct db db;
+    struct known_release release;
 };
 
 /* Opens the file, checks it, and decides whether it may be used at `now_s`. 0, or a negative code
@@ -25,8 +27,9 @@ struct offline {
 int offline_open(struct offline *offline, const struct offline_settings *settings, int64_t now_s,
                  struct error *error);
 
-/* Asks about at most QUESTION_MAX digests, or QUESTION_PROVED_MAX where trust demands proofs.
- * `answer` is valid until offline_close. 0, or a negative code with the reason. */
+/* Asks what is in `question`, whose `what` is set here: at most QUESTION_MAX questions, or
+ * QUESTION_PROVED_MAX where answers are proved. `answer` is valid until offline_close. 0, or a
+ * negative code with the reason. */
 int offline_ask(struct offline *offline, struct question *question, int64_t now_s,
                 struct answer *answer, struct error *error);
 

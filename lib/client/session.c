@@ -2,6 +2,9 @@
 
 #include "base/bytes.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 void client_session_forget(struct client_session *session) {
     wipe(session, sizeof *session);
 }
@@ -11,12 +14,13 @@ struct waiting {
     struct client_session *session;
     struct link *link;
     struct answer *answer; /* while a question is asked */
-    bool has_cookie;       /* while a session is opened */
+    enum question_what what;
+    bool has_cookie; /* while a session is opened */
 };
 
 /* Over UDP a frame that is not what it should be may come from anybody, so it is passed over. */
-static enum outcome pass_over(const struct waiting *waiting, struct error *error,
-                              const char *what) {
+static enum link_result pass_over(const struct waiting *waiting, struct error *error,
+                                  const char *what) {
     return waiting->link->is_udp ? LINK_WAIT
                                  : link_fail(waiting->link, LINK_DISTRUSTED, error, what);
 }
@@ -24,7 +28,7 @@ static enum outcome pass_over(const struct waiting *waiting, struct error *error
 /* --- opening ---------------------------------------------------------------------------------- */
 
 /* Sends the OPEN frame once more, with the cookie that came. */
-static enum outcome take_cookie(struct waiting *waiting, size_t len, struct error *error) {
+static enum link_result take_cookie(struct waiting *waiting, size_t len, struct error *error) {
     struct opening *opening = &waiting->session->opening;
     waiting->has_cookie = opening_set_cookie(opening, waiting->link->in, len);
     if (waiting->has_cookie &&
@@ -33,7 +37,7 @@ static enum outcome take_cookie(struct waiting *waiting, size_t len, struct erro
     return LINK_WAIT;
 }
 
-static enum outcome take_accept(void *context, size_t len, struct error *error) {
+static enum link_result take_accept(void *context, size_t len, struct error *error) {
     struct waiting *waiting = context;
     struct link *link = waiting->link;
     struct frame frame;
@@ -45,24 +49,25 @@ static enum outcome take_accept(void *context, size_t len, struct error *error) 
         return link_take_refusal(link, &frame, error);
     if (opening_finish(&waiting->session->opening, link->in, len, &waiting->session->keys))
         return LINK_DONE;
-    return pass_over(waiting, error, "it does not have the server key that was given");
+    const char *what = "it does not have the server key that was given";
+    return link->is_udp ? LINK_WAIT : link_fail(link, LINK_WRONG_KEY, error, what);
 }
 
-enum outcome client_session_open(struct client_session *session, struct link *link,
-                                 const struct session_identity *identity, struct random *random,
-                                 int64_t deadline_ms, struct error *error) {
+enum link_result client_session_open(struct client_session *session, struct link *link,
+                                     const struct session_identity *identity, struct random *random,
+                                     int64_t deadline_ms, struct error *error) {
     struct waiting waiting = {.session = session, .link = link};
     if (session->is_open && net_now_ms() < session->renew_ms)
         return LINK_DONE;
     if (!opening_begin(&session->opening, identity->server, identity->kiosk, &random->drbg.vtable))
         return link_fail(link, LINK_REFUSED, error,
                          "no session can be opened with the key of the server or of the kiosk");
-    enum outcome outcome =
+    enum link_result result =
         link_exchange(link, session->opening.frame, session->opening.frame_len, take_accept,
                       &waiting, deadline_ms, "opening a session", error);
     wipe(&session->opening, sizeof session->opening);
-    if (outcome != LINK_DONE)
-        return outcome;
+    if (result != LINK_DONE)
+        return result;
     session->is_open = true;
     /* After nine tenths of its life. */
     session->renew_ms = net_now_ms() + (int64_t)session->keys.lifetime_s * 900;
@@ -71,7 +76,7 @@ enum outcome client_session_open(struct client_session *session, struct link *li
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-static enum outcome take_answer(void *context, size_t len, struct error *error) {
+static enum link_result take_answer(void *context, size_t len, struct error *error) {
     const struct waiting *waiting = context;
     const struct client_session *session = waiting->session;
     struct link *link = waiting->link;
@@ -81,8 +86,8 @@ static enum outcome take_answer(void *context, size_t len, struct error *error) 
         return pass_over(waiting, error, "it does not speak this protocol");
     if (frame.type == FRAME_REFUSE)
         return link_take_refusal(link, &frame, error);
-    int code = answer_open(waiting->answer, link->in, len, session->ask, session->ask_len,
-                           session->keys.key, &reason);
+    int code = answer_open(waiting->answer, waiting->what, link->in, len, session->ask,
+                           session->ask_len, session->keys.key, &reason);
     if (code == 0)
         return LINK_DONE;
     /* Over UDP an answer to an earlier question may still come. */
@@ -90,19 +95,146 @@ static enum outcome take_answer(void *context, size_t len, struct error *error) 
                                  : link_fail(link, LINK_DISTRUSTED, error, reason.text);
 }
 
-enum outcome client_session_ask(struct client_session *session, struct link *link,
-                                const struct question *question, struct random *random,
-                                struct answer *answer, int64_t deadline_ms, struct error *error) {
+enum link_result client_session_ask(struct client_session *session, struct link *link,
+                                    const struct question *question, size_t len_min,
+                                    struct random *random, struct answer *answer,
+                                    int64_t deadline_ms, struct error *error) {
     uint8_t nonce[ASK_RANDOM_LEN];
-    struct waiting waiting = {.session = session, .link = link, .answer = answer};
-    /* Over UDP no answer is longer than its question, so a question that asks for the names of the
-     * classes is padded. */
-    size_t len_min = link->is_udp && question->wishes & WISH_INFO
-                         ? ANSWER_LEN(question->count) + ANSWER_INFO_LEN
-                         : 0;
+    struct waiting waiting = {
+        .session = session, .link = link, .answer = answer, .what = question->what};
+    size_t len_max = link->is_udp ? FRAME_DATAGRAM_MAX : FRAME_MAX;
+    if (len_min > len_max)
+        len_min = len_max;
     random_bytes(random, nonce, sizeof nonce);
     session->ask_len = question_seal(session->ask, question, session->keys.key,
                                      session->keys.ticket, nonce, len_min);
+    if (session->ask_len == 0 || session->ask_len > len_max)
+        return link_fail(link, LINK_REFUSED, error, "the question is too long for one frame");
     return link_exchange(link, session->ask, session->ask_len, take_answer, &waiting, deadline_ms,
                          "asking", error);
+}
+
+/* --- the release ------------------------------------------------------------------------------ */
+
+#define FETCHED_MAX (1u << 28) /* bytes of a dictionary */
+
+/* What a fetch is about. */
+struct fetch {
+    struct client_session *session;
+    struct link *link;
+    struct random *random;
+    struct answer *answer;
+    int64_t deadline_ms;
+    struct error *error;
+};
+
+/* Asks for the piece from `offset` on. */
+static enum link_result fetch_piece(const struct fetch *fetch, enum question_what what,
+                                    const uint8_t *release_id, uint32_t offset) {
+    static struct question question;
+    question.what = what;
+    question.count = 0;
+    question.offset = offset;
+    memset(question.release_id, 0, SHA256_LEN);
+    if (release_id != NULL)
+        memcpy(question.release_id, release_id, SHA256_LEN);
+    enum link_result result =
+        client_session_ask(fetch->session, fetch->link, &question, FRAME_MAX, fetch->random,
+                           fetch->answer, fetch->deadline_ms, fetch->error);
+    if (result == LINK_DONE && fetch->answer->status != ANSWER_GOOD)
+        return link_fail(fetch->link, LINK_CHANGED, fetch->error,
+                         "its database has changed just now");
+    if (result == LINK_DONE && release_id != NULL &&
+        memcmp(fetch->answer->release_id, release_id, SHA256_LEN) != 0)
+        return link_fail(fetch->link, LINK_DISTRUSTED, fetch->error,
+                         "it answers of another release than the one that was meant");
+    return result;
+}
+
+/* Fetches all of something whose length is known, into `bytes`, where its first piece has come. */
+static enum link_result fetch_rest(const struct fetch *fetch, enum question_what what,
+                                   const uint8_t *release_id, uint8_t *bytes, size_t len) {
+    enum link_result result = LINK_DONE;
+    for (size_t at = 0; result == LINK_DONE;) {
+        const struct answer *answer = fetch->answer;
+        size_t n = answer->piece.len < len - at ? answer->piece.len : len - at;
+        if (answer->total_len != len || n == 0)
+            return link_fail(fetch->link, LINK_DISTRUSTED, fetch->error,
+                             "a piece of its database has another length than it said");
+        memcpy(bytes + at, answer->piece.bytes, n);
+        at += n;
+        if (at == len)
+            break;
+        result = fetch_piece(fetch, what, release_id, (uint32_t)at);
+    }
+    return result;
+}
+
+static enum link_result fetch_head(const struct fetch *fetch, struct known_release *release) {
+    uint8_t id[SHA256_LEN];
+    struct error reason;
+    enum link_result result = fetch_piece(fetch, WHAT_HEAD, NULL, 0);
+    if (result != LINK_DONE)
+        return result;
+    memcpy(id, fetch->answer->release_id, SHA256_LEN);
+    result = fetch_rest(fetch, WHAT_HEAD, id, release->head, DB_HEAD_LEN);
+    if (result != LINK_DONE)
+        return result;
+    if (known_release_take_head(release, &reason) != 0)
+        return link_fail(fetch->link, LINK_DISTRUSTED, fetch->error, reason.text);
+    if (memcmp(release->header.id, id, SHA256_LEN) != 0)
+        return link_fail(fetch->link, LINK_DISTRUSTED, fetch->error,
+                         "the header that it sent is not that of its database");
+    return LINK_DONE;
+}
+
+static enum link_result fetch_dictionary(const struct fetch *fetch, struct known_release *release) {
+    const struct db_header *header = &release->header;
+    uint64_t len = header->sections[DB_DICTIONARY].len;
+    struct error reason;
+    release->dictionary = len <= FETCHED_MAX ? malloc((size_t)len) : NULL;
+    if (release->dictionary == NULL)
+        return link_fail(fetch->link, LINK_REFUSED, fetch->error,
+                         "no memory for the dictionary of its database");
+    enum link_result result = fetch_piece(fetch, WHAT_DICTIONARY, header->id, 0);
+    if (result == LINK_DONE)
+        result = fetch_rest(fetch, WHAT_DICTIONARY, header->id, release->dictionary, (size_t)len);
+    if (result != LINK_DONE)
+        return result;
+    return class_sets_open_signed(&release->sets, release->dictionary, (size_t)len,
+                                  header->set_count, header->dictionary_root, &reason) == 0
+               ? LINK_DONE
+               : link_fail(fetch->link, LINK_DISTRUSTED, fetch->error, reason.text);
+}
+
+static enum link_result fetch_nodes(const struct fetch *fetch, struct known_release *release) {
+    const struct db_header *header = &release->header;
+    size_t len = (size_t)merkle_level_count(header->count, merkle_held_level(header->count)) *
+                 MERKLE_NODE_LEN;
+    struct error reason;
+    enum link_result result = fetch_piece(fetch, WHAT_NODES, header->id, 0);
+    if (result == LINK_DONE)
+        result = fetch_rest(fetch, WHAT_NODES, header->id, release->nodes, len);
+    if (result != LINK_DONE)
+        return result;
+    return known_release_take_nodes(release, len, &reason) == 0
+               ? LINK_DONE
+               : link_fail(fetch->link, LINK_DISTRUSTED, fetch->error, reason.text);
+}
+
+enum link_result client_session_fetch(struct client_session *session, struct link *link,
+                                      bool wants_nodes, struct random *random,
+                                      struct known_release *release, int64_t *server_time_s,
+                                      int64_t deadline_ms, struct error *error) {
+    static struct answer answer;
+    const struct fetch fetch = {session, link, random, &answer, deadline_ms, error};
+    known_release_forget(release);
+    enum link_result result = fetch_head(&fetch, release);
+    *server_time_s = answer.server_time_s;
+    if (result == LINK_DONE)
+        result = fetch_dictionary(&fetch, release);
+    if (result == LINK_DONE && wants_nodes)
+        result = fetch_nodes(&fetch, release);
+    release->is_known = result == LINK_DONE;
+    return result;
 }

@@ -4,6 +4,7 @@
 #define DLV_CLIENT_SESSION_H
 
 #include "client/link.h"
+#include "client/release.h"
 #include "crypto/random.h"
 #include "wire/answer.h"
 #include "wire/session.h"
@@ -14,7 +15,7 @@ struct client_session {
     int64_t renew_ms; /* when it is to be opened anew */
     struct session keys;
     struct opening opening; /* while one is under way */
-    uint8_t ask[FRAME_TO_SERVER_MAX];
+    uint8_t ask[FRAME_MAX];
     size_t ask_len;
 };
 
@@ -25,15 +26,25 @@ struct session_identity {
 };
 
 /* Opens a session over the link, unless there is one that need not be renewed yet. LINK_DONE, or
- * another outcome with the reason. */
-enum outcome client_session_open(struct client_session *session, struct link *link,
-                                 const struct session_identity *identity, struct random *random,
-                                 int64_t deadline_ms, struct error *error);
+ * another result with the reason. */
+enum link_result client_session_open(struct client_session *session, struct link *link,
+                                     const struct session_identity *identity, struct random *random,
+                                     int64_t deadline_ms, struct error *error);
 
-/* Asks a question in the session. `answer` is authentic, and points into link->in. */
-enum outcome client_session_ask(struct client_session *session, struct link *link,
-                                const struct question *question, struct random *random,
-                                struct answer *answer, int64_t deadline_ms, struct error *error);
+/* Asks a question in the session, in a frame of at least `len_min` bytes. `answer` is authentic, and
+ * points into link->in. */
+enum link_result client_session_ask(struct client_session *session, struct link *link,
+                                    const struct question *question, size_t len_min,
+                                    struct random *random, struct answer *answer,
+                                    int64_t deadline_ms, struct error *error);
+
+/* Fetches what is to be known of the server's release: its head and dictionary, and, where
+ * `wants_nodes`, the Merkle nodes. Nothing of it has been judged, but that it belongs together. The
+ * time that the server gave is at *server_time_s. */
+enum link_result client_session_fetch(struct client_session *session, struct link *link,
+                                      bool wants_nodes, struct random *random,
+                                      struct known_release *release, int64_t *server_time_s,
+                                      int64_t deadline_ms, struct error *error);
 
 /* Wipes it. */
 void client_session_forget(struct client_session *session);

@@ -14,10 +14,15 @@
 
 #define NAME_BYTES 16 /* of the authority's id */
 
-/* What the file says; 0 where there is none. */
-static int read_sequence(const char *path, unsigned long long *sequence, struct error *error) {
-    char text[32] = "";
-    *sequence = 0;
+struct remembered {
+    unsigned long long sequence;
+    unsigned long long time_s;
+};
+
+/* What the file says: "SEQUENCE TIME". Zeros where there is none. */
+static int read_file(const char *path, struct remembered *remembered, struct error *error) {
+    char text[64] = "";
+    *remembered = (struct remembered){0};
     if (access(path, F_OK) != 0 && errno == ENOENT)
         return 0;
     ssize_t len = file_read(path, text, sizeof text - 1, error);
@@ -25,33 +30,49 @@ static int read_sequence(const char *path, unsigned long long *sequence, struct 
         return (int)len;
     text[len] = '\0';
     text[strcspn(text, "\n")] = '\0';
-    if (text_parse_count(text, INT64_MAX, sequence) != 0)
-        return error_set(error, ERR_FORMAT, "%s: not a sequence number; remove it to begin anew",
-                         path);
+    char *blank = strchr(text, ' ');
+    if (blank != NULL)
+        *blank = '\0';
+    if (blank == NULL || text_parse_count(text, INT64_MAX, &remembered->sequence) != 0 ||
+        text_parse_count(blank + 1, (1ull << 40) - 1, &remembered->time_s) != 0)
+        return error_set(error, ERR_FORMAT,
+                         "%s: not a sequence number and a time; remove it to begin anew", path);
     return 0;
 }
 
-static int compare(const char *path, uint64_t sequence, struct error *error) {
-    unsigned long long seen;
-    char text[32];
-    int code = read_sequence(path, &seen, error);
-    if (code != 0 || seen == sequence)
+static int compare(const char *path, uint64_t sequence, int64_t time_s, struct error *error) {
+    struct remembered seen;
+    char text[64];
+    int code = read_file(path, &seen, error);
+    if (code != 0)
         return code;
-    if (seen > sequence)
+    if (seen.sequence > sequence)
         return error_set(error, ERR_CONFLICT,
                          "its database has sequence number %llu, but %llu has been seen before "
                          "(remembered in %s)",
-                         (unsigned long long)sequence, seen, path);
-    size_t len = format_text(text, sizeof text, "%llu\n", (unsigned long long)sequence);
+                         (unsigned long long)sequence, seen.sequence, path);
+    bool is_later = time_s > (int64_t)seen.time_s;
+    if (seen.sequence == sequence && !is_later)
+        return 0;
+    size_t len = format_text(text, sizeof text, "%llu %llu\n", (unsigned long long)sequence,
+                             is_later ? (unsigned long long)time_s : seen.time_s);
     return file_replace(path, text, len, 0600, 1, error);
 }
 
-int client_state_check(const char *folder, const uint8_t authority_id[SHA256_LEN],
-                       uint64_t sequence, struct error *error) {
-    char path[PATH_MAX], name[2 * NAME_BYTES + 1];
-    hex_encode(name, authority_id, NAME_BYTES);
-    if (format_text(path, sizeof path, "%s/%s.sequence", folder, name) >= sizeof path)
-        return error_set(error, ERR_LIMIT, "%s: too long a name", folder);
+static int file_path(char path[PATH_MAX], const char *folder, const struct release_facts *facts,
+                     struct error *error) {
+    char name[2 * NAME_BYTES + 1];
+    hex_encode(name, facts->authority_id, NAME_BYTES);
+    return format_text(path, PATH_MAX, "%s/%s.%s.seen", folder, name, facts->name) < PATH_MAX
+               ? 0
+               : error_set(error, ERR_LIMIT, "%s: too long a name", folder);
+}
+
+int client_state_check(const char *folder, const struct release_facts *facts, int64_t time_s,
+                       struct error *error) {
+    char path[PATH_MAX];
+    if (file_path(path, folder, facts, error) != 0)
+        return ERR_LIMIT;
     int lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0 || flock(lock, LOCK_EX) != 0) {
         error_set_errno(error, "%s", folder);
@@ -59,7 +80,18 @@ int client_state_check(const char *folder, const uint8_t authority_id[SHA256_LEN
             close(lock);
         return ERR_SYSTEM;
     }
-    int code = compare(path, sequence, error);
+    int code = compare(path, facts->sequence, time_s, error);
     close(lock);
+    return code;
+}
+
+int client_state_time(const char *folder, const struct release_facts *facts, int64_t *time_s,
+                      struct error *error) {
+    char path[PATH_MAX];
+    struct remembered seen;
+    int code = file_path(path, folder, facts, error);
+    if (code == 0)
+        code = read_file(path, &seen, error);
+    *time_s = code == 0 ? (int64_t)seen.time_s : 0;
     return code;
 }

@@ -1,17 +1,19 @@
-/* What a client remembers between runs: the highest sequence number that it has seen of each
- * authority's database, one small file each, so that no server can go back to an older one. */
+/* What a client remembers between runs, in a folder: of each database the highest sequence number
+ * that was seen, and the latest time that a server has given. */
 #ifndef DLV_CLIENT_STATE_H
 #define DLV_CLIENT_STATE_H
 
 #include "base/error.h"
-#include "crypto/sha256.h"
+#include "db/release.h"
 
-#include <stdint.h>
+/* Compares a release with the one that was seen before, and remembers it, and the time, where they
+ * are newer. `time_s` 0: no time was given. 0, ERR_CONFLICT where a later release was seen, or
+ * ERR_SYSTEM or ERR_FORMAT. */
+int client_state_check(const char *folder, const struct release_facts *facts, int64_t time_s,
+                       struct error *error);
 
-/* Compares `sequence` with what `folder` remembers of the authority, and remembers it where it is
- * higher. Several clients may do so at once. 0; ERR_CONFLICT where it is lower; or another code:
- * then nothing is known. The reason says which. */
-int client_state_check(const char *folder, const uint8_t authority_id[SHA256_LEN],
-                       uint64_t sequence, struct error *error);
+/* The latest time that is remembered for a database; 0: none is. 0, or a negative code. */
+int client_state_time(const char *folder, const struct release_facts *facts, int64_t *time_s,
+                      struct error *error);
 
 #endif

@@ -1,5 +1,6 @@
 #include "client/trust.h"
 
+#include "base/bytes.h"
 #include "client/state.h"
 
 #include <stdlib.h>
@@ -10,110 +11,58 @@ void trust_init(struct trust *trust, const struct trust_policy *policy) {
     trust->policy = *policy;
 }
 
-/* Reasons below do not name who gave the answer; trust_answer puts that before them. */
+/* Reasons below do not name who gave the answer; trust_release and trust_answer put that before
+ * them. */
 
-/* Whether the answer is one to this question, and its verdicts follow from its own entries. */
-static int check_consistency(const struct question *question, const struct answer *answer,
-                             struct error *error) {
-    if (answer->status == ANSWER_MALFORMED || answer->status == ANSWER_TOO_LONG)
-        return error_set(error, ERR_FORMAT, "it does not take this question");
-    bool is_consistent =
-        answer->count == question->count && (answer->brings & question->wishes) == question->wishes;
-    uint32_t day = moment_day(&question->at, answer->facts.utc_offset_s);
-    for (unsigned i = 0; i < answer->count && is_consistent; i++) {
-        const struct db_answer *entry = &answer->entries[i];
-        const struct db_answer derived =
-            entry->is_found ? db_answer_found(&entry->licence, day) : db_answer_none();
-        bool is_kind =
-            !entry->is_found || question->kind == KIND_ANY || entry->licence.kind == question->kind;
-        is_consistent = is_kind && db_answer_is_same(entry, &derived);
+/* Two servers whose clocks disagree: one of them is wrong, and nobody can say which. */
+static int check_clock(struct trust *trust, const char *who, int64_t server_time_s, int64_t now_s,
+                       struct error *error) {
+    int64_t ahead_s = server_time_s - now_s;
+    if (trust->timed[0] == '\0') {
+        trust->ahead_s = ahead_s;
+        strncpy(trust->timed, who, sizeof trust->timed - 1);
     }
-    return is_consistent ? 0 : error_set(error, ERR_FORMAT, "an answer that contradicts itself");
-}
-
-/* Where two clocks are too far apart, one of them is wrong. What another server's clock says, or
- * the date of the database, tells which. */
-static int check_clock(struct trust *trust, const char *who, const struct answer *answer,
-                       int64_t now_s, struct error *error) {
-    int64_t max_s = trust->policy.max_skew_s, skew_s = answer->server_time_s - now_s;
-    if (skew_s <= max_s && -skew_s <= max_s)
+    int64_t apart_s = llabs(ahead_s - trust->ahead_s);
+    if (apart_s <= trust->policy.max_skew_s)
         return 0;
-    const char *verdict = "one of the two is wrong";
-    if (trust->skewed[0] != '\0' && strcmp(trust->skewed, who) != 0 &&
-        llabs(trust->skew_s - skew_s) <= max_s)
-        verdict = "another server's clock agrees with its: this machine's looks wrong";
-    else if (now_s < answer->facts.created_s - max_s)
-        verdict = "this machine's is behind the database's date: it looks wrong";
-    else if (answer->server_time_s < answer->facts.created_s - max_s)
-        verdict = "the server's is behind the database's date: it looks wrong";
-    if (trust->skewed[0] == '\0') {
-        trust->skew_s = skew_s;
-        strncpy(trust->skewed, who, sizeof trust->skewed - 1);
-    }
-    return error_set(error, ERR_CONFLICT, "its clock is %lld seconds %s this machine's; %s",
-                     llabs((long long)skew_s), skew_s > 0 ? "ahead of" : "behind", verdict);
+    return error_set(
+        error, ERR_CONFLICT, "its clock is %lld seconds %s that of %s: one of the two is wrong",
+        (long long)apart_s, ahead_s > trust->ahead_s ? "ahead of" : "behind", trust->timed);
 }
 
-/* Verifies the header page under the authority's key, unless it is the one that was verified
- * last. */
-static int check_header(struct trust *trust, const uint8_t *page, struct error *error) {
-    struct db_header *header = &trust->header;
-    if (trust->has_header && memcmp(trust->page, page, DB_PAGE) == 0)
+/* A release that is past its valid-until, or that was made in the future. Where proofs are demanded
+ * the server is not believed about the time alone: it could hide that the release is old. */
+static int check_age(const struct trust *trust, const struct release_facts *facts,
+                     int64_t server_time_s, int64_t now_s, struct error *error) {
+    int64_t time_s = server_time_s != 0 ? server_time_s : now_s;
+    bool doubts_server = trust->policy.authority != NULL && now_s > time_s;
+    int64_t stale_s = doubts_server ? now_s : time_s;
+    if (server_time_s != 0 && facts->created_s > time_s + trust->policy.max_skew_s)
+        return error_set(error, ERR_CONFLICT, "its clock is behind the date of its own database");
+    return release_check_age(facts, "its database", stale_s - trust->policy.stale_ok_s, error);
+}
+
+static int check_signature(const struct trust *trust, const struct known_release *release,
+                           struct error *error) {
+    const struct db_header *header = &release->header;
+    if (trust->policy.authority == NULL)
         return 0;
-    trust->has_header = false;
-    memcpy(trust->page, page, DB_PAGE);
-    int code = db_header_decode(header, trust->page, error);
-    if (code == 0)
-        code = db_header_verify(header, trust->page, trust->policy.authority, error);
-    if (code == 0)
-        code = db_check_lookup_key(header, trust->policy.lookup_key, "its database", error);
-    trust->has_header = code == 0;
-    return code;
-}
-
-static bool is_same_release(const struct release_facts *a, const struct release_facts *b) {
-    return a->sequence == b->sequence && a->valid_until_s == b->valid_until_s &&
-           a->created_s == b->created_s && a->utc_offset_s == b->utc_offset_s &&
-           memcmp(&a->class_names, &b->class_names, sizeof a->class_names) == 0 &&
-           memcmp(a->authority_id, b->authority_id, SHA256_LEN) == 0;
-}
-
-/* Whether the header that the authority has signed proves every entry. */
-static int check_proofs(struct trust *trust, const struct question *question,
-                        const struct answer *answer, struct error *error) {
-    const unsigned wanted = WISH_INFO | WISH_PROOF;
-    if ((answer->brings & wanted) != wanted)
-        return error_set(error, ERR_SIGNATURE, "an answer without proof");
-    int code = check_header(trust, answer->header_page, error);
-    if (code != 0)
-        return code;
-    const struct db_header *header = &trust->header;
-    if (!is_same_release(&header->facts, &answer->facts))
-        return error_set(error, ERR_CONFLICT, "its answer and the header it proves it by differ");
-    uint32_t day = moment_day(&question->at, header->facts.utc_offset_s);
-    for (unsigned i = 0; i < answer->count; i++) {
-        struct db_answer proved;
-        code = proof_answer(header, trust->policy.lookup_key, question->digests + i * SHA256_LEN,
-                            question->kind, day, &answer->proofs[i], &proved, error);
-        if (code != 0)
-            return code;
-        if (!db_answer_is_same(&proved, &answer->entries[i]))
-            return error_set(error, ERR_SIGNATURE, "its answer is not what its proof proves");
-    }
-    return 0;
+    int code =
+        db_header_verify(header, release->head + DB_SIGNATURES, trust->policy.authority, error);
+    return code == 0 ? db_check_lookup_key(header, trust->policy.lookup_key, "its database", error)
+                     : code;
 }
 
 /* A release that is older than one seen before is not believed. */
-static int check_sequence(struct trust *trust, const struct answer *answer, struct error *error) {
-    const struct release_facts *facts = &answer->facts;
+static int check_sequence(struct trust *trust, const struct release_facts *facts,
+                          int64_t server_time_s, struct error *error) {
     if (facts->sequence < trust->sequence_seen)
         return error_set(error, ERR_CONFLICT,
                          "its database has sequence number %llu, but %llu has been seen before",
                          (unsigned long long)facts->sequence,
                          (unsigned long long)trust->sequence_seen);
-    if (trust->policy.state_folder != NULL && answer->brings & WISH_INFO) {
-        int code = client_state_check(trust->policy.state_folder, facts->authority_id,
-                                      facts->sequence, error);
+    if (trust->policy.state_folder != NULL) {
+        int code = client_state_check(trust->policy.state_folder, facts, server_time_s, error);
         if (code != 0)
             return code;
     }
@@ -121,27 +70,116 @@ static int check_sequence(struct trust *trust, const struct answer *answer, stru
     return 0;
 }
 
-static int check_age(const struct trust *trust, const char *name, const struct release_facts *facts,
-                     int64_t now_s, struct error *error) {
-    return release_check_age(facts, name, now_s - trust->policy.stale_ok_s, error);
+/* Offline, this machine's clock alone says what day it is, unless the day is given; so it must not
+ * be behind a time that was known to be right. */
+static int check_own_clock(const struct trust *trust, const struct release_facts *facts,
+                           int64_t now_s, struct error *error) {
+    int64_t seen_s = 0, max_s = trust->policy.max_skew_s;
+    if (trust->policy.is_moment_given)
+        return 0;
+    if (trust->policy.state_folder != NULL) {
+        int code = client_state_time(trust->policy.state_folder, facts, &seen_s, error);
+        if (code != 0)
+            return code;
+    }
+    if (now_s + max_s < facts->created_s)
+        return error_set(error, ERR_CONFLICT,
+                         "the clock of this machine is behind the date of the database: set it, or "
+                         "give the day that is asked about");
+    if (now_s + max_s < seen_s)
+        return error_set(error, ERR_CONFLICT,
+                         "the clock of this machine is behind the time that a server gave before: "
+                         "set it, or give the day that is asked about");
+    return 0;
 }
 
-int trust_release(const struct trust *trust, const char *who, const struct release_facts *facts,
-                  int64_t now_s, struct error *error) {
-    return check_age(trust, who, facts, now_s, error);
+static int judge_release(struct trust *trust, const char *who, const struct known_release *release,
+                         int64_t server_time_s, int64_t now_s, struct error *error) {
+    const struct release_facts *facts = &release->header.facts;
+    int code = check_signature(trust, release, error);
+    if (code == 0 && trust->policy.name != NULL && strcmp(facts->name, trust->policy.name) != 0)
+        code = error_set(error, ERR_CONFLICT, "its database is \"%s\", not \"%s\"", facts->name,
+                         trust->policy.name);
+    if (code == 0)
+        code = server_time_s != 0 ? check_clock(trust, who, server_time_s, now_s, error)
+                                  : check_own_clock(trust, facts, now_s, error);
+    if (code == 0)
+        code = check_age(trust, facts, server_time_s, now_s, error);
+    return code == 0 ? check_sequence(trust, facts, server_time_s, error) : code;
 }
 
-int trust_answer(struct trust *trust, const char *who, const struct question *question,
-                 const struct answer *answer, int64_t now_s, struct error *error) {
+int trust_release(struct trust *trust, const char *who, const struct known_release *release,
+                  int64_t server_time_s, int64_t now_s, struct error *error) {
     struct error reason;
-    int code = check_consistency(question, answer, &reason);
-    if (code == 0)
-        code = check_clock(trust, who, answer, now_s, &reason);
-    if (code == 0)
-        code = check_age(trust, "its database", &answer->facts, now_s, &reason);
-    if (code == 0 && trust->policy.authority != NULL)
-        code = check_proofs(trust, question, answer, &reason);
-    if (code == 0)
-        code = check_sequence(trust, answer, &reason);
+    int code = judge_release(trust, who, release, server_time_s, now_s, &reason);
+    return code == 0 ? 0 : error_set(error, code, "%s: %.900s", who, reason.text);
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+/* Whether every entry is proved; fills them in. */
+static int check_proofs(const struct trust *trust, const struct known_release *release,
+                        const struct question *question, struct answer *answer,
+                        struct error *error) {
+    for (unsigned i = 0; i < answer->count; i++) {
+        int code =
+            proof_answer(&release->header, &release->held, trust->policy.lookup_key,
+                         &question->items[i], &answer->proofs[i], &answer->entries[i], error);
+        if (code != 0)
+            return code;
+    }
+    return 0;
+}
+
+/* Whether an entry that was found can be the answer to what was asked. */
+static bool is_consistent(const struct known_release *release, const struct inquired *item,
+                          const struct db_answer *entry) {
+    struct terms terms NOT_CLEARED;
+    bool was_asked[FIELD_COUNT] = {false};
+    size_t code_len = check_code_len(&release->header.facts.fields);
+    if (!entry->is_found)
+        return true;
+    for (unsigned i = 0; i < item->form_count; i++)
+        was_asked[item->forms[i].field] = true;
+    for (unsigned field = 0; field < FIELD_COUNT; field++) {
+        bool is_kept = check_fields_place(&release->header.facts.fields, field) >= 0;
+        if (was_asked[field] != (entry->matches[field] != FIELD_NOT_ASKED) ||
+            (was_asked[field] && is_kept == (entry->matches[field] == FIELD_NOT_KEPT)))
+            return false;
+    }
+    return (was_asked[FIELD_CARD] || entry->card_state == 0) &&
+           db_kind_answers((enum entry_kind)entry->kind, item->kind) &&
+           terms_read(&terms, entry->terms, entry->further, &release->sets, code_len,
+                      entry->is_whole);
+}
+
+static int judge_answer(struct trust *trust, const char *who, const struct known_release *release,
+                        const struct question *question, struct answer *answer, int64_t now_s,
+                        struct error *error) {
+    int code = 0;
+    if (answer->status != ANSWER_GOOD)
+        return error_set(error, ERR_FORMAT, "it does not take this question");
+    if (memcmp(answer->release_id, release->header.id, SHA256_LEN) != 0 ||
+        answer->count != question->count)
+        return error_set(error, ERR_FORMAT, "an answer that contradicts itself");
+    if (question->what == WHAT_PROOFS)
+        code = check_proofs(trust, release, question, answer, error);
+    else if (trust->policy.authority != NULL)
+        code = error_set(error, ERR_SIGNATURE, "an answer without proof");
+    for (unsigned i = 0; code == 0 && i < answer->count; i++) {
+        if (!is_consistent(release, &question->items[i], &answer->entries[i]))
+            code = error_set(error, ERR_FORMAT, "an answer that contradicts itself");
+    }
+    const struct release_facts *facts = &release->header.facts;
+    if (code == 0 && answer->server_time_s != 0)
+        code = check_clock(trust, who, answer->server_time_s, now_s, error);
+    return code == 0 ? check_age(trust, facts, answer->server_time_s, now_s, error) : code;
+}
+
+int trust_answer(struct trust *trust, const char *who, const struct known_release *release,
+                 const struct question *question, struct answer *answer, int64_t now_s,
+                 struct error *error) {
+    struct error reason;
+    int code = judge_answer(trust, who, release, question, answer, now_s, &reason);
     return code == 0 ? 0 : error_set(error, code, "%s: %.900s", who, reason.text);
 }

@@ -3,9 +3,14 @@
 #include "base/bytes.h"
 #include "base/format.h"
 #include "base/text.h"
+#include "base/utf8.h"
+#include "record/classes.h"
+#include "record/digest.h"
 
 #include <stdio.h>
 #include <string.h>
+
+static const char *const field_words[FIELD_COUNT] = {"", "name", "phone", "birth-date", "card"};
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
@@ -15,37 +20,99 @@ static char *put_text(char *out, const char *text) {
     return out + len;
 }
 
-/* "NAME = HEX" and the end of the line. */
-static char *put_hex(char *out, const char *name, const void *bytes, size_t len) {
-    out = put_text(put_text(out, name), " = ");
+static char *put_hex(char *out, const void *bytes, size_t len) {
     hex_encode(out, bytes, len);
-    return put_text(out + 2 * len, "\n");
+    return out + 2 * len;
+}
+
+static char *put_number(char *out, unsigned long long number) {
+    return out + format_text(out, 24, "%llu", number);
+}
+
+/* "NAME = HEX" and the end of the line. */
+static char *put_hex_line(char *out, const char *name, const void *bytes, size_t len) {
+    return put_text(put_hex(put_text(put_text(out, name), " = "), bytes, len), "\n");
+}
+
+/* "NAME = TEXT" and the end of the line. */
+static char *put_span_line(char *out, const char *name, const char *text, size_t len) {
+    out = put_text(put_text(out, name), " = ");
+    memcpy(out, text, len);
+    return put_text(out + len, "\n");
+}
+
+static char *put_question(char *out, const struct evidence *evidence) {
+    const struct inquired *inquired = &evidence->inquired;
+    char at[TIME_TEXT_SIZE];
+    const char *kind = ask_kind_name(inquired->kind);
+    out = put_span_line(out, "kind", kind, strlen(kind));
+    out = put_hex_line(out, "digest", inquired->digest, SHA256_LEN);
+    if (inquired->kind == ASK_NUMBER)
+        out = put_span_line(out, "number", evidence->number.text, evidence->number.len);
+    for (unsigned i = 0; i < inquired->form_count; i++) {
+        out = put_text(put_text(out, "field = "), field_words[inquired->forms[i].field]);
+        out = put_hex(put_text(out, " "), inquired->forms[i].digest, FIELD_DIGEST_LEN);
+        out = put_text(out, "\n");
+    }
+    for (unsigned i = 0; i < evidence->class_count; i++)
+        out = put_span_line(out, "class", evidence->classes[i].text, evidence->classes[i].len);
+    moment_format(at, &evidence->at, 0);
+    return put_span_line(out, "at", at, strlen(at));
 }
 
 static char *put_entry(char *out, const struct proof_entry *entry) {
-    char line[24 + 2 * DB_ENTRY_LEN], key[2 * DB_KEY_LEN + 1],
-        attributes[2 * DB_ATTRIBUTES_LEN + 1];
-    hex_encode(key, entry->key, DB_KEY_LEN);
-    hex_encode(attributes, entry->attributes, DB_ATTRIBUTES_LEN);
-    format_text(line, sizeof line, "%llu %s %s\n", (unsigned long long)entry->index, key,
-                attributes);
-    out = put_text(put_text(out, "entry = "), line);
-    for (unsigned i = 0; i < entry->path_len; i++)
-        out = put_hex(out, "path", entry->path[i], MERKLE_NODE_LEN);
+    uint8_t bytes[DB_ENTRY_LEN];
+    memcpy(bytes, entry->entry, DB_ENTRY_LEN);
+    if (entry->further.len > 0)
+        entry_clear_place(bytes);
+    out = put_number(put_text(out, "entry = "), entry->index);
+    out = put_text(put_hex(put_text(out, " "), bytes, DB_ENTRY_LEN), " ");
+    if (entry->further.len == 0)
+        return put_text(out, "-\n");
+    return put_text(put_hex(out, entry->further.bytes, entry->further.len), "\n");
+}
+
+static char *put_set(char *out, const struct proved_set *proved) {
+    out = put_number(put_text(out, "set = "), proved->set.number);
+    out = put_hex(put_text(out, " "), proved->set.text.text, proved->set.text.len);
+    out = put_text(out, "\n");
+    for (unsigned i = 0; i < proved->path.len; i++)
+        out = put_hex_line(out, "set-node", proved->path.nodes[i], SHA256_LEN);
     return out;
 }
 
 size_t evidence_write(const struct evidence *evidence, char *text) {
-    char at[TIME_TEXT_SIZE];
-    char *out = put_text(text, "dlv evidence 1\n");
-    moment_format(at, &evidence->at, 0);
-    out = put_hex(out, "digest", evidence->digest, SHA256_LEN);
-    out = put_text(put_text(out, "kind = "), kind_name((uint8_t)evidence->kind));
-    out = put_text(put_text(put_text(out, "\nat = "), at), "\n");
-    out = put_hex(out, "header", evidence->header_page, DB_PAGE);
-    for (unsigned i = 0; i < evidence->proof.entry_count; i++)
-        out = put_entry(out, &evidence->proof.entries[i]);
+    const struct proof *proof = &evidence->proof;
+    char *out = put_question(put_text(text, "dlv evidence 2\n"), evidence);
+    out = put_hex_line(out, "header", evidence->head, DB_PAGE);
+    out = put_hex_line(out, "signatures", evidence->head + DB_SIGNATURES, DB_PAGE);
+    for (unsigned i = 0; i < proof->entry_count; i++)
+        out = put_entry(out, &proof->entries[i]);
+    for (unsigned i = 0; i < proof->node_count; i++)
+        out = put_hex_line(out, "node", proof->nodes[i], MERKLE_NODE_LEN);
+    for (unsigned i = 0; i < evidence->set_count; i++)
+        out = put_set(out, &evidence->sets[i]);
     return (size_t)(out - text);
+}
+
+void evidence_add_sets(struct evidence *evidence, const struct class_sets *sets, size_t code_len) {
+    static struct terms terms;
+    const struct proof *proof = &evidence->proof;
+    const struct proof_entry *licence = &proof->entries[proof->entry_count - 1];
+    evidence->set_count = 0;
+    if (!terms_read(&terms, licence->entry + ENTRY_TERMS, licence->further, sets, code_len, true))
+        return;
+    for (unsigned i = 0; i < terms.group_count; i++) {
+        uint32_t number = class_sets_find(sets, terms.groups[i].classes);
+        bool is_there = number == 0;
+        for (unsigned s = 0; s < evidence->set_count; s++)
+            is_there |= evidence->sets[s].set.number == number;
+        if (is_there)
+            continue;
+        struct proved_set *proved = &evidence->sets[evidence->set_count++];
+        proved->set = (struct numbered_set){number, class_sets_text(sets, number)};
+        class_sets_prove(sets, number, &proved->path);
+    }
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -55,110 +122,213 @@ struct reader {
     const char *end;
     unsigned line;
     struct error *error;
+    struct evidence *evidence;
 };
 
 static int malformed(const struct reader *reader, const char *wanted) {
     return error_set(reader->error, ERR_FORMAT, "line %u: want %s", reader->line, wanted);
 }
 
-/* The value of the next line if it begins with `prefix`, its length; NULL otherwise. */
-static const char *take(struct reader *reader, const char *prefix, size_t *len) {
+/* The value of the next line if it begins with `prefix`. */
+static bool take(struct reader *reader, const char *prefix, struct span *value) {
     size_t prefix_len = strlen(prefix);
     const char *line_end = memchr(reader->at, '\n', (size_t)(reader->end - reader->at));
     if (line_end == NULL || (size_t)(line_end - reader->at) < prefix_len ||
         memcmp(reader->at, prefix, prefix_len) != 0)
-        return NULL;
-    const char *value = reader->at + prefix_len;
-    *len = (size_t)(line_end - value);
+        return false;
+    value->text = reader->at + prefix_len;
+    value->len = (size_t)(line_end - value->text);
     reader->at = line_end + 1;
     reader->line++;
-    return value;
+    return true;
+}
+
+static bool is_word(struct span value, const char *word) {
+    return strlen(word) == value.len && memcmp(word, value.text, value.len) == 0;
+}
+
+/* Takes what stands before the first blank off the value. */
+static struct span take_word(struct span *value) {
+    const char *blank = memchr(value->text, ' ', value->len);
+    struct span word = {value->text, blank != NULL ? (size_t)(blank - value->text) : value->len};
+    size_t used = word.len + (blank != NULL);
+    *value = (struct span){value->text + used, value->len - used};
+    return word;
 }
 
 /* Lower-case hexadecimal of exactly `len` bytes. */
-static bool decode(uint8_t *bytes, size_t len, const char *text, size_t text_len) {
-    for (size_t i = 0; i < text_len; i++) {
-        if (text[i] >= 'A' && text[i] <= 'F')
+static bool decode(uint8_t *bytes, size_t len, struct span text) {
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.text[i] >= 'A' && text.text[i] <= 'F')
             return false;
     }
-    return text_len == 2 * len && hex_decode(bytes, len, text, text_len) == (long)len;
+    return text.len == 2 * len && hex_decode(bytes, len, text.text, text.len) == (long)len;
+}
+
+/* The same for any number of bytes, which the evidence keeps. */
+static bool decode_kept(struct evidence *evidence, struct span text, const uint8_t **bytes,
+                        size_t *len, size_t max) {
+    uint8_t *kept = (uint8_t *)evidence->texts + evidence->text_len;
+    *len = text.len / 2;
+    if (*len == 0 || *len > max || *len > sizeof evidence->texts - evidence->text_len ||
+        !decode(kept, *len, text))
+        return false;
+    *bytes = kept;
+    evidence->text_len += *len;
+    return true;
+}
+
+static bool parse_number(struct span text, unsigned long long max, unsigned long long *number) {
+    char digits[24];
+    if (text.len == 0 || text.len >= sizeof digits || (text.text[0] == '0' && text.len > 1))
+        return false;
+    memcpy(digits, text.text, text.len);
+    digits[text.len] = '\0';
+    return text_parse_count(digits, max, number) == 0;
+}
+
+static bool read_field(struct evidence *evidence, struct span value) {
+    struct inquired *inquired = &evidence->inquired;
+    struct span word = take_word(&value);
+    unsigned field = FIELD_NAME;
+    while (field < FIELD_COUNT && !is_word(word, field_words[field]))
+        field++;
+    if (field == FIELD_COUNT || inquired->form_count == FORMS_MAX)
+        return false;
+    struct form_digest *form = &inquired->forms[inquired->form_count++];
+    form->field = (uint8_t)field;
+    return decode(form->digest, FIELD_DIGEST_LEN, value);
+}
+
+static bool read_number(struct evidence *evidence, struct span value) {
+    struct form again;
+    if (value.len > FORM_MAX || number_form(&again, value.text, value.len, NULL) != 0 ||
+        again.len != value.len || memcmp(again.text, value.text, value.len) != 0)
+        return false;
+    evidence->number = again;
+    return true;
+}
+
+static bool read_moment(struct evidence *evidence, struct span value) {
+    char at[TIME_TEXT_SIZE], again[TIME_TEXT_SIZE];
+    if (value.len >= sizeof at)
+        return false;
+    memcpy(at, value.text, value.len);
+    at[value.len] = '\0';
+    if (moment_parse(at, &evidence->at) != 0)
+        return false;
+    moment_format(again, &evidence->at, 0);
+    return strcmp(at, again) == 0;
 }
 
 static int read_question(struct reader *reader, struct evidence *evidence) {
-    size_t len;
-    char at[TIME_TEXT_SIZE], again[TIME_TEXT_SIZE];
-    const char *value = take(reader, "dlv evidence 1", &len);
-    if (value == NULL || len != 0)
-        return malformed(reader, "\"dlv evidence 1\"");
-    value = take(reader, "digest = ", &len);
-    if (value == NULL || !decode(evidence->digest, SHA256_LEN, value, len))
-        return malformed(reader, "\"digest = \" and 64 hex digits");
-    value = take(reader, "kind = ", &len);
-    evidence->kind = KIND_ANY;
-    for (uint8_t kind = KIND_RECORD; value != NULL && kind <= KIND_DOCUMENT; kind++) {
-        if (strlen(kind_name(kind)) == len && memcmp(kind_name(kind), value, len) == 0)
-            evidence->kind = (enum licence_kind)kind;
+    struct inquired *inquired = &evidence->inquired;
+    struct span value;
+    if (!take(reader, "dlv evidence 2", &value) || value.len != 0)
+        return malformed(reader, "\"dlv evidence 2\"");
+    if (take(reader, "kind = ", &value)) {
+        for (uint8_t kind = ASK_NUMBER; kind <= ASK_LEGACY; kind++)
+            inquired->kind = is_word(value, ask_kind_name(kind)) ? kind : inquired->kind;
     }
-    if (evidence->kind == KIND_ANY)
-        return malformed(reader, "\"kind = \" and record, number or document");
-    value = take(reader, "at = ", &len);
-    if (value == NULL || len >= sizeof at)
+    if (inquired->kind == 0)
+        return malformed(reader, "\"kind = \" and number, document or legacy");
+    if (!take(reader, "digest = ", &value) || !decode(inquired->digest, SHA256_LEN, value))
+        return malformed(reader, "\"digest = \" and 64 hex digits");
+    if (inquired->kind == ASK_NUMBER &&
+        (!take(reader, "number = ", &value) || !read_number(evidence, value)))
+        return malformed(reader, "\"number = \" and a number in matching form");
+    while (take(reader, "field = ", &value)) {
+        if (!read_field(evidence, value))
+            return malformed(reader, "\"field = \", a field and 32 hex digits, at most 6 of them");
+    }
+    while (take(reader, "class = ", &value)) {
+        if (evidence->class_count == EVIDENCE_CLASSES_MAX || !class_name_is_valid(value))
+            return malformed(reader, "\"class = \" and a class, at most 16 of them");
+        evidence->classes[evidence->class_count++] = value;
+    }
+    if (!take(reader, "at = ", &value) || !read_moment(evidence, value))
         return malformed(reader, "\"at = \" and a time in UTC or a day");
-    memcpy(at, value, len);
-    at[len] = '\0';
-    if (moment_parse(at, &evidence->at) != 0)
-        return malformed(reader, "\"at = \" and a time in UTC or a day");
-    moment_format(again, &evidence->at, 0);
-    if (strcmp(at, again) != 0)
-        return malformed(reader, "\"at = \" and a time in UTC or a day");
-    value = take(reader, "header = ", &len);
-    if (value == NULL || !decode(evidence->header_page, DB_PAGE, value, len))
+    if (!take(reader, "header = ", &value) || !decode(evidence->head, DB_PAGE, value))
         return malformed(reader, "\"header = \" and 8192 hex digits");
+    if (!take(reader, "signatures = ", &value) ||
+        !decode(evidence->head + DB_SIGNATURES, DB_PAGE, value))
+        return malformed(reader, "\"signatures = \" and 8192 hex digits");
     return 0;
 }
 
-/* "INDEX KEY ATTRIBUTES" */
-static bool parse_entry(struct proof_entry *entry, const char *value, size_t len) {
-    char index[11];
-    const size_t tail = 1 + 2 * DB_KEY_LEN + 1 + 2 * DB_ATTRIBUTES_LEN;
-    unsigned long long number;
-    if (len <= tail || len - tail >= sizeof index)
+/* "INDEX ENTRY FURTHER" */
+static bool read_entry(struct evidence *evidence, struct span value) {
+    struct proof_entry *entry = &evidence->proof.entries[evidence->proof.entry_count++];
+    unsigned long long index;
+    struct span index_text = take_word(&value), entry_text = take_word(&value);
+    if (!parse_number(index_text, DB_COUNT_MAX, &index) ||
+        !decode(entry->entry, DB_ENTRY_LEN, entry_text))
         return false;
-    size_t index_len = len - tail;
-    memcpy(index, value, index_len);
-    index[index_len] = '\0';
-    value += index_len;
-    if (text_parse_count(index, DB_COUNT_MAX, &number) != 0 || (index[0] == '0' && index_len > 1) ||
-        value[0] != ' ' || value[1 + 2 * DB_KEY_LEN] != ' ')
-        return false;
-    entry->index = number;
-    return decode(entry->key, DB_KEY_LEN, value + 1, 2 * DB_KEY_LEN) &&
-           decode(entry->attributes, DB_ATTRIBUTES_LEN, value + 2 + 2 * DB_KEY_LEN,
-                  2 * DB_ATTRIBUTES_LEN);
+    entry->index = index;
+    if (is_word(value, "-"))
+        return true;
+    /* The place says nothing, so it must not be a second way to write the same evidence. */
+    uint8_t cleared[DB_ENTRY_LEN];
+    memcpy(cleared, entry->entry, DB_ENTRY_LEN);
+    entry_clear_place(cleared);
+    return memcmp(cleared, entry->entry, DB_ENTRY_LEN) == 0 &&
+           decode_kept(evidence, value, &entry->further.bytes, &entry->further.len, FURTHER_MAX);
 }
 
-static int read_entry(struct reader *reader, struct proof_entry *entry) {
-    size_t len;
-    const char *value = take(reader, "entry = ", &len);
-    if (value == NULL || !parse_entry(entry, value, len))
-        return malformed(reader, "\"entry = \" with index, key and attributes");
-    entry->path_len = 0;
-    while ((value = take(reader, "path = ", &len)) != NULL) {
-        if (entry->path_len == PROOF_PATH_MAX ||
-            !decode(entry->path[entry->path_len++], MERKLE_NODE_LEN, value, len))
-            return malformed(reader, "\"path = \" and 64 hex digits, 32 of them at most");
+static int read_proof(struct reader *reader, struct evidence *evidence) {
+    struct proof *proof = &evidence->proof;
+    struct span value;
+    while (proof->entry_count < 2 && take(reader, "entry = ", &value)) {
+        if (!read_entry(evidence, value))
+            return malformed(reader, "\"entry = \", index, 108 hex digits, and hex digits or -");
+    }
+    if (proof->entry_count == 0)
+        return malformed(reader, "\"entry = \", index, 108 hex digits, and hex digits or -");
+    while (take(reader, "node = ", &value)) {
+        if (proof->node_count == PROOF_NODES_MAX ||
+            !decode(proof->nodes[proof->node_count++], MERKLE_NODE_LEN, value))
+            return malformed(reader, "\"node = \" and 64 hex digits, 64 of them at most");
+    }
+    return 0;
+}
+
+/* "NUMBER HEX" */
+static bool read_set(struct evidence *evidence, struct span value) {
+    struct proved_set *proved = &evidence->sets[evidence->set_count++];
+    unsigned long long number;
+    const uint8_t *text;
+    struct span word = take_word(&value);
+    if (!parse_number(word, CLASS_SETS_MAX, &number) ||
+        !decode_kept(evidence, value, &text, &proved->set.text.len, CLASS_SET_MAX))
+        return false;
+    proved->set.number = (uint32_t)number;
+    proved->set.text.text = (const char *)text;
+    return class_set_is_valid(proved->set.text);
+}
+
+static int read_sets(struct reader *reader, struct evidence *evidence) {
+    struct span value;
+    while (evidence->set_count < TERMS_GROUPS_MAX && take(reader, "set = ", &value)) {
+        if (!read_set(evidence, value))
+            return malformed(reader, "\"set = \", a number and hex digits");
+        struct class_set_path *path = &evidence->sets[evidence->set_count - 1].path;
+        while (take(reader, "set-node = ", &value)) {
+            if (path->len == CLASS_SET_PATH_MAX ||
+                !decode(path->nodes[path->len++], SHA256_LEN, value))
+                return malformed(reader, "\"set-node = \" and 64 hex digits, 16 of them at most");
+        }
     }
     return 0;
 }
 
 int evidence_read(struct evidence *evidence, const char *text, size_t len, struct error *error) {
     struct reader reader = {.at = text, .end = text + len, .line = 1, .error = error};
+    memset(evidence, 0, sizeof *evidence);
     int code = read_question(&reader, evidence);
-    evidence->proof.entry_count = 0;
-    do {
-        if (code == 0)
-            code = read_entry(&reader, &evidence->proof.entries[evidence->proof.entry_count++]);
-    } while (code == 0 && reader.at != reader.end && evidence->proof.entry_count < 2);
+    if (code == 0)
+        code = read_proof(&reader, evidence);
+    if (code == 0)
+        code = read_sets(&reader, evidence);
     if (code == 0 && reader.at != reader.end)
         return malformed(&reader, "the end of the file");
     return code;
@@ -166,17 +336,53 @@ int evidence_read(struct evidence *evidence, const char *text, size_t len, struc
 
 /* --- checking --------------------------------------------------------------------------------- */
 
-int evidence_check(const struct evidence *evidence, const struct rsa_public *authority,
-                   const struct lookup_key *lookup_key, struct db_header *header,
-                   struct db_answer *answer, struct error *error) {
-    int code = db_header_decode(header, evidence->header_page, error);
+/* Whether the number given is the one that was asked for. */
+static bool is_own_number(const struct evidence *evidence) {
+    uint8_t digest[SHA256_LEN];
+    if (evidence->inquired.kind != ASK_NUMBER)
+        return true;
+    number_digest(digest, &evidence->number);
+    return memcmp(digest, evidence->inquired.digest, SHA256_LEN) == 0;
+}
+
+static int check_sets(struct evidence *evidence, const struct db_header *header,
+                      struct class_sets *sets, struct error *error) {
+    *sets = (struct class_sets){
+        .count = header->set_count, .few = evidence->set_list, .few_count = evidence->set_count};
+    for (unsigned i = 0; i < evidence->set_count; i++) {
+        const struct proved_set *proved = &evidence->sets[i];
+        evidence->set_list[i] = proved->set;
+        if (!class_set_is_proved(header->dictionary_root, header->set_count, &proved->set,
+                                 &proved->path))
+            return error_set(error, ERR_SIGNATURE,
+                             "a set of classes is not in the dictionary that was signed");
+    }
+    return 0;
+}
+
+int evidence_check(struct evidence *evidence, const struct rsa_public *authority,
+                   const struct lookup_key *lookup_key, int64_t now_s,
+                   struct evidence_result *result, struct error *error) {
+    struct db_header *header = &result->header;
+    struct class_sets sets;
+    int code = db_header_decode(header, evidence->head, error);
     if (code == 0)
-        code = db_header_verify(header, evidence->header_page, authority, error);
+        code = db_header_verify(header, evidence->head + DB_SIGNATURES, authority, error);
     if (code == 0)
         code = db_check_lookup_key(header, lookup_key, "the database", error);
+    if (code == 0)
+        code = check_sets(evidence, header, &sets, error);
     if (code != 0)
         return code;
-    return proof_answer(header, lookup_key, evidence->digest, evidence->kind,
-                        moment_day(&evidence->at, header->facts.utc_offset_s), &evidence->proof,
-                        answer, error);
+    if (!is_own_number(evidence))
+        return error_set(error, ERR_SIGNATURE, "the digest is not that of the number");
+    const struct held_nodes root = {merkle_height(header->count), 1, header->merkle_root};
+    code = proof_answer(header, &root, lookup_key, &evidence->inquired, &evidence->proof,
+                        &result->answer, error);
+    if (code != 0)
+        return code;
+    uint32_t day = moment_day(&evidence->at, header->facts.utc_offset_s);
+    code = db_decide(&result->answer, &header->facts, &sets, day, now_s, evidence->classes,
+                     evidence->class_count, &result->terms, &result->outcome);
+    return code == 0 ? 0 : error_set(error, ERR_SIGNATURE, "impossible terms");
 }

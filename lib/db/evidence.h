@@ -7,15 +7,41 @@
 #include "db/lookup_key.h"
 #include "db/proof.h"
 
-#define EVIDENCE_MAX 16384 /* length of the longest file, in bytes */
+#define EVIDENCE_CLASSES_MAX 16 /* classes asked about */
+#define EVIDENCE_MAX (1u << 18) /* length of the longest file, in bytes */
 
-struct evidence {
-    uint8_t digest[SHA256_LEN];
-    enum licence_kind kind; /* KIND_RECORD to KIND_DOCUMENT */
-    struct moment at;
-    uint8_t header_page[DB_PAGE];
-    struct proof proof;
+/* A set of classes that the licence holds, with its path in the dictionary. */
+struct proved_set {
+    struct numbered_set set;
+    struct class_set_path path;
 };
+
+/* Large: for static memory. */
+struct evidence {
+    struct inquired inquired;
+    struct form number; /* of ASK_NUMBER: its matching form */
+    struct moment at;
+    unsigned class_count;
+    struct span classes[EVIDENCE_CLASSES_MAX];
+    uint8_t head[DB_HEAD_LEN]; /* header and signatures */
+    struct proof proof;        /* up to the root */
+    unsigned set_count;
+    struct proved_set sets[TERMS_GROUPS_MAX];
+    struct numbered_set set_list[TERMS_GROUPS_MAX]; /* what evidence_check makes of them */
+    size_t text_len;                                /* of the texts that all of these point into */
+    char texts[1u << 17];
+};
+
+/* What evidence shows. */
+struct evidence_result {
+    struct db_header header;
+    struct db_answer answer;
+    struct terms terms; /* where the licence is on file */
+    struct outcome outcome;
+};
+
+/* Adds the sets of classes that the licence of a proof holds, from the database's dictionary. */
+void evidence_add_sets(struct evidence *evidence, const struct class_sets *sets, size_t code_len);
 
 /* Writes the file's text, at most EVIDENCE_MAX bytes and a NUL. Returns its length. */
 size_t evidence_write(const struct evidence *evidence, char *text);
@@ -25,10 +51,9 @@ size_t evidence_write(const struct evidence *evidence, char *text);
 int evidence_read(struct evidence *evidence, const char *text, size_t len, struct error *error);
 
 /* Checks the evidence against the authority's key and, for a keyed database, its lookup key (NULL
- * for a plain one). 0, with the header and the answer that are proved, or a negative code with the
- * reason. */
-int evidence_check(const struct evidence *evidence, const struct rsa_public *authority,
-                   const struct lookup_key *lookup_key, struct db_header *header,
-                   struct db_answer *answer, struct error *error);
+ * for a plain one), at `now_s`. 0, with what it shows, or a negative code with the reason. */
+int evidence_check(struct evidence *evidence, const struct rsa_public *authority,
+                   const struct lookup_key *lookup_key, int64_t now_s,
+                   struct evidence_result *result, struct error *error);
 
 #endif

@@ -28,7 +28,7 @@ static bool search(const struct db *db, const uint8_t *key, uint64_t low, uint64
     uint64_t head = load_be64(key);
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        int order = compare(db->keys + middle * DB_KEY_LEN, key, head);
+        int order = compare(db_entry(db, middle), key, head);
         if (order == 0) {
             *at = middle;
             return true;
@@ -60,11 +60,11 @@ static bool search_cached(const struct db *db, const uint8_t *key, uint64_t low,
         return search(db, key, low, high, at);
     for (uint64_t n = high - low; n > 1;) {
         uint64_t half = n / 2;
-        last += half & -(uint64_t)(load_be64(db->keys + (last + half) * DB_KEY_LEN) <= head);
+        last += half & -(uint64_t)(load_be64(db_entry(db, last + half)) <= head);
         n -= half;
     }
     /* the last entry whose head is not above the key's */
-    const uint8_t *found = db->keys + last * DB_KEY_LEN;
+    const uint8_t *found = db_entry(db, last);
     uint64_t found_head = load_be64(found);
     bool is_found = is_same(found, key);
     if (found_head == head && !is_found)
@@ -76,7 +76,6 @@ static bool search_cached(const struct db *db, const uint8_t *key, uint64_t low,
 bool db_find(const struct db *db, const uint8_t key[DB_KEY_LEN], uint64_t *at) {
     uint64_t low, high;
     bucket_range(db, key, &low, &high);
-    __builtin_prefetch(db->attributes + low * DB_ATTRIBUTES_LEN);
     return search(db, key, low, high, at);
 }
 
@@ -88,45 +87,20 @@ void db_find_batch(const struct db *db, const uint8_t *keys, size_t n, uint8_t *
                                             DB_FANOUT_LEN);
     for (size_t i = 0; i < n; i++) {
         bucket_range(db, keys + i * DB_KEY_LEN, &low[i], &high[i]);
-        /* A bucket takes two or three cache lines, its attributes take one. */
-        const uint8_t *middle = db->keys + (low[i] + (high[i] - low[i]) / 2) * DB_KEY_LEN;
-        __builtin_prefetch(db->keys + low[i] * DB_KEY_LEN);
-        __builtin_prefetch(middle);
-        __builtin_prefetch(middle + DB_KEY_LEN);
+        /* A bucket takes two or three cache lines. */
+        const uint8_t *first = db_entry(db, low[i]);
+        __builtin_prefetch(first);
+        __builtin_prefetch(first + DB_ENTRY_LEN);
+        __builtin_prefetch(db_entry(db, low[i] + (high[i] - low[i]) / 2) + DB_ENTRY_LEN);
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         found[i] = (uint8_t)search_cached(db, keys + i * DB_KEY_LEN, low[i], high[i], &at[i]);
-        __builtin_prefetch(db->attributes + at[i] * DB_ATTRIBUTES_LEN);
-    }
 }
 
-/* Fills in the answer from the entry at `at`, or says that nothing was found. */
-static struct db_answer read_entry(const struct db *db, bool is_found, uint64_t at,
-                                   enum licence_kind kind, uint32_t day) {
-    struct licence licence;
-    if (!is_found || !db_attributes_decode(&licence, db->attributes + at * DB_ATTRIBUTES_LEN) ||
-        (kind != KIND_ANY && licence.kind != kind))
-        return db_answer_none();
-    return db_answer_found(&licence, day);
-}
-
-void db_ask(const struct db *db, const struct lookup_key *lookup_key,
-            const uint8_t digest[SHA256_LEN], enum licence_kind kind, uint32_t day,
-            struct db_answer *answer) {
-    uint8_t key[DB_KEY_LEN];
-    uint64_t at;
-    lookup_key_apply(lookup_key, digest, key);
-    bool is_found = db_find(db, key, &at);
-    *answer = read_entry(db, is_found, at, kind, day);
-}
-
-void db_ask_batch(const struct db *db, const struct lookup_key *lookup_key, const uint8_t *digests,
-                  size_t n, enum licence_kind kind, uint32_t day, struct db_answer *answers) {
-    uint8_t keys[DB_BATCH_MAX * DB_KEY_LEN] = {0}, found[DB_BATCH_MAX];
-    uint64_t at[DB_BATCH_MAX];
-    for (size_t i = 0; i < n; i++)
-        lookup_key_apply(lookup_key, digests + i * SHA256_LEN, keys + i * DB_KEY_LEN);
-    db_find_batch(db, keys, n, found, at);
-    for (size_t i = 0; i < n; i++)
-        answers[i] = read_entry(db, found[i], at[i], kind, day);
+bool db_find_licence(const struct db *db, const uint8_t prefix[LICENCE_PREFIX_LEN], uint64_t *at) {
+    uint8_t key[DB_KEY_LEN] = {0};
+    memcpy(key, prefix, LICENCE_PREFIX_LEN);
+    db_find(db, key, at);
+    return *at < db->header.count && memcmp(db_entry(db, *at), prefix, LICENCE_PREFIX_LEN) == 0 &&
+           terms_kind(db_entry(db, *at) + ENTRY_TERMS) == ENTRY_LICENCE;
 }

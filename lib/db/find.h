@@ -5,7 +5,6 @@
 #define DLV_DB_FIND_H
 
 #include "base/bytes.h"
-#include "db/answer.h"
 #include "db/lookup_key.h"
 #include "db/open.h"
 
@@ -31,17 +30,8 @@ bool db_find(const struct db *db, const uint8_t key[DB_KEY_LEN], uint64_t *at);
 void db_find_batch(const struct db *db, const uint8_t *keys, size_t n, uint8_t *found,
                    uint64_t *at);
 
-/* Asks what the database says of `digest`.
- *
- * kind KIND_ANY, or what was asked for: an entry of another kind does not answer day the day asked
- * about, in the authority's calendar (moment_day, header.facts.utc_offset_s) lookup_key that of a
- * keyed database; NULL for a plain one */
-void db_ask(const struct db *db, const struct lookup_key *lookup_key,
-            const uint8_t digest[SHA256_LEN], enum licence_kind kind, uint32_t day,
-            struct db_answer *answer);
-
-/* The same for `n` (at most DB_BATCH_MAX) digests, one behind the other. */
-void db_ask_batch(const struct db *db, const struct lookup_key *lookup_key, const uint8_t *digests,
-                  size_t n, enum licence_kind kind, uint32_t day, struct db_answer *answers);
+/* Finds the licence that an entry depends on, by the leading bits of its key. False where there is
+ * none: then the file is damaged. */
+bool db_find_licence(const struct db *db, const uint8_t prefix[LICENCE_PREFIX_LEN], uint64_t *at);
 
 #endif

@@ -1,6 +1,7 @@
 #include "db/lookup_key.h"
 
 #include "base/bytes.h"
+#include "record/fields.h"
 
 #include <string.h>
 
@@ -20,14 +21,24 @@ int lookup_key_load(struct lookup_key *key, const char *path, struct error *erro
     return 0;
 }
 
-void lookup_key_apply(const struct lookup_key *key, const uint8_t digest[SHA256_LEN],
-                      uint8_t stored[SHA256_LEN]) {
+static void apply(const struct lookup_key *key, const uint8_t *digest, size_t len,
+                  uint8_t stored[SHA256_LEN]) {
     if (key == NULL) {
-        memcpy(stored, digest, SHA256_LEN);
+        memcpy(stored, digest, len);
         return;
     }
     br_hmac_context context;
     br_hmac_init(&context, &key->prepared, 0);
-    br_hmac_update(&context, digest, SHA256_LEN);
+    br_hmac_update(&context, digest, len);
     br_hmac_out(&context, stored);
+}
+
+void lookup_key_apply(const struct lookup_key *key, const uint8_t digest[SHA256_LEN],
+                      uint8_t stored[SHA256_LEN]) {
+    apply(key, digest, SHA256_LEN, stored);
+}
+
+void lookup_key_apply_field(const struct lookup_key *key, const uint8_t *digest,
+                            uint8_t stored[SHA256_LEN]) {
+    apply(key, digest, FIELD_DIGEST_LEN, stored);
 }

@@ -26,4 +26,8 @@ int lookup_key_load(struct lookup_key *key, const char *path, struct error *erro
 void lookup_key_apply(const struct lookup_key *key, const uint8_t digest[SHA256_LEN],
                       uint8_t stored[SHA256_LEN]);
 
+/* The same for a field digest of FIELD_DIGEST_LEN bytes: what its check code is made of. */
+void lookup_key_apply_field(const struct lookup_key *key, const uint8_t *digest,
+                            uint8_t stored[SHA256_LEN]);
+
 #endif

@@ -1,7 +1,6 @@
 #include "db/merkle.h"
 
 #include "crypto/sha256.h"
-#include "db/entry.h"
 
 #include <string.h>
 
@@ -17,14 +16,6 @@ uint64_t merkle_stored_nodes(uint64_t count) {
         total += level;
     }
     return total;
-}
-
-void merkle_leaf(uint8_t leaf[MERKLE_NODE_LEN], const uint8_t *key, const uint8_t *attributes) {
-    uint8_t input[1 + DB_ENTRY_LEN];
-    input[0] = 0x00;
-    memcpy(input + 1, key, DB_KEY_LEN);
-    memcpy(input + 1 + DB_KEY_LEN, attributes, DB_ATTRIBUTES_LEN);
-    sha256(leaf, input, sizeof input);
 }
 
 void merkle_node(uint8_t node[MERKLE_NODE_LEN], const uint8_t left[MERKLE_NODE_LEN],
@@ -45,20 +36,36 @@ void merkle_parent(uint8_t node[MERKLE_NODE_LEN], const uint8_t *level, uint64_t
         memmove(node, left, MERKLE_NODE_LEN);
 }
 
-/* The level above `count` nodes, into `above` (which may be `nodes` itself). Returns its size. */
-static uint64_t level_up(uint8_t *above, const uint8_t *nodes, uint64_t count) {
-    for (uint64_t i = 0; i < (count + 1) / 2; i++)
-        merkle_parent(above + i * MERKLE_NODE_LEN, nodes, count, i);
-    return (count + 1) / 2;
+unsigned merkle_height(uint64_t count) {
+    unsigned height = 0;
+    for (; count > 1; count = (count + 1) / 2)
+        height++;
+    return height;
 }
 
-void merkle_block(uint8_t node[MERKLE_NODE_LEN], const uint8_t *keys, const uint8_t *attributes,
-                  size_t leaf_count) {
-    uint8_t nodes[MERKLE_BLOCK * MERKLE_NODE_LEN];
-    for (size_t i = 0; i < leaf_count; i++)
-        merkle_leaf(nodes + i * MERKLE_NODE_LEN, keys + i * DB_KEY_LEN,
-                    attributes + i * DB_ATTRIBUTES_LEN);
-    for (uint64_t count = leaf_count; count > 1;)
-        count = level_up(nodes, nodes, count);
-    memcpy(node, nodes, MERKLE_NODE_LEN);
+unsigned merkle_held_level(uint64_t count) {
+    unsigned height = merkle_height(count);
+    unsigned level = height > MERKLE_STORED_LEVEL + 8 ? height - 8 : MERKLE_STORED_LEVEL;
+    return level < height ? level : height;
+}
+
+uint64_t merkle_level_count(uint64_t count, unsigned level) {
+    while (level-- > 0)
+        count = (count + 1) / 2;
+    return count;
+}
+
+uint64_t merkle_level_start(uint64_t count, unsigned level) {
+    uint64_t start = 0;
+    for (unsigned below = MERKLE_STORED_LEVEL; below < level; below++)
+        start += merkle_level_count(count, below);
+    return start;
+}
+
+void merkle_root_of(uint8_t root[MERKLE_NODE_LEN], uint8_t *nodes, uint64_t node_count) {
+    for (; node_count > 1; node_count = (node_count + 1) / 2) {
+        for (uint64_t i = 0; i < (node_count + 1) / 2; i++)
+            merkle_parent(nodes + i * MERKLE_NODE_LEN, nodes, node_count, i);
+    }
+    memcpy(root, nodes, MERKLE_NODE_LEN);
 }

@@ -1,6 +1,6 @@
 /* The Merkle tree over the entries in sorted order, hashed as in RFC 9162, section 2.1.1.
  *
- * Level 0 are the leaves, SHA-256(0x00 | key | attributes); above, SHA-256(0x01 | left | right); a
+ * Level 0 are the leaves (entry_leaf); above, SHA-256(0x01 | left | right); a
  * node without a right neighbour moves up as it is, which gives the RFC's tree. The file keeps the
  * nodes from level MERKLE_STORED_LEVEL up to the root; those below are recomputed where a proof
  * needs them: 16 leaves, some ten microseconds. */
@@ -19,7 +19,6 @@
 uint64_t merkle_block_count(uint64_t count);
 uint64_t merkle_stored_nodes(uint64_t count);
 
-void merkle_leaf(uint8_t leaf[MERKLE_NODE_LEN], const uint8_t *key, const uint8_t *attributes);
 void merkle_node(uint8_t node[MERKLE_NODE_LEN], const uint8_t left[MERKLE_NODE_LEN],
                  const uint8_t right[MERKLE_NODE_LEN]);
 
@@ -27,8 +26,22 @@ void merkle_node(uint8_t node[MERKLE_NODE_LEN], const uint8_t left[MERKLE_NODE_L
  * only one. */
 void merkle_parent(uint8_t node[MERKLE_NODE_LEN], const uint8_t *level, uint64_t count, uint64_t i);
 
-/* Computes the node over `leaf_count` (1 to MERKLE_BLOCK) neighbouring entries. */
-void merkle_block(uint8_t node[MERKLE_NODE_LEN], const uint8_t *keys, const uint8_t *attributes,
-                  size_t leaf_count);
+/* The nodes that clients may hold, so that paths end there: those of the level eight below the root,
+ * or of the lowest stored level where that is higher; of the root's where the tree is so low. At
+ * most MERKLE_HELD_MAX. */
+#define MERKLE_HELD_MAX 256
+
+/* Levels above the leaves, up to the root's. */
+unsigned merkle_height(uint64_t count);
+unsigned merkle_held_level(uint64_t count);
+
+/* Nodes of a level. */
+uint64_t merkle_level_count(uint64_t count, unsigned level);
+
+/* Where a stored level begins among the stored nodes, in nodes. */
+uint64_t merkle_level_start(uint64_t count, unsigned level);
+
+/* Computes the root from the nodes of a level, which are overwritten. */
+void merkle_root_of(uint8_t root[MERKLE_NODE_LEN], uint8_t *nodes, uint64_t node_count);
 
 #endif

@@ -7,34 +7,49 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int read_page(int fd, uint8_t page[DB_PAGE]) {
-    size_t len = 0;
-    while (len < DB_PAGE) {
-        ssize_t n = pread(fd, page + len, DB_PAGE - len, (off_t)len);
+/* Reads `len` bytes at the start of the file. 0, ERR_SYSTEM, or ERR_FORMAT where it is shorter. */
+static int read_head(int fd, uint8_t *bytes, size_t len) {
+    size_t done = 0;
+    while (done < len) {
+        ssize_t n = pread(fd, bytes + done, len - done, (off_t)done);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return ERR_SYSTEM;
         if (n == 0)
             return ERR_FORMAT;
-        len += (size_t)n;
+        done += (size_t)n;
     }
     return 0;
+}
+
+/* Finds the sections in the map, and reads the dictionary. */
+static int open_sections(struct db *db, struct error *error) {
+    const struct db_section *sections = db->header.sections;
+    const struct db_section *dictionary = &sections[DB_DICTIONARY];
+    const uint8_t *map = db->map;
+    db->entries = map + sections[DB_ENTRIES].offset;
+    db->fanout = map + sections[DB_FANOUT].offset;
+    db->merkle = map + sections[DB_MERKLE].offset;
+    db->further =
+        (struct further_section){map + sections[DB_FURTHER].offset, sections[DB_FURTHER].len};
+    return class_sets_open_signed(&db->sets, map + dictionary->offset, (size_t)dictionary->len,
+                                  db->header.set_count, db->header.dictionary_root, error);
 }
 
 /* Opens and maps `fd`; the reason does not yet name the file. */
 static int open_mapped(struct db *db, int fd, const struct rsa_public *authority,
                        struct error *error) {
-    uint8_t page[DB_PAGE];
+    uint8_t head[DB_HEAD_LEN];
     struct stat status;
-    int code = read_page(fd, page);
+    int code = read_head(fd, head, sizeof head);
     if (code == ERR_SYSTEM || fstat(fd, &status) != 0)
         return error_set_errno(error, "cannot be read");
     if (code != 0)
         return error_set(error, ERR_FORMAT, "not a dlv database (shorter than its header)");
-    code = db_header_decode(&db->header, page, error);
+    code = db_header_decode(&db->header, head, error);
     if (code == 0)
-        code = db_header_verify(&db->header, page, authority, error);
+        code = db_header_verify(&db->header, head + DB_SIGNATURES, authority, error);
     if (code != 0)
         return code;
     uint64_t want = db_file_len(&db->header);
@@ -49,17 +64,14 @@ static int open_mapped(struct db *db, int fd, const struct rsa_public *authority
         db->map = NULL;
         return error_set_errno(error, "cannot be mapped");
     }
-    const uint8_t *map = db->map;
-    db->keys = map + db->header.sections[DB_KEYS].offset;
-    db->attributes = map + db->header.sections[DB_ATTRIBUTES].offset;
-    db->fanout = map + db->header.sections[DB_FANOUT].offset;
-    db->merkle = map + db->header.sections[DB_MERKLE].offset;
-    /* The header was checked in a copy, so the mapped page must still be the same. */
-    if (memcmp(map, page, DB_PAGE) != 0) {
+    /* The header was checked in a copy, so the mapped pages must still be the same. */
+    if (memcmp(db->map, head, sizeof head) != 0)
+        code = error_set(error, ERR_FORMAT, "changed while it was opened");
+    if (code == 0)
+        code = open_sections(db, error);
+    if (code != 0)
         db_close(db);
-        return error_set(error, ERR_FORMAT, "changed while it was opened");
-    }
-    return 0;
+    return code;
 }
 
 int db_open_fd(struct db *db, int fd, const char *name, const struct rsa_public *authority,
@@ -84,7 +96,7 @@ int db_read_header(struct db_header *header, const char *path, struct error *err
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return error_set_errno(error, "%s", path);
-    int code = read_page(fd, page);
+    int code = read_head(fd, page, sizeof page);
     if (code == ERR_SYSTEM)
         error_set_errno(error, "%s", path);
     int saved = errno;
@@ -142,7 +154,7 @@ void db_unload(const struct db *db, size_t offset, size_t len) {
 
 int db_check_lookup_key(const struct db_header *header, const struct lookup_key *key,
                         const char *name, struct error *error) {
-    bool is_keyed = (header->flags & DB_FLAG_KEYED) != 0;
+    bool is_keyed = header->is_keyed;
     if (is_keyed && key == NULL)
         return error_set(error, ERR_FORMAT, "%s: keyed, so its lookup key is needed", name);
     if (!is_keyed && key != NULL)

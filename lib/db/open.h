@@ -1,6 +1,6 @@
 /* An open database: a mapped file whose signature and structure have been checked.
  *
- * db_open costs a page, a signature and a few comparisons, whatever the size. It makes look-ups
+ * db_open costs two pages, a signature and the dictionary, whatever the number of licences. It makes look-ups
  * memory-safe; that the sections are the ones that were signed only db_verify shows. */
 #ifndef DLV_DB_OPEN_H
 #define DLV_DB_OPEN_H
@@ -10,10 +10,11 @@
 
 struct db {
     struct db_header header;
-    const uint8_t *keys;       /* header.count * DB_KEY_LEN, sorted, unique */
-    const uint8_t *attributes; /* header.count * DB_ATTRIBUTES_LEN */
-    const uint8_t *fanout;     /* (1 << fanout_bits) + 1 elements of 32 bits */
-    const uint8_t *merkle;     /* stored nodes, lowest level first */
+    const uint8_t *entries; /* header.count * DB_ENTRY_LEN, sorted by key, unique */
+    const uint8_t *fanout;  /* (1 << fanout_bits) + 1 elements of 32 bits */
+    const uint8_t *merkle;  /* stored nodes, lowest level first */
+    struct further_section further;
+    struct class_sets sets;
     void *map;
     size_t map_len;
 };
@@ -27,12 +28,17 @@ int db_open(struct db *db, const char *path, const struct rsa_public *authority,
 int db_open_fd(struct db *db, int fd, const char *name, const struct rsa_public *authority,
                struct error *error);
 
+/* The entry with this index. */
+static inline const uint8_t *db_entry(const struct db *db, uint64_t at) {
+    return db->entries + at * DB_ENTRY_LEN;
+}
+
 /* The header of `path` alone, its signature unchecked (to learn the sequence number of a file that
  * is to be replaced). 0, ERR_SYSTEM with errno set (ENOENT: no such file), or ERR_FORMAT. */
 int db_read_header(struct db_header *header, const char *path, struct error *error);
 
-/* Checks everything: section digests, zeros between sections, sorted order, attributes, fan-out,
- * Merkle nodes and root. It reads the whole file, on `thread_count` threads, which have ended when
+/* Checks everything: chunk digests, zeros between sections, sorted order, terms, fan-out, Merkle
+ * nodes and root. It reads the whole file, on `thread_count` threads, which have ended when
  * it returns. 0, or a negative code with the first thing that is wrong, which is the same on any
  * number of threads. */
 int db_verify(const struct db *db, unsigned thread_count, const char *name, struct error *error);

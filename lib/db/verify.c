@@ -1,5 +1,5 @@
-/* db_verify: the digest of each section, and every entry with what is said about it, on every
- * processor. Nothing is allocated: what is recomputed is compared with what is stored. */
+/* db_verify: the digest of each chunk, and every entry with what is said about it, on every
+ * processor. What is recomputed is compared with what is stored. */
 #include "base/bytes.h"
 #include "base/parallel.h"
 #include "db/find.h"
@@ -13,26 +13,47 @@
 
 struct verification {
     const struct db *db;
-    pthread_mutex_t mutex; /* over what follows: the first unit that failed, and why */
-    bool has_failed;
+    uint64_t chunk_count;
+    pthread_mutex_t mutex;                     /* over what follows */
+    uint8_t used_sets[CLASS_SETS_MAX / 8 + 1]; /* a bit for each set that a licence holds */
+    uint64_t further_len; /* what the further terms seen take in their section */
+    size_t further_max;   /* the longest of them */
+    bool has_failed;      /* the first unit that failed, and why */
     uint64_t failed_unit;
     struct error reason;
 };
 
-/* --- sections --------------------------------------------------------------------------------- */
+/* --- chunks and the bytes between sections ---------------------------------------------------- */
 
-static int verify_section(const struct db *db, enum db_section_name name, struct error *error) {
-    const struct db_section *section = &db->header.sections[name];
-    const uint8_t *bytes = (const uint8_t *)db->map + section->offset;
-    uint64_t end = name + 1 < DB_SECTION_COUNT ? db->header.sections[name + 1].offset : db->map_len;
+static int verify_chunk(const struct db *db, uint64_t chunk, struct error *error) {
+    const struct db_section *digests = &db->header.sections[DB_CHUNKS];
+    const uint8_t *map = db->map;
+    uint64_t start = DB_HEAD_LEN + chunk * DB_CHUNK;
+    uint64_t len = digests->offset - start < DB_CHUNK ? digests->offset - start : DB_CHUNK;
     uint8_t digest[SHA256_LEN];
-    sha256(digest, bytes, (size_t)section->len);
-    if (memcmp(digest, section->sha256, SHA256_LEN) != 0)
+    sha256(digest, map + start, (size_t)len);
+    if (memcmp(digest, map + digests->offset + chunk * SHA256_LEN, SHA256_LEN) != 0)
+        return error_set(error, ERR_SIGNATURE,
+                         "bytes %llu to %llu: their SHA-256 is not the one in the file",
+                         (unsigned long long)start, (unsigned long long)(start + len - 1));
+    return 0;
+}
+
+static int verify_sections(const struct db *db, struct error *error) {
+    const struct db_section *sections = db->header.sections;
+    const uint8_t *map = db->map;
+    uint8_t digest[SHA256_LEN];
+    sha256(digest, map + sections[DB_CHUNKS].offset, (size_t)sections[DB_CHUNKS].len);
+    if (memcmp(digest, db->header.chunks_sha256, SHA256_LEN) != 0)
         return error_set(error, ERR_SIGNATURE, "section of %s: its SHA-256 is not the signed one",
-                         db_section_name(name));
-    if (!bytes_are_zero(bytes + section->len, (size_t)(end - section->offset - section->len)))
-        return error_set(error, ERR_FORMAT, "section of %s: not followed by zeros",
-                         db_section_name(name));
+                         db_section_name(DB_CHUNKS));
+    for (int i = 0; i < DB_SECTION_COUNT; i++) {
+        uint64_t end = sections[i].offset + sections[i].len;
+        uint64_t next = i + 1 < DB_SECTION_COUNT ? sections[i + 1].offset : db->map_len;
+        if (!bytes_are_zero(map + end, (size_t)(next - end)))
+            return error_set(error, ERR_FORMAT, "section of %s: not followed by zeros",
+                             db_section_name((enum db_section_name)i));
+    }
     return 0;
 }
 
@@ -49,36 +70,117 @@ static int verify_fanout(const struct db *db, uint64_t first, uint64_t last, uin
     return 0;
 }
 
-static int verify_entry(const struct db *db, uint64_t i, struct error *error) {
-    const uint8_t *key = db->keys + i * DB_KEY_LEN;
+static int verify_order(const struct db *db, uint64_t i, struct error *error) {
+    const uint8_t *key = db_entry(db, i), *before = key - DB_ENTRY_LEN;
     uint32_t bits = db->header.fanout_bits;
-    struct licence licence;
-    if (i > 0 && memcmp(key - DB_KEY_LEN, key, DB_KEY_LEN) >= 0)
+    if (i > 0 && memcmp(before, key, DB_KEY_LEN) >= 0)
         return error_set(error, ERR_FORMAT, "entry %llu: keys are not in order",
                          (unsigned long long)i);
-    if (!db_attributes_decode(&licence, db->attributes + i * DB_ATTRIBUTES_LEN))
-        return error_set(error, ERR_FORMAT, "entry %llu: impossible attributes",
-                         (unsigned long long)i);
-    uint64_t first = i == 0 ? 0 : db_bucket(key - DB_KEY_LEN, bits) + 1;
+    uint64_t first = i == 0 ? 0 : db_bucket(before, bits) + 1;
     int code = verify_fanout(db, first, db_bucket(key, bits), i, error);
     if (code == 0 && i + 1 == db->header.count)
         code = verify_fanout(db, db_bucket(key, bits) + 1, (uint64_t)1 << bits, i + 1, error);
     return code;
 }
 
+/* What the entries of a piece hold together. */
+struct piece {
+    uint8_t used_sets[CLASS_SETS_MAX / 8 + 1];
+    uint64_t further_at; /* where the further terms of the next licence that has some must be */
+    uint64_t further_len;
+    size_t further_max;
+    bool has_further;
+};
+
+static void note_sets(struct piece *piece, const struct db *db, const struct terms *terms) {
+    for (unsigned i = 0; i < terms->group_count; i++) {
+        uint32_t set = class_sets_find(&db->sets, terms->groups[i].classes);
+        piece->used_sets[set / 8] |= (uint8_t)(1u << set % 8);
+    }
+}
+
+/* Whether the codes can be those of an entry: a place that holds no field is zero. */
+static bool codes_are_possible(const struct db *db, const uint8_t *entry) {
+    enum entry_kind kind = terms_kind(entry + ENTRY_TERMS);
+    bool has_codes = kind == ENTRY_LICENCE || kind == ENTRY_FORMER;
+    return (has_codes && db->header.facts.fields.count > 0) ||
+           bytes_are_zero(entry + ENTRY_CODES, CODES_LEN);
+}
+
+static bool verify_licence(struct piece *piece, const struct db *db, const uint8_t *entry) {
+    const uint8_t *terms_bytes = entry + ENTRY_TERMS;
+    struct terms terms NOT_CLEARED;
+    struct further further;
+    size_t code_len = check_code_len(&db->header.facts.fields);
+    if (!terms_further(terms_bytes, &db->further, &further) ||
+        !terms_read(&terms, terms_bytes, further, &db->sets, code_len, true) ||
+        (terms.status == STATUS_WITHHELD && !bytes_are_zero(entry + ENTRY_CODES, CODES_LEN)))
+        return false;
+    note_sets(piece, db, &terms);
+    if (!terms_have_further(terms_bytes))
+        return true;
+    uint64_t at = terms_further_at(terms_bytes), room = further_room(further.len);
+    bool is_next = !piece->has_further || at == piece->further_at;
+    const uint8_t *end = further.bytes + further.len;
+    piece->has_further = true;
+    piece->further_at = at + room;
+    piece->further_len += room;
+    if (further.len > piece->further_max)
+        piece->further_max = further.len;
+    return is_next && bytes_are_zero(end, (size_t)room - FURTHER_HEAD_LEN - further.len);
+}
+
+static int verify_entry(struct piece *piece, const struct db *db, uint64_t i, struct error *error) {
+    const uint8_t *entry = db_entry(db, i), *terms = entry + ENTRY_TERMS;
+    uint64_t licence;
+    int code = verify_order(db, i, error);
+    if (code != 0)
+        return code;
+    if (!codes_are_possible(db, entry))
+        return error_set(error, ERR_FORMAT, "entry %llu: impossible check codes",
+                         (unsigned long long)i);
+    if (terms_kind(terms) == ENTRY_LICENCE)
+        return verify_licence(piece, db, entry)
+                   ? 0
+                   : error_set(error, ERR_FORMAT, "entry %llu: impossible terms",
+                               (unsigned long long)i);
+    if (terms[0] >> 2 != 0 || !db_find_licence(db, terms_licence_prefix(terms), &licence))
+        return error_set(error, ERR_FORMAT, "entry %llu: a %s of no licence", (unsigned long long)i,
+                         entry_kind_name(terms_kind(terms)));
+    return 0;
+}
+
 static int verify_block(const struct db *db, uint64_t first, uint64_t end, struct error *error) {
-    uint8_t node[MERKLE_NODE_LEN];
-    merkle_block(node, db->keys + first * DB_KEY_LEN, db->attributes + first * DB_ATTRIBUTES_LEN,
-                 (size_t)(end - first));
-    if (memcmp(node, db->merkle + first / MERKLE_BLOCK * MERKLE_NODE_LEN, MERKLE_NODE_LEN) != 0)
+    uint8_t nodes[MERKLE_BLOCK * MERKLE_NODE_LEN], root[MERKLE_NODE_LEN];
+    for (uint64_t i = first; i < end; i++) {
+        struct further further;
+        terms_further(db_entry(db, i) + ENTRY_TERMS, &db->further, &further);
+        entry_leaf(nodes + (i - first) * MERKLE_NODE_LEN, db_entry(db, i), further);
+    }
+    merkle_root_of(root, nodes, end - first);
+    if (memcmp(root, db->merkle + first / MERKLE_BLOCK * MERKLE_NODE_LEN, MERKLE_NODE_LEN) != 0)
         return error_set(error, ERR_FORMAT, "the Merkle node over entries %llu to %llu is wrong",
                          (unsigned long long)first, (unsigned long long)end - 1);
     return 0;
 }
 
-static int verify_entries(const struct db *db, uint64_t first, uint64_t end, struct error *error) {
+/* Adds what a piece holds to what all hold. */
+static void merge_piece(struct verification *all, const struct piece *piece) {
+    pthread_mutex_lock(&all->mutex);
+    for (size_t i = 0; i < sizeof all->used_sets; i++)
+        all->used_sets[i] |= piece->used_sets[i];
+    all->further_len += piece->further_len;
+    if (piece->further_max > all->further_max)
+        all->further_max = piece->further_max;
+    pthread_mutex_unlock(&all->mutex);
+}
+
+static int verify_entries(struct verification *all, uint64_t first, uint64_t end,
+                          struct error *error) {
+    const struct db *db = all->db;
+    struct piece piece = {0};
     for (uint64_t i = first; i < end; i++) {
-        int code = verify_entry(db, i, error);
+        int code = verify_entry(&piece, db, i, error);
         if (code != 0)
             return code;
     }
@@ -87,6 +189,20 @@ static int verify_entries(const struct db *db, uint64_t first, uint64_t end, str
         int code = verify_block(db, block, block_end, error);
         if (code != 0)
             return code;
+    }
+    merge_piece(all, &piece);
+    return 0;
+}
+
+/* What is known once all entries have been seen. */
+static int verify_totals(const struct verification *all, struct error *error) {
+    const struct db_header *header = &all->db->header;
+    if (all->further_len != header->sections[DB_FURTHER].len ||
+        all->further_max != header->further_max)
+        return error_set(error, ERR_FORMAT, "section of further terms: not what the licences have");
+    for (uint32_t set = 1; set <= all->db->sets.count; set++) {
+        if (!(all->used_sets[set / 8] >> set % 8 & 1))
+            return error_set(error, ERR_FORMAT, "dictionary: no licence holds set %u", set);
     }
     return 0;
 }
@@ -115,26 +231,28 @@ static int verify_levels(const struct db *db, struct error *error) {
 
 /* --- all of it ------------------------------------------------------------------------------- */
 
-/* Units 0 to 3 are the sections, 4 the upper levels, the rest pieces of entries. The sections come
- * first: the longest of them is the longest unit. */
-#define UNIT_LEVELS DB_SECTION_COUNT
-#define UNIT_ENTRIES (DB_SECTION_COUNT + 1)
+/* Unit 0 is the chunk digests' own digest and the zeros, 1 the upper levels; then chunks, then
+ * pieces of entries. */
+enum { UNIT_SECTIONS, UNIT_LEVELS, UNIT_CHUNKS };
+
+static int do_unit(struct verification *all, uint64_t unit, struct error *reason) {
+    const struct db *db = all->db;
+    if (unit == UNIT_SECTIONS)
+        return verify_sections(db, reason);
+    if (unit == UNIT_LEVELS)
+        return verify_levels(db, reason);
+    unit -= UNIT_CHUNKS;
+    if (unit < all->chunk_count)
+        return verify_chunk(db, unit, reason);
+    uint64_t first = (unit - all->chunk_count) * PIECE, left = db->header.count - first;
+    return verify_entries(all, first, left < PIECE ? db->header.count : first + PIECE, reason);
+}
 
 static int verify_unit(void *context, uint64_t unit, uint64_t end) {
     struct verification *verification = context;
-    const struct db *db = verification->db;
     struct error reason;
-    int code;
     (void)end; /* each thread takes one unit at a time */
-    if (unit < UNIT_LEVELS) {
-        code = verify_section(db, (enum db_section_name)unit, &reason);
-    } else if (unit == UNIT_LEVELS) {
-        code = verify_levels(db, &reason);
-    } else {
-        uint64_t first = (unit - UNIT_ENTRIES) * PIECE;
-        uint64_t left = db->header.count - first;
-        code = verify_entries(db, first, left < PIECE ? db->header.count : first + PIECE, &reason);
-    }
+    int code = do_unit(verification, unit, &reason);
     if (code == 0)
         return 0;
     pthread_mutex_lock(&verification->mutex);
@@ -150,7 +268,11 @@ static int verify_unit(void *context, uint64_t unit, uint64_t end) {
 int db_verify(const struct db *db, unsigned thread_count, const char *name, struct error *error) {
     struct verification verification = {.db = db, .mutex = PTHREAD_MUTEX_INITIALIZER};
     uint64_t pieces = (db->header.count + PIECE - 1) / PIECE;
-    int code = parallel_run(thread_count, UNIT_ENTRIES + pieces, 1, verify_unit, &verification);
+    verification.chunk_count = db->header.sections[DB_CHUNKS].len / SHA256_LEN;
+    int code = parallel_run(thread_count, UNIT_CHUNKS + verification.chunk_count + pieces, 1,
+                            verify_unit, &verification);
     pthread_mutex_destroy(&verification.mutex);
+    if (code == 0)
+        code = verify_totals(&verification, &verification.reason);
     return code == 0 ? 0 : error_set(error, code, "%s: %.900s", name, verification.reason.text);
 }

@@ -105,7 +105,7 @@ struct session_case {
     struct session session;
     struct ticket_key ticket_key;
     struct response_memory memory;
-    uint8_t ask[FRAME_TO_SERVER_MAX];
+    uint8_t ask[FRAME_MAX];
     size_t ask_len;
     uint8_t frame[FRAME_MAX];
     uint8_t expected[FRAME_MAX];
@@ -197,21 +197,50 @@ static bool accept_session(const struct kat_vector *vector, struct session_case 
                    "the session's key differs");
 }
 
+/* Reads items as they stand in a question. */
+static bool read_items(struct question *question, const uint8_t *bytes, size_t len) {
+    question->count = 0;
+    while (len > 0) {
+        struct inquired *item = &question->items[question->count++];
+        if (question->count > QUESTION_MAX || len < ITEM_FORMS ||
+            bytes[ITEM_FORM_COUNT] > FORMS_MAX)
+            return false;
+        item->kind = bytes[ITEM_KIND];
+        item->form_count = bytes[ITEM_FORM_COUNT];
+        memcpy(item->digest, bytes + ITEM_DIGEST, SHA256_LEN);
+        bytes += ITEM_FORMS;
+        len -= ITEM_FORMS;
+        for (unsigned i = 0; i < item->form_count; i++) {
+            if (len < FORM_LEN)
+                return false;
+            item->forms[i].field = bytes[0];
+            memcpy(item->forms[i].digest, bytes + 1, FIELD_DIGEST_LEN);
+            bytes += FORM_LEN;
+            len -= FORM_LEN;
+        }
+    }
+    return true;
+}
+
 static bool ask(const struct kat_vector *vector, struct session_case *session) {
     struct question *question = &session->memory.question;
-    uint8_t nonce[ASK_RANDOM_LEN];
-    unsigned long long at, flags;
+    uint8_t nonce[ASK_RANDOM_LEN], items[FRAME_MAX];
+    unsigned long long what, offset, padded;
     size_t len;
-    if (!kat_get_number(vector, F_AT, &at) || !kat_get_number(vector, F_FLAGS, &flags) ||
+    if (!kat_get_number(vector, F_WHAT, &what) || !kat_get_number(vector, F_OFFSET, &offset) ||
+        !kat_get_number(vector, F_PADDED, &padded) ||
+        !kat_get_bytes(vector, F_RELEASE, question->release_id, SHA256_LEN) ||
         !kat_get_bytes(vector, F_NONCE, nonce, sizeof nonce) ||
-        !kat_get_hex(vector, F_DIGESTS, question->digests, sizeof question->digests, &len))
+        !kat_get_optional(vector, F_ITEMS, items, sizeof items, &len))
         return false;
-    question->at = (struct moment){.unix_s = (int64_t)at, .is_day = (flags & 4) != 0};
-    question->wishes = (unsigned)flags & (WISH_INFO | WISH_PROOF);
-    question->kind = KIND_RECORD;
-    question->count = (unsigned)(len / SHA256_LEN);
+    question->what = (enum question_what)what;
+    question->offset = (uint32_t)offset;
+    if (!read_items(question, items, len)) {
+        kat_fail(vector, "Items are malformed");
+        return false;
+    }
     session->ask_len = question_seal(session->ask, question, session->session.key,
-                                     session->session.ticket, nonce, 0);
+                                     session->session.ticket, nonce, (size_t)padded);
     return compare(vector, session, F_ASK, session->ask, session->ask_len, "the ASK frame differs");
 }
 
@@ -228,7 +257,7 @@ static bool answer(struct kat_vector *vector, struct session_case *session) {
         kat_fail(vector, "the ticket does not open");
         return false;
     }
-    respond(&source, &ticket, session->ask, session->ask_len, nonce, FRAME_MAX, &session->memory,
+    respond(&source, &ticket, session->ask, session->ask_len, nonce, &session->memory,
             session->frame, &len);
     return compare(vector, session, F_ANSWER, session->frame, len, "the ANSWER frame differs");
 }

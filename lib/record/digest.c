@@ -1,5 +1,6 @@
 #include "record/digest.h"
 
+#include "base/bytes.h"
 #include "base/utf8.h"
 
 #include <errno.h>
@@ -99,52 +100,15 @@ int record_digest(uint8_t digest[SHA256_LEN], const char *text, size_t len, stru
     return code;
 }
 
-static char upper_case(char c) {
-    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
-}
-
-int number_canonical(char *canonical, size_t *canonical_len, const char *text, size_t len,
-                     struct error *error) {
-    size_t out = 0;
-    for (size_t at = 0; at < len;) {
-        if (is_blank(text[at]) || text[at] == '-') {
-            at++;
-            continue;
-        }
-        size_t end = word_end(text, at, len, error);
-        if (end == 0)
-            return ERR_FORMAT;
-        for (; at < end; at++) {
-            if (text[at] == '-')
-                continue;
-            if (out == RECORD_MAX)
-                return error_set(error, ERR_LIMIT, "longer than %d bytes", RECORD_MAX);
-            canonical[out++] = upper_case(text[at]);
-        }
-    }
-    if (out == 0)
-        return error_set(error, ERR_FORMAT, "empty");
-    *canonical_len = out;
-    return 0;
-}
-
-int number_text(char *text, size_t *text_len, const char *number, size_t len, struct error *error) {
-    size_t canonical_len;
-    int code = number_canonical(text + NUMBER_PREFIX_LEN, &canonical_len, number, len, error);
-    if (code != 0)
-        return code;
+size_t number_text(char text[NUMBER_TEXT_MAX], const struct form *number) {
     memcpy(text, NUMBER_PREFIX, NUMBER_PREFIX_LEN);
-    *text_len = NUMBER_PREFIX_LEN + canonical_len;
-    return 0;
+    memcpy(text + NUMBER_PREFIX_LEN, number->text, number->len);
+    return NUMBER_PREFIX_LEN + number->len;
 }
 
-int number_digest(uint8_t digest[SHA256_LEN], const char *text, size_t len, struct error *error) {
-    char input[NUMBER_TEXT_MAX];
-    size_t input_len;
-    int code = number_text(input, &input_len, text, len, error);
-    if (code == 0)
-        sha256(digest, input, input_len);
-    return code;
+void number_digest(uint8_t digest[SHA256_LEN], const struct form *number) {
+    char text[NUMBER_TEXT_MAX] NOT_CLEARED;
+    sha256(digest, text, number_text(text, number));
 }
 
 int document_digest(uint8_t digest[SHA256_LEN], int fd) {

@@ -1,19 +1,20 @@
-/* A licence's three digests: of the record, of its number, of the issued document.
+/* By which digests a licence is looked up: that of its number, of an issued document, or, as the
+ * original did, of the whole record.
  *
- * Record: NAME SP PHONE SP LICENCE in UTF-8, in canonical form: spaces and tabs at both ends go,
- * runs of them become one space, control characters and invalid UTF-8 are refused, nothing else
- * changes. Texts that begin with "dlv:" are refused too: that prefix keeps the other digests apart.
- * Number: SHA-256 of "dlv:number:" and the number with a-z upper-cased, spaces, tabs and hyphens
- * dropped. Document: SHA-256 of the file's bytes. */
+ * Number: SHA-256 of "dlv:number:" and its matching form. Document: SHA-256 of the file's bytes.
+ * Record: SHA-256 of NAME SP PHONE SP LICENCE in UTF-8: spaces and tabs at both ends go, runs of
+ * them become one space, control characters and invalid UTF-8 are refused, nothing else changes.
+ * Records that begin with "dlv:" are refused too: that prefix keeps the digests apart. */
 #ifndef DLV_RECORD_DIGEST_H
 #define DLV_RECORD_DIGEST_H
 
 #include "base/error.h"
 #include "crypto/sha256.h"
+#include "text/matching.h"
 
 #include <stdbool.h>
 
-#define RECORD_MAX 1024 /* bytes of a canonical record or number */
+#define RECORD_MAX 1024 /* bytes of a canonical record */
 
 /* Writes the canonical form of `text` to `canonical` (RECORD_MAX bytes, no NUL), and its length to
  * *canonical_len. 0, or ERR_FORMAT or ERR_LIMIT with the reason. */
@@ -33,16 +34,12 @@ int record_add(struct record *record, const char *part, size_t len, bool *is_bla
                struct error *error);
 int record_check(const struct record *record, struct error *error);
 
-/* The same for a licence number. What is hashed is NUMBER_PREFIX followed by the canonical form. */
+/* What is hashed of a licence number: NUMBER_PREFIX and its matching form (text/MATCHING.md). */
 #define NUMBER_PREFIX "dlv:number:"
 #define NUMBER_PREFIX_LEN (sizeof NUMBER_PREFIX - 1)
-int number_canonical(char *canonical, size_t *canonical_len, const char *text, size_t len,
-                     struct error *error);
-
-/* Writes the text that is hashed to `text` (NUMBER_TEXT_MAX bytes, no NUL). */
-#define NUMBER_TEXT_MAX (NUMBER_PREFIX_LEN + RECORD_MAX)
-int number_text(char *text, size_t *text_len, const char *number, size_t len, struct error *error);
-int number_digest(uint8_t digest[SHA256_LEN], const char *text, size_t len, struct error *error);
+#define NUMBER_TEXT_MAX (NUMBER_PREFIX_LEN + FORM_MAX)
+size_t number_text(char text[NUMBER_TEXT_MAX], const struct form *number);
+void number_digest(uint8_t digest[SHA256_LEN], const struct form *number);
 
 /* Hashes what is read from `fd` up to its end. 0 or ERR_SYSTEM with errno set. */
 int document_digest(uint8_t digest[SHA256_LEN], int fd);

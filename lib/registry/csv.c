@@ -1,5 +1,7 @@
 #include "registry/csv.h"
 
+#include "base/bytes.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -47,8 +49,16 @@ struct parsing {
     bool is_last;
     size_t at;
     uint64_t lines;
-    uint32_t has_doubled; /* bit i: field i has doubled quotation marks */
+    bool has_doubled;                /* some field has doubled quotation marks ... */
+    uint8_t doubled[CSV_FIELDS_MAX]; /* ... namely those that are true here */
 };
+
+static void note_doubled(struct parsing *parsing, size_t field) {
+    if (!parsing->has_doubled)
+        memset(parsing->doubled, 0, sizeof parsing->doubled);
+    parsing->has_doubled = true;
+    parsing->doubled[field] = true;
+}
 
 /* Takes a field from behind its opening quotation mark to behind the closing one. */
 static inline enum csv_result take_quoted(struct parsing *parsing, struct csv_row *row,
@@ -67,7 +77,7 @@ static inline enum csv_result take_quoted(struct parsing *parsing, struct csv_ro
         if (at + 1 >= len || bytes[at + 1] != '"')
             break;
         at++;
-        parsing->has_doubled |= 1u << (row->field_count - 1);
+        note_doubled(parsing, row->field_count - 1);
     }
     *field = (struct csv_field){bytes + parsing->at, at - parsing->at};
     parsing->at = at + 1;
@@ -108,9 +118,9 @@ static inline enum csv_result take_end(struct parsing *parsing, struct csv_row *
 }
 
 /* Copies the fields with doubled quotation marks to *unquoted, with single ones. */
-static void undouble_fields(struct csv_row *row, uint32_t has_doubled, char **unquoted) {
+static void undouble_fields(struct csv_row *row, const uint8_t *doubled, char **unquoted) {
     for (size_t i = 0; i < row->field_count; i++) {
-        if (!(has_doubled >> i & 1))
+        if (!doubled[i])
             continue;
         size_t copy_len = undouble(*unquoted, row->fields[i].text, row->fields[i].len);
         row->fields[i] = (struct csv_field){*unquoted, copy_len};
@@ -120,12 +130,18 @@ static void undouble_fields(struct csv_row *row, uint32_t has_doubled, char **un
 
 enum csv_result csv_parse(const char *bytes, size_t len, bool is_last, char **unquoted,
                           struct csv_row *row, size_t *used, uint64_t *lines) {
-    struct parsing parsing = {.bytes = bytes, .len = len, .is_last = is_last};
+    struct parsing parsing NOT_CLEARED;
+    parsing.bytes = bytes;
+    parsing.len = len;
+    parsing.is_last = is_last;
+    parsing.at = 0;
+    parsing.lines = 0;
+    parsing.has_doubled = false;
     enum csv_result result = CSV_ROW;
     row->field_count = 0;
     for (bool is_end = false; result == CSV_ROW && !is_end;) {
         if (row->field_count == CSV_FIELDS_MAX) {
-            result = bad(row, "more than 32 fields");
+            result = bad(row, "more than 256 fields");
             break;
         }
         struct csv_field *field = &row->fields[row->field_count++];
@@ -138,8 +154,8 @@ enum csv_result csv_parse(const char *bytes, size_t len, bool is_last, char **un
     if (result != CSV_ROW)
         return result;
     *used = parsing.at;
-    if (parsing.has_doubled != 0)
-        undouble_fields(row, parsing.has_doubled, unquoted);
+    if (parsing.has_doubled)
+        undouble_fields(row, parsing.doubled, unquoted);
     return CSV_ROW;
 }
 

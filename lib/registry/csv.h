@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define CSV_ROW_MAX 16384 /* bytes of a row, quotation marks and line end included */
-#define CSV_FIELDS_MAX 32
+#define CSV_FIELDS_MAX 256
 
 struct csv_field {
     const char *text;

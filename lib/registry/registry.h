@@ -1,74 +1,93 @@
-/* The authority's registry: from a CSV row to the entries it makes.
+/* The authority's registry: from a row to what it says about a licence.
  *
- * Columns, in any order, named in the first row: name, phone, licence, status, valid_from,
- * valid_to; optionally classes and document (the SHA-256 of the issued file, in hex).
- *
- * A change list has two columns more: op, "set" or "delete", and optionally old_document, the
- * document that the earlier release has for the row's record. A "delete" row needs only name, phone
- * and licence, and names its document in either column. */
+ * A row has columns: those of the file (`source`), and those that a licence has (`column`). Without a
+ * mapping, a source column is the column of the same name. Several rows may say something about the
+ * same licence, one a class for instance: builder/merge.h brings them together. */
 #ifndef DLV_REGISTRY_REGISTRY_H
 #define DLV_REGISTRY_REGISTRY_H
 
+#include "record/classes.h"
 #include "record/digest.h"
-#include "record/licence.h"
+#include "record/fields.h"
+#include "record/terms.h"
 #include "registry/csv.h"
+#include "registry/import.h"
 
 #include <stdbool.h>
 
-enum registry_column {
-    COLUMN_NAME,
-    COLUMN_PHONE,
-    COLUMN_LICENCE,
-    COLUMN_STATUS,
-    COLUMN_VALID_FROM,
-    COLUMN_VALID_TO,
-    COLUMN_CLASSES,
-    COLUMN_DOCUMENT,
-    COLUMN_OP,
-    COLUMN_OLD_DOCUMENT,
-    COLUMN_COUNT
+#define ROW_GROUPS_MAX 2
+#define ROW_FORMERS_MAX 4
+#define ROW_CODES_MAX 8
+#define ROW_TEXTS_LEN 4096 /* bytes of the texts that a row's groups and codes have */
+
+/* What a change list does to a licence. Rows of a registry set it. */
+enum row_operation { ROW_SET, ROW_REMOVE, ROW_CHANGE_STATUS };
+
+struct row_group {
+    uint32_t from;
+    uint32_t to;
+    struct span classes; /* as record/classes.h has it; empty: none */
+};
+
+/* A field of the row: its text, and its matching form. */
+struct row_field {
+    bool is_given;
+    struct form form;
+};
+
+struct row {
+    enum row_operation operation;
+    bool is_forced;                       /* a ROW_SET that may replace somebody else */
+    uint32_t spelling;                    /* a hash of the number as it was written, trimmed */
+    struct form number;                   /* its length is 0 where it could not be read */
+    struct row_field fields[FIELD_COUNT]; /* by enum field */
+    uint8_t card_state;                   /* enum card_state; 0: the card is the current one */
+    uint8_t status;
+    uint32_t since;
+    uint32_t until;
+    unsigned group_count;
+    struct row_group groups[ROW_GROUPS_MAX];
+    bool is_class_status; /* status, since and until are those of the row's classes only */
+    unsigned code_count;  /* codes with an argument */
+    struct span codes[ROW_CODES_MAX];
+    unsigned former_count;
+    struct form formers[ROW_FORMERS_MAX];
+    bool has_document;
+    uint8_t document[SHA256_LEN];
+    size_t record_len; /* the original's record, where it is wanted; 0: none */
+    char record[RECORD_MAX];
+    size_t texts_len;
+    char texts[ROW_TEXTS_LEN]; /* what `groups` and `codes` point into */
 };
 
 struct registry {
-    const struct class_names *class_names;
+    const struct import *import;
+    const struct matching_rules *rules;
+    const struct check_fields *check_fields;
     bool is_change_list;
-    size_t column_count;
-    int field_of[COLUMN_COUNT]; /* where each column is; -1: there is no such column */
+    bool has_legacy;        /* records are wanted, so name and phone must be there */
+    uint32_t history_since; /* starts before it are no starts */
+    size_t source_count;
+    struct import_sources columns[COLUMN_COUNT];
 };
 
-struct registry_entry {
-    const char *text; /* the text to hash; NULL where the digest is already known */
-    size_t text_len;
-    uint8_t digest[SHA256_LEN];
-    /* for a removal (in a change list) only the kind is set, and no status */
-    struct licence licence;
-};
+/* Learns the columns from the names in the first row, or in import->columns where that is given. 0,
+ * or ERR_FORMAT naming the columns that are missing, twice there or unknown (a misspelled column
+ * must not be lost in silence). */
+int registry_header(struct registry *registry, const struct csv_row *names, struct error *error);
 
-#define REGISTRY_ENTRIES_MAX 4
-#define REGISTRY_TEXT_MAX (RECORD_MAX + NUMBER_TEXT_MAX)
-
-/* Learns the columns from the first row. 0, or ERR_FORMAT naming the column that is missing, twice
- * there or unknown (a misspelled column must not be lost in silence). */
-int registry_header(struct registry *registry, const struct class_names *class_names,
-                    bool is_change_list, const struct csv_row *row, struct error *error);
-
-/* Whether a change list has the columns that name documents. */
-bool registry_names_documents(const struct registry *registry);
-
-/* The entries of a row: its record's, its number's, and its document's and old document's if it has
- * them. Their texts are put at *text, which moves behind them: REGISTRY_TEXT_MAX bytes at most.
- * Returns how many, or ERR_FORMAT with the reason. */
-int registry_row(const struct registry *registry, const struct csv_row *row,
-                 struct registry_entry entries[REGISTRY_ENTRIES_MAX], char **text,
+/* Reads a row. 0, or ERR_FORMAT with all that is wrong with it; then row->number tells the number
+ * where that could be read. */
+int registry_row(const struct registry *registry, const struct csv_row *csv, struct row *row,
                  struct error *error);
 
-/* The entry of a plain record line: valid on every day, no classes. 1 or a negative code. */
-int registry_line(const struct csv_row *row, struct registry_entry entries[REGISTRY_ENTRIES_MAX],
-                  char **text, struct error *error);
+/* Reads a line of plain text, NAME PHONE LICENCE, split where the phone stands: a licence that is
+ * valid without start and end. */
+int registry_line(const struct registry *registry, const struct csv_row *csv, struct row *row,
+                  struct error *error);
 
-/* Hashes the texts of all entries, one directly after the other. This is much faster than hashing
- * between other work, because the processor keeps the decoded instructions of the unrolled
- * SHA-256. */
-void registry_hash(struct registry_entry *entries, size_t count);
+/* Finds where the parts of NAME PHONE LICENCE stand. False where no phone stands between the other
+ * two. */
+bool record_split(struct span record, struct span *name, struct span *phone, struct span *number);
 
 #endif

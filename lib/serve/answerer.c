@@ -14,22 +14,35 @@ static const uint8_t *next_nonce(struct answerer *answerer) {
     return answerer->nonce;
 }
 
+/* What a proof shows: FOUND_NOTHING, or the kind of the entry that was found. */
+static unsigned found_by_proof(const struct proof *proof) {
+    return proof->is_presence ? FOUND_LICENCE + terms_kind(proof->entries[0].entry + ENTRY_TERMS)
+                              : FOUND_NOTHING;
+}
+
+static unsigned found_by_entry(const struct db_answer *entry) {
+    return entry->is_found ? FOUND_LICENCE + entry->kind : FOUND_NOTHING;
+}
+
 static void count_answers(const struct answerer *answerer) {
     const struct answer *answer = &answerer->memory.answer;
+    bool are_proofs = answerer->memory.question.what == WHAT_PROOFS;
     struct counts *counts = answerer->counts;
-    for (unsigned i = 0; i < answer->count; i++)
-        count_add(&counts->verdicts[answer->entries[i].verdict], 1);
+    for (unsigned i = 0; i < answer->count; i++) {
+        unsigned found =
+            are_proofs ? found_by_proof(&answer->proofs[i]) : found_by_entry(&answer->entries[i]);
+        count_add(&counts->found[found], 1);
+    }
     count(counts, COUNT_ASKS);
 }
 
-size_t answerer_ask(struct answerer *answerer, uint8_t *ask, size_t ask_len, size_t max,
-                    uint8_t *out) {
+size_t answerer_ask(struct answerer *answerer, uint8_t *ask, size_t ask_len, uint8_t *out) {
     const struct ticket *ticket = NULL;
     size_t len;
-    if (ask_len >= ASK_LEN(0))
+    if (ask_len >= ASK_LEN_MIN)
         ticket = ticket_cache_open(&answerer->tickets, answerer->board, ask + ASK_TICKET,
                                    answerer->source.now_s);
-    switch (respond(&answerer->source, ticket, ask, ask_len, next_nonce(answerer), max,
+    switch (respond(&answerer->source, ticket, ask, ask_len, next_nonce(answerer),
                     &answerer->memory, out, &len)) {
     case RESPONSE_ANSWER:
         count_answers(answerer);

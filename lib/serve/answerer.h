@@ -18,10 +18,8 @@ struct answerer {
     struct ticket_cache tickets;
 };
 
-/* Answers the ASK frame at `ask`, which is decrypted in place, with a frame of at most `max` bytes
- * at `out`: an ANSWER or a REFUSE. Returns its length, at least FRAME_HEADER_LEN. `max` is
- * ANSWER_LEN(0) or more. */
-size_t answerer_ask(struct answerer *answerer, uint8_t *ask, size_t ask_len, size_t max,
-                    uint8_t *out);
+/* Answers the ASK frame at `ask`, which is decrypted in place, with a frame of at most its length at
+ * `out`: an ANSWER or a REFUSE. Returns its length, at least FRAME_HEADER_LEN. */
+size_t answerer_ask(struct answerer *answerer, uint8_t *ask, size_t ask_len, uint8_t *out);
 
 #endif

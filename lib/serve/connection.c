@@ -223,7 +223,7 @@ static enum answering answer_frames(struct connection *connection, struct connec
         case FRAME_OK:
             break;
         }
-        if (frame->len > FRAME_TO_SERVER_MAX)
+        if (frame->len > FRAME_MAX)
             return NOT_FRAMES;
         if (input->end - input->at < frame->len)
             return ANSWERED;
@@ -231,8 +231,7 @@ static enum answering answer_frames(struct connection *connection, struct connec
             return NOT_ANSWERED;
         if (frame->type != FRAME_ASK)
             return NOT_FRAMES;
-        size_t len =
-            answerer_ask(host->answerer, bytes, frame->len, FRAME_MAX, host->out + *out_len);
+        size_t len = answerer_ask(host->answerer, bytes, frame->len, host->out + *out_len);
         connection->is_active |= len > FRAME_HEADER_LEN;
         *out_len += len;
         input->at += frame->len;

@@ -3,8 +3,6 @@
 #ifndef DLV_SERVE_COUNTS_H
 #define DLV_SERVE_COUNTS_H
 
-#include "record/licence.h"
-
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -32,12 +30,15 @@ enum count_name {
     COUNT_NAMES
 };
 
+/* What look-ups find, in the order of enum entry_kind. */
+enum found { FOUND_NOTHING, FOUND_LICENCE, FOUND_DOCUMENT, FOUND_FORMER, FOUND_LEGACY, FOUND_COUNT };
+
 /* the i-th counts times of at most 2^i microseconds; the last counts all */
 #define LATENCY_BUCKETS 24
 
 struct counts {
     _Atomic uint64_t named[COUNT_NAMES];
-    _Atomic uint64_t verdicts[VERDICT_COUNT];
+    _Atomic uint64_t found[FOUND_COUNT];
     /* how long each frame took, from when it was read to when it was answered */
     _Atomic uint64_t latency[LATENCY_BUCKETS];
     _Atomic uint64_t latency_sum_us;

@@ -20,6 +20,10 @@ static int open_checked(const struct serve_settings *settings, int fd, struct db
         return code;
     code = db_check_lookup_key(&db->header, settings->is_keyed ? &settings->lookup_key : NULL,
                                settings->db_path, error);
+    if (code == 0 && settings->is_legacy && !db->header.facts.has_legacy)
+        code = error_set(error, ERR_FORMAT,
+                         "%s: made without --legacy, so it cannot answer the original protocol",
+                         settings->db_path);
     if (code == 0)
         code = release_check_age(&db->header.facts, settings->db_path, time(NULL), error);
     if (code != 0)
@@ -35,7 +39,6 @@ static int verify(const struct serve_settings *settings, const struct db *db, st
 static void note_page(struct release *release, const struct db *db, int fd) {
     release->header = db->header;
     release->fd = fd;
-    sha256(release->page_id, db->map, DB_PAGE);
 }
 
 int release_open(struct release *release, struct error *error) {
@@ -107,9 +110,7 @@ static void refuse(const struct release *release, const struct error *error) {
 
 /* Whether the file is the one that is in use already. */
 static bool is_unchanged(const struct release *release, const struct db *next) {
-    uint8_t id[SHA256_LEN];
-    sha256(id, next->map, DB_PAGE);
-    return memcmp(id, release->page_id, SHA256_LEN) == 0;
+    return memcmp(next->header.id, release->header.id, SHA256_LEN) == 0;
 }
 
 /* 0 where a process has been started that checks the file, 1 where there is nothing to do, or a

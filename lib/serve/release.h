@@ -8,13 +8,12 @@
 
 struct release {
     const struct serve_settings *settings;
-    int fd;                      /* of the file in use */
-    struct db_header header;     /* the header of that file */
-    uint8_t page_id[SHA256_LEN]; /* SHA-256 of the header page */
-    pid_t checker;               /* the process that verifies the next file; 0: there is none */
-    int checker_reason;          /* where that process writes what is wrong */
-    int next_fd;                 /* the file that it verifies */
-    bool is_reload_due;          /* another reload was asked for while one was under way */
+    int fd;                  /* of the file in use */
+    struct db_header header; /* the header of that file */
+    pid_t checker;           /* the process that verifies the next file; 0: there is none */
+    int checker_reason;      /* where that process writes what is wrong */
+    int next_fd;             /* the file that it verifies */
+    bool is_reload_due;      /* another reload was asked for while one was under way */
 };
 
 /* Opens the database for the first time and checks it in full. 0, or a negative code with the

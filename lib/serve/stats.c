@@ -75,11 +75,13 @@ static void put_counts(struct writer *writer, const uint64_t named[COUNT_NAMES])
     }
 }
 
-static void put_verdicts(struct writer *writer, const uint64_t verdicts[VERDICT_COUNT]) {
-    put_head(writer, "dlv_questions_total", "counter", "questions answered, by verdict");
-    for (int i = 0; i < VERDICT_COUNT; i++)
-        put(writer, "dlv_questions_total{verdict=\"%s\"} %llu\n", verdict_name((enum verdict)i),
-            (unsigned long long)verdicts[i]);
+static void put_found(struct writer *writer, const uint64_t found[FOUND_COUNT]) {
+    static const char *const names[FOUND_COUNT] = {"nothing", "licence", "document",
+                                                   "former_number", "legacy_record"};
+    put_head(writer, "dlv_questions_total", "counter", "questions answered, by what was found");
+    for (int i = 0; i < FOUND_COUNT; i++)
+        put(writer, "dlv_questions_total{found=\"%s\"} %llu\n", names[i],
+            (unsigned long long)found[i]);
 }
 
 static void put_latency(struct writer *writer, const uint64_t buckets[LATENCY_BUCKETS],
@@ -104,19 +106,19 @@ int stats_write(const char *path, const struct tally *tally, unsigned worker_cou
                 struct error *error) {
     char text[TEXT_MAX];
     struct writer writer = {text, text + sizeof text};
-    uint64_t named[COUNT_NAMES] = {0}, verdicts[VERDICT_COUNT] = {0},
-             latency[LATENCY_BUCKETS] = {0}, sum_us = 0;
+    uint64_t named[COUNT_NAMES] = {0}, found[FOUND_COUNT] = {0}, latency[LATENCY_BUCKETS] = {0},
+             sum_us = 0;
     for (unsigned w = 0; w < worker_count; w++) {
         const struct counts *counts = &tally->counts[w];
         for (int i = 0; i < COUNT_NAMES; i++)
             named[i] += atomic_load(&counts->named[i]);
-        for (int i = 0; i < VERDICT_COUNT; i++)
-            verdicts[i] += atomic_load(&counts->verdicts[i]);
+        for (int i = 0; i < FOUND_COUNT; i++)
+            found[i] += atomic_load(&counts->found[i]);
         for (int i = 0; i < LATENCY_BUCKETS; i++)
             latency[i] += atomic_load(&counts->latency[i]);
         sum_us += atomic_load(&counts->latency_sum_us);
     }
-    put_verdicts(&writer, verdicts);
+    put_found(&writer, found);
     put_counts(&writer, named);
     put_latency(&writer, latency, sum_us);
     put_gauge(&writer, "dlv_queue_length", "openings waiting for a key-holder",

@@ -27,7 +27,7 @@ int tickets_load(struct ticket_source *source, const char *path, int64_t now_s,
 
 /* Derives the key of a period from the file's secret. */
 static void derive(struct ticket_key *key, const uint8_t secret[AEAD_KEY_LEN], int64_t period) {
-    static const char purpose[] = "dlv session 1 ticket key";
+    static const char purpose[] = "dlv session 2 ticket key";
     uint8_t salt[8], bytes[AEAD_KEY_LEN];
     store_le64(salt, (uint64_t)period);
     hkdf_sha256(bytes, sizeof bytes, salt, sizeof salt, secret, AEAD_KEY_LEN, purpose,

@@ -60,17 +60,21 @@ struct worker {
 /* Looks a decrypted question of the original protocol up. Returns the answer's text; NULL where
  * there is none. */
 static const char *answer_legacy(struct worker *worker, const struct channel_reply *reply) {
-    uint8_t digest[SHA256_LEN];
+    static struct terms terms;
+    struct inquired inquired = {.kind = ASK_LEGACY};
     struct db_answer answer;
+    struct outcome outcome;
     struct moment now = {.unix_s = time(NULL), .is_day = false};
-    const struct db_header *header = &worker->db->header;
-    if (!reply->is_good || !legacy_question_digest(digest, reply->bytes, reply->len))
+    const struct db *db = worker->db;
+    const struct release_facts *facts = &db->header.facts;
+    if (!reply->is_good || !legacy_question_digest(inquired.digest, reply->bytes, reply->len))
         return NULL;
-    db_ask(worker->db, worker->answerer.source.lookup_key, digest, KIND_ANY,
-           moment_day(&now, header->facts.utc_offset_s), &answer);
+    db_ask(db, worker->answerer.source.lookup_key, &inquired, &answer);
     count(worker->counts, COUNT_LEGACY);
-    count_add(&worker->counts->verdicts[answer.verdict], 1);
-    return answer.verdict == VERDICT_VALID ? LEGACY_VALID : LEGACY_INVALID;
+    count_add(&worker->counts->found[answer.is_found ? FOUND_LEGACY : FOUND_NOTHING], 1);
+    bool is_good = db_decide(&answer, facts, &db->sets, moment_day(&now, facts->utc_offset_s),
+                             now.unix_s, NULL, 0, &terms, &outcome) == 0;
+    return is_good && outcome.verdict == VERDICT_VALID ? LEGACY_VALID : LEGACY_INVALID;
 }
 
 static void take_connection_reply(struct worker *worker, struct connection *connection,
@@ -148,14 +152,14 @@ static void report(struct worker *worker) {
     if (events == worker->reported)
         return;
     worker->reported = events;
-    uint64_t valid = atomic_load(&worker->counts->verdicts[VERDICT_VALID]), answered = 0;
-    for (int i = 0; i < VERDICT_COUNT; i++)
-        answered += atomic_load(&worker->counts->verdicts[i]);
+    uint64_t answered = 0, nothing = atomic_load(&worker->counts->found[FOUND_NOTHING]);
+    for (int i = 0; i < FOUND_COUNT; i++)
+        answered += atomic_load(&worker->counts->found[i]);
     serve_log(worker->settings,
-              "counters accepted=%llu answered=%llu valid=%llu opened=%llu refused=%llu "
+              "counters accepted=%llu answered=%llu found=%llu opened=%llu refused=%llu "
               "timed_out=%llu evicted=%llu withheld=%llu open=%u",
               total(worker, COUNT_ACCEPTED), (unsigned long long)answered,
-              (unsigned long long)valid, total(worker, COUNT_OPENED),
+              (unsigned long long)(answered - nothing), total(worker, COUNT_OPENED),
               total(worker, COUNT_REFUSED_OPENING) + total(worker, COUNT_REFUSED_SESSION) +
                   total(worker, COUNT_REFUSED_VERSION) + total(worker, COUNT_REFUSED_MALFORMED) +
                   total(worker, COUNT_REFUSED_BUSY) + total(worker, COUNT_REFUSED_LIMIT),

@@ -258,6 +258,8 @@ int name_form(struct form *form, const char *text, size_t len, const struct matc
     bool has_letter = false;
     form->len = 0;
     int code = fold(&folded, text, len, error);
+    if (code == 0)
+        code = refuse_scientific(&folded, error);
     if (code != 0)
         return code;
     split(&words, &folded);

@@ -1,6 +1,7 @@
 #include "wire/answer.h"
 
 #include "base/bytes.h"
+#include "db/release.h"
 
 #include <string.h>
 
@@ -14,96 +15,131 @@ static void answer_aad(uint8_t aad[ANSWER_AAD_LEN], const uint8_t *frame, const 
     memcpy(aad + ANSWER_BODY, ask + ask_len - AEAD_TAG_LEN, AEAD_TAG_LEN);
 }
 
+size_t answer_room(const struct question *question, const struct db_header *header) {
+    size_t further = header->further_max, item = FOUND_FURTHER + further;
+    if (question->what == WHAT_PROOFS) {
+        unsigned levels = merkle_held_level(header->count);
+        /* Neighbours share their paths but for the lowest nodes. */
+        item = PROOF_ENTRIES + 2 * (PROVED_FURTHER + further) + (levels + 8) * MERKLE_NODE_LEN;
+    }
+    size_t len = ANSWER_LEN(question->count * item);
+    return len < FRAME_MAX ? len : FRAME_MAX;
+}
+
 /* --- the client's side ------------------------------------------------------------------------ */
 
-/* Reads a proof and moves *at behind it. False where there is none. */
-static bool read_proof(struct proof *proof, const uint8_t **at, const uint8_t *end) {
-    const uint8_t *p = *at;
-    if (end - p < 1 || *p < 1 || *p > 2)
+struct reader {
+    const uint8_t *at;
+    const uint8_t *end;
+};
+
+/* Takes `len` bytes. NULL where there are fewer. */
+static const uint8_t *take(struct reader *reader, size_t len) {
+    if ((size_t)(reader->end - reader->at) < len)
+        return NULL;
+    const uint8_t *bytes = reader->at;
+    reader->at += len;
+    return bytes;
+}
+
+static bool take_further(struct reader *reader, size_t len, struct further *further) {
+    *further = (struct further){take(reader, len), len};
+    return len <= FURTHER_MAX && further->bytes != NULL;
+}
+
+static bool read_found(struct reader *reader, struct db_answer *entry) {
+    const uint8_t *kind = take(reader, 1);
+    *entry = db_answer_none();
+    if (kind == NULL || *kind > 1 + ENTRY_LEGACY)
         return false;
-    proof->entry_count = *p++;
+    if (*kind == 0)
+        return true;
+    const uint8_t *bytes = take(reader, FOUND_FURTHER - 1);
+    if (bytes == NULL)
+        return false;
+    bytes -= 1;
+    entry->is_found = true;
+    entry->is_whole = false;
+    entry->kind = (uint8_t)(bytes[FOUND_KIND] - 1);
+    entry->card_state = bytes[FOUND_CARD];
+    memcpy(entry->matches + 1, bytes + FOUND_MATCHES, FIELD_COUNT - 1);
+    memcpy(entry->terms, bytes + FOUND_TERMS, DB_TERMS_LEN);
+    for (unsigned field = 0; field < FIELD_COUNT; field++) {
+        if (entry->matches[field] > FIELD_NOT_KEPT)
+            return false;
+    }
+    return entry->card_state <= CARD_STOLEN &&
+           take_further(reader, load_le16(bytes + FOUND_FURTHER_LEN), &entry->further);
+}
+
+static bool read_proof(struct reader *reader, struct proof *proof) {
+    const uint8_t *head = take(reader, PROOF_ENTRIES);
+    if (head == NULL)
+        return false;
+    proof->entry_count = head[PROOF_ENTRY_COUNT];
+    proof->node_count = head[PROOF_NODE_COUNT];
+    if (proof->entry_count < 1 || proof->entry_count > 2 || proof->node_count > PROOF_NODES_MAX)
+        return false;
     for (unsigned i = 0; i < proof->entry_count; i++) {
         struct proof_entry *entry = &proof->entries[i];
-        if (end - p < 8 + DB_ENTRY_LEN + 1)
+        const uint8_t *bytes = take(reader, PROVED_FURTHER);
+        if (bytes == NULL)
             return false;
-        entry->index = load_le64(p);
-        memcpy(entry->key, p + 8, DB_KEY_LEN);
-        memcpy(entry->attributes, p + 8 + DB_KEY_LEN, DB_ATTRIBUTES_LEN);
-        entry->path_len = p[8 + DB_ENTRY_LEN];
-        p += 8 + DB_ENTRY_LEN + 1;
-        if (entry->path_len > PROOF_PATH_MAX || end - p < (long)entry->path_len * MERKLE_NODE_LEN)
+        entry->index = load_le64(bytes + PROVED_INDEX);
+        memcpy(entry->entry, bytes + PROVED_ENTRY, DB_ENTRY_LEN);
+        if (!take_further(reader, load_le16(bytes + PROVED_FURTHER_LEN), &entry->further))
             return false;
-        memcpy(entry->path, p, entry->path_len * MERKLE_NODE_LEN);
-        p += entry->path_len * MERKLE_NODE_LEN;
     }
-    *at = p;
+    const uint8_t *nodes = take(reader, (size_t)proof->node_count * MERKLE_NODE_LEN);
+    if (nodes == NULL)
+        return false;
+    memcpy(proof->nodes, nodes, (size_t)proof->node_count * MERKLE_NODE_LEN);
     return true;
 }
 
-static bool read_entry(struct db_answer *entry, const uint8_t bytes[ANSWER_ENTRY_LEN]) {
-    memset(entry, 0, sizeof *entry);
-    if (!bytes_are_zero(bytes + 1, 7) || bytes[0] >= VERDICT_COUNT)
+static bool read_items(struct answer *answer, enum question_what what, struct reader *reader) {
+    if (what != WHAT_ANSWERS && what != WHAT_PROOFS) {
+        answer->piece.bytes = reader->at;
+        answer->piece.len = (size_t)(reader->end - reader->at);
+        return answer->count == 0;
+    }
+    if (answer->total_len != 0 ||
+        answer->count > (what == WHAT_PROOFS ? QUESTION_PROVED_MAX : QUESTION_MAX))
         return false;
-    entry->verdict = (enum verdict)bytes[0];
-    entry->is_found = entry->verdict != VERDICT_UNKNOWN;
-    return entry->is_found ? db_attributes_decode(&entry->licence, bytes + 8)
-                           : bytes_are_zero(bytes + 8, DB_ATTRIBUTES_LEN);
+    for (unsigned i = 0; i < answer->count; i++) {
+        if (what == WHAT_PROOFS ? !read_proof(reader, &answer->proofs[i])
+                                : !read_found(reader, &answer->entries[i]))
+            return false;
+    }
+    return bytes_are_zero(reader->at, (size_t)(reader->end - reader->at));
 }
 
 /* Reads the body of an answer that has been authenticated. False where it is malformed. */
-static bool read_answer(struct answer *answer, const uint8_t *body, size_t len) {
-    const uint8_t *at = body + ANSWER_HEAD_LEN, *end = body + len;
-    if (len < ANSWER_HEAD_LEN || body[36] > ANSWER_TOO_LONG || body[37] > QUESTION_MAX ||
-        (body[38] & ~(WISH_INFO | WISH_PROOF)) != 0 || body[39] != 0)
+static bool read_answer(struct answer *answer, enum question_what what, const uint8_t *body,
+                        size_t len) {
+    struct reader reader = {body + ANSWER_ITEMS, body + len};
+    answer->server_time_s = (int64_t)load_le64(body + ANSWER_TIME);
+    answer->status = (enum answer_status)body[ANSWER_STATUS];
+    answer->count = body[ANSWER_COUNT];
+    answer->total_len = load_le32(body + ANSWER_TOTAL_LEN);
+    memcpy(answer->release_id, body + ANSWER_RELEASE, SHA256_LEN);
+    if (body[ANSWER_STATUS] > ANSWER_OTHER_RELEASE ||
+        !bytes_are_zero(body + ANSWER_ZERO, ANSWER_TOTAL_LEN - ANSWER_ZERO) ||
+        !release_is_time(answer->server_time_s))
         return false;
-    answer->server_time_s = (int64_t)load_le64(body);
-    answer->facts.sequence = load_le64(body + 8);
-    answer->facts.created_s = (int64_t)load_le64(body + 16);
-    answer->facts.valid_until_s = (int64_t)load_le64(body + 24);
-    answer->facts.utc_offset_s = (int32_t)load_le32(body + 32);
-    answer->status = (enum answer_status)body[36];
-    answer->count = body[37];
-    answer->brings = body[38];
-    if (!release_is_time(answer->server_time_s) || !release_is_time(answer->facts.created_s) ||
-        !release_is_time(answer->facts.valid_until_s) || answer->facts.sequence > INT64_MAX ||
-        answer->facts.utc_offset_s < -UTC_OFFSET_MAX_S ||
-        answer->facts.utc_offset_s > UTC_OFFSET_MAX_S)
-        return false;
-    if (end - at < (long)(answer->count * ANSWER_ENTRY_LEN))
-        return false;
-    for (unsigned i = 0; i < answer->count; i++, at += ANSWER_ENTRY_LEN) {
-        if (!read_entry(&answer->entries[i], at))
-            return false;
-    }
-    if (answer->brings & WISH_INFO) {
-        if (end - at < ANSWER_INFO_LEN)
-            return false;
-        memcpy(answer->facts.authority_id, at, SHA256_LEN);
-        memcpy(answer->facts.class_names.name, at + SHA256_LEN,
-               sizeof answer->facts.class_names.name);
-        at += ANSWER_INFO_LEN;
-        if (!class_names_are_valid(&answer->facts.class_names))
-            return false;
-    }
-    if (answer->brings & WISH_PROOF) {
-        if (answer->count > QUESTION_PROVED_MAX || end - at < DB_PAGE)
-            return false;
-        answer->header_page = at;
-        at += DB_PAGE;
-        for (unsigned i = 0; i < answer->count; i++) {
-            if (!read_proof(&answer->proofs[i], &at, end))
-                return false;
-        }
-    }
-    return at == end;
+    if (answer->status != ANSWER_GOOD)
+        return answer->count == 0 && answer->total_len == 0 &&
+               bytes_are_zero(reader.at, (size_t)(reader.end - reader.at));
+    return read_items(answer, what, &reader);
 }
 
-int answer_open(struct answer *answer, uint8_t *frame, size_t len, const uint8_t *ask,
-                size_t ask_len, const uint8_t session_key[SESSION_KEY_LEN], struct error *error) {
+int answer_open(struct answer *answer, enum question_what what, uint8_t *frame, size_t len,
+                const uint8_t *ask, size_t ask_len, const uint8_t session_key[SESSION_KEY_LEN],
+                struct error *error) {
     struct frame header;
     uint8_t aad[ANSWER_AAD_LEN];
     if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != FRAME_ANSWER ||
-        header.len != len || len < ANSWER_LEN(0) || frame[ANSWER_NONCE] != NONCE_ANSWER ||
+        header.len != len || len != ask_len || frame[ANSWER_NONCE] != NONCE_ANSWER ||
         memcmp(frame + ANSWER_QUESTION_NONCE, ask + ASK_NONCE, AEAD_NONCE_LEN) != 0)
         return error_set(error, ERR_SIGNATURE, "not an answer to this question");
     size_t body_len = len - ANSWER_BODY - AEAD_TAG_LEN;
@@ -111,76 +147,96 @@ int answer_open(struct answer *answer, uint8_t *frame, size_t len, const uint8_t
     if (!aead_open(session_key, frame + ANSWER_NONCE, aad, sizeof aad, frame + ANSWER_BODY,
                    body_len, frame + ANSWER_BODY + body_len))
         return error_set(error, ERR_SIGNATURE, "an answer that was not sealed by the server");
-    if (!read_answer(answer, frame + ANSWER_BODY, body_len))
+    if (!read_answer(answer, what, frame + ANSWER_BODY, body_len))
         return error_set(error, ERR_FORMAT, "an answer that is malformed");
     return 0;
 }
 
 /* --- the server's side ------------------------------------------------------------------------ */
 
-static size_t proof_len(const struct proof *proof) {
-    size_t len = 1;
-    for (unsigned i = 0; i < proof->entry_count; i++)
-        len += 8 + DB_ENTRY_LEN + 1 + proof->entries[i].path_len * MERKLE_NODE_LEN;
-    return len;
+struct writer {
+    uint8_t *at;
+    uint8_t *end;
+};
+
+/* Room for `len` bytes. NULL where there is none. */
+static uint8_t *room(struct writer *writer, size_t len) {
+    if ((size_t)(writer->end - writer->at) < len)
+        return NULL;
+    uint8_t *bytes = writer->at;
+    writer->at += len;
+    return bytes;
 }
 
-static uint8_t *put(uint8_t *out, const void *bytes, size_t len) {
-    memcpy(out, bytes, len);
-    return out + len;
+static bool put_found(struct writer *writer, const struct db_answer *entry) {
+    size_t further_len = further_len_without_cards(entry->further);
+    uint8_t *out = room(writer, entry->is_found ? FOUND_FURTHER + further_len : 1);
+    if (out == NULL)
+        return false;
+    out[FOUND_KIND] = 0;
+    if (!entry->is_found)
+        return true;
+    out[FOUND_KIND] = (uint8_t)(1 + entry->kind);
+    out[FOUND_CARD] = entry->card_state;
+    memcpy(out + FOUND_MATCHES, entry->matches + 1, FIELD_COUNT - 1);
+    memcpy(out + FOUND_TERMS, entry->terms, DB_TERMS_LEN);
+    store_le16(out + FOUND_FURTHER_LEN, (uint16_t)further_len);
+    if (further_len > 0)
+        memcpy(out + FOUND_FURTHER, entry->further.bytes, further_len);
+    return true;
 }
 
-static uint8_t *put_proof(uint8_t *out, const struct proof *proof) {
-    *out++ = (uint8_t)proof->entry_count;
+static bool put_proof(struct writer *writer, const struct proof *proof) {
+    uint8_t *out = room(writer, PROOF_ENTRIES);
+    if (out == NULL)
+        return false;
+    out[PROOF_ENTRY_COUNT] = (uint8_t)proof->entry_count;
+    out[PROOF_NODE_COUNT] = (uint8_t)proof->node_count;
     for (unsigned i = 0; i < proof->entry_count; i++) {
         const struct proof_entry *entry = &proof->entries[i];
-        store_le64(out, entry->index);
-        out = put(out + 8, entry->key, DB_KEY_LEN);
-        out = put(out, entry->attributes, DB_ATTRIBUTES_LEN);
-        *out++ = (uint8_t)entry->path_len;
-        out = put(out, entry->path, entry->path_len * MERKLE_NODE_LEN);
+        if ((out = room(writer, PROVED_FURTHER + entry->further.len)) == NULL)
+            return false;
+        store_le64(out + PROVED_INDEX, entry->index);
+        memcpy(out + PROVED_ENTRY, entry->entry, DB_ENTRY_LEN);
+        store_le16(out + PROVED_FURTHER_LEN, (uint16_t)entry->further.len);
+        if (entry->further.len > 0)
+            memcpy(out + PROVED_FURTHER, entry->further.bytes, entry->further.len);
     }
-    return out;
+    size_t nodes_len = (size_t)proof->node_count * MERKLE_NODE_LEN;
+    if ((out = room(writer, nodes_len)) == NULL)
+        return false;
+    memcpy(out, proof->nodes, nodes_len);
+    return true;
 }
 
-size_t answer_write(uint8_t *frame, size_t max, const struct answer *answer) {
-    uint8_t *out = frame + ANSWER_BODY;
-    size_t len = ANSWER_LEN(answer->count);
-    if (answer->brings & WISH_INFO)
-        len += ANSWER_INFO_LEN;
-    if (answer->brings & WISH_PROOF) {
-        len += DB_PAGE;
-        for (unsigned i = 0; i < answer->count; i++)
-            len += proof_len(&answer->proofs[i]);
+static bool put_items(struct writer *writer, const struct answer *answer, enum question_what what) {
+    bool fits = true;
+    if (what != WHAT_ANSWERS && what != WHAT_PROOFS) {
+        size_t max = (size_t)(writer->end - writer->at);
+        size_t len = answer->piece.len < max ? answer->piece.len : max;
+        if (len > 0)
+            memcpy(room(writer, len), answer->piece.bytes, len);
     }
-    if (len > max)
-        return 0;
-    store_le64(out, (uint64_t)answer->server_time_s);
-    store_le64(out + 8, answer->facts.sequence);
-    store_le64(out + 16, (uint64_t)answer->facts.created_s);
-    store_le64(out + 24, (uint64_t)answer->facts.valid_until_s);
-    store_le32(out + 32, (uint32_t)answer->facts.utc_offset_s);
-    out[36] = (uint8_t)answer->status;
-    out[37] = (uint8_t)answer->count;
-    out[38] = (uint8_t)answer->brings;
-    out[39] = 0;
-    out += ANSWER_HEAD_LEN;
-    for (unsigned i = 0; i < answer->count; i++, out += ANSWER_ENTRY_LEN) {
-        memset(out, 0, ANSWER_ENTRY_LEN);
-        out[0] = (uint8_t)answer->entries[i].verdict;
-        if (answer->entries[i].is_found)
-            db_attributes_encode(out + 8, &answer->entries[i].licence);
-    }
-    if (answer->brings & WISH_INFO) {
-        out = put(out, answer->facts.authority_id, SHA256_LEN);
-        out = put(out, answer->facts.class_names.name, sizeof answer->facts.class_names.name);
-    }
-    if (answer->brings & WISH_PROOF) {
-        out = put(out, answer->header_page, DB_PAGE);
-        for (unsigned i = 0; i < answer->count; i++)
-            out = put_proof(out, &answer->proofs[i]);
-    }
-    return len;
+    for (unsigned i = 0; i < answer->count && fits; i++)
+        fits = what == WHAT_PROOFS ? put_proof(writer, &answer->proofs[i])
+                                   : put_found(writer, &answer->entries[i]);
+    return fits;
+}
+
+bool answer_write(uint8_t *frame, size_t len, const struct answer *answer,
+                  enum question_what what) {
+    uint8_t *body = frame + ANSWER_BODY;
+    struct writer writer = {body + ANSWER_ITEMS, frame + len - AEAD_TAG_LEN};
+    memset(body, 0, ANSWER_ITEMS);
+    store_le64(body + ANSWER_TIME, (uint64_t)answer->server_time_s);
+    body[ANSWER_STATUS] = (uint8_t)answer->status;
+    body[ANSWER_COUNT] = (uint8_t)answer->count;
+    store_le32(body + ANSWER_TOTAL_LEN, answer->total_len);
+    memcpy(body + ANSWER_RELEASE, answer->release_id, SHA256_LEN);
+    if (answer->status == ANSWER_GOOD && !put_items(&writer, answer, what))
+        return false;
+    memset(writer.at, 0, (size_t)(writer.end - writer.at));
+    return true;
 }
 
 void answer_seal(uint8_t *frame, size_t len, const uint8_t *ask, size_t ask_len,

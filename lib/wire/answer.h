@@ -1,5 +1,7 @@
 /* Answers of an open session (PROTOCOL.md, "Asking"), as functions from bytes to bytes. The parser
- * is total. Sealing and opening run in constant time, except for lengths. */
+ * is total. Sealing and opening run in constant time, except for lengths.
+ *
+ * An answer is as long as its question, so its length tells nothing, and nobody can be flooded. */
 #ifndef DLV_WIRE_ANSWER_H
 #define DLV_WIRE_ANSWER_H
 
@@ -9,40 +11,74 @@
 
 enum answer_status {
     ANSWER_GOOD = 0,
-    ANSWER_STALE = 1,     /* the answers are given, but the database is past its valid-until */
-    ANSWER_MALFORMED = 2, /* this version does not understand the question; there are no entries */
-    /* over UDP the answer would be longer than the question; there are no entries */
-    ANSWER_TOO_LONG = 3
+    ANSWER_MALFORMED = 1, /* this version does not understand the question */
+    ANSWER_TOO_LONG = 2,  /* the answer would be longer than the question: ask with more padding */
+    ANSWER_OTHER_RELEASE = 3 /* the release that was meant is not here */
 };
 
 struct answer {
-    struct release_facts facts; /* of the database; authority_id and class_names with WISH_INFO */
-    int64_t server_time_s;      /* Unix seconds */
+    int64_t server_time_s; /* Unix seconds */
     enum answer_status status;
-    unsigned brings; /* enum question_wish */
+    uint8_t release_id[SHA256_LEN]; /* of the release that answers */
     unsigned count;
-    struct db_answer entries[QUESTION_MAX];
-    const uint8_t *header_page;               /* DB_PAGE bytes, with WISH_PROOF */
-    struct proof proofs[QUESTION_PROVED_MAX]; /* with WISH_PROOF, too */
+    struct db_answer entries[QUESTION_MAX];   /* of WHAT_ANSWERS */
+    struct proof proofs[QUESTION_PROVED_MAX]; /* of WHAT_PROOFS */
+    /* a piece of what was asked for, with the length of all of it */
+    uint32_t total_len;
+    struct {
+        const uint8_t *bytes;
+        size_t len;
+    } piece;
 };
 
 /* Offsets and lengths in an ANSWER frame. */
 #define ANSWER_QUESTION_NONCE FRAME_HEADER_LEN
 #define ANSWER_NONCE (ANSWER_QUESTION_NONCE + AEAD_NONCE_LEN)
 #define ANSWER_BODY (ANSWER_NONCE + AEAD_NONCE_LEN)
-#define ANSWER_HEAD_LEN 40
-#define ANSWER_ENTRY_LEN 16
-#define ANSWER_INFO_LEN (SHA256_LEN + CLASS_COUNT * CLASS_NAME_SIZE)
-#define ANSWER_LEN(count) (ANSWER_BODY + ANSWER_HEAD_LEN + (count)*ANSWER_ENTRY_LEN + AEAD_TAG_LEN)
 
-/* For the client: opens the ANSWER frame to `ask` in place; header_page then points into it. 0,
- * ERR_SIGNATURE where it is not this session's answer to this question, or ERR_FORMAT. */
-int answer_open(struct answer *answer, uint8_t *frame, size_t len, const uint8_t *ask,
-                size_t ask_len, const uint8_t session_key[SESSION_KEY_LEN], struct error *error);
+/* Offsets in an answer. */
+#define ANSWER_TIME 0
+#define ANSWER_STATUS 8
+#define ANSWER_COUNT 9
+#define ANSWER_ZERO 10
+#define ANSWER_TOTAL_LEN 12
+#define ANSWER_RELEASE 16
+#define ANSWER_ITEMS (ANSWER_RELEASE + SHA256_LEN)
 
-/* For the server: writes the body of an answer, with all that it brings, into `frame`, which holds
- * `max` bytes. Returns the length of the frame that is to be sealed, or 0 where it does not fit. */
-size_t answer_write(uint8_t *frame, size_t max, const struct answer *answer);
+/* Length of an ANSWER frame with items of this length together. */
+#define ANSWER_LEN(items) (ANSWER_BODY + ANSWER_ITEMS + (items) + AEAD_TAG_LEN)
+
+/* Offsets in an item about a licence; the first byte is 0 where there is none, and all there is. */
+#define FOUND_KIND 0 /* 1 + enum entry_kind */
+#define FOUND_CARD 1 /* enum card_state */
+#define FOUND_MATCHES 2
+#define FOUND_TERMS (FOUND_MATCHES + FIELD_COUNT - 1)
+#define FOUND_FURTHER_LEN (FOUND_TERMS + DB_TERMS_LEN)
+#define FOUND_FURTHER (FOUND_FURTHER_LEN + 2)
+
+/* Offsets in a proof, and in each of its entries. */
+#define PROOF_ENTRY_COUNT 0
+#define PROOF_NODE_COUNT 1
+#define PROOF_ENTRIES 2
+#define PROVED_INDEX 0
+#define PROVED_ENTRY 8
+#define PROVED_FURTHER_LEN (PROVED_ENTRY + DB_ENTRY_LEN)
+#define PROVED_FURTHER (PROVED_FURTHER_LEN + 2)
+
+/* The length that a question must have so that an answer fits, where the longest further terms of
+ * the release are `further_max` long. With proofs it is so nearly always. */
+size_t answer_room(const struct question *question, const struct db_header *header);
+
+/* For the client: opens the ANSWER frame to `ask` in place; what is read points into it. `what` is
+ * what was asked for. 0, ERR_SIGNATURE where it is not this session's answer to this question, or
+ * ERR_FORMAT. */
+int answer_open(struct answer *answer, enum question_what what, uint8_t *frame, size_t len,
+                const uint8_t *ask, size_t ask_len, const uint8_t session_key[SESSION_KEY_LEN],
+                struct error *error);
+
+/* For the server: writes the body of an answer, as long as a question of `len` bytes, into `frame`.
+ * False where it does not fit. */
+bool answer_write(uint8_t *frame, size_t len, const struct answer *answer, enum question_what what);
 
 /* Seals the frame as the answer to `ask`, whose header, nonce and tag must be as they were
  * received. The same `nonce` must never be used twice in a session. */

@@ -6,11 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FRAME_VERSION 1
+#define FRAME_VERSION 2
 #define FRAME_HEADER_LEN 8
-#define FRAME_MAX 65535          /* an answer with its proofs */
-#define FRAME_TO_SERVER_MAX 4096 /* what a server reads */
-#define FRAME_DATAGRAM_MAX 1232  /* fits IPv6's smallest MTU: never a fragment */
+#define FRAME_MAX 4096          /* the longest, either way */
+#define FRAME_DATAGRAM_MAX 1232 /* fits IPv6's smallest MTU: never a fragment */
 
 enum frame_type {
     FRAME_OPEN = 1,

@@ -4,51 +4,111 @@
 
 #include <string.h>
 
-/* A bit of the question's flags, which hold its wishes, too. */
-enum { FLAG_DAY = 4 };
+static size_t item_len(const struct inquired *item) {
+    return ITEM_FORMS + (size_t)item->form_count * FORM_LEN;
+}
 
-size_t question_seal(uint8_t frame[FRAME_TO_SERVER_MAX], const struct question *question,
+static bool is_about_licences(enum question_what what) {
+    return what == WHAT_ANSWERS || what == WHAT_PROOFS;
+}
+
+size_t question_len(const struct question *question) {
+    size_t len = ASK_LEN_MIN;
+    for (unsigned i = 0; i < question->count; i++)
+        len += item_len(&question->items[i]);
+    return len;
+}
+
+static uint8_t *put_item(uint8_t *out, const struct inquired *item) {
+    out[ITEM_KIND] = item->kind;
+    out[ITEM_FORM_COUNT] = item->form_count;
+    memcpy(out + ITEM_DIGEST, item->digest, SHA256_LEN);
+    out += ITEM_FORMS;
+    for (unsigned i = 0; i < item->form_count; i++, out += FORM_LEN) {
+        out[0] = item->forms[i].field;
+        memcpy(out + 1, item->forms[i].digest, FIELD_DIGEST_LEN);
+    }
+    return out;
+}
+
+size_t question_seal(uint8_t frame[FRAME_MAX], const struct question *question,
                      const uint8_t session_key[SESSION_KEY_LEN], const uint8_t ticket[TICKET_LEN],
                      const uint8_t random[ASK_RANDOM_LEN], size_t len_min) {
     uint8_t *body = frame + ASK_BODY;
-    size_t len = ASK_LEN(question->count);
+    size_t len = question_len(question);
     if (len < len_min)
         len = len_min;
+    if (len > FRAME_MAX)
+        return 0;
     size_t body_len = len - AEAD_TAG_LEN - ASK_BODY;
     frame_write_header(frame, FRAME_ASK, 0, len);
     memcpy(frame + ASK_TICKET, ticket, TICKET_LEN);
     frame[ASK_NONCE] = NONCE_ASK;
     memcpy(frame + ASK_NONCE + 1, random, ASK_RANDOM_LEN);
     memset(body, 0, body_len);
-    store_le64(body, (uint64_t)question->at.unix_s);
-    body[8] = (uint8_t)(question->wishes | (question->at.is_day ? FLAG_DAY : 0));
-    body[9] = (uint8_t)question->kind;
-    body[10] = (uint8_t)question->count;
-    memcpy(body + QUESTION_HEAD_LEN, question->digests, question->count * SHA256_LEN);
+    body[QUESTION_WHAT] = (uint8_t)question->what;
+    body[QUESTION_COUNT] = (uint8_t)question->count;
+    store_le32(body + QUESTION_OFFSET, question->offset);
+    memcpy(body + QUESTION_RELEASE, question->release_id, SHA256_LEN);
+    uint8_t *out = body + QUESTION_ITEMS;
+    for (unsigned i = 0; i < question->count; i++)
+        out = put_item(out, &question->items[i]);
     aead_seal(session_key, frame + ASK_NONCE, frame, ASK_BODY, body, body_len, body + body_len);
     return len;
+}
+
+/* --- the server's side ------------------------------------------------------------------------- */
+
+/* Reads an item at *at, and moves behind it. */
+static bool read_item(struct inquired *item, const uint8_t **at, const uint8_t *end) {
+    const uint8_t *bytes = *at;
+    if (end - bytes < ITEM_FORMS)
+        return false;
+    item->kind = bytes[ITEM_KIND];
+    item->form_count = bytes[ITEM_FORM_COUNT];
+    memcpy(item->digest, bytes + ITEM_DIGEST, SHA256_LEN);
+    bytes += ITEM_FORMS;
+    if (item->kind < ASK_NUMBER || item->kind > ASK_LEGACY || item->form_count > FORMS_MAX ||
+        (item->form_count > 0 && item->kind != ASK_NUMBER) ||
+        end - bytes < (long)item->form_count * FORM_LEN)
+        return false;
+    for (unsigned i = 0; i < item->form_count; i++, bytes += FORM_LEN) {
+        item->forms[i].field = bytes[0];
+        memcpy(item->forms[i].digest, bytes + 1, FIELD_DIGEST_LEN);
+        if (bytes[0] <= FIELD_NONE || bytes[0] >= FIELD_COUNT)
+            return false;
+    }
+    *at = bytes;
+    return true;
+}
+
+static bool read_question(struct question *question, const uint8_t *body, size_t len) {
+    const uint8_t *at = body + QUESTION_ITEMS, *end = body + len;
+    question->what = (enum question_what)body[QUESTION_WHAT];
+    question->count = body[QUESTION_COUNT];
+    question->offset = load_le32(body + QUESTION_OFFSET);
+    memcpy(question->release_id, body + QUESTION_RELEASE, SHA256_LEN);
+    bool is_about = is_about_licences(question->what);
+    if (body[QUESTION_WHAT] < WHAT_ANSWERS || body[QUESTION_WHAT] > WHAT_NODES ||
+        !bytes_are_zero(body + QUESTION_ZERO, QUESTION_OFFSET - QUESTION_ZERO) ||
+        (is_about ? question->offset != 0 || question->count < 1 : question->count != 0) ||
+        question->count > (question->what == WHAT_PROOFS ? QUESTION_PROVED_MAX : QUESTION_MAX))
+        return false;
+    for (unsigned i = 0; i < question->count; i++) {
+        if (!read_item(&question->items[i], &at, end))
+            return false;
+    }
+    return bytes_are_zero(at, (size_t)(end - at));
 }
 
 enum question_result question_open(struct question *question, uint8_t *frame, size_t len,
                                    const uint8_t session_key[SESSION_KEY_LEN]) {
     uint8_t *body = frame + ASK_BODY;
-    if (len < ASK_LEN(0) || frame[ASK_NONCE] != NONCE_ASK)
+    if (len < ASK_LEN_MIN || frame[ASK_NONCE] != NONCE_ASK)
         return QUESTION_FOREIGN;
     size_t body_len = len - ASK_BODY - AEAD_TAG_LEN;
     if (!aead_open(session_key, frame + ASK_NONCE, frame, ASK_BODY, body, body_len,
                    body + body_len))
         return QUESTION_FOREIGN;
-    unsigned flags = body[8], count = body[10];
-    question->at.unix_s = (int64_t)load_le64(body);
-    question->at.is_day = (flags & FLAG_DAY) != 0;
-    question->wishes = flags & (WISH_INFO | WISH_PROOF);
-    question->kind = (enum licence_kind)body[9];
-    question->count = count;
-    if ((flags & ~(unsigned)(WISH_INFO | WISH_PROOF | FLAG_DAY)) != 0 || body[9] > KIND_DOCUMENT ||
-        !bytes_are_zero(body + 11, 5) || count < 1 ||
-        count > (question->wishes & WISH_PROOF ? QUESTION_PROVED_MAX : QUESTION_MAX) ||
-        body_len < QUESTION_HEAD_LEN + count * SHA256_LEN)
-        return QUESTION_MALFORMED;
-    memcpy(question->digests, body + QUESTION_HEAD_LEN, count * SHA256_LEN);
-    return QUESTION_GOOD;
+    return read_question(question, body, body_len) ? QUESTION_GOOD : QUESTION_MALFORMED;
 }

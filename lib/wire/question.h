@@ -3,28 +3,31 @@
 #ifndef DLV_WIRE_QUESTION_H
 #define DLV_WIRE_QUESTION_H
 
-#include "base/date.h"
 #include "crypto/sha256.h"
-#include "record/licence.h"
+#include "db/answer.h"
 #include "wire/frame.h"
 #include "wire/ticket.h"
 
-#define QUESTION_MAX 64 /* digests in a frame */
-/* digests in a frame, with proofs: the answer must fit in FRAME_MAX */
-#define QUESTION_PROVED_MAX 8
+#define QUESTION_MAX 64 /* licences asked for in a frame */
+/* with proofs: the answer must fit into a frame */
+#define QUESTION_PROVED_MAX 4
 
-/* What the answer shall contain besides the verdicts. The numbers are those in the frames. */
-enum question_wish {
-    WISH_INFO = 1, /* the authority's id and its names of vehicle classes */
-    WISH_PROOF = 2 /* the signed header page, and a proof for every digest */
+/* What a frame asks for. The numbers are those in frames. */
+enum question_what {
+    WHAT_ANSWERS = 1, /* about licences */
+    WHAT_PROOFS = 2,  /* the same, with proofs up to the nodes of WHAT_NODES */
+    WHAT_HEAD = 3,    /* the header of a release and its signatures */
+    WHAT_DICTIONARY = 4,
+    WHAT_NODES = 5 /* the Merkle nodes at which proofs end */
 };
 
 struct question {
-    struct moment at;
-    enum licence_kind kind;
-    unsigned wishes; /* enum question_wish */
-    unsigned count;  /* 1 to QUESTION_MAX */
-    uint8_t digests[QUESTION_MAX * SHA256_LEN];
+    enum question_what what;
+    /* the release that is meant; zeros: whichever the server has */
+    uint8_t release_id[SHA256_LEN];
+    unsigned count;  /* of WHAT_ANSWERS and WHAT_PROOFS: 1 to QUESTION_MAX or QUESTION_PROVED_MAX */
+    uint32_t offset; /* of the others: where the piece begins that is wanted */
+    struct inquired items[QUESTION_MAX];
 };
 
 /* Questions and answers share the session's key. The first byte of a nonce says which way its frame
@@ -35,14 +38,34 @@ enum nonce_direction { NONCE_ASK = 1, NONCE_ANSWER = 2 };
 #define ASK_TICKET FRAME_HEADER_LEN
 #define ASK_NONCE (ASK_TICKET + TICKET_LEN)
 #define ASK_BODY (ASK_NONCE + AEAD_NONCE_LEN)
-#define QUESTION_HEAD_LEN 16
-#define ASK_LEN(count) (ASK_BODY + QUESTION_HEAD_LEN + (count)*SHA256_LEN + AEAD_TAG_LEN)
 /* length of the rest of a nonce, behind its first byte */
 #define ASK_RANDOM_LEN (AEAD_NONCE_LEN - 1)
 
+/* Offsets in a question. */
+#define QUESTION_WHAT 0
+#define QUESTION_COUNT 1
+#define QUESTION_ZERO 2
+#define QUESTION_OFFSET 4
+#define QUESTION_RELEASE 8
+#define QUESTION_ITEMS (QUESTION_RELEASE + SHA256_LEN)
+
+/* Offsets in an item, and in each of its forms. */
+#define ITEM_KIND 0
+#define ITEM_FORM_COUNT 1
+#define ITEM_DIGEST 2
+#define ITEM_FORMS (ITEM_DIGEST + SHA256_LEN)
+#define FORM_LEN (1 + FIELD_DIGEST_LEN)
+
+/* Length of the shortest ASK frame. */
+#define ASK_LEN_MIN (ASK_BODY + QUESTION_ITEMS + AEAD_TAG_LEN)
+
+/* Length of the ASK frame that a question makes without padding. */
+size_t question_len(const struct question *question);
+
 /* For the client: writes and seals an ASK frame of at least `len_min` bytes, which is padded and at
- * most FRAME_TO_SERVER_MAX long. `random` must be fresh. Returns the length of the frame. */
-size_t question_seal(uint8_t frame[FRAME_TO_SERVER_MAX], const struct question *question,
+ * most FRAME_MAX long. `random` must be fresh. Returns the length of the frame, or 0 where it does
+ * not fit. */
+size_t question_seal(uint8_t frame[FRAME_MAX], const struct question *question,
                      const uint8_t session_key[SESSION_KEY_LEN], const uint8_t ticket[TICKET_LEN],
                      const uint8_t random[ASK_RANDOM_LEN], size_t len_min);
 

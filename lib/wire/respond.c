@@ -1,58 +1,81 @@
 #include "wire/respond.h"
 
-#include "db/find.h"
+#include "base/bytes.h"
+
+#include <string.h>
 
 static void look_up(const struct response_source *source, const struct question *question,
                     struct answer *answer) {
-    const struct db *db = source->db;
-    uint32_t day = moment_day(&question->at, db->header.facts.utc_offset_s);
     if (question->count == 1)
-        db_ask(db, source->lookup_key, question->digests, question->kind, day, answer->entries);
+        db_ask(source->db, source->lookup_key, question->items, answer->entries);
     else
-        db_ask_batch(db, source->lookup_key, question->digests, question->count, question->kind,
-                     day, answer->entries);
+        db_ask_batch(source->db, source->lookup_key, question->items, question->count,
+                     answer->entries);
 }
 
-static void prove(const struct response_source *source, const struct question *question,
-                  struct answer *answer) {
+static bool prove(const struct response_source *source, const struct question *question,
+                  unsigned level, struct answer *answer) {
     uint8_t key[DB_KEY_LEN];
     for (unsigned i = 0; i < question->count; i++) {
-        lookup_key_apply(source->lookup_key, question->digests + i * SHA256_LEN, key);
-        db_prove(source->db, key, &answer->proofs[i]);
+        lookup_key_apply(source->lookup_key, question->items[i].digest, key);
+        if (!db_prove(source->db, key, level, &answer->proofs[i]))
+            return false;
     }
-    answer->header_page = source->db->map;
+    return true;
+}
+
+/* Takes what was asked for from `offset` on. */
+static bool take_piece(const struct response_source *source, const struct question *question,
+                       struct answer *answer) {
+    const struct db *db = source->db;
+    const struct db_section *dictionary = &db->header.sections[DB_DICTIONARY];
+    const uint8_t *bytes = db->map;
+    uint64_t total = DB_HEAD_LEN;
+    unsigned level = merkle_held_level(db->header.count);
+    if (question->what == WHAT_DICTIONARY) {
+        bytes += dictionary->offset;
+        total = dictionary->len;
+    } else if (question->what == WHAT_NODES) {
+        total = merkle_level_count(db->header.count, level) * MERKLE_NODE_LEN;
+        /* of a tree that has nothing but one block, the level is below those that are stored */
+        bytes = level < MERKLE_STORED_LEVEL
+                    ? db->merkle
+                    : db->merkle + merkle_level_start(db->header.count, level) * MERKLE_NODE_LEN;
+    }
+    if (question->offset > total)
+        return false;
+    answer->total_len = (uint32_t)total;
+    answer->piece.bytes = bytes + question->offset;
+    answer->piece.len = (size_t)(total - question->offset);
+    return true;
 }
 
 static void begin_answer(const struct response_source *source, enum answer_status status,
                          struct answer *answer) {
-    answer->facts = source->db->header.facts;
     answer->server_time_s = source->now_s;
     answer->status = status;
-    answer->brings = 0;
     answer->count = 0;
+    answer->total_len = 0;
+    memcpy(answer->release_id, source->db->header.id, SHA256_LEN);
 }
 
 void respond_fill(const struct response_source *source, const struct question *question,
-                  struct answer *answer) {
-    bool is_stale = release_is_stale(&source->db->header.facts, source->now_s);
-    begin_answer(source, is_stale ? ANSWER_STALE : ANSWER_GOOD, answer);
+                  unsigned proof_level, struct answer *answer) {
+    bool is_meant = bytes_are_zero(question->release_id, SHA256_LEN) ||
+                    memcmp(question->release_id, source->db->header.id, SHA256_LEN) == 0;
+    begin_answer(source, is_meant ? ANSWER_GOOD : ANSWER_OTHER_RELEASE, answer);
+    if (!is_meant)
+        return;
     answer->count = question->count;
-    answer->brings = question->wishes;
-    if (answer->brings & WISH_PROOF)
-        prove(source, question, answer);
-    look_up(source, question, answer);
-}
-
-/* Writes the body of the answer to memory->question. Returns the length of the frame. */
-static size_t write_answer(const struct response_source *source, struct response_memory *memory,
-                           size_t max, uint8_t *out) {
-    struct answer *answer = &memory->answer;
-    respond_fill(source, &memory->question, answer);
-    size_t len = answer_write(out, max, answer);
-    if (len != 0)
-        return len;
-    begin_answer(source, ANSWER_TOO_LONG, answer);
-    return answer_write(out, max, answer);
+    bool is_good = true;
+    if (question->what == WHAT_ANSWERS)
+        look_up(source, question, answer);
+    else if (question->what == WHAT_PROOFS)
+        is_good = prove(source, question, proof_level, answer);
+    else
+        is_good = take_piece(source, question, answer);
+    if (!is_good)
+        begin_answer(source, ANSWER_MALFORMED, answer);
 }
 
 size_t respond_refuse(uint8_t out[FRAME_HEADER_LEN], enum refusal reason) {
@@ -61,20 +84,25 @@ size_t respond_refuse(uint8_t out[FRAME_HEADER_LEN], enum refusal reason) {
 }
 
 enum response respond(const struct response_source *source, const struct ticket *ticket,
-                      uint8_t *ask, size_t ask_len, const uint8_t nonce[ASK_RANDOM_LEN], size_t max,
+                      uint8_t *ask, size_t ask_len, const uint8_t nonce[ASK_RANDOM_LEN],
                       struct response_memory *memory, uint8_t *out, size_t *len) {
-    enum question_result result =
-        ticket != NULL ? question_open(&memory->question, ask, ask_len, ticket->session_key)
-                       : QUESTION_FOREIGN;
+    struct question *question = &memory->question;
+    struct answer *answer = &memory->answer;
+    enum question_result result = ticket != NULL
+                                      ? question_open(question, ask, ask_len, ticket->session_key)
+                                      : QUESTION_FOREIGN;
     if (result == QUESTION_FOREIGN) {
         *len = respond_refuse(out, REFUSED_SESSION);
         return RESPONSE_REFUSE;
     }
-    if (result == QUESTION_GOOD) {
-        *len = write_answer(source, memory, max, out);
-    } else {
-        begin_answer(source, ANSWER_MALFORMED, &memory->answer);
-        *len = answer_write(out, max, &memory->answer);
+    *len = ask_len;
+    if (result == QUESTION_GOOD)
+        respond_fill(source, question, merkle_held_level(source->db->header.count), answer);
+    else
+        begin_answer(source, ANSWER_MALFORMED, answer);
+    if (!answer_write(out, *len, answer, question->what)) {
+        begin_answer(source, ANSWER_TOO_LONG, answer);
+        answer_write(out, *len, answer, question->what);
     }
     answer_seal(out, *len, ask, ask_len, ticket->session_key, nonce);
     return result == QUESTION_GOOD ? RESPONSE_ANSWER : RESPONSE_MALFORMED;

@@ -35,18 +35,18 @@ enum response {
  *
  * ticket  the frame's own, opened and good now; NULL: it is not
  * nonce   must never come twice in a session
- * max     room at `out`, ANSWER_LEN(0) or more: the most that the answer may be long
+ * out     room for a frame as long as `ask`
  * len     out: the length of the frame at `out`
  * Time depends on the question's shape and on where the entries stand in the database, not on the
  * session's key. */
 enum response respond(const struct response_source *source, const struct ticket *ticket,
-                      uint8_t *ask, size_t ask_len, const uint8_t nonce[ASK_RANDOM_LEN], size_t max,
+                      uint8_t *ask, size_t ask_len, const uint8_t nonce[ASK_RANDOM_LEN],
                       struct response_memory *memory, uint8_t *out, size_t *len);
 
-/* Fills in the whole answer to a question that has been opened: facts, verdicts, and what it wishes
- * for. It is valid as long as the database is open. */
+/* Fills in the whole answer to a question that has been opened. Proofs go up to `proof_level` of
+ * the Merkle tree. It is valid as long as the database is open. */
 void respond_fill(const struct response_source *source, const struct question *question,
-                  struct answer *answer);
+                  unsigned proof_level, struct answer *answer);
 
 /* Writes a REFUSE frame; returns its length. */
 size_t respond_refuse(uint8_t out[FRAME_HEADER_LEN], enum refusal reason);

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define PROTOCOL "dlv session 1"
+#define PROTOCOL "dlv session 2"
 static const char oaep_label[] = PROTOCOL " open";
 
 enum { IDENTITY_ANONYMOUS = 0, IDENTITY_KIOSK = 1 };

@@ -6,7 +6,7 @@
 #include <string.h>
 
 void ticket_key_init(struct ticket_key *key, const uint8_t secret[AEAD_KEY_LEN]) {
-    static const char purpose[] = "dlv session 1 ticket key id";
+    static const char purpose[] = "dlv session 2 ticket key id";
     uint8_t id[SHA256_LEN];
     hmac_sha256(id, secret, AEAD_KEY_LEN, purpose, sizeof purpose - 1);
     memcpy(key->id, id, sizeof key->id);

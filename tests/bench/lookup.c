@@ -28,6 +28,13 @@ static uint64_t count;
 static uint8_t *questions; /* QUESTIONS * DB_KEY_LEN */
 static struct db db;
 
+/* What a look-up is for: check codes and terms. */
+#define VALUE_LEN (CODES_LEN + DB_TERMS_LEN)
+
+static const uint8_t *value_of(uint64_t at) {
+    return db_entry(&db, at) + ENTRY_CODES;
+}
+
 static double now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -72,7 +79,7 @@ static double measure(const char *name, size_t (*run)(void), double base) {
 
 /* --- dlv -------------------------------------------------------------------------------------- */
 
-/* A look-up ends with the attributes of what was found. */
+/* A look-up ends with the terms of what was found. */
 static uint64_t touched;
 
 static size_t run_find(void) {
@@ -80,7 +87,7 @@ static size_t run_find(void) {
     for (size_t i = 0; i < QUESTIONS; i++) {
         uint64_t at;
         if (db_find(&db, questions + i * DB_KEY_LEN, &at)) {
-            touched += db.attributes[at * DB_ATTRIBUTES_LEN];
+            touched += value_of(at)[0];
             hits++;
         }
     }
@@ -95,7 +102,7 @@ static size_t run_batch(size_t n) {
         db_find_batch(&db, questions + i * DB_KEY_LEN, n, found, at);
         for (size_t j = 0; j < n; j++) {
             if (found[j]) {
-                touched += db.attributes[at[j] * DB_ATTRIBUTES_LEN];
+                touched += value_of(at[j])[0];
                 hits++;
             }
         }
@@ -117,7 +124,7 @@ static void measure_proofs(void) {
     enum { PROOFS = 20000 };
     double start = now_ns();
     for (size_t i = 0; i < PROOFS; i++) {
-        db_prove(&db, questions + i * DB_KEY_LEN, &proof);
+        db_prove(&db, questions + i * DB_KEY_LEN, merkle_held_level(count), &proof);
         touched += proof.entry_count;
     }
     printf("%-34s %9.1f ns\n", "dlv db_prove, half of absence", (now_ns() - start) / PROOFS);
@@ -132,9 +139,9 @@ static size_t run_binary(void) {
         uint64_t low = 0, high = count;
         while (low < high) {
             uint64_t middle = low + (high - low) / 2;
-            int order = memcmp(db.keys + middle * DB_KEY_LEN, key, DB_KEY_LEN);
+            int order = memcmp(db_entry(&db, middle), key, DB_KEY_LEN);
             if (order == 0) {
-                touched += db.attributes[middle * DB_ATTRIBUTES_LEN];
+                touched += value_of(middle)[0];
                 hits++;
                 break;
             }
@@ -151,7 +158,7 @@ static size_t run_binary(void) {
 
 struct slot {
     uint8_t key[DB_KEY_LEN];
-    uint8_t attributes[DB_ATTRIBUTES_LEN];
+    uint8_t value[VALUE_LEN]; /* that of an entry has a status, so it is not zeros */
 };
 
 static struct slot *slots;
@@ -166,12 +173,12 @@ static void open_hash(void) {
     if (slots == NULL)
         fail("no memory for the hash table");
     for (uint64_t i = 0; i < count; i++) {
-        const uint8_t *key = db.keys + i * DB_KEY_LEN;
+        const uint8_t *key = db_entry(&db, i);
         uint64_t at = load_le64(key + 8) & slot_mask;
-        while (slots[at].attributes[7] != 0)
+        while (slots[at].value[CODES_LEN] != 0)
             at = (at + 1) & slot_mask;
         memcpy(slots[at].key, key, DB_KEY_LEN);
-        memcpy(slots[at].attributes, db.attributes + i * DB_ATTRIBUTES_LEN, DB_ATTRIBUTES_LEN);
+        memcpy(slots[at].value, value_of(i), VALUE_LEN);
     }
 }
 
@@ -180,10 +187,10 @@ static size_t run_hash(void) {
     for (size_t i = 0; i < QUESTIONS; i++) {
         const uint8_t *key = questions + i * DB_KEY_LEN;
         uint64_t at = load_le64(key + 8) & slot_mask;
-        while (slots[at].attributes[7] != 0 && memcmp(slots[at].key, key, DB_KEY_LEN) != 0)
+        while (slots[at].value[CODES_LEN] != 0 && memcmp(slots[at].key, key, DB_KEY_LEN) != 0)
             at = (at + 1) & slot_mask;
-        if (slots[at].attributes[7] != 0) {
-            touched += slots[at].attributes[0];
+        if (slots[at].value[CODES_LEN] != 0) {
+            touched += slots[at].value[0];
             hits++;
         }
     }
@@ -202,8 +209,7 @@ static void open_cdb(const char *folder) {
     if (fd < 0 || cdb_make_start(&make, fd) != 0)
         fail("tinycdb: cannot be made");
     for (uint64_t i = 0; i < count; i++)
-        cdb_make_add(&make, db.keys + i * DB_KEY_LEN, DB_KEY_LEN,
-                     db.attributes + i * DB_ATTRIBUTES_LEN, DB_ATTRIBUTES_LEN);
+        cdb_make_add(&make, db_entry(&db, i), DB_KEY_LEN, value_of(i), VALUE_LEN);
     if (cdb_make_finish(&make) != 0 || cdb_init(&cdb, fd) != 0)
         fail("tinycdb: cannot be opened");
     unlink(path);
@@ -243,8 +249,8 @@ static void open_lmdb(const char *folder) {
         mdb_txn_begin(env, NULL, 0, &lmdb) != 0 || mdb_dbi_open(lmdb, NULL, 0, &lmdb_table) != 0)
         fail("LMDB: cannot be made");
     for (uint64_t i = 0; i < count; i++) {
-        MDB_val key = value(db.keys + i * DB_KEY_LEN, DB_KEY_LEN);
-        MDB_val data = value(db.attributes + i * DB_ATTRIBUTES_LEN, DB_ATTRIBUTES_LEN);
+        MDB_val key = value(db_entry(&db, i), DB_KEY_LEN);
+        MDB_val data = value(value_of(i), VALUE_LEN);
         if (mdb_put(lmdb, lmdb_table, &key, &data, MDB_APPEND) != 0)
             fail("LMDB: cannot be filled");
     }
@@ -285,8 +291,8 @@ static void open_sqlite(const char *folder) {
         sqlite3_prepare_v2(handle, "insert into e values(?,?)", -1, &insert, NULL) != SQLITE_OK)
         fail("SQLite: cannot be made");
     for (uint64_t i = 0; i < count; i++) {
-        sqlite3_bind_blob(insert, 1, db.keys + i * DB_KEY_LEN, DB_KEY_LEN, SQLITE_STATIC);
-        sqlite3_bind_int64(insert, 2, db.attributes[i * DB_ATTRIBUTES_LEN]);
+        sqlite3_bind_blob(insert, 1, db_entry(&db, i), DB_KEY_LEN, SQLITE_STATIC);
+        sqlite3_bind_int64(insert, 2, value_of(i)[0]);
         sqlite3_step(insert);
         sqlite3_reset(insert);
     }
@@ -323,7 +329,7 @@ static void build(const char *folder) {
     const struct build_settings settings = {
         .path = path,
         .authority = &authority,
-        .facts = {.sequence = 1, .class_names = class_names_default},
+        .facts = {.sequence = 1, .name = "bench", .fields = {1, {FIELD_NAME}}},
         .memory = (size_t)4 << 30,
         .temporary_folder = folder,
         .thread_count = 2};

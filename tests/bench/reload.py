@@ -31,7 +31,7 @@ run(DLV, "keygen", "--type", "server", "-o", "server", "--force")
 # The server begins with a small release of sequence 1; the large one has a higher number.
 small = folder / "small.db"
 run(DLV, "dbgen", "--sign", "authority.key", "--sequence", "1", "-o", small, "-",
-    input="name,phone,licence,status,valid_from,valid_to\nA,1,X1,valid,2020-01-01,2090-01-01\n")
+    input="name,phone,licence,status,valid_from,valid_to\nA,9800001,X1,valid,2020-01-01,2090-01-01\n")
 served = folder / "served.db"
 shutil.move(small, served)
 server = subprocess.Popen([DLV, "server", "--db", "served.db", "--authority", "authority.pub", "--key", "server.key",

@@ -268,6 +268,9 @@ static void step_lookup_key(void) {
     lookup_key_init(&key, bytes);
     lookup_key_apply(&key, digest, stored);
     report("lookup_key_apply", is_same(stored, expected, sizeof stored));
+    lookup_key_apply_field(&plain_key, digest, expected);
+    lookup_key_apply_field(&key, digest, stored);
+    report("lookup_key_apply_field", is_same(stored, expected, sizeof stored));
 }
 
 static void step_cookie(void) {
@@ -360,19 +363,21 @@ static void step_opening(void) {
     report("opening_finish", is_finished && session.lifetime_s == 60);
 }
 
+static uint32_t no_set(void *context, struct span text) {
+    (void)context, (void)text;
+    return 0;
+}
+
 /* A question and its answer, from a database of one entry. */
 static void step_asking(void) {
-    static uint8_t key[DB_KEY_LEN], fanout[2 * DB_FANOUT_LEN] = {[DB_FANOUT_LEN] = 1};
-    static uint8_t attributes[DB_ATTRIBUTES_LEN];
-    static uint8_t ask[FRAME_TO_SERVER_MAX], kept[FRAME_TO_SERVER_MAX], out[FRAME_MAX];
+    static uint8_t entry[DB_ENTRY_LEN], fanout[2 * DB_FANOUT_LEN] = {[DB_FANOUT_LEN] = 1};
+    static uint8_t ask[FRAME_MAX], kept[FRAME_MAX], out[FRAME_MAX], further[FURTHER_MAX];
     static struct response_memory memory;
-    static struct question question = {.kind = KIND_RECORD, .count = 1};
+    static struct question question = {.what = WHAT_ANSWERS, .count = 1};
     static struct answer answer;
-    const struct licence licence = {.status = STATUS_VALID, .kind = KIND_RECORD, .valid_to = 9};
-    const struct db db = {.header = {.count = 1, .facts.sequence = 7},
-                          .keys = key,
-                          .attributes = attributes,
-                          .fanout = fanout};
+    static struct terms terms = {.status = STATUS_VALID, .since = DAY_UNKNOWN, .until = DAY_NO_END};
+    const struct db db = {
+        .header = {.count = 1, .facts.sequence = 7}, .entries = entry, .fanout = fanout};
     const struct response_source source = {.db = &db, .now_s = 1000};
     const uint8_t nonce[AEAD_NONCE_LEN] = {1};
     struct ticket ticket = {.expires_s = 2000}, opened;
@@ -380,25 +385,25 @@ static void step_asking(void) {
     size_t len;
     random_bytes(&randomness, ticket.session_key, sizeof ticket.session_key); /* a secret */
     ticket_seal(sealed_ticket, &ticket, &ticket_key, nonce);
-    question.at.is_day = true;
-    question.at.unix_s = -719162ll * 86400;
-    db_attributes_encode(attributes, &licence);
+    question.items[0].kind = ASK_NUMBER;
+    terms_write(entry + ENTRY_TERMS, further, &terms, 0, no_set, NULL);
     size_t ask_len = question_seal(ask, &question, ticket.session_key, sealed_ticket, nonce, 0);
     declassify(ask, ask_len);
-    report("question_seal", ask_len == ASK_LEN(1));
+    report("question_seal", ask_len == question_len(&question));
     memcpy(kept, ask, ask_len);
     shown.opened = true;
     shown.opened_from = SESSION_KEY_LEN;
     bool is_open = ticket_open(&opened, ask + ASK_TICKET, &ticket_key, 1);
     shown.opened_from = 0; /* the question */
-    bool is_answered = respond(&source, &opened, ask, ask_len, nonce, FRAME_MAX, &memory, out,
-                               &len) == RESPONSE_ANSWER;
+    bool is_answered =
+        respond(&source, &opened, ask, ask_len, nonce, &memory, out, &len) == RESPONSE_ANSWER;
     declassify(out, len);
-    report("respond", is_open && is_answered && memory.answer.entries[0].verdict == VERDICT_VALID);
+    report("respond", is_open && is_answered && memory.answer.entries[0].is_found);
     shown.opened = true;
     shown.opened_from = 0; /* the answer */
-    bool is_read = answer_open(&answer, out, len, kept, ask_len, ticket.session_key, NULL) == 0;
-    report("answer_open", is_read && answer.entries[0].verdict == VERDICT_VALID);
+    bool is_read =
+        answer_open(&answer, WHAT_ANSWERS, out, len, kept, ask_len, ticket.session_key, NULL) == 0;
+    report("answer_open", is_read && answer.entries[0].is_found);
 }
 
 /* The question of the original protocol. */

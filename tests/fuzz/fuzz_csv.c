@@ -20,19 +20,31 @@ static void check_row(const struct csv_row *row, const char *bytes, size_t len,
     }
 }
 
-static void use_row(const struct csv_row *row) {
-    struct registry registry;
-    struct registry_entry entries[REGISTRY_ENTRIES_MAX];
-    char texts[REGISTRY_TEXT_MAX], *text = texts;
+static void use_row(const struct csv_row *csv) {
+    static const struct matching_rules rules = {
+        .calling_code = "91", .national_min = 10, .national_max = 10};
+    static const struct check_fields fields = {3, {FIELD_NAME, FIELD_PHONE, FIELD_CARD}};
+    static struct row row;
+    struct import import;
     struct error error;
-    registry_header(&registry, &class_names_default, (int)(row->field_count & 1), row, &error);
-    for (int i = 0; i < COLUMN_COUNT; i++)
-        registry.field_of[i] = (size_t)i < row->field_count ? i : -1;
-    registry.column_count = row->field_count;
-    if (row->field_count >= 6)
-        registry_row(&registry, row, entries, &text, &error);
-    text = texts;
-    registry_line(row, entries, &text, &error);
+    import_init(&import);
+    import.date_format = "YYYY-MM-DD,DMM/YYYY,DD-Mon-YYYY";
+    import.status = "A=valid,B=disqualified";
+    import.classes_2 = "C,D";
+    struct registry registry = {.import = &import,
+                                .rules = &rules,
+                                .check_fields = &fields,
+                                .is_change_list = csv->field_count & 1,
+                                .has_legacy = csv->field_count & 2};
+    registry_header(&registry, csv, &error);
+    for (int i = 0; i < COLUMN_COUNT; i++) {
+        registry.columns[i].count = (size_t)i < csv->field_count ? 1 : 0;
+        registry.columns[i].list[0] =
+            (struct import_source){.field = i, .is_flag = csv->field_count & 4};
+    }
+    registry.source_count = csv->field_count;
+    registry_row(&registry, csv, &row, &error);
+    registry_line(&registry, csv, &row, &error);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

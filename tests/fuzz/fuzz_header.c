@@ -7,16 +7,16 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    uint8_t page[DB_PAGE] = {0}, again[DB_SIGNED_LEN];
+    uint8_t page[DB_PAGE] = {0}, again[DB_PAGE];
     struct db_header header;
     struct error error;
     memcpy(page, data, size < sizeof page ? size : sizeof page);
     if (db_header_decode(&header, page, &error) != 0)
         return 0;
     db_header_encode(&header, again);
-    if (memcmp(again, page, DB_SIGNED_LEN) != 0)
+    if (memcmp(again, page, DB_PAGE) != 0)
         abort();
-    uint64_t end = DB_PAGE;
+    uint64_t end = DB_HEAD_LEN;
     for (int i = 0; i < DB_SECTION_COUNT; i++) {
         if (header.sections[i].offset < end || header.sections[i].offset % DB_PAGE != 0)
             abort();

@@ -21,16 +21,17 @@ static struct datagram_server datagrams;
 static struct requests requests;
 static struct random randomness;
 static struct reception reception;
-static uint8_t good_ask[FRAME_TO_SERVER_MAX];
+static uint8_t good_ask[FRAME_MAX];
 static size_t good_len;
 
 static void make_good_ask(const struct ticket_key *key) {
-    static struct question question = {.kind = KIND_RECORD, .count = 3, .wishes = WISH_PROOF};
+    static struct question question = {
+        .what = WHAT_PROOFS, .count = 1, .items = {{.kind = ASK_NUMBER}}};
     const uint8_t nonce[AEAD_NONCE_LEN] = {1};
     const struct ticket ticket = {.expires_s = INT64_MAX};
     uint8_t sealed[TICKET_LEN];
     ticket_seal(sealed, &ticket, key, nonce);
-    good_len = question_seal(good_ask, &question, ticket.session_key, sealed, nonce, 0);
+    good_len = question_seal(good_ask, &question, ticket.session_key, sealed, nonce, 1000);
 }
 
 static void init(void) {

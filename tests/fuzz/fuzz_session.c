@@ -27,7 +27,8 @@ static void take_raw(const uint8_t *data, size_t size) {
     if (question_open(&question, copy, size, key) != QUESTION_FOREIGN)
         abort(); /* nobody guesses a tag */
     memcpy(copy, data, size);
-    if (answer_open(&answer, copy, size, data, size < ASK_LEN(0) ? 0 : size, key, NULL) == 0)
+    if (size >= ASK_LEN_MIN &&
+        answer_open(&answer, WHAT_ANSWERS, copy, size, data, size, key, NULL) == 0)
         abort();
     if (opening_finish(&opening, data, size, &session))
         abort();
@@ -39,9 +40,9 @@ static void take_raw(const uint8_t *data, size_t size) {
 
 /* A question with this body: what is read of it is what is written again. */
 static void take_question(const uint8_t *body, size_t len) {
-    static uint8_t frame[FRAME_TO_SERVER_MAX], again[FRAME_TO_SERVER_MAX];
+    static uint8_t frame[FRAME_MAX], again[FRAME_MAX];
     static struct question question;
-    if (len > FRAME_TO_SERVER_MAX - ASK_LEN(0))
+    if (len > FRAME_MAX - ASK_BODY - AEAD_TAG_LEN)
         return;
     frame_write_header(frame, FRAME_ASK, 0, ASK_BODY + len + AEAD_TAG_LEN);
     memcpy(frame + ASK_TICKET, ticket, TICKET_LEN);
@@ -52,40 +53,48 @@ static void take_question(const uint8_t *body, size_t len) {
               frame + ASK_BODY + len);
     enum question_result result =
         question_open(&question, frame, ASK_BODY + len + AEAD_TAG_LEN, key);
-    if (result == QUESTION_FOREIGN && len >= QUESTION_HEAD_LEN)
+    if (result == QUESTION_FOREIGN && len >= QUESTION_ITEMS)
         abort();
     if (result != QUESTION_GOOD)
         return;
-    size_t whole = question_seal(again, &question, key, ticket, nonce, 0);
-    if (whole > ASK_BODY + len + AEAD_TAG_LEN ||
+    size_t whole =
+        question_seal(again, &question, key, ticket, nonce, ASK_BODY + len + AEAD_TAG_LEN);
+    if (whole != ASK_BODY + len + AEAD_TAG_LEN ||
         question_open(&question, again, whole, key) != QUESTION_GOOD ||
-        memcmp(again + ASK_BODY, body, QUESTION_HEAD_LEN + question.count * SHA256_LEN) != 0)
+        memcmp(again + ASK_BODY, body, len) != 0)
         abort();
 }
 
 /* An answer with this body: likewise. */
-static void take_answer(const uint8_t *body, size_t len) {
-    static uint8_t ask[FRAME_TO_SERVER_MAX], frame[FRAME_MAX], again[FRAME_MAX];
-    static struct question question = {.count = 1};
+static void take_answer(const uint8_t *body, size_t len, enum question_what what) {
+    static uint8_t ask[FRAME_MAX], frame[FRAME_MAX], again[FRAME_MAX];
+    static struct question question = {.what = WHAT_ANSWERS};
     static struct answer answer;
-    size_t ask_len = question_seal(ask, &question, key, ticket, nonce, 0);
     size_t whole = ANSWER_BODY + len + AEAD_TAG_LEN;
-    if (whole > FRAME_MAX)
+    if (whole > FRAME_MAX || question_seal(ask, &question, key, ticket, nonce, whole) != whole)
         return;
     memcpy(frame + ANSWER_BODY, body, len);
-    answer_seal(frame, whole, ask, ask_len, key, nonce);
-    if (answer_open(&answer, frame, whole, ask, ask_len, key, NULL) != 0)
+    answer_seal(frame, whole, ask, whole, key, nonce);
+    if (answer_open(&answer, what, frame, whole, ask, whole, key, NULL) != 0)
         return;
-    if (answer_write(again, sizeof again, &answer) != whole)
+    if (!answer_write(again, whole, &answer, what))
         abort();
-    answer_seal(again, whole, ask, ask_len, key, nonce);
-    if (answer_open(&answer, again, whole, ask, ask_len, key, NULL) != 0)
+    /* What is read again is the same; of further terms the cards may be cut off. */
+    answer_seal(again, whole, ask, whole, key, nonce);
+    if (answer_open(&answer, what, again, whole, ask, whole, key, NULL) != 0)
         abort();
-    for (unsigned i = 0; i < answer.count && answer.brings & WISH_PROOF; i++) {
+    for (unsigned i = 0; i < answer.count; i++) {
         const struct db_header header = {.count = 1000};
-        struct licence licence;
-        if (proof_check(&header, ask, &answer.proofs[i], &licence, NULL) >= 0)
+        const struct held_nodes root = {merkle_height(1000), 1, header.merkle_root};
+        struct inquired inquired = {.kind = ASK_NUMBER};
+        struct db_answer found;
+        static struct terms terms;
+        struct class_sets sets = {0};
+        if (what == WHAT_PROOFS &&
+            proof_answer(&header, &root, NULL, &inquired, &answer.proofs[i], &found, NULL) >= 0)
             abort(); /* no fuzzer finds a path to a root of zeros */
+        if (what == WHAT_ANSWERS)
+            terms_read(&terms, answer.entries[i].terms, answer.entries[i].further, &sets, 2, false);
     }
 }
 
@@ -94,6 +103,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size > 0 && data[0] % 2 == 0)
         take_question(data + 1, size - 1);
     else if (size > 0)
-        take_answer(data + 1, size - 1);
+        take_answer(data + 1, size - 1, (enum question_what)(1 + data[0] / 2 % 5));
     return 0;
 }

@@ -1,5 +1,6 @@
 """Fixtures: the real binaries, keys made by openssl, databases, running servers."""
 
+import hashlib
 import os
 import pathlib
 import re
@@ -22,6 +23,16 @@ os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=
 
 GOLDEN = ["--authority", str(VECTORS / "golden_authority.pub")]
 HEADER = "name,phone,licence,status,valid_from,valid_to\n"
+DOCUMENT = b"%PDF-1.4 the licence of Meera Nair, as issued\n"
+SMALL = """\
+name,phone,licence,status,status_since,valid_from,valid_to,classes,document
+Ramesh,2344567890,GJ05-1234,valid,2010-01-01,2015-04-02,2035-04-01,LMV;MCWG,
+रमेश पटेल,9812345678,GJ01 20110012345,valid,2010-01-01,2126-12-01,2146-11-30,LMV,
+"Sharma, Asha",9800000001,MH12 20190054321,suspended,2010-01-01,2019-06-15,2039-06-14,MCWG,
+Vikram Singh,9800000002,DL03-2008-7654321,revoked,2010-01-01,2008-01-10,2028-01-09,LMV HMV,
+Old Timer,9800000003,KA05-1999-1,valid,1999-02-28,1999-02-28,2019-02-27,,
+Meera Nair,9800000004,KL07 20200000042,valid,2010-01-01,2020-02-29,no end,LMV;LMV-TR;TRANS,%s
+""" % hashlib.sha256(DOCUMENT).hexdigest()
 
 
 class Dlv:
@@ -111,9 +122,9 @@ def build(dlv, keys, path, text, *options, status=0, cwd=None):
 
 @pytest.fixture(scope="session")
 def small_db(release, keys, tmp_path_factory):
-    """The golden registry under these keys: six persons, every status."""
+    """Six persons, every verdict about the licence itself; also for the original protocol."""
     path = tmp_path_factory.mktemp("db") / "licences.db"
-    build(release, keys, path, (VECTORS / "golden.csv").read_text())
+    build(release, keys, path, SMALL, "--legacy")
     return path
 
 

@@ -4,9 +4,11 @@ Plain and slow, and more lenient than dlv in nothing. Frames are bytes; tests be
 """
 
 import os
+import pathlib
 import socket
 import socketserver
 import struct
+import sys
 import threading
 import time
 
@@ -17,11 +19,16 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+import dbformat  # noqa: E402
+
 OPEN, ACCEPT, ASK, ANSWER, COOKIE, REFUSE = range(1, 7)
 VERSION, OPENING, SESSION, BUSY = range(1, 5)
-NAMES, PROOFS, DAY = 1, 2, 4
-GOOD, STALE, MALFORMED, TOO_LONG = range(4)
-VERDICTS = ["UNKNOWN", "VALID", "EXPIRED", "NOT_YET_VALID", "SUSPENDED", "REVOKED"]
+ANSWERS, PROOFS, HEAD, DICTIONARY, NODES = range(1, 6)
+GOOD, MALFORMED, TOO_LONG, OTHER_RELEASE = range(4)
+NUMBER, DOCUMENT, LEGACY = 1, 2, 3
+MATCHES = ["not asked", "same", "differs", "not on file", "not kept"]
+LONGEST = 4096
 ZERO_NONCE = bytes(12)
 
 
@@ -63,7 +70,7 @@ def raw(public):
     return public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
 
 
-def header(frame_type, length, detail=0, version=1):
+def header(frame_type, length, detail=0, version=2):
     return b"dlv" + bytes([version, frame_type, detail]) + struct.pack("<H", length)
 
 
@@ -72,12 +79,12 @@ def refusal(reason):
 
 
 def transcript(server_id, frame, n):
-    return sha256(b"dlv session 1 open", server_id, frame[:8], frame[28 : 60 + n])
+    return sha256(b"dlv session 2 open", server_id, frame[:8], frame[28 : 60 + n])
 
 
 def session_keys(t0, frame, n, accept, secret, common):
-    salt = sha256(b"dlv session 1 accept", t0, frame[60 + n :], accept[:40])
-    both = hkdf(salt, secret + common, b"dlv session 1 keys", 64)
+    salt = sha256(b"dlv session 2 accept", t0, frame[60 + n :], accept[:40])
+    both = hkdf(salt, secret + common, b"dlv session 2 keys", 64)
     return both[:32], both[32:]
 
 
@@ -92,15 +99,15 @@ class Opening:
         self.secret = secret or os.urandom(32)
         self.exponent = exponent or X25519PrivateKey.generate()
         start = header(OPEN, 624 + self.n) + bytes(20) + raw(self.exponent.public_key()) + \
-            (ciphertext or server.encrypt(self.secret, oaep(b"dlv session 1 open")))
+            (ciphertext or server.encrypt(self.secret, oaep(b"dlv session 2 open")))
         self.t0 = transcript(key_id(server), start, self.n)
         identity = bytes(548)
         if kiosk is not None:
-            signature = (sign or kiosk).sign(b"dlv session 1 kiosk" + self.t0, padding.PKCS1v15(),
+            signature = (sign or kiosk).sign(b"dlv session 2 kiosk" + self.t0, padding.PKCS1v15(),
                                              hashes.SHA256())
             identity = bytes([1, 0]) + struct.pack("<H", len(signature)) + \
                 key_id(kiosk.public_key()) + signature
-        key = hkdf(self.t0, self.secret, b"dlv session 1 identity", 32)
+        key = hkdf(self.t0, self.secret, b"dlv session 2 identity", 32)
         identity = identity.ljust(548, b"\0")
         self.frame = start + ChaCha20Poly1305(key).encrypt(ZERO_NONCE, bend(identity) if bend else identity, b"")
 
@@ -123,11 +130,12 @@ class Session:
     def __init__(self, key, ticket, lifetime, server_time):
         self.key, self.ticket, self.lifetime, self.server_time = key, ticket, lifetime, server_time
 
-    def ask(self, digests, at=None, flags=0, kind=1, padding_len=0, nonce=None, body=None):
+    def ask(self, items=(), what=ANSWERS, offset=0, release=bytes(32), padded=0, nonce=None, body=None):
+        """An ASK frame about items (bytes, made by `item`), at least `padded` bytes long."""
         nonce = nonce or b"\1" + os.urandom(11)
         if body is None:
-            body = struct.pack("<qBBB5x", int(time.time() if at is None else at), flags, kind,
-                               len(digests)) + b"".join(digests) + bytes(padding_len)
+            body = question(items, what, offset, release)
+            body += bytes(max(0, padded - 124 - len(body)))
         start = header(ASK, 108 + len(body) + 16) + self.ticket + nonce
         return start + ChaCha20Poly1305(self.key).encrypt(nonce, body, start)
 
@@ -144,21 +152,86 @@ class Session:
                                                         frame[:32] + ask[-16:]))
 
 
+def item(digest, kind=NUMBER, forms=()):
+    """One licence asked for; forms are (number of the field, digest of 16 bytes)."""
+    return bytes([kind, len(forms)]) + digest + b"".join(bytes([field]) + form for field, form in forms)
+
+
+def question(items=(), what=ANSWERS, offset=0, release=bytes(32)):
+    return struct.pack("<BBHI", what, len(items), 0, offset) + release + b"".join(items)
+
+
+def read_question(body):
+    """(what, items, offset, release) of a question; an item is (kind, digest, forms)."""
+    what, count, zero, offset = struct.unpack_from("<BBHI", body)
+    assert zero == 0
+    items, at = [], 40
+    for _ in range(count):
+        kind, form_count = body[at:at + 2]
+        forms = [(body[f], body[f + 1:f + 17]) for f in range(at + 34, at + 34 + 17 * form_count, 17)]
+        items.append((kind, body[at + 2:at + 34], forms))
+        at += 34 + 17 * form_count
+    assert not any(body[at:])
+    return what, items, offset, body[8:40]
+
+
+class Found:
+    """What an answer says about one licence."""
+
+    def __init__(self, body, at):
+        self.kind, self.terms, self.items, self.matches, self.card = None, b"", b"", {}, 0
+        self.end = at + 1
+        if body[at] == 0:
+            return
+        self.kind = ["licence", "document", "former", "legacy"][body[at] - 1]
+        self.card = body[at + 1]
+        self.matches = {field + 1: MATCHES[body[at + 2 + field]] for field in range(4) if body[at + 2 + field]}
+        self.terms = body[at + 6:at + 22]
+        length, = struct.unpack_from("<H", body, at + 22)
+        self.items = body[at + 24:at + 24 + length]
+        self.end = at + 24 + length
+
+
+class Proof:
+    """Entries (index, entry, items) and nodes."""
+
+    def __init__(self, body, at):
+        count, node_count = body[at:at + 2]
+        self.entries, at = [], at + 2
+        for _ in range(count):
+            index, = struct.unpack_from("<Q", body, at)
+            length, = struct.unpack_from("<H", body, at + 62)
+            self.entries.append((index, body[at + 8:at + 62], body[at + 64:at + 64 + length]))
+            at += 64 + length
+        self.nodes = [body[at + 32 * i:at + 32 * i + 32] for i in range(node_count)]
+        self.end = at + 32 * node_count
+
+
 class Answer:
     def __init__(self, body):
-        (self.server_time, self.sequence, self.created, self.valid_until, self.utc_offset, self.status,
-         count, self.brings, zero) = struct.unpack_from("<qQqqiBBBB", body)
-        assert zero == 0 and self.status <= TOO_LONG
-        self.entries = []
-        for i in range(count):
-            entry = body[40 + 16 * i : 56 + 16 * i]
-            assert len(entry) == 16 and not any(entry[1:8])
-            self.entries.append((VERDICTS[entry[0]], entry[8:]))
-        self.rest = body[40 + 16 * count :]
+        self.server_time, self.status, self.count, zero, self.total = struct.unpack_from("<qBBHI", body)
+        self.release, self.rest, self.length = body[16:48], body[48:], len(body)
+        assert zero == 0 and self.status <= OTHER_RELEASE
+
+    def items(self, kind):
+        found, at = [], 0
+        for _ in range(self.count):
+            found.append(kind(self.rest, at))
+            at = found[-1].end
+        assert not any(self.rest[at:])
+        return found
 
     @property
-    def verdicts(self):
-        return [verdict for verdict, _ in self.entries]
+    def found(self):
+        return self.items(Found)
+
+    @property
+    def kinds(self):
+        return [entry.kind for entry in self.found]
+
+    @property
+    def proofs(self):
+        return self.items(Proof)
 
 
 def read_exactly(sock, length):
@@ -191,9 +264,19 @@ class TcpClient:
         self.session = opening.finish(self.exchange(opening.frame))
         return self
 
-    def ask(self, digests, **how):
-        frame = self.session.ask(digests, **how)
+    def ask(self, items=(), **how):
+        frame = self.session.ask(items, **how)
         return self.session.open_answer(self.exchange(frame), frame)
+
+    def fetch(self, what, release=bytes(32), padded=LONGEST):
+        """All of a head, a dictionary or nodes, in pieces; and the release that it is of."""
+        data, total = b"", 1
+        while len(data) < total:
+            answer = self.ask(what=what, offset=len(data), release=release, padded=padded)
+            assert answer.status == GOOD
+            total, release = answer.total, answer.release
+            data += answer.rest[:total - len(data)]
+        return data, release
 
     def is_closed(self):
         try:
@@ -216,8 +299,8 @@ class UdpClient(TcpClient):
         self.sock.send(frame)
         return self.sock.recv(65536)
 
-    def ask(self, digests, **how):
-        frame = self.session.ask(digests, **how)
+    def ask(self, items=(), **how):
+        frame = self.session.ask(items, **how)
         answer = self.exchange(frame)
         while answer[4] == ANSWER and answer[8:20] != frame[96:108]:
             answer = self.sock.recv(65536)  # that one was late, to a question before
@@ -235,57 +318,77 @@ class UdpClient(TcpClient):
 # --- answers from a database ----------------------------------------------------------------------
 
 
-def proof_entry(database, i):
-    levels, path, at = database.levels, b"", i
-    for level in levels[:-1]:
-        if at ^ 1 < len(level):
-            path += level[at ^ 1]
-        at //= 2
-    return struct.pack("<Q", i) + database.key(i) + database.raw_attributes(i) + bytes([len(path) // 32]) + path
+def found_bytes(database, kind, digest, forms):
+    at = database.find(digest)
+    wanted = {NUMBER: ("licence", "former"), DOCUMENT: ("document",), LEGACY: ("legacy",)}[kind]
+    if at is None or database.kind(at) not in wanted:
+        return b"\0"
+    licence = database.licence_of(at)
+    matches, items = database.matches(at, forms), database.items(licence)
+    cut = 0
+    while cut < len(items) and items[cut] != 7:
+        cut += 3 + struct.unpack_from("<H", items, cut + 1)[0]
+    return bytes([1 + dbformat.KINDS.index(database.kind(at)), database.card_state(licence, forms)]) + \
+        bytes(MATCHES.index(matches.get(field, "not asked")) for field in (1, 2, 3, 4)) + \
+        database.entry(licence)[38:] + struct.pack("<H", cut) + items[:cut]
 
 
-def answer_body(database, digests, at, flags, now):
-    """What a server says to records' digests, from a dbformat.Database, plain."""
-    body = struct.pack("<qQqqiBBBB", now, database.sequence, database.created, database.valid_until,
-                       database.utc_offset, 0, len(digests), flags & (NAMES | PROOFS), 0)
-    day = (at if flags & DAY else at + database.utc_offset) // 86400 + 719162
-    proofs = b""
-    for digest in digests:
-        place = database.place(digest)
-        is_found = place < database.count and database.key(place) == digest
-        verdict = database.verdict(place, "record", day) if is_found else "UNKNOWN"
-        body += bytes([VERDICTS.index(verdict)]) + bytes(7) + \
-            (database.raw_attributes(place) if verdict != "UNKNOWN" else bytes(8))
-        around = [place] if is_found else [i for i in (place - 1, place) if 0 <= i < database.count]
-        proofs += bytes([len(around)]) + b"".join(proof_entry(database, i) for i in around)
-    if flags & NAMES:
-        body += database.page[64:96] + database.page[352:608]
-    return body + (database.page + proofs if flags & PROOFS else b"")
+def proof_bytes(database, digest):
+    stored = dbformat.keyed(database.lookup_key, digest)
+    place = database.place(stored)
+    if database.find(digest) is not None:
+        around = [place] if database.kind(place) == "licence" else [place, database.licence_of(place)]
+    else:
+        around = [i for i in (place - 1, place) if 0 <= i < database.count]
+    nodes = dbformat.proof_nodes(database.levels, around, dbformat.held_level(database.count))
+    return bytes([len(around), len(nodes)]) + b"".join(
+        struct.pack("<Q", i) + database.entry(i) + struct.pack("<H", len(database.items(i))) + database.items(i)
+        for i in around) + b"".join(nodes)
+
+
+def answer_head(now, status, count, total, release):
+    return struct.pack("<qBBHI", now, status, count, 0, total) + release
+
+
+def answer_body(database, body, now):
+    """What a server says to a question, from a dbformat.Database: as long as the frame of the question."""
+    room = len(body) + 76
+    what, items, offset, release = read_question(body)
+    if release not in (bytes(32), database.id):
+        return answer_head(now, OTHER_RELEASE, 0, 0, database.id).ljust(room, b"\0")
+    if what in (ANSWERS, PROOFS):
+        out = answer_head(now, GOOD, len(items), 0, database.id)
+        out += b"".join(found_bytes(database, *one) if what == ANSWERS else proof_bytes(database, one[1])
+                        for one in items)
+        if len(out) > room:
+            out = answer_head(now, TOO_LONG, 0, 0, database.id)
+        return out.ljust(room, b"\0")
+    nodes = database.levels[dbformat.held_level(database.count)]
+    data = {HEAD: database.head, DICTIONARY: database.sections[4], NODES: b"".join(nodes)}[what]
+    return (answer_head(now, GOOD, 0, len(data), database.id) + data[offset:])[:room].ljust(room, b"\0")
 
 
 # --- the server -----------------------------------------------------------------------------------
 
 
 class Core:
-    """Answers frames from a table of digests: what dlv's client is tested against."""
+    """Answers frames from a dbformat.Database: what dlv's client is tested against."""
 
-    def __init__(self, key, table, kiosks=(), is_anonymous_allowed=True, sequence=7):
-        self.key, self.table, self.sequence = key, table, sequence
+    def __init__(self, key, database, kiosks=(), is_anonymous_allowed=True):
+        self.key, self.database = key, database
         self.kiosks = {key_id(k): k for k in kiosks}
         self.is_anonymous_allowed = is_anonymous_allowed
         self.sessions = {}
         self.clock_skew = 0
-        self.valid_until = 0
         self.bend = lambda frame: frame  # of an answer, on its way out
-        self.bend_body = lambda body: body
-        self.names = sha256(b"authority") + b"LMV".ljust(16, b"\0") + bytes(240)
+        self.bend_body = lambda body, question: body
         self.opened = self.asked = 0
 
     def now(self):
         return int(time.time()) + self.clock_skew
 
     def answer(self, frame):
-        if frame[3] != 1:
+        if frame[3] != 2:
             return refusal(VERSION)
         return {OPEN: self.accept, ASK: self.answer_ask}[frame[4]](frame)
 
@@ -296,7 +399,7 @@ class Core:
         kiosk = self.kiosks.get(identity[4:36])
         if kind != 1 or zero != 0 or kiosk is None or length != kiosk.key_size // 8:
             return False
-        kiosk.verify(identity[36 : 36 + length], b"dlv session 1 kiosk" + t0, padding.PKCS1v15(),
+        kiosk.verify(identity[36 : 36 + length], b"dlv session 2 kiosk" + t0, padding.PKCS1v15(),
                      hashes.SHA256())
         return not any(identity[36 + length :])
 
@@ -305,9 +408,9 @@ class Core:
         if len(frame) != 624 + n:
             return refusal(OPENING)
         try:
-            secret = self.key.decrypt(frame[60 : 60 + n], oaep(b"dlv session 1 open"))
+            secret = self.key.decrypt(frame[60 : 60 + n], oaep(b"dlv session 2 open"))
             t0 = transcript(key_id(self.key.public_key()), frame, n)
-            identity_key = hkdf(t0, secret, b"dlv session 1 identity", 32)
+            identity_key = hkdf(t0, secret, b"dlv session 2 identity", 32)
             identity = ChaCha20Poly1305(identity_key).decrypt(ZERO_NONCE, frame[60 + n :], b"")
             if not self.check_identity(identity, t0):
                 return refusal(OPENING)
@@ -331,17 +434,9 @@ class Core:
             body = ChaCha20Poly1305(key).decrypt(frame[96:108], frame[108:], frame[:108])
         except InvalidTag:
             return refusal(SESSION)
-        at, flags, kind, count = struct.unpack_from("<qBBB", body)
-        digests = [body[16 + 32 * i : 48 + 32 * i] for i in range(count)]
-        self.asked += count
-        answer = struct.pack("<qQqqiBBBB", self.now(), self.sequence, int(time.time()) - 100000, self.valid_until, 0,
-                             int(0 < self.valid_until < self.now()), count, flags & NAMES, 0)
-        for digest in digests:
-            verdict, attributes = self.table.get(digest, (0, bytes(8)))
-            answer += bytes([verdict]) + bytes(7) + attributes
-        if flags & NAMES:
-            answer += self.names
-        answer = self.bend_body(answer)
+        what, items, *_ = read_question(body)
+        self.asked += len(items)
+        answer = self.bend_body(answer_body(self.database, body, self.now()), (what, items))
         session = Session(key, None, None, None)
         return self.bend(session.seal_answer(answer, frame, b"\2" + os.urandom(11)))
 

@@ -2,6 +2,7 @@
 
 import csv
 import fcntl
+import hashlib
 import io
 import os
 import random
@@ -9,14 +10,14 @@ import subprocess
 import termios
 import time
 
+import dbformat
 import pytest
 from conftest import HEADER, build, one_line
 from test_dbgen import as_csv, load, registry
 
-COLUMNS = ["op", "name", "phone", "licence", "status", "valid_from", "valid_to", "classes",
-           "document", "old_document"]
-NO_DOCUMENTS = "op," + HEADER
-ROWS = HEADER + "Asha,98,GJ01,valid,2020-01-01,2030-01-01\nRavi,99,GJ02,valid,2020-01-01,2030-01-01\n"
+COLUMNS = ["op", "name", "phone", "licence", "status", "status_since", "valid_from", "valid_to", "classes", "document"]
+PLAIN = "op," + HEADER
+ROWS = HEADER + "Asha,9800000098,GJ01,valid,2020-01-01,2030-01-01\nRavi,9800000099,GJ02,valid,2020-01-01,2030-01-01\n"
 
 
 def change(dlv, keys, base, out, text, *options, status=0):
@@ -33,42 +34,45 @@ def changes_csv(rows):
 
 
 def some_changes(rows, rng):
-    """Changes to a registry: (the list, the registry that results)."""
-    result, changes = {}, []
+    """Changes to a registry: (the list, the registry that results). Rows of one licence stay together."""
+    result, changes = [], []
     for row in rows:
-        record = (row["name"], row["phone"], row["licence"])
+        number = row["licence"]
         what = rng.random()
         if what < 0.1:
-            changes.append({"op": "delete", **dict(zip(("name", "phone", "licence"), record)),
-                            rng.choice(["document", "old_document"]): row["document"]})
-        elif what < 0.3:
-            new = {**row, "status": rng.choice(["valid", "suspended", "revoked"]), "valid_to": "2999-01-01"}
+            changes.append({"op": "remove", "licence": number})
+        elif what < 0.25:
+            new = {**row, "status": rng.choice(["valid", "suspended", "revoked"]), "valid_to": "2599-01-01"}
             if rng.random() < 0.5:
                 new["document"] = rng.choice(["", rng.randbytes(32).hex()])
-            changes.append({**new, "op": "set", "old_document": row["document"]})
-            result[record] = new
-        elif what < 0.35:  # another telephone: the record goes, its number comes back
-            new = {**row, "phone": row["phone"] + "1", "status": "suspended"}
-            changes.append({"op": "delete", **dict(zip(("name", "phone", "licence"), record)),
-                            "old_document": row["document"]})
             changes.append({**new, "op": "set"})
-            result[new["name"], new["phone"], new["licence"]] = new
+            result.append(new)
+        elif what < 0.35:  # another name and another telephone
+            new = {**row, "phone": row["phone"] + "1", "name": row["name"] + " Rao", "document": rng.randbytes(32).hex()}
+            changes.append({**new, "op": "replace"})
+            result.append(new)
+        elif what < 0.45 and not row["status_since"]:  # what was before it is not known, so it is not kept
+            op, status = rng.choice([("revoke", "revoked"), ("suspend", "suspended"), ("disqualify", "disqualified"),
+                                     ("lift", "valid")])
+            since = rng.choice(["", "2026-05-01"])
+            changes.append({"op": op, "licence": number, "status_since": since})
+            result.append({**row, "status": status, "status_since": since})
         else:
-            result[record] = row
+            result.append(row)
     tag = rng.randrange(10**9)
     for i, row in enumerate(registry(200, seed=77)):
         row = {**row, "name": "New " + row["name"], "licence": f"NEW-{tag}-{i}",
                "document": rng.randbytes(32).hex() if i % 2 else ""}
         changes.append({**row, "op": "set"})
-        result[row["name"], row["phone"], row["licence"]] = row
+        result.append(row)
     rng.shuffle(changes)
-    return changes, list(result.values())
+    return changes, result
 
 
 @pytest.mark.parametrize("is_keyed", [False, True])
 @pytest.mark.parametrize("memory", ["16M", "1G"])
 def test_equals_a_full_build(dlv, keys, tmp_path, is_keyed, memory):
-    options = ["--memory", memory, "--utc-offset", "+05:30"]
+    options = ["--memory", memory, "--utc-offset", "+05:30", "--legacy"]
     keyed = []
     if is_keyed:
         dlv("keygen", "--type", "lookup", "-o", tmp_path / "lookup.key", status=0)
@@ -79,32 +83,37 @@ def test_equals_a_full_build(dlv, keys, tmp_path, is_keyed, memory):
     for sequence in (2, 3, 4):
         changes, rows = some_changes(rows, rng)
         time = f"203{sequence}-01-01T00:00:00Z"
-        change(dlv, keys, db, db, changes_csv(changes), "--created", time, *keyed)
+        before = hashlib.sha256(db.read_bytes()[:4096]).digest()
+        change(dlv, keys, db, db, changes_csv(changes), "--created", time, "--memory", memory, *keyed)
         build(dlv, keys, tmp_path / "full.db", as_csv(rows), "--created", time, "--sequence",
               str(sequence), *options, *keyed)
-        assert db.read_bytes() == (tmp_path / "full.db").read_bytes()
+        # All but the header's predecessor, and with it the signature.
+        next_, full = db.read_bytes(), (tmp_path / "full.db").read_bytes()
+        assert next_[:160] == full[:160] and next_[192:4224] == full[192:4224] and next_[8192:] == full[8192:]
+        assert next_[160:192] == before
     dlv("verify", "--authority", keys.authority_pub, db, status=0)
 
 
 def test_no_changes_and_everything_removed(dlv, keys, tmp_path):
     db = tmp_path / "l.db"
     build(dlv, keys, db, ROWS)
-    assert "sequence 2," in change(dlv, keys, db, db, NO_DOCUMENTS).out  # a longer life
-    assert load(db, keys).count == 4
-    line = one_line(change(dlv, keys, db, db, NO_DOCUMENTS + "delete,Asha,98,GJ01,,,\n"
-                           "delete,Ravi,99,GJ02,,,\n", status=2))
-    assert "no licences to write" in line and load(db, keys).sequence == 2
-    change(dlv, keys, db, tmp_path / "next.db", NO_DOCUMENTS + "delete,Asha,98,GJ01,,,\n")
-    assert load(tmp_path / "next.db", keys).count == 2 and load(db, keys).count == 4
-    assert load(tmp_path / "next.db", keys).sequence == 3
+    assert "sequence 2," in change(dlv, keys, db, db, PLAIN).out  # a longer life
+    assert load(db, keys).count == 2
+    line = one_line(change(dlv, keys, db, db, "op,licence\nremove,GJ01\nremove,gj-02\n", status=2))
+    assert "no licences to write" in line and load(db, keys).facts.sequence == 2
+    change(dlv, keys, db, tmp_path / "next.db", "op,licence\nremove,GJ01\n")
+    assert load(tmp_path / "next.db", keys).count == 1 and load(db, keys).count == 2
+    assert load(tmp_path / "next.db", keys).facts.sequence == 3
 
 
 BAD = {
-    "delete,Nobody,1,X,,,": "(2 such entries; nothing was written)",
-    "delete,Asha,98,gj02,,,": "to be removed is not in",
-    "delete,Asha,98,GJ01,,,\nset,Asha,98,GJ01,valid,2020-01-01,2031-01-01": "operation, status",
-    "set,Asha,98,GJ01,valid,2020-01-01,2031-01-01\nset,Asha,98,GJ01,valid,2020-01-01,2032-01-01":
-        ":3: the record is that of line 2",
+    "remove,Nobody,,X,,,": ":2: this licence is not on file",
+    "revoke,,,GJ03,,,": ":2: this licence is not on file",
+    "remove,,,GJ01,,,\nset,Asha,9800000098,GJ01,valid,2020-01-01,2031-01-01": "two different changes of one licence",
+    "revoke,,,GJ01,,,\nsuspend,,,gj 01,,,": "two different changes of one licence",
+    "set,Asha,,GJ01,valid,2020-01-01,2031-01-01\nset,Ravi,,GJ01,valid,2020-01-01,2032-01-01":
+        ":3: line 2: the same licence, but another name",
+    "set,Ravi,,GJ01,valid,2020-01-01,2031-01-01": "none of its fields is on file for this licence: another person?",
 }
 
 
@@ -113,60 +122,82 @@ def test_changes_that_cannot_be(dlv, keys, tmp_path, rows):
     db = tmp_path / "l.db"
     build(dlv, keys, db, ROWS)
     before = db.read_bytes()
-    line = one_line(change(dlv, keys, db, db, NO_DOCUMENTS + rows + "\n", status=2))
-    assert BAD[rows] in line and db.read_bytes() == before
+    done = change(dlv, keys, db, db, PLAIN + rows + "\n", status=2)
+    assert BAD[rows] in done.err and "nothing was written" in done.err and db.read_bytes() == before
+
+
+def status_on(dlv, keys, db, number, day):
+    return dlv("client", "--db", db, "--authority", keys.authority_pub, "--number", number, "--at", day).out.split()[0]
+
+
+def test_changes_of_status(dlv, keys, tmp_path):
+    """What was before is kept: a suspension that is lifted still answers for its own days."""
+    db = tmp_path / "l.db"
+    build(dlv, keys, db, "licence,status,status_since,valid_from,valid_to\nGJ01,valid,2020-01-01,2020-01-01,2030-01-01\n")
+    for text in ("suspend,GJ 01,2026-05-01,\n", "lift,gj01,2026-07-01,\n", "revoke,GJ01,2026-11-01,\n"):
+        change(dlv, keys, db, db, "op,licence,status_since,status_until\n" + text)
+    for day, verdict in (("2019-12-31", "NOT_COVERED"), ("2020-01-01", "VALID"), ("2026-04-30", "VALID"),
+                         ("2026-05-01", "SUSPENDED"), ("2026-06-30", "SUSPENDED"), ("2026-07-01", "VALID"),
+                         ("2026-10-31", "VALID"), ("2026-11-01", "REVOKED"), ("2026-11-28", "REVOKED")):
+        assert status_on(dlv, keys, db, "GJ01", day) == verdict, day
+    # It is the same as a registry with a row for each status.
+    rows = "".join(f"GJ01,{status},{since},2020-01-01,2030-01-01\n" for status, since in
+                   (("valid", "2020-01-01"), ("suspended", "2026-05-01"), ("valid", "2026-07-01"), ("revoked", "2026-11-01")))
+    build(dlv, keys, tmp_path / "full.db", "licence,status,status_since,valid_from,valid_to\n" + rows)
+    assert load(db, keys).root == load(tmp_path / "full.db", keys).root
 
 
 def test_bad_operations(dlv, keys, tmp_path):
     db = tmp_path / "l.db"
     build(dlv, keys, db, ROWS)
-    for op in ("", "Set", "remove", "delete "):
-        done = change(dlv, keys, db, db, NO_DOCUMENTS + f"{op},Asha,98,GJ01,valid,2020-01-01,2031-01-01\n",
-                      status=2)
-        assert f'op "{op}" is not an operation (want set or delete)' in done.err
+    for op in ("", "delete", "removed"):
+        done = change(dlv, keys, db, db, PLAIN + f"{op},Asha,9800000098,GJ01,valid,2020-01-01,2031-01-01\n", status=2)
+        assert f'op "{op}" is not an operation (want set, replace, remove' in done.err
     assert 'column "op" is missing' in one_line(change(dlv, keys, db, db, HEADER, status=2))
-    assert 'unknown column "op"' in one_line(build(dlv, keys, db, NO_DOCUMENTS, status=2))
-    for option in (["--lines"], ["--classes", "A"], ["--utc-offset", "Z"]):
-        assert "--base" in one_line(change(dlv, keys, db, db, NO_DOCUMENTS, *option, status=2))
+    assert 'unknown columns: "op"' in one_line(build(dlv, keys, db, PLAIN, status=2))
+    for option in (["--lines"], ["--utc-offset", "Z"], ["--name", "x"], ["--fields", "name"], ["--covers", "GJ"]):
+        assert "--base" in one_line(change(dlv, keys, db, db, PLAIN, *option, status=2))
 
 
-def test_documents_must_be_named(dlv, keys, tmp_path):
-    db = tmp_path / "l.db"
-    build(dlv, keys, db, HEADER.strip() + f",document\nAsha,98,GJ01,valid,2020-01-01,2030-01-01,{'ab' * 32}\n")
-    line = one_line(change(dlv, keys, db, db, NO_DOCUMENTS, status=2))
-    assert "has documents" in line and "old_document" in line
-    full = NO_DOCUMENTS.strip() + ",document,old_document\n"
-    line = one_line(change(dlv, keys, db, db, full + f"delete,Asha,98,GJ01,,,,{'cd' * 32},\n", status=2))
-    assert "the document to be removed is not in" in line
-    change(dlv, keys, db, db, full + f"set,Asha,98,GJ01,valid,2020-01-01,2031-01-01,{'cd' * 32},{'ab' * 32}\n")
-    assert load(db, keys).find(bytes.fromhex("ab" * 32)) is None
-    assert load(db, keys).find(bytes.fromhex("cd" * 32))["kind"] == "document"
+def test_documents_and_former_numbers_go_with_their_licence(dlv, keys, tmp_path):
+    db, header = tmp_path / "l.db", HEADER.strip() + ",document,former\n"
+    row = "Asha,9800000098,GJ01,valid,2020-01-01,2030-01-01,{},{}\n"
+    build(dlv, keys, db, header + row.format("ab" * 32, "OLD-1"))
+    change(dlv, keys, db, db, "op," + header + "set," + row.format("cd" * 32, "OLD-2"))
+    read = load(db, keys)
+    assert read.find(bytes.fromhex("ab" * 32)) is None and read.find(dbformat.number_digest("OLD-1")) is None
+    assert read.kind(read.find(bytes.fromhex("cd" * 32))) == "document"
+    assert read.kind(read.find(dbformat.number_digest("OLD-2"))) == "former"
+    change(dlv, keys, db, db, "op,licence\nrevoke,GJ01\n")  # a change of status leaves them
+    assert load(db, keys).count == 3
+    change(dlv, keys, db, db, "op,licence,name,status,valid_to\nset,GJ9,X,valid,2030-01-01\nremove,GJ01,,,\n")
+    assert load(db, keys).count == 1
 
 
 def test_another_base(dlv, keys, tmp_path):
     db, out = tmp_path / "l.db", tmp_path / "out.db"
     build(dlv, keys, db, ROWS)
     data = db.read_bytes()
-    line = one_line(dlv("dbgen", "--sign", keys.other, "--base", db, "-o", out, "-", stdin=NO_DOCUMENTS))
+    line = one_line(dlv("dbgen", "--sign", keys.other, "--base", db, "-o", out, "-", stdin=PLAIN))
     assert "l.db" in line and "authority" in line
     dlv("keygen", "--type", "lookup", "-o", tmp_path / "one.key", status=0)
     dlv("keygen", "--type", "lookup", "-o", tmp_path / "two.key", status=0)
-    assert "not keyed" in one_line(change(dlv, keys, db, out, NO_DOCUMENTS, "--lookup-key",
+    assert "not keyed" in one_line(change(dlv, keys, db, out, PLAIN, "--lookup-key",
                                           tmp_path / "one.key", status=2))
     build(dlv, keys, db, ROWS, "--lookup-key", tmp_path / "one.key")
-    assert "keyed" in one_line(change(dlv, keys, db, out, NO_DOCUMENTS, status=2))
-    assert "another lookup key" in one_line(change(dlv, keys, db, out, NO_DOCUMENTS, "--lookup-key",
+    assert "keyed" in one_line(change(dlv, keys, db, out, PLAIN, status=2))
+    assert "another lookup key" in one_line(change(dlv, keys, db, out, PLAIN, "--lookup-key",
                                                    tmp_path / "two.key", status=2))
     # A damaged base is not signed again, whatever was damaged.
-    for at in (0, 100, 4096, 4096 + 31, 8192, 8192 + 5, len(data) - 1):
+    for at in (0, 100, 4096, 4096 + 64, 4224 + 5, 8192, 8192 + 35, len(data) - 1):
         damaged = bytearray(data)
         damaged[at] ^= 0x10
         (tmp_path / "bad.db").write_bytes(damaged)
         if at < len(data) - 1:
-            assert "bad.db" in one_line(change(dlv, keys, tmp_path / "bad.db", out, NO_DOCUMENTS, status=2))
+            assert "bad.db" in one_line(change(dlv, keys, tmp_path / "bad.db", out, PLAIN, status=2))
     (tmp_path / "bad.db").write_bytes(data[:-1])
-    assert "bad.db" in one_line(change(dlv, keys, tmp_path / "bad.db", out, NO_DOCUMENTS, status=2))
-    one_line(change(dlv, keys, tmp_path / "none.db", out, NO_DOCUMENTS, status=2))
+    assert "bad.db" in one_line(change(dlv, keys, tmp_path / "bad.db", out, PLAIN, status=2))
+    one_line(change(dlv, keys, tmp_path / "none.db", out, PLAIN, status=2))
     assert not out.exists()
 
 
@@ -174,16 +205,16 @@ def test_releases_go_forward(dlv, keys, tmp_path):
     db, out = tmp_path / "l.db", tmp_path / "out.db"
     build(dlv, keys, db, ROWS, "--sequence", "10", "--created", "2030-01-01", "--valid-days", "0")
     for sequence in ("9", "10"):
-        assert "is behind 10 of" in one_line(change(dlv, keys, db, out, NO_DOCUMENTS, "--sequence",
+        assert "is behind 10 of" in one_line(change(dlv, keys, db, out, PLAIN, "--sequence",
                                                     sequence, "--created", "2030-01-02", status=2))
     # A clock that was set back: of the base, and of the file that would be replaced.
-    line = one_line(change(dlv, keys, db, out, NO_DOCUMENTS, status=2))
+    line = one_line(change(dlv, keys, db, out, PLAIN, status=2))
     assert "the clock is behind" in line and "2030-01-01" in line
     before = db.read_bytes()
     assert "the clock is behind" in one_line(build(dlv, keys, db, ROWS, status=2))
     assert db.read_bytes() == before and not out.exists()
     build(dlv, keys, out, ROWS, "--sequence", "20")
-    assert "sequence 21," in change(dlv, keys, db, out, NO_DOCUMENTS, "--created", "2030-01-02").out
+    assert "sequence 21," in change(dlv, keys, db, out, PLAIN, "--created", "2030-01-02").out
 
 
 # --- one at a time, whole or not at all -----------------------------------------------------------
@@ -256,7 +287,7 @@ def test_failure_at_every_write(release, keys, tmp_path, call, failure):
     """Each write of a build in turn fails, or the machine dies there: the old file stays whole."""
     path, db, tmp = tmp_path / "registry.csv", tmp_path / "l.db", tmp_path / "tmp"
     tmp.mkdir()
-    path.write_text("".join(f"person {i} x\n" for i in range(420000)))
+    path.write_text("".join(f"person 98{i:06} x{i}\n" for i in range(420000)))
     command = [release.path, "dbgen", "--lines", "--threads", "1", "--memory", "16M", "--tmp", tmp, "--sign",
                keys.authority, "-o", db, path]
     build(release, keys, db, ROWS)

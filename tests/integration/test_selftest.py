@@ -152,10 +152,12 @@ def test_every_part_of_a_session_counts(release, beside):
         changed.add(name)
         at = len(value) // 2
         value = value[:at] + ("1" if value[at] == "0" else "0") + value[at + 1 :]
+        value = "999" if name == "Padded" else value  # more than the question takes anyway
         copy.write_text("\n".join(lines[:i] + [f"{name} = {value}"] + lines[i + 1 :]))
         assert "session.rsp:" in failures(release("selftest", copy)), name
     assert changed >= {"Secret", "Exponent", "Seed", "Open", "ServerExponent", "TicketKey", "TicketNonce", "Now",
-                       "Accept", "SessionKey", "At", "Digests", "Nonce", "Ask", "AnswerNonce", "Answer"}
+                       "Accept", "SessionKey", "What", "Offset", "Release", "Padded", "Items", "Nonce", "Ask",
+                       "AnswerNonce", "Answer"}
 
 
 @pytest.mark.parametrize("name", ["golden.db", "golden_keyed.db"])
@@ -239,7 +241,7 @@ def test_encodings(dlv, tmp_path):
 
 def test_missing_file_does_not_hide_the_others(dlv, tmp_path):
     done = dlv("selftest", tmp_path / "none.rsp", VECTORS / "record.rsp", status=2)
-    assert "none.rsp" in done.err and "record.rsp: 61 passed" in done.out and "\nall:" not in done.out
+    assert "none.rsp" in done.err and "record.rsp: 36 passed" in done.out and "\nall:" not in done.out
 
 
 def test_the_format_is_in_the_help(dlv):

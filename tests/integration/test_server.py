@@ -4,13 +4,14 @@ import os
 import pathlib
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
 
 import original_client
 import pytest
-from conftest import GOLDEN, HEADER, VECTORS, Server, build
+from conftest import HEADER, SMALL, VECTORS, Server, build
 from test_legacy import GOOD, INVALID, VALID, Peer
 
 
@@ -19,7 +20,7 @@ def ask(server, record=GOOD):
 
 
 def rows(*names, status="valid"):
-    return HEADER + "".join(f"{n},1,GJ-{n},{status},2020-01-01,2090-01-01\n" for n in names)
+    return HEADER + "".join(f"{n},9800000001,GJ-{n},{status},2020-01-01,2090-01-01\n" for n in names)
 
 
 # --- start ----------------------------------------------------------------------------------------
@@ -28,7 +29,7 @@ def rows(*names, status="valid"):
 def test_refuses_to_start(dlv, keys, small_db, tmp_path):
     good = {"--db": small_db, "--authority": keys.authority_pub, "--key": keys.server}
     old = tmp_path / "old.db"
-    build(dlv, keys, old, rows("a"), "--created", "2026-01-01", "--valid-days", "1")
+    build(dlv, keys, old, rows("a"), "--legacy", "--created", "2026-01-01", "--valid-days", "1")
     for option, value, complaint in (
         ("--db", old, "was valid until"), ("--db", tmp_path / "none", "none"),
         ("--authority", keys.other_pub, "another authority"), ("--key", keys.server_pub, "private key"),
@@ -45,13 +46,18 @@ def test_refuses_to_start(dlv, keys, small_db, tmp_path):
     assert done.returncode == 2 and "in use" in done.err.splitlines()[-1]
 
 
-def test_keyed(dlv):
-    server = Server(dlv, "--db", VECTORS / "golden_keyed.db", *GOLDEN, "--key",
-                    VECTORS / "golden_authority.key", "--lookup-key", VECTORS / "golden_lookup.key")
-    try:
-        assert ask(server) == VALID and ask(server, "nobody 1 2") == INVALID
-    finally:
-        server.stop()
+def test_keyed(dlv, serve, keys, tmp_path):
+    lookup = ["--lookup-key", VECTORS / "golden_lookup.key"]
+    build(dlv, keys, tmp_path / "l.db", SMALL, "--legacy", *lookup)
+    server = serve(dlv, tmp_path / "l.db", *lookup)
+    assert ask(server) == VALID and ask(server, "nobody 1 2") == INVALID
+
+
+def test_legacy_needs_a_database_made_for_it(dlv, keys, tmp_path):
+    build(dlv, keys, tmp_path / "l.db", SMALL)
+    done = dlv("server", "--legacy", "--anonymous", "--listen", "127.0.0.1:0", "--db", tmp_path / "l.db", "--authority",
+               keys.authority_pub, "--key", keys.server, timeout=20)
+    assert done.returncode == 2 and "made without --legacy" in done.err.splitlines()[-1], done.err
 
 
 def test_listens_on_every_address(release, keys, small_db):
@@ -159,29 +165,29 @@ def test_descriptors_run_out(release, keys, small_db):
 
 def test_reload(dlv, serve, keys, tmp_path):
     db = tmp_path / "l.db"
-    build(dlv, keys, db, rows("old"))
+    build(dlv, keys, db, rows("old"), "--legacy")
     server = serve(dlv, db)
-    assert ask(server, "old 1 GJ-old") == VALID and ask(server, "new 1 GJ-new") == INVALID
-    build(dlv, keys, db, rows("new"))
-    assert ask(server, "new 1 GJ-new") == INVALID  # not before it is told
+    assert ask(server, "old 9800000001 GJ-old") == VALID and ask(server, "new 9800000001 GJ-new") == INVALID
+    build(dlv, keys, db, rows("new"), "--legacy")
+    assert ask(server, "new 9800000001 GJ-new") == INVALID  # not before it is told
     assert "event=reloaded sequence=2 entries=2" in server.reload()
-    assert ask(server, "old 1 GJ-old") == INVALID and ask(server, "new 1 GJ-new") == VALID
+    assert ask(server, "old 9800000001 GJ-old") == INVALID and ask(server, "new 9800000001 GJ-new") == VALID
 
 
 def test_worse_databases_are_not_taken(dlv, serve, keys, tmp_path):
     db = tmp_path / "l.db"
-    build(dlv, keys, db, rows("good"), "--sequence", "5")
+    build(dlv, keys, db, rows("good"), "--legacy", "--sequence", "5")
     server = serve(dlv, db)
     good = db.read_bytes()
 
     def with_options(*options, sign=keys.authority):
         db.unlink()
-        dlv("dbgen", "--sign", sign, "-o", db, *options, "-", stdin=rows("bad"), status=0)
+        dlv("dbgen", "--sign", sign, "-o", db, "--legacy", *options, "-", stdin=rows("bad"), status=0)
 
     def damaged():
         with_options("--sequence", "6")
         data = bytearray(db.read_bytes())
-        data[4100] ^= 1
+        data[8200] ^= 1
         os.replace(write(tmp_path / "x", bytes(data)), db)
 
     for spoil, complaint in (
@@ -191,14 +197,14 @@ def test_worse_databases_are_not_taken(dlv, serve, keys, tmp_path):
         (lambda: with_options("--sequence", "6", "--created", "2026-01-01", "--valid-days", "1"),
          "was valid until"),
         (lambda: with_options("--sequence", "6", "--lookup-key", VECTORS / "golden_lookup.key"), "keyed"),
-        (damaged, "keys"), (lambda: os.replace(write(tmp_path / "x", good[:4000]), db), "shorter"),
+        (damaged, "SHA-256"), (lambda: os.replace(write(tmp_path / "x", good[:4000]), db), "shorter"),
         (lambda: os.replace(write(tmp_path / "x", b""), db), "shorter"), (db.unlink, "No such file")):
         spoil()
         line = server.reload()
         assert line.startswith("event=reload_refused sequence_kept=5") and complaint in line, line
-        assert ask(server, "good 1 GJ-good") == VALID
-    dlv("dbgen", "--sign", keys.authority, "-o", db, "--sequence", "6", "-", stdin=rows("next"), status=0)
-    assert "reloaded sequence=6" in server.reload() and ask(server, "next 1 GJ-next") == VALID
+        assert ask(server, "good 9800000001 GJ-good") == VALID
+    dlv("dbgen", "--sign", keys.authority, "-o", db, "--legacy", "--sequence", "6", "-", stdin=rows("next"), status=0)
+    assert "reloaded sequence=6" in server.reload() and ask(server, "next 9800000001 GJ-next") == VALID
 
 
 def write(path, data):
@@ -208,20 +214,20 @@ def write(path, data):
 
 def test_reload_under_load_loses_nothing(release, serve, keys, tmp_path):
     db = tmp_path / "l.db"
-    build(release, keys, db, rows("always", "r1"))
+    build(release, keys, db, rows("always", "r1"), "--legacy")
     server = serve(release, db)
     over, wrong = threading.Event(), []
 
     def load():
         while not over.is_set():
-            if ask(server, "always 1 GJ-always") != VALID or ask(server, "never 1 2") != INVALID:
+            if ask(server, "always 9800000001 GJ-always") != VALID or ask(server, "never 1 2") != INVALID:
                 wrong.append(1)
 
     threads = [threading.Thread(target=load) for _ in range(4)]
     for thread in threads:
         thread.start()
     for i in range(2, 30):
-        build(release, keys, db, rows("always", f"r{i}"))
+        build(release, keys, db, rows("always", f"r{i}"), "--legacy")
         assert f"reloaded sequence={i}" in server.reload()
     over.set()
     for thread in threads:
@@ -233,8 +239,8 @@ def test_reload_of_what_is_locked_in_memory(dlv, release, serve, keys, tmp_path)
     """It is read, locked and let go in parts; questions are answered all the while, and in the end
     one release is in memory."""
     db = tmp_path / "l.db"
-    filling = [f"p{i}" for i in range(40000)]  # two of them within the usual RLIMIT_MEMLOCK
-    build(release, keys, db, rows("always", *filling))
+    filling = [f"p{i}" for i in range(25000)]  # two of them within the usual RLIMIT_MEMLOCK
+    build(release, keys, db, rows("always", *filling), "--legacy")
     server = serve(dlv, db, "--populate", "--lock", "--workers", "1")
 
     def locked():
@@ -242,42 +248,42 @@ def test_reload_of_what_is_locked_in_memory(dlv, release, serve, keys, tmp_path)
         return max(int(text.split("VmLck:")[1].split()[0]) * 1024 for text in texts)
 
     for i in range(2, 5):
-        build(release, keys, db, rows("always", f"r{i}", *filling))
+        build(release, keys, db, rows("always", f"r{i}", *filling), "--legacy")
         assert f"reloaded sequence={i}" in server.reload()
         deadline = time.monotonic() + 20
-        while ask(server, f"r{i} 1 GJ-r{i}") != VALID:
-            assert ask(server, "always 1 GJ-always") == VALID and time.monotonic() < deadline
+        while ask(server, f"r{i} 9800000001 GJ-r{i}") != VALID:
+            assert ask(server, "always 9800000001 GJ-always") == VALID and time.monotonic() < deadline
         size = db.stat().st_size
         # AddressSanitizer makes mlock do nothing.
         while not dlv.is_sanitized and not size <= locked() < 1.1 * size:
-            assert ask(server, "always 1 GJ-always") == VALID and time.monotonic() < deadline
+            assert ask(server, "always 9800000001 GJ-always") == VALID and time.monotonic() < deadline
 
 
 @pytest.fixture(scope="module")
 def large_db(release, keys, tmp_path_factory):
     """Large enough that its check takes a while."""
     path = tmp_path_factory.mktemp("large") / "l.db"
-    text = "".join(f"person {i} x\n" for i in range(600000))
-    build(release, keys, path, text, "--lines", "--sequence", "10")
+    text = "".join(f"person 98{i:08} x{i}\n" for i in range(600000))
+    build(release, keys, path, text, "--lines", "--legacy", "--sequence", "10")
     return path
 
 
 def test_answers_while_the_next_database_is_checked(release, serve, keys, tmp_path, large_db):
     db = tmp_path / "l.db"
-    build(release, keys, db, rows("old"))
+    build(release, keys, db, rows("old"), "--legacy")
     server = serve(release, db)
     os.link(large_db, tmp_path / "next")
     os.replace(tmp_path / "next", db)
     server.log = b""
     server.process.send_signal(signal.SIGHUP)
-    assert ask(server, "old 1 GJ-old") == VALID and b"reload" not in server.log
-    server.wait_for(rb"event=reloaded sequence=10 entries=600000")
-    assert ask(server, "person 599999 x") == VALID
+    assert ask(server, "old 9800000001 GJ-old") == VALID and b"reload" not in server.log
+    server.wait_for(rb"event=reloaded sequence=10 entries=1200000")
+    assert ask(server, "person 9800599999 x599999") == VALID
 
 
 def test_ends_while_the_next_database_is_checked(release, serve, keys, tmp_path, large_db):
     db = tmp_path / "l.db"
-    build(release, keys, db, rows("old"))
+    build(release, keys, db, rows("old"), "--legacy")
     server = serve(release, db)
     os.link(large_db, tmp_path / "next")
     os.replace(tmp_path / "next", db)
@@ -289,15 +295,15 @@ def test_ends_while_the_next_database_is_checked(release, serve, keys, tmp_path,
 
 def test_damage_that_only_the_full_check_sees(release, keys, tmp_path, serve):
     db = tmp_path / "l.db"
-    build(release, keys, db, rows("a", "b"))
+    build(release, keys, db, rows("a", "b"), "--legacy")
     data = bytearray(db.read_bytes())
-    data[-4096] ^= 1  # a Merkle node: no look-up reads it
+    data[struct.unpack_from("<Q", data, 272 + 16 * 2)[0]] ^= 1  # a Merkle node: no look-up reads it
     db.write_bytes(data)
     done = release("server", "--legacy", "--anonymous", "--listen", "127.0.0.1:0", "--db", db, "--authority",
                    keys.authority_pub, "--key", keys.server, timeout=20)
     assert done.returncode == 2 and "Merkle" in done.err
     server = serve(release, db, "--quick")
-    assert ask(server, "a 1 GJ-a") == VALID
+    assert ask(server, "a 9800000001 GJ-a") == VALID
 
 
 def test_populate_and_lock(dlv, serve, small_db):
@@ -314,9 +320,9 @@ def test_populate_and_lock(dlv, serve, small_db):
 def test_valid_until_passes_while_serving(release, serve, keys, tmp_path):
     db = tmp_path / "l.db"
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 86400 + 4))
-    build(release, keys, db, rows("a"), "--created", created, "--valid-days", "1")
+    build(release, keys, db, rows("a"), "--legacy", "--created", created, "--valid-days", "1")
     server = serve(release, db)
-    assert ask(server, "a 1 GJ-a") == VALID
+    assert ask(server, "a 9800000001 GJ-a") == VALID
     time.sleep(5.5)
     peer = Peer(server).greet()
     peer.socket.sendall(peer.question())

@@ -10,12 +10,14 @@ GOOD = (VECTORS / "golden.db").read_bytes()
 SERVER = ["server", "--key", VECTORS / "golden_authority.key", "--legacy", "--anonymous", "--listen",
           "127.0.0.1:0", *GOLDEN]
 
-# Name, offset, length of everything in the header page.
-FIELDS = [("magic", 0, 8), ("version", 8, 4), ("flags", 12, 4), ("count", 16, 8), ("sequence", 24, 8),
-          ("created", 32, 8), ("valid_until", 40, 8), ("utc_offset", 48, 4), ("fanout_bits", 52, 4),
-          ("signature_len", 56, 4), ("zero", 60, 4), ("authority", 64, 32), ("lookup_key", 96, 32),
-          ("merkle_root", 128, 32), ("sections", 160, 192), ("class_names", 352, 256),
-          ("reserved", 608, 2464), ("signature", 3072, 256), ("after_signature", 3328, 768)]
+# Name, offset, length of everything in the header page and in that of signatures.
+FIELDS = [("magic", 0, 8), ("version", 8, 4), ("flags", 12, 4), ("count", 16, 8), ("sequence", 24, 8), ("created", 32, 8),
+          ("valid_until", 40, 8), ("utc_offset", 48, 4), ("fanout_bits", 52, 4), ("history", 56, 4), ("matching", 60, 4),
+          ("authority", 64, 32), ("lookup_key", 96, 32), ("merkle_root", 128, 32), ("predecessor", 160, 32),
+          ("dictionary_root", 192, 32), ("chunks", 224, 32), ("fields", 256, 4), ("phones", 260, 6), ("longest", 266, 2),
+          ("sets", 268, 4), ("sections", 272, 96), ("name", 368, 64), ("zero", 432, 592), ("coverage", 1024, 1024),
+          ("patterns", 2048, 1024), ("reserved", 3072, 1024), ("signature_count", 4096, 64), ("signer", 4160, 64),
+          ("signature", 4224, 256), ("after_signature", 4480, 3712)]
 
 
 def refused_by_all(dlv, path):
@@ -37,7 +39,7 @@ def flipped(bit):
 
 def test_good(dlv):
     out = dlv("verify", *GOLDEN, VECTORS / "golden.db", status=0).out
-    assert "golden.db: verified" in out and "entries      13" in out and "sequence     7" in out
+    assert "golden.db: verified" in out and "entries      9" in out and "sequence     7" in out
     assert '"verified":true' in dlv("verify", "--json", *GOLDEN, VECTORS / "golden.db", status=0).out
 
 
@@ -52,9 +54,9 @@ def test_bit_in_header(release, tmp_path, field):
         refused_by_all(release, path)
 
 
-@pytest.mark.parametrize("section", range(4))
+@pytest.mark.parametrize("section", range(6))
 def test_bit_in_sections(release, tmp_path, section):
-    offset, length = struct.unpack_from("<QQ", GOOD, 160 + 48 * section)
+    offset, length = struct.unpack_from("<QQ", GOOD, 272 + 16 * section)
     rng = random.Random(section)
     path = tmp_path / "bad.db"
     bits = {rng.randrange(offset * 8, (offset + length) * 8) for _ in range(12)}
@@ -74,7 +76,7 @@ def test_bits_sanitized(dlv, tmp_path):
 
 def test_every_truncation(release, tmp_path):
     path = tmp_path / "bad.db"
-    lengths = {0, 1, 7, 8, 100, 3071, 3072, 4095, 4096, 4097, len(GOOD) - 1, len(GOOD) - 4096}
+    lengths = {0, 1, 7, 8, 100, 4095, 4096, 4097, 8191, 8192, 8193, len(GOOD) - 1, len(GOOD) - 4096}
     for length in sorted(lengths):
         path.write_bytes(GOOD[:length])
         refused_by_all(release, path)
@@ -115,33 +117,39 @@ def test_signed_but_wrong(dlv, tmp_path):
     def resign(change):
         data = bytearray(GOOD)
         change(data)
-        for i in range(4):
-            offset, length = struct.unpack_from("<QQ", data, 160 + 48 * i)
-            data[176 + 48 * i : 208 + 48 * i] = hashlib.sha256(data[offset : offset + length]).digest()
-        data[3072:3328] = pkcs1_15.new(authority).sign(SHA256.new(bytes(data[:3072])))
+        places = [struct.unpack_from("<QQ", data, 272 + 16 * i) for i in range(6)]
+        body = bytes(data[8192:places[5][0]])
+        digests = b"".join(hashlib.sha256(body[i:i + (1 << 20)]).digest() for i in range(0, len(body), 1 << 20))
+        data[places[5][0]:places[5][0] + len(digests)] = digests
+        data[224:256] = hashlib.sha256(digests).digest()
+        data[4224:4480] = pkcs1_15.new(authority).sign(SHA256.new(bytes(data[:4096])))
         return bytes(data)
 
+    offsets = [struct.unpack_from("<Q", GOOD, 272 + 16 * i)[0] for i in range(6)]
+    entries, kinds = offsets[0], [GOOD[offsets[0] + 54 * i + 38] & 3 for i in range(9)]
+    plain = entries + 54 * next(i for i in range(9) if kinds[i] == 0 and not GOOD[entries + 54 * i + 40] & 0x80)
+    former = entries + 54 * kinds.index(2)
+
     def swap_keys(data):
-        data[4096:4128], data[4128:4160] = data[4128:4160], data[4096:4128]
+        data[entries:entries + 32], data[entries + 54:entries + 86] = data[entries + 54:entries + 86], data[entries:entries + 32]
 
     def twin_keys(data):
-        data[4128:4160] = data[4096:4128]
+        data[entries + 54:entries + 86] = data[entries:entries + 32]
 
-    def fanout(data):
-        data[3 * 4096 + 4] ^= 1
+    def flip(at, bits=1):
+        def change(data):
+            data[at] ^= bits
+        return change
 
-    def attributes(data):
-        data[2 * 4096 : 2 * 4096 + 8] = bytes(8)
-
-    def merkle(data):
-        data[4 * 4096 + 3] ^= 1
-
-    def root(data):
-        data[128] ^= 1
+    def no_status(data):
+        data[plain + 38] &= 0xE3
 
     path = tmp_path / "bad.db"
-    for change, complaint in ((swap_keys, "not in order"), (twin_keys, "not in order"),
-                              (fanout, "fan-out"), (attributes, "attributes"), (merkle, "Merkle"),
-                              (root, "Merkle root")):
+    for change, complaint in (
+            (swap_keys, "fan-out"), (twin_keys, "not in order"), (flip(offsets[1] + 4), "fan-out"), (no_status, "terms"),
+            (flip(former + 38, 4), "no licence"), (flip(former + 45), "no licence"), (flip(offsets[2] + 3), "Merkle"),
+            (flip(128), "Merkle root"), (flip(offsets[3]), "terms"), (flip(offsets[3] + 2), "terms"),
+            (flip(offsets[4] + 30), "dictionary"), (flip(192), "dictionary"), (flip(266), "further terms"),
+            (flip(entries + 33), "Merkle")):
         path.write_bytes(resign(change))
-        assert complaint in refused_by_all(dlv, path)[0], change
+        assert complaint in refused_by_all(dlv, path)[0], (change, complaint)

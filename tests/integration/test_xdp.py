@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import hashlib
 import json
 import os
 import pathlib
@@ -17,7 +18,7 @@ import time
 
 import pytest
 import session_peer as peer
-from conftest import VECTORS, Server, build, one_line
+from conftest import SMALL, VECTORS, Server, build, one_line
 from session_peer import Refused, TcpClient, UdpClient
 from test_session import FAST, NOBODY, RAMESH
 
@@ -125,13 +126,13 @@ def test_questions(dlv, wire, serve_xdp, server_pub, mode):
         with wire.inside(wire.client):
             udp = UdpClient(PORT, server_pub, host=host)
         udp.open()
-        for count in (1, 2, 34):
-            assert udp.ask([RAMESH] * count).verdicts == ["VALID"] * count
-        assert udp.ask([NOBODY], flags=peer.NAMES, padding_len=300).verdicts == ["UNKNOWN"]
+        for count in (1, 2, 31):
+            assert udp.ask([RAMESH] * count).kinds == ["licence"] * count
+        assert udp.ask([NOBODY], padded=900).kinds == [None]
         with pytest.raises(Refused):
             udp.session.ticket = bytes(88)
             udp.ask([RAMESH])
-        assert udp.exchange(b"dlv\2" + bytes(100)) == peer.refusal(peer.VERSION)
+        assert udp.exchange(b"dlv\1" + bytes(100)) == peer.refusal(peer.VERSION)
     server.stop()
     assert not wire.has_program()
 
@@ -147,7 +148,7 @@ def test_the_rest_of_the_interface(release, wire, serve_xdp, server_pub, mode):
                        capture_output=True)
         with wire.inside(wire.client):
             tcp = TcpClient(PORT, server_pub, host=host)
-        assert tcp.open().ask([RAMESH]).verdicts == ["VALID"]
+        assert tcp.open().ask([RAMESH]).kinds == ["licence"]
     with wire.inside(wire.client):
         other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     other.settimeout(5)
@@ -158,9 +159,9 @@ def test_the_rest_of_the_interface(release, wire, serve_xdp, server_pub, mode):
     with wire.inside(wire.client):
         udp = UdpClient(PORT, server_pub, host="10.9.0.1")
     udp.open()
-    ip("-n", wire.client, "link", "set", "v0", "mtu", "600")
+    ip("-n", wire.client, "route", "change", "10.9.0.0/24", "dev", "v0", "mtu", "lock", "600")
     udp.sock.setsockopt(socket.IPPROTO_IP, 10, 0)  # IP_MTU_DISCOVER, IP_PMTUDISC_DONT
-    assert udp.ask([RAMESH] * 30).verdicts == ["VALID"] * 30
+    assert udp.ask([RAMESH] * 20).kinds == ["licence"] * 20
 
 
 def checksum(data):
@@ -227,7 +228,7 @@ def test_malformed_frames(release, wire, serve_xdp, server_pub):
     good = raw.frame(ask)
     raw.sock.send(good)
     answers = raw.answers(1)
-    assert len(answers) == 1 and session.open_answer(answers[0], ask).verdicts == ["VALID"]
+    assert len(answers) == 1 and session.open_answer(answers[0], ask).kinds == ["licence"]
 
     def bend(at, value):
         return good[:at] + bytes(value) + good[at + len(value):]
@@ -247,8 +248,8 @@ def test_malformed_frames(release, wire, serve_xdp, server_pub):
     # A bent datagram under a bent checksum is nobody's; one that is whole, but no frame, gets a refusal at most.
     for answer in raw.answers(1):
         if answer[4] != peer.REFUSE:  # some were bent to what they were before
-            assert session.open_answer(answer, ask).verdicts == ["VALID"]
-    assert udp.ask([RAMESH]).verdicts == ["VALID"]
+            assert session.open_answer(answer, ask).kinds == ["licence"]
+    assert udp.ask([RAMESH]).kinds == ["licence"]
     server.stop()
     assert b"child_failed" not in server.log
 
@@ -262,7 +263,7 @@ def test_vlan(release, wire, serve_xdp, server_pub, mode):
     good = raw.frame(ask)
     raw.sock.send(good[:12] + struct.pack("!HH", 0x8100, 42) + good[12:])
     answers = raw.answers(1)
-    assert len(answers) == 1 and session.open_answer(answers[0], ask).verdicts == ["VALID"] and raw.vlan == 42
+    assert len(answers) == 1 and session.open_answer(answers[0], ask).kinds == ["licence"] and raw.vlan == 42
     # Two tags are not ours: on to the kernel, which has no such network here.
     raw.sock.send(good[:12] + struct.pack("!HHHH", 0x88A8, 7, 0x8100, 42) + good[12:])
     assert not raw.answers(0.5)
@@ -302,13 +303,13 @@ def test_two_queues(release, wire, serve_xdp, keys):
 
 def test_reload_and_failures_under_load(release, wire, serve_xdp, server_pub, keys, tmp_path):
     db = tmp_path / "l.db"
-    build(release, keys, db, (VECTORS / "golden.csv").read_text())
+    build(release, keys, db, SMALL)
     server = serve_xdp(release, "--workers", "1", db=db)
     load = subprocess.Popen(["ip", "netns", "exec", wire.client, release.load.path, "--server",
                              f"10.9.0.1:{PORT}", "--server-key", str(keys.server_pub), "--json", "--udp", "-t", "6", "-r",
                              "5000"], stdout=subprocess.PIPE)
     for sequence in (2, 3, 4):
-        build(release, keys, db, (VECTORS / "golden.csv").read_text())
+        build(release, keys, db, SMALL)
         assert f"event=reloaded sequence={sequence}" in server.reload()
     for times in (1, 2):
         worker = server.children()[-1]
@@ -319,7 +320,7 @@ def test_reload_and_failures_under_load(release, wire, serve_xdp, server_pub, ke
     with wire.inside(wire.client):
         udp = UdpClient(PORT, server_pub, host="10.9.0.1")
     answer = udp.open().ask([RAMESH])
-    assert answer.verdicts == ["VALID"] and answer.sequence == 4
+    assert answer.kinds == ["licence"] and answer.release == hashlib.sha256(db.read_bytes()[:4096]).digest()
 
 
 def test_killed_it_leaves_the_interface_as_it_was(release, wire, serve_xdp):

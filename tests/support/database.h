@@ -5,8 +5,9 @@
 #include "builder/settings.h"
 #include "db/entry.h"
 
-/* Licence `number`: valid for eleven days from the day of its number. */
-struct licence database_licence(uint64_t number);
+/* The first day on which licence `number` is valid; it is for eleven days. Every fifth has three
+ * groups of classes, and so further terms. */
+uint32_t database_day(uint64_t number);
 
 /* The key of licence `number`. */
 typedef void database_key(uint8_t key[DB_KEY_LEN], uint64_t number);

@@ -461,8 +461,8 @@ static void test_stats(void) {
     for (unsigned w = 0; w < 2 && tally != NULL; w++) {
         for (int i = 0; i < COUNT_NAMES; i++)
             count_add(&tally->counts[w].named[i], 1000u + (unsigned)i);
-        for (int i = 0; i < VERDICT_COUNT; i++)
-            count_add(&tally->counts[w].verdicts[i], 500u + (unsigned)i);
+        for (int i = 0; i < FOUND_COUNT; i++)
+            count_add(&tally->counts[w].found[i], 500u + (unsigned)i);
         for (int i = 0; i < LATENCY_BUCKETS; i++)
             count_add(&tally->counts[w].latency[i], 1u + (unsigned)i);
         count_add(&tally->counts[w].latency_sum_us, 1500007);
@@ -480,9 +480,11 @@ static void test_stats(void) {
     CHECK(strstr(text, "dlv_answer_seconds_bucket{le=\"0.000001\"} 2\n") != NULL);
     CHECK(strstr(text, "dlv_answer_seconds_bucket{le=\"0.000004\"} 12\n") != NULL);
     CHECK(strstr(text, "dlv_answer_seconds_sum 3.000014\n") != NULL);
-    for (int i = 0; i < VERDICT_COUNT; i++) {
-        snprintf(wanted, sizeof wanted, "dlv_questions_total{verdict=\"%s\"} %d\n",
-                 verdict_name((enum verdict)i), 1000 + 2 * i);
+    static const char *const names[FOUND_COUNT] = {"nothing", "licence", "document",
+                                                   "former_number", "legacy_record"};
+    for (int i = 0; i < FOUND_COUNT; i++) {
+        snprintf(wanted, sizeof wanted, "dlv_questions_total{found=\"%s\"} %d\n", names[i],
+                 1000 + 2 * i);
         CHECK(strstr(text, wanted) != NULL);
     }
     for (int i = 0; i < COUNT_NAMES; i++) {

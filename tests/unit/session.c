@@ -138,56 +138,80 @@ static void test_cookies(void) {
 
 /* --- questions and answers -------------------------------------------------------------------- */
 
-static void fill_answer(struct answer *answer, unsigned count, unsigned brings,
-                        const uint8_t *header_page) {
-    const struct licence licence = {.status = STATUS_VALID,
-                                    .kind = KIND_NUMBER,
-                                    .classes = 5,
-                                    .valid_from = 700000,
-                                    .valid_to = 750000};
-    memset(answer, 0, sizeof *answer);
-    answer->server_time_s = 1000;
-    answer->facts.sequence = 7;
-    answer->facts.created_s = 900;
-    answer->facts.utc_offset_s = -3600;
-    answer->count = count;
-    answer->brings = brings;
-    answer->header_page = header_page;
-    answer->facts.class_names = class_names_default;
-    answer->facts.authority_id[31] = 3;
-    for (unsigned i = 0; i < count; i += 2) {
-        answer->entries[i] = (struct db_answer){VERDICT_VALID, 1, licence};
-        if (i < QUESTION_PROVED_MAX)
-            answer->proofs[i] = (struct proof){.entry_count = 2};
-    }
-    for (unsigned i = 0; i < count && i < QUESTION_PROVED_MAX; i++) {
-        answer->proofs[i].entry_count = 1 + i % 2;
-        answer->proofs[i].entries[0].path_len = i;
-        answer->proofs[i].entries[1].path_len = PROOF_PATH_MAX;
-        answer->proofs[i].entries[1].index = 123456789;
+static void fill_question(struct question *question, unsigned count, enum question_what what) {
+    memset(question, 0, sizeof *question);
+    question->what = what;
+    question->count = count;
+    question->release_id[5] = 9;
+    for (unsigned i = 0; i < count; i++) {
+        struct inquired *item = &question->items[i];
+        item->kind = (uint8_t)(i % 3 == 2 ? ASK_DOCUMENT : ASK_NUMBER);
+        item->form_count =
+            (uint8_t)(item->kind == ASK_NUMBER && count < 20 ? i % (FORMS_MAX + 1) : 0);
+        memset(item->digest, (int)(i * 7), SHA256_LEN);
+        for (unsigned f = 0; f < item->form_count; f++) {
+            item->forms[f].field = (uint8_t)(1 + f % 4);
+            memset(item->forms[f].digest, (int)(f + i), FIELD_DIGEST_LEN);
+        }
     }
 }
 
-static void test_asking(unsigned count, unsigned wishes, size_t len_min) {
+static const uint8_t further_bytes[] = {3, 3, 0, 1, 2, 0};
+
+static void fill_answer(struct answer *answer, unsigned count, enum question_what what) {
+    memset(answer, 0, sizeof *answer);
+    answer->server_time_s = 1000;
+    answer->release_id[31] = 3;
+    answer->count = count;
+    for (unsigned i = 0; i < count; i++) {
+        struct db_answer *entry = &answer->entries[i];
+        *entry = db_answer_none();
+        if (i % 2 == 0) {
+            entry->is_found = true;
+            entry->kind = (uint8_t)(i / 2 % 4);
+            entry->terms[3] = (uint8_t)i;
+            entry->matches[1 + i % 4] = FIELD_SAME;
+            entry->card_state = CARD_LOST;
+            if (count < 20)
+                entry->further = (struct further){further_bytes, sizeof further_bytes};
+        }
+    }
+    for (unsigned i = 0; i < count && what == WHAT_PROOFS; i++) {
+        struct proof *proof = &answer->proofs[i];
+        proof->entry_count = 1 + i % 2;
+        proof->node_count = 3 * i;
+        proof->entries[0].index = 123456789;
+        proof->entries[0].further = (struct further){further_bytes, sizeof further_bytes};
+        memset(proof->nodes, (int)i, sizeof proof->nodes);
+    }
+}
+
+static bool is_same_entry(const struct db_answer *a, const struct db_answer *b) {
+    return a->is_found == b->is_found && a->kind == b->kind && a->card_state == b->card_state &&
+           memcmp(a->matches, b->matches, sizeof a->matches) == 0 &&
+           memcmp(a->terms, b->terms, DB_TERMS_LEN) == 0 && a->further.len == b->further.len &&
+           (a->further.len == 0 || memcmp(a->further.bytes, b->further.bytes, a->further.len) == 0);
+}
+
+static void test_asking(unsigned count, enum question_what what, size_t len_min) {
     static const uint8_t key[SESSION_KEY_LEN] = {1}, nonce[ASK_RANDOM_LEN] = {2},
                          ticket[TICKET_LEN] = {3};
-    static uint8_t ask[FRAME_TO_SERVER_MAX], copy[FRAME_MAX], frame[FRAME_MAX], page[DB_PAGE];
+    static uint8_t ask[FRAME_MAX], copy[FRAME_MAX], frame[FRAME_MAX];
     static struct question question, got;
     static struct answer answer, got_answer;
-    question.at = (struct moment){.unix_s = -5, .is_day = (int)(count & 1)};
-    question.kind = KIND_NUMBER;
-    question.count = count;
-    question.wishes = wishes;
-    for (unsigned i = 0; i < count * SHA256_LEN; i++)
-        question.digests[i] = (uint8_t)(i * 7);
-    size_t ask_len = question_seal(ask, &question, key, ticket, nonce, len_min);
-    CHECK(ask_len == (len_min > ASK_LEN(count) ? len_min : ASK_LEN(count)));
+    fill_question(&question, count, what);
+    size_t ask_len = question_seal(ask, &question, key, ticket, nonce, len_min),
+           own = question_len(&question);
+    CHECK(ask_len == (len_min > own ? len_min : own));
     memcpy(copy, ask, ask_len);
     CHECK(question_open(&got, copy, ask_len, key) == QUESTION_GOOD);
-    CHECK(got.at.unix_s == -5 && got.at.is_day == (int)(count & 1) && got.kind == KIND_NUMBER &&
-          got.count == count && got.wishes == wishes &&
-          memcmp(got.digests, question.digests, count * SHA256_LEN) == 0);
-    for (size_t i = 0; i < ask_len; i++) {
+    CHECK(got.what == what && got.count == count && got.offset == 0 &&
+          memcmp(got.release_id, question.release_id, SHA256_LEN) == 0);
+    for (unsigned i = 0; i < count; i++)
+        CHECK(memcmp(&got.items[i], &question.items[i],
+                     2 + SHA256_LEN + question.items[i].form_count * sizeof(struct form_digest)) ==
+              0);
+    for (size_t i = 0; i < ask_len; i += i < 300 ? 1 : 7) {
         memcpy(copy, ask, ask_len);
         CHECK(question_open(&got, copy, i, key) == QUESTION_FOREIGN);
         memcpy(copy, ask, ask_len);
@@ -195,51 +219,56 @@ static void test_asking(unsigned count, unsigned wishes, size_t len_min) {
         CHECK(question_open(&got, copy, ask_len, key) == QUESTION_FOREIGN);
     }
 
-    fill_answer(&answer, count, wishes, page);
-    size_t len = answer_write(frame, sizeof frame, &answer);
-    CHECK(len >= ANSWER_LEN(count) && answer_write(frame, len - 1, &answer) == 0);
-    CHECK(wishes != 0 || len == ANSWER_LEN(count));
-    CHECK(wishes != 0 || len < ask_len); /* nobody can be flooded through a server */
+    /* An answer is as long as its question. */
+    size_t len = ask_len;
+    fill_answer(&answer, count, what);
+    CHECK(answer_write(frame, len, &answer, what));
     answer_seal(frame, len, ask, ask_len, key, nonce);
     memcpy(copy, frame, len);
-    CHECK(answer_open(&got_answer, copy, len, ask, ask_len, key, NULL) == 0);
-    CHECK(got_answer.facts.sequence == 7 && got_answer.facts.utc_offset_s == -3600 &&
-          got_answer.count == count && got_answer.brings == wishes);
+    CHECK(answer_open(&got_answer, what, copy, len, ask, ask_len, key, NULL) == 0);
+    CHECK(got_answer.server_time_s == 1000 && got_answer.release_id[31] == 3 &&
+          got_answer.count == count);
     for (unsigned i = 0; i < count; i++)
-        CHECK(got_answer.entries[i].verdict == answer.entries[i].verdict &&
-              got_answer.entries[i].is_found == answer.entries[i].is_found &&
-              memcmp(&got_answer.entries[i].licence, &answer.entries[i].licence,
-                     sizeof(struct licence)) == 0);
-    for (unsigned i = 0; i < count && wishes & WISH_PROOF; i++)
-        CHECK(got_answer.proofs[i].entry_count == 1 + i % 2);
+        CHECK(what == WHAT_PROOFS ? got_answer.proofs[i].node_count == 3 * i
+                                  : is_same_entry(&got_answer.entries[i], &answer.entries[i]));
     for (size_t i = 0; i < len; i += i < ANSWER_BODY || i > 3000 ? 1 : 5) {
         memcpy(copy, frame, len);
-        CHECK(answer_open(&got_answer, copy, i, ask, ask_len, key, NULL) != 0);
+        CHECK(answer_open(&got_answer, what, copy, i, ask, ask_len, key, NULL) != 0);
         memcpy(copy, frame, len);
         copy[i] ^= 0x10;
-        CHECK(answer_open(&got_answer, copy, len, ask, ask_len, key, NULL) != 0);
+        CHECK(answer_open(&got_answer, what, copy, len, ask, ask_len, key, NULL) != 0);
     }
     /* The answer to another question of the session. */
     ask[ASK_NONCE + 3] ^= 1;
     memcpy(copy, frame, len);
-    CHECK(answer_open(&got_answer, copy, len, ask, ask_len, key, NULL) == ERR_SIGNATURE);
+    CHECK(answer_open(&got_answer, what, copy, len, ask, ask_len, key, NULL) == ERR_SIGNATURE);
     ask[ASK_NONCE + 3] ^= 1;
     ask[ask_len - 1] ^= 1;
     memcpy(copy, frame, len);
-    CHECK(answer_open(&got_answer, copy, len, ask, ask_len, key, NULL) == ERR_SIGNATURE);
+    CHECK(answer_open(&got_answer, what, copy, len, ask, ask_len, key, NULL) == ERR_SIGNATURE);
+}
+
+/* What does not fit is not cut off. */
+static void test_too_long(void) {
+    static uint8_t frame[FRAME_MAX];
+    static struct answer answer;
+    fill_answer(&answer, 4, WHAT_ANSWERS);
+    size_t need = ANSWER_LEN(2 * (FOUND_FURTHER + sizeof further_bytes) + 2);
+    CHECK(answer_write(frame, need, &answer, WHAT_ANSWERS));
+    CHECK(!answer_write(frame, need - 1, &answer, WHAT_ANSWERS));
 }
 
 /* What one side has sealed is never taken for what the other says. */
 static void test_directions(void) {
     static const uint8_t key[SESSION_KEY_LEN] = {1}, nonce[ASK_RANDOM_LEN] = {2},
                          ticket[TICKET_LEN] = {3};
-    static uint8_t ask[FRAME_TO_SERVER_MAX], frame[FRAME_MAX], aad[ANSWER_BODY + AEAD_TAG_LEN];
+    static uint8_t ask[FRAME_MAX], frame[FRAME_MAX], aad[ANSWER_BODY + AEAD_TAG_LEN];
     static struct question question, got;
     static struct answer answer;
-    question.kind = KIND_RECORD;
-    question.count = 1;
-    size_t ask_len = question_seal(ask, &question, key, ticket, nonce, 0);
-    size_t len = answer_write(frame, sizeof frame, (fill_answer(&answer, 1, 0, NULL), &answer));
+    fill_question(&question, 1, WHAT_ANSWERS);
+    size_t ask_len = question_seal(ask, &question, key, ticket, nonce, 0), len = ask_len;
+    fill_answer(&answer, 1, WHAT_ANSWERS);
+    CHECK(answer_write(frame, len, &answer, WHAT_ANSWERS));
     answer_seal(frame, len, ask, ask_len, key, nonce);
 
     uint8_t *tag = frame + len - AEAD_TAG_LEN;
@@ -253,14 +282,14 @@ static void test_directions(void) {
         aead_seal(key, frame + ANSWER_NONCE, aad, sizeof aad, frame + ANSWER_BODY, body_len, tag);
         static uint8_t copy[FRAME_MAX];
         memcpy(copy, frame, len);
-        bool is_taken = answer_open(&answer, copy, len, ask, ask_len, key, NULL) == 0;
+        bool is_taken = answer_open(&answer, WHAT_ANSWERS, copy, len, ask, ask_len, key, NULL) == 0;
         CHECK(is_taken == (direction == NONCE_ANSWER));
     }
 
     tag = ask + ask_len - AEAD_TAG_LEN;
     body_len = ask_len - ASK_BODY - AEAD_TAG_LEN;
     for (uint8_t direction = 0; direction < 4; direction++) {
-        static uint8_t copy[FRAME_TO_SERVER_MAX];
+        static uint8_t copy[FRAME_MAX];
         CHECK(aead_open(key, ask + ASK_NONCE, ask, ASK_BODY, ask + ASK_BODY, body_len, tag));
         ask[ASK_NONCE] = direction;
         aead_seal(key, ask + ASK_NONCE, ask, ASK_BODY, ask + ASK_BODY, body_len, tag);
@@ -273,30 +302,46 @@ static void test_directions(void) {
 /* Sealed as it should be, but no question. */
 static void test_bad_question(void) {
     static const uint8_t key[SESSION_KEY_LEN] = {1}, nonce[ASK_RANDOM_LEN], ticket[TICKET_LEN];
-    static uint8_t ask[FRAME_TO_SERVER_MAX];
+    static uint8_t ask[FRAME_MAX];
     static struct question question, got;
-    question = (struct question){.kind = (enum licence_kind)9, .count = 1};
+    for (int what = 0; what < 8; what++) {
+        for (unsigned count = 0; count < 6; count += 5) {
+            fill_question(&question, count, (enum question_what)what);
+            size_t len = question_seal(ask, &question, key, ticket, nonce, 0);
+            bool is_good =
+                count == 0 ? what > WHAT_PROOFS && what <= WHAT_NODES : what == WHAT_ANSWERS;
+            CHECK(question_open(&got, ask, len, key) ==
+                  (is_good ? QUESTION_GOOD : QUESTION_MALFORMED));
+        }
+    }
+    static const struct inquired bad[] = {{.kind = 0},
+                                          {.kind = 4},
+                                          {.kind = ASK_DOCUMENT, .form_count = 1},
+                                          {.kind = ASK_NUMBER, .form_count = 1}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        fill_question(&question, 1, WHAT_ANSWERS);
+        question.items[0] = bad[i];
+        size_t len = question_seal(ask, &question, key, ticket, nonce, 0);
+        CHECK(question_open(&got, ask, len, key) == QUESTION_MALFORMED);
+    }
+    /* An offset where none belongs. */
+    fill_question(&question, 1, WHAT_ANSWERS);
+    question.offset = 1;
     size_t len = question_seal(ask, &question, key, ticket, nonce, 0);
-    CHECK(question_open(&got, ask, len, key) == QUESTION_MALFORMED);
-    question = (struct question){.kind = KIND_RECORD, .count = 0};
-    len = question_seal(ask, &question, key, ticket, nonce, 0);
-    CHECK(question_open(&got, ask, len, key) == QUESTION_MALFORMED);
-    question = (struct question){.count = QUESTION_PROVED_MAX + 1, .wishes = WISH_PROOF};
-    len = question_seal(ask, &question, key, ticket, nonce, 0);
     CHECK(question_open(&got, ask, len, key) == QUESTION_MALFORMED);
 }
 
 static void test_headers(void) {
     struct frame frame;
-    CHECK(frame_read_header(&frame, (const uint8_t *)"dlv\1\3\0\12\1", 8) == FRAME_OK);
+    CHECK(frame_read_header(&frame, (const uint8_t *)"dlv\2\3\0\12\1", 8) == FRAME_OK);
     CHECK(frame.type == FRAME_ASK && frame.len == 266);
     for (size_t i = 0; i < 8; i++)
-        CHECK(frame_read_header(&frame, (const uint8_t *)"dlv\1\3\0\12\1", i) == FRAME_WAIT);
-    CHECK(frame_read_header(&frame, (const uint8_t *)"dlv\2", 4) == FRAME_OTHER_VERSION);
+        CHECK(frame_read_header(&frame, (const uint8_t *)"dlv\2\3\0\12\1", i) == FRAME_WAIT);
+    CHECK(frame_read_header(&frame, (const uint8_t *)"dlv\1", 4) == FRAME_OTHER_VERSION);
     CHECK(frame_read_header(&frame, (const uint8_t *)"dlw", 3) == FRAME_FOREIGN);
     CHECK(frame_read_header(&frame, (const uint8_t *)"C", 1) == FRAME_FOREIGN);
-    CHECK(frame_read_header(&frame, (const uint8_t *)"dlv\1\3\0\7\0", 8) == FRAME_FOREIGN);
-    CHECK(frame_read_header(&frame, (const uint8_t *)"dlv\1\3\1\12\0", 8) == FRAME_FOREIGN);
+    CHECK(frame_read_header(&frame, (const uint8_t *)"dlv\2\3\0\7\0", 8) == FRAME_FOREIGN);
+    CHECK(frame_read_header(&frame, (const uint8_t *)"dlv\2\3\1\12\0", 8) == FRAME_FOREIGN);
 }
 
 int main(void) {
@@ -310,11 +355,12 @@ int main(void) {
     test_openings_altered();
     test_tickets();
     test_cookies();
-    test_asking(1, 0, 0);
-    test_asking(1, 0, 500);
-    test_asking(QUESTION_MAX, 0, 0);
-    test_asking(3, WISH_INFO, 0);
-    test_asking(QUESTION_PROVED_MAX, WISH_INFO | WISH_PROOF, 0);
+    test_asking(1, WHAT_ANSWERS, 0);
+    test_asking(1, WHAT_ANSWERS, 500);
+    test_asking(QUESTION_MAX, WHAT_ANSWERS, 0);
+    test_asking(12, WHAT_ANSWERS, 1232);
+    test_asking(QUESTION_PROVED_MAX, WHAT_PROOFS, 2500);
+    test_too_long();
     test_directions();
     test_bad_question();
     return unit_end("session");

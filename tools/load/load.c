@@ -61,30 +61,48 @@ static uint64_t now_ns(void) {
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
+/* A client_form that asks nothing: the client opens a session and learns the release. */
+static int form_nothing(void *context, const struct release_facts *facts, struct question *question,
+                        struct error *error) {
+    (void)context, (void)facts, (void)error;
+    question->count = 0;
+    return 0;
+}
+
+/* How long frames must be so that their answers fit. */
+static size_t frame_len(const struct question *question, const struct db_header *header) {
+    size_t len = question_len(question), room = answer_room(question, header);
+    return len > room ? len : room;
+}
+
 /* Opens a session and seals questions about random digests in it. */
 static int prepare_questions(struct load *load, struct error *error) {
     static struct question question;
     const struct load_settings *settings = load->settings;
-    question.at.unix_s = time(NULL);
-    question.kind = KIND_RECORD;
-    question.count = settings->digests;
-    int code =
-        settings->is_unchecked ? 0 : client_ask(&load->client, &question, &load->answer, error);
+    int code = settings->is_unchecked
+                   ? 0
+                   : client_ask(&load->client, form_nothing, NULL, &question, &load->answer, error);
     if (code != 0)
         return code;
-    question.wishes = 0; /* the release's facts, for which client_ask asked, are not wanted again */
+    memset(question.release_id, 0, SHA256_LEN); /* whichever the server has by then */
+    question.what = settings->is_proved ? WHAT_PROOFS : WHAT_ANSWERS;
+    question.count = settings->digests;
+    for (unsigned i = 0; i < question.count; i++)
+        question.items[i].kind = ASK_NUMBER;
     load->frame_count = FRAMES;
-    load->frame_len = ASK_LEN(settings->digests);
+    load->frame_len = settings->is_unchecked ? question_len(&question)
+                                             : frame_len(&question, &load->client.release.header);
     load->frames = malloc(FRAMES * load->frame_len);
     if (load->frames == NULL)
         return error_set(error, ERR_MEMORY, "no memory");
     for (uint32_t i = 0; i < FRAMES; i++) {
-        uint8_t frame[FRAME_TO_SERVER_MAX], random[ASK_RANDOM_LEN];
-        random_bytes(&load->client.random, question.digests, question.count * SHA256_LEN);
+        uint8_t frame[FRAME_MAX], random[ASK_RANDOM_LEN];
+        for (unsigned d = 0; d < question.count; d++)
+            random_bytes(&load->client.random, question.items[d].digest, SHA256_LEN);
         random_bytes(&load->client.random, random, sizeof random);
         store_le32(random, i); /* tells over UDP which question an answer is to */
         question_seal(frame, &question, load->client.session.keys.key,
-                      load->client.session.keys.ticket, random, 0);
+                      load->client.session.keys.ticket, random, load->frame_len);
         memcpy(load->frames + i * load->frame_len, frame, load->frame_len);
     }
     return 0;
@@ -115,7 +133,8 @@ static bool is_right(struct load *load, uint32_t i, const uint8_t *bytes, size_t
     if (load->settings->is_openings)
         return opening_finish(&load->openings[i], bytes, len, &session);
     memcpy(load->copy, bytes, len);
-    return answer_open(&load->answer, load->copy, len, frame_at(load, i), load->frame_len,
+    return answer_open(&load->answer, load->settings->is_proved ? WHAT_PROOFS : WHAT_ANSWERS,
+                       load->copy, len, frame_at(load, i), load->frame_len,
                        load->client.session.keys.key, NULL) == 0 &&
            load->answer.count == load->settings->digests;
 }
@@ -255,7 +274,7 @@ static void take_udp(struct load *load, struct stream *stream) {
     uint64_t at_ns = now_ns();
     for (int i = 0; i < n; i++) {
         const uint8_t *bytes = load->scratch[i];
-        if (messages[i].msg_len < ANSWER_LEN(0)) {
+        if (messages[i].msg_len < ASK_LEN_MIN) {
             load->result->refused++; /* a refusal does not say which frame it answers */
             continue;
         }

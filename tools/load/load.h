@@ -26,6 +26,7 @@ struct load_settings {
     unsigned connections; /* sockets */
     unsigned window;      /* frames under way on each */
     unsigned digests;     /* in a frame */
+    bool is_proved;       /* answers are to be proved */
     uint64_t rate;        /* frames a second; 0: as fast as answers come */
     int64_t duration_ms;
     int64_t timeout_ms; /* of an answer: then it is lost, and its place free */

@@ -12,7 +12,7 @@
 #include <string.h>
 
 static const char *server, *server_key_path, *kiosk_key_path;
-static bool is_udp, is_openings, is_json;
+static bool is_udp, is_proved, is_openings, is_json;
 static uint64_t connections, window, digests, rate, seconds;
 
 static const struct option options[] = {
@@ -25,6 +25,7 @@ static const struct option options[] = {
                  "default 64; over UDP sockets, default 4"),
     OPTION_COUNT("-w, --window N", &window, 1, 512, 0, NULL,
                  "frames under way on each connection; default 1, over UDP 64"),
+    OPTION_FLAG("--prove", &is_proved, "ask for answers with proofs"),
     OPTION_COUNT("-n, --digests N", &digests, 1, QUESTION_MAX, 1, NULL, "digests in a frame"),
     OPTION_COUNT("-r, --rate N", &rate, 1, 100000000, 0, "a second",
                  "frames; default as fast as answers come"),
@@ -66,7 +67,7 @@ static void print_result(const struct load_result *result) {
 }
 
 static int check_usage(int operand_count, char **operands) {
-    unsigned datagram_max = (FRAME_DATAGRAM_MAX - ASK_LEN(0)) / SHA256_LEN;
+    unsigned datagram_max = (FRAME_DATAGRAM_MAX - ASK_LEN_MIN) / ITEM_FORMS;
     if (operand_count > 0)
         return usage_error("\"%s\" is not expected here", operands[0]);
     if (server == NULL || server_key_path == NULL)
@@ -74,6 +75,8 @@ static int check_usage(int operand_count, char **operands) {
     if (is_openings && (is_udp || option_is_given("digests") || window > 1))
         return usage_error("--openings go over TCP, one after the other: no --udp, --digests or "
                            "--window");
+    if (is_proved && digests > QUESTION_PROVED_MAX)
+        return usage_error("--digests: at most %u with --prove", QUESTION_PROVED_MAX);
     if (is_udp && digests > datagram_max)
         return usage_error("--digests: at most %u fit into a datagram", datagram_max);
     return EXIT_OK;
@@ -101,6 +104,7 @@ static int run_load(int operand_count, char **operands) {
                                                                 : is_udp    ? 64
                                                                             : 1),
                                            .digests = (unsigned)digests,
+                                           .is_proved = is_proved,
                                            .rate = rate,
                                            .duration_ms = (int64_t)seconds * 1000,
                                            .timeout_ms = 5000};
