@@ -406,10 +406,29 @@ static const char *advice_text(enum build_advice advice) {
         return " (see --sequence)";
     case BUILD_LEAVE_OUT_BAD_ROWS:
         return " (--skip-bad leaves them out)";
+    case BUILD_NAME_ENCODING:
+        return " (see --encoding)";
+    case BUILD_NAME_DELIMITER:
+        return " (see --delimiter)";
     case BUILD_NO_ADVICE:
         break;
     }
     return "";
+}
+
+/* Words that had no meaning, each once. */
+static void print_unknown(const struct build *build, const char *input) {
+    const struct unknown_words *unknown = &build->result.unknown;
+    for (unsigned i = 0; i < unknown->count; i++) {
+        const struct unknown_word *word = &unknown->list[i];
+        bool is_card = word->column == COLUMN_CARD_STATUS;
+        trouble("%s: %s \"%s\" in %llu rows has no meaning (see --%s)", input,
+                registry_column_name(word->column), word->text, (unsigned long long)word->count,
+                is_card ? "card-status" : "status");
+    }
+    if (unknown->other_count > 0)
+        trouble("%s: further words without a meaning, in %llu rows", input,
+                (unsigned long long)unknown->other_count);
 }
 
 static int fail(const struct build *build, const struct error *error) {
@@ -463,6 +482,7 @@ static int build_from(struct build *build, const char *path, const struct displa
     clear_progress(display);
     if (path != NULL)
         close(input.fd);
+    print_unknown(build, input.name);
     return code == 0 ? print_result(build) : fail(build, &error);
 }
 
@@ -551,6 +571,14 @@ const struct applet applet_dbgen = {
         "where no field is the one on file (\"replace\" sets it all the same); \"remove\", \"revoke\",\n"
         "\"suspend\", \"disqualify\" and \"lift\" need nothing but the number and status_since. The\n"
         "result is, byte for byte, what the whole changed registry would make.",
+    .details =
+        "An import file, one option a line:\n\n"
+        "    # The licences of Sarathi, as a CSV export has them\n"
+        "    map = licence=dlLicno,name=bioFullName,status=dlStatus,valid_to=dlNtValdtoDt,classes=covabbrv\n"
+        "    status = Active=valid,Suspended=suspended,Inactive=withheld\n"
+        "    date-format = DD-MM-YYYY,DD-Mon-YYYY\n"
+        "    null = 1800-01-01\n"
+        "    ignore-columns = *",
     .needs_cryptography = true,
     .run = run_dbgen,
 };

@@ -2,6 +2,7 @@
 
 #include "base/date.h"
 #include "base/file.h"
+#include "base/utf8.h"
 #include "builder/merge.h"
 #include "builder/rejects.h"
 #include "builder/rows.h"
@@ -218,6 +219,48 @@ static int change_rows(struct reading *reading, struct error *error) {
     return hashed->bad_count > 0 ? reject_bad_rows(reading, hashed, error) : 0;
 }
 
+/* Whether the header row is text in UTF-8. */
+static bool is_text(const struct csv_row *row) {
+    uint32_t character;
+    for (size_t at = 0, n; at < row->raw_len; at += n) {
+        n = utf8_decode((const uint8_t *)row->raw + at, row->raw_len - at, &character);
+        if (n == 0)
+            return false;
+    }
+    return true;
+}
+
+/* Says why a header row is not good. */
+static int refuse_header(struct reading *reading, const struct csv_row *row, int code,
+                         const char *reason, struct error *error) {
+    enum build_advice advice = BUILD_NO_ADVICE;
+    if (!is_text(row)) {
+        reason = "the header row is not in UTF-8";
+        advice = BUILD_NAME_ENCODING;
+    } else if (row->field_count == 1 && row->raw_len > 0) {
+        for (const char *other = ",;|\t"; *other != '\0'; other++) {
+            if (memchr(row->raw, *other, row->raw_len) != NULL)
+                advice = BUILD_NAME_DELIMITER;
+        }
+    }
+    return advise(reading->build, advice,
+                  error_set(error, code, "%s:%llu: %.900s", reading->input->name,
+                            (unsigned long long)row->line, reason));
+}
+
+/* Looks what the input is. */
+static int begin_input(struct reading *reading, struct error *error) {
+    const struct import *import = &reading->build->plan.import;
+    struct error reason;
+    int code = csv_reader_begin(&reading->reader, import->delimiter, import->encoding, &reason);
+    if (code == 0)
+        return 0;
+    if (code == ERR_SYSTEM)
+        return error_set_errno(error, "%s", reading->input->name);
+    return advise(reading->build, code == ERR_CONFLICT ? BUILD_NAME_ENCODING : BUILD_NO_ADVICE,
+                  error_set(error, code, "%s: %.200s", reading->input->name, reason.text));
+}
+
 static int read_header_row(struct reading *reading, struct error *error) {
     const char *name = reading->input->name;
     struct error reason;
@@ -235,9 +278,7 @@ static int read_header_row(struct reading *reading, struct error *error) {
     if (result == CSV_BAD)
         return error_set(error, ERR_FORMAT, "%s:1: header row: %s", name, row.reason);
     int code = registry_header(&reading->registry, &row, &reason);
-    return code == 0 ? 0
-                     : error_set(error, code, "%s:%llu: %.900s", name, (unsigned long long)row.line,
-                                 reason.text);
+    return code == 0 ? 0 : refuse_header(reading, &row, code, reason.text, error);
 }
 
 /* How many rows are read at a time: so few that the room which is kept free for the facts that they
@@ -248,7 +289,9 @@ static size_t rows_at_a_time(const struct collector *collector) {
 }
 
 static int read_rows(struct reading *reading, struct error *error) {
-    int code = reading->build->plan.is_lines ? 0 : read_header_row(reading, error);
+    int code = begin_input(reading, error);
+    if (code == 0 && !reading->build->plan.is_lines)
+        code = read_header_row(reading, error);
     int result = CSV_FULL;
     parallel_open(&reading->parallel, reading->build->plan.settings.thread_count);
     while (code == 0 && result != CSV_END) {
@@ -259,6 +302,9 @@ static int read_rows(struct reading *reading, struct error *error) {
     reading->filling->count = 0;
     if (code == 0)
         code = change_rows(reading, error); /* those that were hashed last */
+    if (code == 0 && csv_reader_was_utf8(&reading->reader))
+        code = advise(reading->build, BUILD_NAME_ENCODING,
+                      error_set(error, ERR_CONFLICT, "%s: is in UTF-8", reading->input->name));
     parallel_close(&reading->parallel);
     return code;
 }
@@ -390,7 +436,8 @@ int build_run(struct build *build, const struct build_input *input, struct error
                                           .check_fields = &settings->facts.fields,
                                           .is_change_list = build->has_predecessor,
                                           .has_legacy = settings->facts.has_legacy,
-                                          .history_since = settings->facts.history_since};
+                                          .history_since = settings->facts.history_since,
+                                          .unknown = &build->result.unknown};
     reading->target =
         (struct rows_target){.registry = &reading->registry,
                              .is_lines = build->plan.is_lines,

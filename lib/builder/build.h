@@ -13,7 +13,7 @@
 #include "builder/merge.h"
 #include "builder/predecessor.h"
 #include "builder/settings.h"
-#include "registry/import.h"
+#include "registry/registry.h"
 
 #include <sys/stat.h>
 
@@ -25,6 +25,8 @@ enum build_advice {
     BUILD_SET_CLOCK,          /* the clock, or the time given, is behind the predecessor's */
     BUILD_CHOOSE_SEQUENCE,    /* the sequence number is behind the predecessor's */
     BUILD_LEAVE_OUT_BAD_ROWS, /* there are bad rows, and they may not be left out */
+    BUILD_NAME_ENCODING,      /* the input is in another encoding than the one given */
+    BUILD_NAME_DELIMITER, /* other characters than the one given seem to be between its fields */
 };
 
 struct build_plan {
@@ -49,12 +51,13 @@ struct build_input {
 
 struct build_result {
     struct db_header header;
-    uint64_t row_count;       /* rows that were taken */
-    uint64_t bad_count;       /* rows that were not */
-    uint64_t joined_count;    /* rows that say more about the licence of another row */
-    uint64_t withheld_count;  /* licences that are withheld */
-    uint64_t conflict_count;  /* contradictions */
-    enum build_advice advice; /* where the build failed */
+    uint64_t row_count;           /* rows that were taken */
+    uint64_t bad_count;           /* rows that were not */
+    uint64_t joined_count;        /* rows that say more about the licence of another row */
+    uint64_t withheld_count;      /* licences that are withheld */
+    uint64_t conflict_count;      /* contradictions */
+    struct unknown_words unknown; /* also where the build failed */
+    enum build_advice advice;     /* where the build failed */
 };
 
 /* A build under way. */

@@ -29,13 +29,17 @@ static size_t undouble(char *copy, const char *text, size_t len) {
     return out;
 }
 
-/* Bytes that may end a field that is not quoted. */
-static const uint8_t is_special[256] = {[','] = 1, ['\n'] = 1, ['\r'] = 1, ['"'] = 1};
+void csv_separators_init(struct csv_separators *separators, char delimiter) {
+    memset(separators, 0, sizeof *separators);
+    separators->delimiter = delimiter;
+    separators->are_special[(uint8_t)delimiter] = separators->are_special['"'] = 1;
+    separators->are_special['\n'] = separators->are_special['\r'] = 1;
+}
 
-/* Where a field that is not quoted ends: at a comma, a line end, a quotation mark, or `len`. */
-static size_t field_end(const char *bytes, size_t at, size_t len) {
+/* Where a field that is not quoted ends: at a delimiter, a line end, a quotation mark, or `len`. */
+static size_t field_end(const uint8_t are_special[256], const char *bytes, size_t at, size_t len) {
     for (;; at++) {
-        while (at < len && !is_special[(uint8_t)bytes[at]])
+        while (at < len && !are_special[(uint8_t)bytes[at]])
             at++;
         if (at >= len || bytes[at] != '\r' || line_end(bytes, at, len))
             return at;
@@ -44,6 +48,7 @@ static size_t field_end(const char *bytes, size_t at, size_t len) {
 
 /* A row that is being parsed. */
 struct parsing {
+    const struct csv_separators *separators;
     const char *bytes;
     size_t len;
     bool is_last;
@@ -86,7 +91,8 @@ static inline enum csv_result take_quoted(struct parsing *parsing, struct csv_ro
 
 static inline enum csv_result take_plain(struct parsing *parsing, struct csv_row *row,
                                          struct csv_field *field) {
-    size_t end = field_end(parsing->bytes, parsing->at, parsing->len);
+    size_t end =
+        field_end(parsing->separators->are_special, parsing->bytes, parsing->at, parsing->len);
     if (end < parsing->len && parsing->bytes[end] == '"')
         return bad(row, "a quotation mark inside a field that does not begin with one");
     *field = (struct csv_field){parsing->bytes + parsing->at, end - parsing->at};
@@ -94,7 +100,7 @@ static inline enum csv_result take_plain(struct parsing *parsing, struct csv_row
     return CSV_ROW;
 }
 
-/* Takes what follows a field: a comma, or the end of the row. */
+/* Takes what follows a field: a delimiter, or the end of the row. */
 static inline enum csv_result take_end(struct parsing *parsing, struct csv_row *row, bool *is_end) {
     const char *bytes = parsing->bytes;
     size_t at = parsing->at, len = parsing->len;
@@ -104,7 +110,7 @@ static inline enum csv_result take_end(struct parsing *parsing, struct csv_row *
             return CSV_MORE;
         return at < len ? bad(row, "text behind a closing quotation mark") : CSV_ROW;
     }
-    if (bytes[at] == ',') {
+    if (bytes[at] == parsing->separators->delimiter) {
         parsing->at++;
         *is_end = false;
         return CSV_ROW;
@@ -128,9 +134,11 @@ static void undouble_fields(struct csv_row *row, const uint8_t *doubled, char **
     }
 }
 
-enum csv_result csv_parse(const char *bytes, size_t len, bool is_last, char **unquoted,
-                          struct csv_row *row, size_t *used, uint64_t *lines) {
+enum csv_result csv_parse(const struct csv_separators *separators, const char *bytes, size_t len,
+                          bool is_last, char **unquoted, struct csv_row *row, size_t *used,
+                          uint64_t *lines) {
     struct parsing parsing NOT_CLEARED;
+    parsing.separators = separators;
     parsing.bytes = bytes;
     parsing.len = len;
     parsing.is_last = is_last;
@@ -177,6 +185,8 @@ static enum csv_result line_parse(const char *bytes, size_t len, bool is_last, s
 
 void csv_reader_init(struct csv_reader *reader, struct csv_block *block, int fd, bool is_lines) {
     *reader = (struct csv_reader){.fd = fd, .is_lines = is_lines, .line = 1, .block = block};
+    csv_separators_init(&reader->separators, ',');
+    decoder_init(&reader->decoder, ENCODING_UTF8);
     csv_reader_turn(reader, block);
 }
 
@@ -189,20 +199,51 @@ void csv_reader_turn(struct csv_reader *reader, struct csv_block *block) {
     block->unquoted_len = 0;
 }
 
-/* Reads more behind what is there. 0, CSV_FULL or ERR_SYSTEM. */
-static int fill(struct csv_reader *reader) {
-    size_t room = sizeof reader->block->text - reader->end;
+/* Reads bytes as they are in the file. Their number, 0 at the end, or ERR_SYSTEM. */
+static ssize_t read_bytes(struct csv_reader *reader, void *bytes, size_t room) {
     ssize_t n;
-    if (room == 0)
-        return CSV_FULL;
     do {
-        n = read(reader->fd, reader->block->text + reader->end, room);
+        n = read(reader->fd, bytes, room);
     } while (n < 0 && errno == EINTR);
     if (n < 0)
         return ERR_SYSTEM;
+    size_t missing = sizeof reader->first - reader->first_len;
+    size_t kept = (size_t)n < missing ? (size_t)n : missing;
+    memcpy(reader->first + reader->first_len, bytes, kept);
+    reader->first_len += kept;
     reader->is_last = n == 0;
-    reader->end += (size_t)n;
     reader->bytes_read += (uint64_t)n;
+    return n;
+}
+
+static ssize_t read_decoded(struct csv_reader *reader, char *out, size_t room) {
+    uint8_t bytes[16384];
+    size_t max = (room - DECODED_ROOM(0)) / 3;
+    ssize_t n = read_bytes(reader, bytes, max < sizeof bytes ? max : sizeof bytes);
+    if (n < 0)
+        return n;
+    return (ssize_t)(n == 0 ? decoder_finish(&reader->decoder, out)
+                            : decoder_take(&reader->decoder, bytes, (size_t)n, out));
+}
+
+static void change_line_ends(char *text, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        text[i] = text[i] == '\r' ? '\n' : text[i];
+}
+
+/* Reads more behind what is there. 0, CSV_FULL or ERR_SYSTEM. */
+static int fill(struct csv_reader *reader) {
+    size_t room = sizeof reader->block->text - reader->end;
+    char *out = reader->block->text + reader->end;
+    bool is_decoded = reader->decoder.encoding != ENCODING_UTF8;
+    if (room < (is_decoded ? DECODED_ROOM(1) : 1))
+        return CSV_FULL;
+    ssize_t n = is_decoded ? read_decoded(reader, out, room) : read_bytes(reader, out, room);
+    if (n < 0)
+        return ERR_SYSTEM;
+    if (reader->has_cr_ends)
+        change_line_ends(out, (size_t)n);
+    reader->end += (size_t)n;
     return 0;
 }
 
@@ -234,6 +275,89 @@ static int skip_byte_order_mark(struct csv_reader *reader) {
     return 0;
 }
 
+/* --- what a file is ----------------------------------------------------------------------------- */
+
+static bool file_begins(const struct csv_reader *reader, const char *bytes, size_t len) {
+    return reader->first_len >= len && memcmp(reader->first, bytes, len) == 0;
+}
+
+/* The kind of a file that is no text; NULL: it may be text. */
+static const char *foreign_kind(const struct csv_reader *reader) {
+    static const struct {
+        const char *bytes;
+        size_t len;
+        const char *kind;
+    } kinds[] = {{"\x1f\x8b", 2, "is compressed by gzip: unpack it first"},
+                 {"BZh", 3, "is compressed by bzip2: unpack it first"},
+                 {"\xfd"
+                  "7zXZ",
+                  5, "is compressed by xz: unpack it first"},
+                 {"\x28\xb5\x2f\xfd", 4, "is compressed by zstd: unpack it first"},
+                 {"PK\3\4", 4, "is a spreadsheet or an archive (ZIP): save it as CSV"},
+                 {"\xd0\xcf\x11\xe0", 4, "is a spreadsheet or a document (OLE): save it as CSV"},
+                 {"%PDF-", 5, "is a PDF document"},
+                 {"SQLite format 3", 15, "is an SQLite database: export it as CSV"},
+                 {"dlv-db", 6, "is a database of dlv itself, not a registry"}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (file_begins(reader, kinds[i].bytes, kinds[i].len))
+            return kinds[i].kind;
+    }
+    return NULL;
+}
+
+/* What speaks against the encoding; NULL: nothing. */
+static const char *wrong_encoding(const struct csv_reader *reader) {
+    bool has_mark = file_begins(reader, "\xff\xfe", 2) || file_begins(reader, "\xfe\xff", 2);
+    bool has_zero = reader->first_len >= 2 && (reader->first[0] == 0) != (reader->first[1] == 0);
+    switch (reader->decoder.encoding) {
+    case ENCODING_UTF16:
+        return has_mark || has_zero || reader->first_len == 0 ? NULL : "is not UTF-16";
+    case ENCODING_WINDOWS_1252:
+    case ENCODING_LATIN_1:
+        if (file_begins(reader, "\xEF\xBB\xBF", 3))
+            return "begins with the byte order mark of UTF-8";
+        break;
+    case ENCODING_UTF8:
+        break;
+    }
+    return has_mark || has_zero ? "is UTF-16" : NULL;
+}
+
+/* Whether lines end with CR alone, as far as the beginning shows. */
+static bool ends_lines_with_cr(const struct csv_reader *reader) {
+    const char *text = reader->block->text + reader->start;
+    size_t len = reader->end - reader->start;
+    return memchr(text, '\n', len) == NULL && memchr(text, '\r', len) != NULL;
+}
+
+int csv_reader_begin(struct csv_reader *reader, char delimiter, enum encoding encoding,
+                     struct error *error) {
+    csv_separators_init(&reader->separators, delimiter);
+    decoder_init(&reader->decoder, encoding);
+    while (!reader->is_last && reader->end < CSV_ROW_MAX) {
+        if (fill(reader) != 0)
+            return ERR_SYSTEM;
+    }
+    const char *reason = foreign_kind(reader);
+    if (reason != NULL)
+        return error_set(error, ERR_FORMAT, "%s", reason);
+    reason = wrong_encoding(reader);
+    if (reason != NULL)
+        return error_set(error, ERR_CONFLICT, "%s", reason);
+    if (reader->end >= 3 && memcmp(reader->block->text, "\xEF\xBB\xBF", 3) == 0)
+        reader->start = 3;
+    reader->has_cr_ends = ends_lines_with_cr(reader);
+    if (reader->has_cr_ends)
+        change_line_ends(reader->block->text, reader->end);
+    return 0;
+}
+
+bool csv_reader_was_utf8(const struct csv_reader *reader) {
+    return decoder_was_utf8(&reader->decoder);
+}
+
+/* --- rows --------------------------------------------------------------------------------------- */
+
 /* Decides what a row without a line end is. */
 static size_t trimmed(const char *bytes, size_t len) {
     while (len > 0 && (bytes[len - 1] == '\n' || bytes[len - 1] == '\r'))
@@ -259,9 +383,10 @@ static enum csv_result parse(struct csv_reader *reader, struct csv_row *row, siz
     if (block->field_count + CSV_FIELDS_MAX > CSV_BLOCK_FIELDS ||
         block->unquoted_len + CSV_ROW_MAX > sizeof block->unquoted)
         return CSV_FULL;
-    enum csv_result result = reader->is_lines
-                                 ? line_parse(bytes, visible, is_last, row, used, lines)
-                                 : csv_parse(bytes, visible, is_last, &unquoted, row, used, lines);
+    enum csv_result result =
+        reader->is_lines
+            ? line_parse(bytes, visible, is_last, row, used, lines)
+            : csv_parse(&reader->separators, bytes, visible, is_last, &unquoted, row, used, lines);
     if (result == CSV_MORE && len >= CSV_ROW_MAX)
         result = bad(row, "longer than 16384 bytes, or a quoted field that is never closed");
     if (result == CSV_BAD) {

@@ -1,4 +1,5 @@
-/* Rows of a CSV file (RFC 4180; LF or CRLF; UTF-8, a byte order mark is skipped) or plain lines.
+/* Rows of a CSV file (RFC 4180; with any delimiter; LF, CRLF or CR; a byte order mark is skipped) or
+ * plain lines.
  *
  * A malformed or overlong row costs only itself: reading goes on at the line after the one on which
  * it began, so a stray quotation mark does not swallow the rest of the file. */
@@ -6,6 +7,7 @@
 #define DLV_REGISTRY_CSV_H
 
 #include "base/error.h"
+#include "registry/decode.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,13 +32,23 @@ struct csv_row {
 
 enum csv_result { CSV_END = 0, CSV_ROW = 1, CSV_BAD = 2, CSV_MORE = 3, CSV_FULL = 4 };
 
+/* What ends a field that is not quoted. */
+struct csv_separators {
+    char delimiter;
+    uint8_t are_special[256]; /* by byte */
+};
+
+/* `delimiter` is neither a quotation mark nor CR nor LF. */
+void csv_separators_init(struct csv_separators *separators, char delimiter);
+
 /* Parses the row at the start of `bytes` into row->fields, which has room for CSV_FIELDS_MAX.
  * CSV_ROW: *used bytes and *lines line ends belong to it, fields point into `bytes` or, where
  * quotation marks were doubled, to *unquoted (at least `len` bytes), which moves behind them.
  * CSV_BAD: row->reason. CSV_MORE: the row is not complete and `is_last` is 0. Total: any bytes may
  * come. */
-enum csv_result csv_parse(const char *bytes, size_t len, bool is_last, char **unquoted,
-                          struct csv_row *row, size_t *used, uint64_t *lines);
+enum csv_result csv_parse(const struct csv_separators *separators, const char *bytes, size_t len,
+                          bool is_last, char **unquoted, struct csv_row *row, size_t *used,
+                          uint64_t *lines);
 
 #define CSV_BLOCK_LEN (32 * CSV_ROW_MAX)
 #define CSV_BLOCK_FIELDS (CSV_BLOCK_LEN / 16)
@@ -53,17 +65,33 @@ struct csv_block {
 /* Reads rows from a descriptor. The caller keeps and closes `fd`, and keeps the blocks. */
 struct csv_reader {
     int fd;
-    bool is_lines; /* plain lines: one field a row */
-    bool is_last;  /* the end of the file is in the block */
-    bool was_bad;  /* the row given out last is still at `start` */
+    bool is_lines;    /* plain lines: one field a row */
+    bool has_cr_ends; /* lines end with CR alone */
+    bool is_last;     /* the end of the file is in the block */
+    bool was_bad;     /* the row given out last is still at `start` */
     uint64_t line;
     uint64_t bytes_read;
     struct csv_block *block;
     size_t start; /* the part of the text that was read and not yet returned as rows */
     size_t end;
+    struct csv_separators separators;
+    struct decoder decoder;
+    size_t first_len;
+    uint8_t first[16]; /* the first bytes of the file, before they are decoded */
 };
 
+/* Commas and UTF-8, until they are changed. */
 void csv_reader_init(struct csv_reader *reader, struct csv_block *block, int fd, bool is_lines);
+
+/* Reads the beginning of a file: looks what it is, and how its lines end. To be called once, before
+ * the first row; it waits for CSV_ROW_MAX bytes or the end. A terminal or a pipe that gives a line at
+ * a time is read without it. 0, ERR_SYSTEM with errno set, ERR_FORMAT with the reason where it is no
+ * text, or ERR_CONFLICT with the reason where it is not in the encoding given. */
+int csv_reader_begin(struct csv_reader *reader, char delimiter, enum encoding encoding,
+                     struct error *error);
+
+/* At the end of a file: whether it was in UTF-8, though another encoding was given. */
+bool csv_reader_was_utf8(const struct csv_reader *reader);
 
 /* Reads the next row that is not empty. Its pointers are valid until the next call. CSV_ROW,
  * CSV_BAD, CSV_END, or ERR_SYSTEM with errno set. */

@@ -40,11 +40,24 @@ static int add_source(struct import_sources *sources, const struct import_source
     return 0;
 }
 
+/* Keeps the name of a heading, because the header row will be gone when rows are read. */
+static int keep_name(struct registry *registry, struct span *name, struct error *error) {
+    char *kept = registry->names + registry->names_len;
+    if (name->len > sizeof registry->names - registry->names_len)
+        return error_set(error, ERR_LIMIT, "the names of the columns of classes are too long");
+    memcpy(kept, name->text, name->len);
+    registry->names_len += name->len;
+    name->text = kept;
+    return 0;
+}
+
 /* Takes one part of the right side of a mapping: a heading, a heading with '?' behind it, or a
  * constant in quotation marks. */
-static int map_part(struct import_sources *sources, struct headings *headings, struct span part,
-                    struct error *error) {
+static int map_part(struct registry *registry, int column, struct headings *headings,
+                    struct span part, struct error *error) {
+    struct import_sources *sources = &registry->columns[column];
     struct import_source source = {.field = -1};
+    int code = 0;
     if (part.len >= 2 && part.text[0] == '"' && part.text[part.len - 1] == '"') {
         source.constant = (struct span){part.text + 1, part.len - 2};
         return add_source(sources, &source, error);
@@ -55,7 +68,10 @@ static int map_part(struct import_sources *sources, struct headings *headings, s
         source.field = find_heading(headings, name);
         source.is_flag = true;
         source.constant = source.field >= 0 ? headings->list[source.field].name : name;
+        code = keep_name(registry, &source.constant, error);
     }
+    if (code != 0)
+        return code;
     if (source.field < 0)
         return error_set(error, ERR_FORMAT, "there is no column \"%.*s\" to map",
                          (int)(part.len < 60 ? part.len : 60), part.text);
@@ -75,8 +91,8 @@ static int map_column(struct registry *registry, struct headings *headings, stru
     while (code == 0 && parts.len > 0) {
         const char *plus = memchr(parts.text, '+', parts.len);
         size_t len = plus != NULL ? (size_t)(plus - parts.text) : parts.len;
-        code = map_part(&registry->columns[column], headings,
-                        span_trim((struct span){parts.text, len}), error);
+        code =
+            map_part(registry, column, headings, span_trim((struct span){parts.text, len}), error);
         size_t used = len + (plus != NULL);
         parts = (struct span){parts.text + used, parts.len - used};
     }
@@ -168,6 +184,7 @@ int registry_header(struct registry *registry, const struct csv_row *names, stru
     struct span item;
     const char *map = registry->import->map;
     memset(registry->columns, 0, sizeof registry->columns);
+    registry->names_len = 0;
     int code = read_headings(registry, names, &headings, error);
     registry->source_count = headings.count;
     while (code == 0 && words_next(&map, ',', &item))
@@ -219,6 +236,30 @@ static void refuse(struct reading *reading, enum registry_column column, struct 
     char quoted[TEXT_QUOTE_SIZE];
     text_quote(quoted, text.text, text.len);
     fault(reading, name_of(column), "\"%s\" is not %s", quoted, wanted);
+}
+
+/* Counts a word that has no meaning. */
+static void count_unknown(struct reading *reading, enum registry_column column, struct span text) {
+    struct unknown_words *unknown = reading->registry->unknown;
+    char quoted[TEXT_QUOTE_SIZE];
+    if (unknown == NULL || reading->error == NULL)
+        return;
+    text_quote(quoted, text.text, text.len);
+    for (unsigned i = 0; i < unknown->count; i++) {
+        struct unknown_word *word = &unknown->list[i];
+        if (word->column == column && strcmp(word->text, quoted) == 0) {
+            word->count++;
+            return;
+        }
+    }
+    if (unknown->count == UNKNOWN_WORDS_MAX) {
+        unknown->other_count++;
+        return;
+    }
+    struct unknown_word *word = &unknown->list[unknown->count++];
+    word->column = column;
+    word->count = 1;
+    memcpy(word->text, quoted, sizeof quoted);
 }
 
 /* The text of one source, trimmed; empty where it says nothing. */
@@ -422,6 +463,7 @@ static void read_status(struct reading *reading) {
     bool is_mapped = words_meaning(reading->registry->import->status, text, &meaning);
     if (status_parse(meaning.text, meaning.len, &row->status) != 0) {
         row->status = STATUS_WITHHELD;
+        count_unknown(reading, COLUMN_STATUS, text);
         refuse(reading, COLUMN_STATUS, text,
                is_mapped ? "mapped to a status"
                          : "a status (want valid, suspended, disqualified, revoked, surrendered, "
@@ -458,6 +500,7 @@ static void read_card_status(struct reading *reading) {
             return;
         }
     }
+    count_unknown(reading, COLUMN_CARD_STATUS, text);
     refuse(reading, COLUMN_CARD_STATUS, text, "current, former, lost or stolen");
 }
 
@@ -601,6 +644,11 @@ static void add_group(struct reading *reading, enum registry_column from_column,
     struct row *row = reading->row;
     uint32_t from = start_day(reading, read_day(reading, from_column, DAY_NO_START));
     uint32_t to = read_day(reading, to_column, DAY_UNKNOWN);
+    /* A licence that is not valid may come without classes and dates: then it has none, and an empty
+     * field does not mean that it has no end. */
+    if (row->status != STATUS_VALID && classes.len == 0 &&
+        column_text(reading, from_column).len == 0 && column_text(reading, to_column).len == 0)
+        return;
     if (to == DAY_UNKNOWN) {
         /* A licence that is not valid may come without dates. */
         if (row->status == STATUS_VALID && column_text(reading, to_column).len == 0)

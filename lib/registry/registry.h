@@ -6,6 +6,7 @@
 #ifndef DLV_REGISTRY_REGISTRY_H
 #define DLV_REGISTRY_REGISTRY_H
 
+#include "base/text.h"
 #include "record/classes.h"
 #include "record/digest.h"
 #include "record/fields.h"
@@ -60,6 +61,21 @@ struct row {
     char texts[ROW_TEXTS_LEN]; /* what `groups` and `codes` point into */
 };
 
+#define REGISTRY_NAMES_LEN 4096
+
+#define UNKNOWN_WORDS_MAX 32
+
+/* Words of a registry that have no meaning, each with how often it came. */
+struct unknown_words {
+    unsigned count;
+    struct unknown_word {
+        enum registry_column column;
+        uint64_t count;
+        char text[TEXT_QUOTE_SIZE]; /* printable */
+    } list[UNKNOWN_WORDS_MAX];
+    uint64_t other_count; /* of further words */
+};
+
 struct registry {
     const struct import *import;
     const struct matching_rules *rules;
@@ -69,6 +85,9 @@ struct registry {
     uint32_t history_since; /* starts before it are no starts */
     size_t source_count;
     struct import_sources columns[COLUMN_COUNT];
+    size_t names_len;
+    char names[REGISTRY_NAMES_LEN]; /* of classes that are headings; `columns` points into it */
+    struct unknown_words *unknown;  /* where they are counted; NULL: nowhere */
 };
 
 /* Learns the columns from the names in the first row, or in import->columns where that is given. 0,
@@ -77,7 +96,8 @@ struct registry {
 int registry_header(struct registry *registry, const struct csv_row *names, struct error *error);
 
 /* Reads a row. 0, or ERR_FORMAT with all that is wrong with it; then row->number tells the number
- * where that could be read. */
+ * where that could be read. `error` may be NULL; only where it is not are unknown words counted, by
+ * one thread at a time. */
 int registry_row(const struct registry *registry, const struct csv_row *csv, struct row *row,
                  struct error *error);
 

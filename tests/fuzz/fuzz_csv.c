@@ -1,5 +1,6 @@
 /* CSV and plain lines: rows lie inside the bytes they came from, progress is always made, and what
  * registry_row makes of them is sound. */
+#include "base/utf8.h"
 #include "record/digest.h"
 #include "registry/csv.h"
 #include "registry/registry.h"
@@ -47,8 +48,34 @@ static void use_row(const struct csv_row *csv) {
     registry_line(&registry, csv, &row, &error);
 }
 
+/* What is decoded fits where it goes, and is UTF-8. */
+static void decode(const uint8_t *data, size_t size) {
+    for (enum encoding encoding = ENCODING_UTF16; encoding <= ENCODING_LATIN_1; encoding++) {
+        struct decoder decoder;
+        decoder_init(&decoder, encoding);
+        for (size_t at = 0, len = 1; at < size; at += len, len = len * 3 % 31 + 1) {
+            size_t piece = len < size - at ? len : size - at;
+            char *out = malloc(DECODED_ROOM(piece));
+            size_t out_len = out == NULL ? 0 : decoder_take(&decoder, data + at, piece, out);
+            uint32_t character;
+            for (size_t i = 0, n; i < out_len; i += n) {
+                n = utf8_decode((const uint8_t *)out + i, out_len - i, &character);
+                if (n == 0)
+                    abort();
+            }
+            free(out);
+        }
+        char last[DECODED_ROOM(0)];
+        if (decoder_finish(&decoder, last) > sizeof last)
+            abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static char scratch[1 << 20];
+    struct csv_separators separators;
+    csv_separators_init(&separators, size % 2 == 0 ? ',' : ';');
+    decode(data, size);
     char *bytes = malloc(size + 1);
     if (size > sizeof scratch || bytes == NULL) {
         free(bytes);
@@ -62,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         size_t used = 0;
         uint64_t lines;
         enum csv_result result =
-            csv_parse(bytes + at, size - at, 1, &unquoted, &row, &used, &lines);
+            csv_parse(&separators, bytes + at, size - at, 1, &unquoted, &row, &used, &lines);
         if (result == CSV_MORE || (result == CSV_ROW && (used == 0 || used > size - at)))
             abort();
         if (result == CSV_BAD) {
