@@ -98,6 +98,11 @@ $(BUILD)/dlv-load: $(LOAD_OBJ) $(filter %/run.o %/options.o %/help.o %/json.o %/
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(LOAD_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
 
 # --- tests ---------------------------------------------------------------------------------------
+# dlv with a clock that is wrong.
+$(BUILD)/shifted/dlv: LINK_HARDENING += -Wl,--wrap=time
+$(BUILD)/shifted/dlv: $(BUILD)/tests/support/shifted_clock.o $(CMD_OBJ) $(LIB_OBJ) $(BUILD)/libbearssl.a
+	@mkdir -p $(@D)
+	@$(call LINK,$@,$^)
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(filter-out tests/unit/unit.c,$(wildcard tests/unit/*.c)))
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/unit/unit.o $(BUILD)/tests/support/database.o $(BUILD)/tools/load/histogram.o $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
 	@mkdir -p $(@D)
@@ -118,13 +123,13 @@ fuzz: $(FUZZ) tests/fuzz/run
 HOST := $(MAKE) --no-print-directory VARIANT=host BUILD=build/host
 SANITIZED := $(MAKE) --no-print-directory VARIANT=sanitize BUILD=build/sanitize
 THREADS := $(MAKE) --no-print-directory VARIANT=threads BUILD=build/threads
-check: all $(DEPS)/check.stamp
+check: all $(BUILD)/shifted/dlv $(DEPS)/check.stamp
 	@$(MAKE) --no-print-directory unit
 	@tests/rooms $(BUILD)
 	@$(BUILD)/dlv selftest vectors/*.rsp
 	@+$(SANITIZED) all unit
 	@+$(THREADS) all
-	@DLV=$(abspath $(BUILD)/dlv) DLV_SANITIZED=$(abspath build/sanitize/dlv) DLV_THREADS=$(abspath build/threads/dlv) \
+	@DLV=$(abspath $(BUILD)/dlv) DLV_SHIFTED=$(abspath $(BUILD)/shifted/dlv) DLV_SANITIZED=$(abspath build/sanitize/dlv) DLV_THREADS=$(abspath build/threads/dlv) \
 	    $(PYTHON) -m pytest -q -p no:cacheprovider -n 4 tests/integration
 	@+$(SANITIZED) fuzz
 	@+$(MAKE) --no-print-directory constant-time

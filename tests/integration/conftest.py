@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 RELEASE = os.environ.get("DLV", str(ROOT / "build/dlv"))
 SANITIZED = os.environ.get("DLV_SANITIZED", str(ROOT / "build/sanitize/dlv"))
+SHIFTED = os.environ.get("DLV_SHIFTED", str(ROOT / "build/shifted/dlv"))
 THREADS = os.environ.get("DLV_THREADS", str(ROOT / "build/threads/dlv"))
 os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
 
@@ -51,11 +52,11 @@ class Dlv:
         args = [str(arg) for arg in args]
         return ["server", "--no-sandbox=seccomp", *args[1:]] if self.is_sanitized and args[:1] == ["server"] else args
 
-    def __call__(self, *args, stdin=b"", status=None, cwd=None, timeout=120):
+    def __call__(self, *args, stdin=b"", status=None, cwd=None, timeout=120, env=None):
         if isinstance(stdin, str):
             stdin = stdin.encode()
         done = subprocess.run([self.path, *self.sandboxed(args)], input=stdin, capture_output=True,
-                              cwd=cwd, timeout=timeout)
+                              cwd=cwd, timeout=timeout, env={**os.environ, **(env or {})})
         check_sanitizer(done.stderr)
         if status is not None:
             assert done.returncode == status, (args, done.stdout, done.stderr)
