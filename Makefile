@@ -20,7 +20,7 @@ PREFIX ?= /usr/local
 VERSION := 0.1.0
 PYTHON := /usr/bin/python3
 
-.PHONY: all demo check bench bench-national install clean distclean reproducible format man fuzz unit size constant-time
+.PHONY: all demo check soak bench bench-national install clean distclean reproducible format man fuzz unit size constant-time
 all: $(BUILD)/dlv $(BUILD)/dlv-load
 
 ifeq ($(filter clean distclean format,$(MAKECMDGOALS)),)
@@ -133,6 +133,11 @@ check: all $(BUILD)/shifted/dlv $(DEPS)/check.stamp
 	    $(PYTHON) -m pytest -q -p no:cacheprovider -n 4 tests/integration
 	@+$(SANITIZED) fuzz
 	@+$(MAKE) --no-print-directory constant-time
+
+# What takes long: thousands of histories of small registries, and an hour of mixed load.
+soak: all
+	@DLV=$(abspath $(BUILD)/dlv) HISTORIES=3000 $(PYTHON) -m pytest -q -p no:cacheprovider -n 2 tests/integration/test_base.py -k histories
+	@DLV=$(abspath $(BUILD)/dlv) $(PYTHON) tests/integration/soak.py
 
 # The release's objects under valgrind, with all secrets marked; and again with mutants of them, each of
 # which must be found (tests/constant_time/run writes them).

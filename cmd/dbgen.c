@@ -569,8 +569,9 @@ const struct applet applet_dbgen = {
         "--base makes the next release from the one before and a list of changes. The list has one more\n"
         "column, op: \"set\" gives a licence anew, with its documents and former numbers, and is refused\n"
         "where no field is the one on file (\"replace\" sets it all the same); \"remove\", \"revoke\",\n"
-        "\"suspend\", \"disqualify\" and \"lift\" need nothing but the number and status_since. The\n"
-        "result is, byte for byte, what the whole changed registry would make.",
+        "\"suspend\", \"disqualify\" and \"lift\" need nothing but the number. They hold from status_since\n"
+        "on, or from the day of the release, and what was before is kept. The result is, byte for byte,\n"
+        "what the whole changed registry would make.",
     .details =
         "An import file, one option a line:\n\n"
         "    # The licences of Sarathi, as a CSV export has them\n"

@@ -437,6 +437,7 @@ int build_run(struct build *build, const struct build_input *input, struct error
                                           .is_change_list = build->has_predecessor,
                                           .has_legacy = settings->facts.has_legacy,
                                           .history_since = settings->facts.history_since,
+                                          .change_day = release_days(&settings->facts, 0).created,
                                           .unknown = &build->result.unknown};
     reading->target =
         (struct rows_target){.registry = &reading->registry,

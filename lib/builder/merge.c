@@ -412,13 +412,30 @@ static bool may_replace(const struct merge *merge, const struct fact *set) {
     return false;
 }
 
-/* Gives a licence a new status. What was before it is kept, as of rows that give several statuses,
- * where the days are known. False where there is no room. */
+/* Ends the statuses of the licence as a whole that are kept beside the current one before a day;
+ * those that begin later are gone. */
+static void end_statuses(struct terms *terms, uint32_t day) {
+    unsigned kept = 0;
+    for (unsigned i = 0; i < terms->status_count; i++) {
+        struct other_status *other = &terms->statuses[i];
+        bool is_of_licence = other->classes.len == 0;
+        if (is_of_licence && other->from >= day)
+            continue;
+        if (is_of_licence && other->to >= day)
+            other->to = day - 1;
+        terms->statuses[kept++] = *other;
+    }
+    terms->status_count = kept;
+}
+
+/* Gives a licence a new status. What was before it is kept, as if a row had been added to those that
+ * have given statuses so far, in place of the later ones. False where there is no room. */
 static bool change_status(struct terms *terms, const struct fact *fact) {
     uint32_t since = fact_day(fact->of.says.since);
-    bool are_days_known = since != DAY_UNKNOWN && since != DAY_NO_START &&
-                          terms->since != DAY_UNKNOWN && terms->status != STATUS_WITHHELD;
-    if (are_days_known && terms->since < since) {
+    bool is_later =
+        terms->since != DAY_UNKNOWN && terms->status != STATUS_WITHHELD && terms->since < since;
+    end_statuses(terms, since);
+    if (is_later) {
         uint32_t end = terms->until < since - 1 ? terms->until : since - 1;
         if (!add_other_status(terms, terms->status, terms->since, end, (struct span){"", 0}))
             return false;

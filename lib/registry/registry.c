@@ -718,13 +718,12 @@ static void read_operation(struct reading *reading) {
 /* The days of a change of status. */
 static void read_change(struct reading *reading) {
     struct row *row = reading->row;
-    row->since = read_day(reading, COLUMN_STATUS_SINCE, DAY_UNKNOWN);
-    if (row->since != DAY_UNKNOWN)
-        row->since = start_day(reading, row->since);
+    uint32_t since = read_day(reading, COLUMN_STATUS_SINCE, reading->registry->change_day);
+    row->since = start_day(reading, since);
     row->until = read_day(reading, COLUMN_STATUS_UNTIL, DAY_NO_END);
     if (row->status == STATUS_VALID)
         row->until = DAY_NO_END;
-    if (row->until != DAY_NO_END && row->since != DAY_UNKNOWN && row->until < row->since)
+    if (row->until != DAY_NO_END && row->until < row->since)
         fault(reading, name_of(COLUMN_STATUS_UNTIL), "is before status_since");
 }
 

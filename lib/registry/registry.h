@@ -83,6 +83,7 @@ struct registry {
     bool is_change_list;
     bool has_legacy;        /* records are wanted, so name and phone must be there */
     uint32_t history_since; /* starts before it are no starts */
+    uint32_t change_day;    /* since when a change of status holds that does not say so */
     size_t source_count;
     struct import_sources columns[COLUMN_COUNT];
     size_t names_len;

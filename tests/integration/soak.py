@@ -20,7 +20,7 @@ from test_survival import ROW, memory_of
 minutes = int(sys.argv[1]) if len(sys.argv) > 1 else 60
 folder = pathlib.Path(tempfile.mkdtemp(prefix="dlv-soak-"))
 dlv, keys, db = Dlv(RELEASE, False), Keys(folder), folder / "l.db"
-filler = "".join(f"P{i},{i},GJ06-{i},valid,2020-01-01,2090-01-01\n" for i in range(20000))
+filler = "".join(f"P{i},98{i:06},GJ06-{i},valid,2020-01-01,2090-01-01\n" for i in range(20000))
 build(dlv, keys, db, ROW.format("valid") + filler)
 server = Server(dlv, "--db", db, "--authority", keys.authority_pub, "--key", keys.server, "--workers", "2",
                 "--key-holders", "2", "--openings-per-source", "0", "--stats", folder / "stats", who=("--anonymous",))

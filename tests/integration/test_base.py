@@ -13,7 +13,7 @@ import time
 import dbformat
 import pytest
 from conftest import HEADER, build, one_line
-from test_dbgen import as_csv, load, registry
+from test_dbgen import CLASSES, as_csv, load, registry
 
 COLUMNS = ["op", "name", "phone", "licence", "status", "status_since", "valid_from", "valid_to", "classes", "document"]
 PLAIN = "op," + HEADER
@@ -33,7 +33,7 @@ def changes_csv(rows):
     return out.getvalue()
 
 
-def some_changes(rows, rng):
+def some_changes(rows, rng, today):
     """Changes to a registry: (the list, the registry that results). Rows of one licence stay together."""
     result, changes = [], []
     for row in rows:
@@ -56,7 +56,7 @@ def some_changes(rows, rng):
                                      ("lift", "valid")])
             since = rng.choice(["", "2026-05-01"])
             changes.append({"op": op, "licence": number, "status_since": since})
-            result.append({**row, "status": status, "status_since": since})
+            result.append({**row, "status": status, "status_since": since or today})
         else:
             result.append(row)
     tag = rng.randrange(10**9)
@@ -81,7 +81,7 @@ def test_equals_a_full_build(dlv, keys, tmp_path, is_keyed, memory):
     db = tmp_path / "l.db"
     build(dlv, keys, db, as_csv(rows), *options, *keyed)
     for sequence in (2, 3, 4):
-        changes, rows = some_changes(rows, rng)
+        changes, rows = some_changes(rows, rng, f"203{sequence}-01-01")
         time = f"203{sequence}-01-01T00:00:00Z"
         before = hashlib.sha256(db.read_bytes()[:4096]).digest()
         change(dlv, keys, db, db, changes_csv(changes), "--created", time, "--memory", memory, *keyed)
@@ -145,6 +145,80 @@ def test_changes_of_status(dlv, keys, tmp_path):
                    (("valid", "2020-01-01"), ("suspended", "2026-05-01"), ("valid", "2026-07-01"), ("revoked", "2026-11-01")))
     build(dlv, keys, tmp_path / "full.db", "licence,status,status_since,valid_from,valid_to\n" + rows)
     assert load(db, keys).root == load(tmp_path / "full.db", keys).root
+
+
+STATUS_OPS = [("revoke", "revoked"), ("suspend", "suspended"), ("disqualify", "disqualified"), ("lift", "valid")]
+
+
+def some_rows(rng, number, others):
+    """The rows of a licence: its classes in one or several, its statuses in order."""
+    name = rng.choice(["Asha", "Ravi Kumar", "रमेश", ""])
+    starts = sorted(rng.sample(range(1990, 2024), rng.randint(1, 4)))
+    rows = []
+    for year in starts:
+        status = rng.choice(["valid", "valid", "suspended", "revoked", "disqualified", "surrendered"])
+        until = f"{year + rng.randint(0, 5)}-12-31" if status in ("suspended", "disqualified") and rng.random() < 0.5 else ""
+        rows.append({"licence": number, "name": name, "status": status, "status_since": f"{year}-03-01", "status_until": until,
+                     "valid_from": f"{rng.randint(1980, 2020)}-01-01", "valid_to": f"{rng.randint(2021, 2500)}-01-01",
+                     "classes": ";".join(rng.sample(CLASSES, rng.randint(0, 3))),
+                     "former": f"OLD{others()}" if rng.random() < 0.2 else "",
+                     "document": rng.randbytes(32).hex() if rng.random() < 0.2 else ""})
+    return rows
+
+
+def change_rows(rng, registry, number, others, day):
+    """A change of one licence: the rows of the change list; `registry` becomes what results."""
+    what = rng.random()
+    if number not in registry or what < 0.4:
+        registry[number] = some_rows(rng, number, others)
+        return [{**row, "op": "replace"} for row in registry[number]]
+    if what < 0.5:
+        del registry[number]
+        return [{"op": "remove", "licence": number}]
+    op, status = rng.choice(STATUS_OPS)
+    since = rng.choice(["", f"{rng.randint(1988, 2026)}-03-01", f"{rng.randint(1988, 2026)}-07-15"])
+    rows = registry[number]
+    kept = [row for row in rows if row["status_since"] < (since or day)]
+    # The classes stay, whatever becomes of the statuses of their rows.
+    first = kept[0] if kept else {**rows[0], "status": status, "status_since": since or day, "status_until": ""}
+    rest = [{**row, "status": first["status"], "status_since": first["status_since"],
+             "status_until": first["status_until"]} for row in rows if row not in kept]
+    new = {**rows[0], "status": status, "status_since": since or day, "status_until": ""}
+    registry[number] = kept + rest + [new]
+    return [{"op": op, "licence": number, "status_since": since}]
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("HISTORIES", "40"))))
+def test_histories(release, keys, tmp_path, seed):
+    """Whatever happens to a small registry: each release is the one that a full build would make."""
+    rng, registry, numbers = random.Random(seed), {}, [f"GJ{i}" for i in range(8)]
+    fresh = iter(range(10**6)).__next__
+    columns = ["op", "licence", "name", "status", "status_since", "status_until", "valid_from", "valid_to", "classes", "former",
+               "document"]
+
+    def text(rows, names):
+        out = io.StringIO()
+        writer = csv.DictWriter(out, names, lineterminator="\n", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+        return out.getvalue()
+
+    db, full = tmp_path / "l.db", tmp_path / "full.db"
+    for number in numbers[:5]:
+        registry[number] = some_rows(rng, number, fresh)
+    options = ["--valid-days", "0", "--fields", "name", "--created"]
+    build(release, keys, db, text(sum(registry.values(), []), columns[1:]), *options, "2026-01-01")
+    for month in range(2, 6):
+        day = f"2026-{month:02}-01"
+        changed = rng.sample(numbers, rng.randint(0, 4))
+        changes = [change_rows(rng, registry, number, fresh, day) for number in changed]
+        if not registry:
+            return
+        rng.shuffle(changes)
+        change(release, keys, db, db, text(sum(changes, []), columns), "--created", day, "--valid-days", "0")
+        build(release, keys, full, text(sum(registry.values(), []), columns[1:]), *options, day, "--sequence", str(month))
+        one, other = load(db, keys), load(full, keys)
+        assert one.root == other.root and one.sets == other.sets and one.sections == other.sections, (seed, month)
 
 
 def test_bad_operations(dlv, keys, tmp_path):

@@ -173,7 +173,7 @@ def test_ways_to_write_a_file(release, keys, tmp_path, encoding, delimiter, end)
     (b"\x28\xb5\x2f\xfd" + bytes(50), [], "is compressed by zstd"), (b"%PDF-1.7\n", [], "is a PDF document"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), [], "is a spreadsheet or a document"),
     (b"SQLite format 3\0" + bytes(600), [], "is an SQLite database"), (b"dlv-db\r\n" + bytes(99), [], "not a registry"),
-])
+], ids=lambda value: value.split(" (")[0] if isinstance(value, str) else "")
 def test_what_a_file_is(dlv, keys, tmp_path, data, options, complaint):
     path, db = tmp_path / "r.csv", tmp_path / "r.db"
     path.write_bytes(data)
