@@ -134,9 +134,10 @@ check: all $(BUILD)/shifted/dlv $(DEPS)/check.stamp
 	@+$(SANITIZED) fuzz
 	@+$(MAKE) --no-print-directory constant-time
 
-# What takes long: thousands of histories of small registries, and an hour of mixed load.
+# What takes long: thousands of histories of small registries, a million people, an hour of mixed load.
 soak: all
 	@DLV=$(abspath $(BUILD)/dlv) HISTORIES=3000 $(PYTHON) -m pytest -q -p no:cacheprovider -n 2 tests/integration/test_base.py -k histories
+	@DLV=$(abspath $(BUILD)/dlv) PEOPLE=1000000 $(PYTHON) -m pytest -q -p no:cacheprovider tests/integration/test_people.py
 	@DLV=$(abspath $(BUILD)/dlv) $(PYTHON) tests/integration/soak.py
 
 # The release's objects under valgrind, with all secrets marked; and again with mutants of them, each of
