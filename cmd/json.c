@@ -6,20 +6,30 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NAME_MAX_LEN 60 /* of the names of members, which are ours */
+
 static bool is_first;
 static size_t used;
 static char buffer[1u << 16];
 
-static void put(const char *text, size_t len) {
+/* Room for `len` bytes, at most the size of the buffer. Whoever has written them adds to `used`. */
+static char *room(size_t len) {
     if (used + len > sizeof buffer) {
         fwrite(buffer, 1, used, stdout);
         used = 0;
     }
+    return buffer + used;
+}
+
+static void put(const char *text, size_t len) {
     if (len > sizeof buffer) {
+        room(sizeof buffer);
         fwrite(text, 1, len, stdout);
         return;
     }
-    memcpy(buffer + used, text, len);
+    char *out = room(len);
+    for (size_t i = 0; i < len; i++)
+        out[i] = text[i];
     used += len;
 }
 
@@ -52,28 +62,40 @@ static size_t put_character(struct span text, size_t at) {
     return size;
 }
 
+#define PIECE 1024
+
+/* Most texts are short and plain, so bytes are copied one by one: memcpy would take longer to begin
+ * than they take. */
 static void put_string(struct span text) {
     put("\"", 1);
     for (size_t at = 0; at < text.len;) {
-        size_t start = at;
-        while (at < text.len && is_plain(text.text[at]))
-            at++;
-        put(text.text + start, at - start);
-        if (at < text.len)
+        char *out = room(PIECE);
+        size_t n = 0;
+        while (at + n < text.len && n < PIECE && is_plain(text.text[at + n])) {
+            out[n] = text.text[at + n];
+            n++;
+        }
+        used += n;
+        at += n;
+        if (at < text.len && n < PIECE)
             at += put_character(text, at);
     }
     put("\"", 1);
 }
 
 static void put_name(const char *name) {
+    char *out = room(NAME_MAX_LEN + 4), *at = out;
     if (!is_first)
-        put(",", 1);
+        *at++ = ',';
     is_first = false;
-    if (name == NULL)
-        return;
-    put("\"", 1);
-    put_text(name);
-    put("\":", 2);
+    if (name != NULL) {
+        *at++ = '"';
+        while (*name != '\0')
+            *at++ = *name++;
+        *at++ = '"';
+        *at++ = ':';
+    }
+    used += (size_t)(at - out);
 }
 
 void json_begin(void) {
