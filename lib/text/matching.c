@@ -51,6 +51,8 @@ static int refuse_placeholder(const struct folded *folded, struct error *error) 
         first++;
     while (end > first && is_blank(folded->characters[end - 1]))
         end--;
+    if (first == end || memchr("n\\#", (int)(folded->characters[first] & 0x7F), 3) == NULL)
+        return 0; /* how all of them begin */
     for (size_t i = 0; i < sizeof placeholders / sizeof *placeholders; i++) {
         if (is_word(folded, first, end, placeholders[i]))
             return error_set(error, ERR_FORMAT, "stands for a missing value");
@@ -97,6 +99,13 @@ static int refuse_scientific(const struct folded *folded, struct error *error) {
                      "is a number that a spreadsheet has rounded: its digits are lost");
 }
 
+/* Whether a folded character is a letter or a digit. */
+static bool is_letter(uint32_t character) {
+    if (character < 0x80)
+        return (character >= 'a' && character <= 'z') || is_digit(character);
+    return character_class(character) == CHARACTER_LETTER;
+}
+
 static uint32_t upper_case(uint32_t character) {
     return character >= 'a' && character <= 'z' ? character - 0x20 : character;
 }
@@ -109,7 +118,7 @@ int number_form(struct form *form, const char *text, size_t len, struct error *e
         code = refuse_scientific(&folded, error);
     for (size_t i = 0; code == 0 && i < folded.count; i++) {
         uint32_t character = folded.characters[i];
-        if (character_class(character) == CHARACTER_LETTER)
+        if (is_letter(character))
             code = put(form, upper_case(character), error);
     }
     return code == 0 && form->len == 0 ? empty("letter or digit", error) : code;
@@ -141,6 +150,10 @@ struct words {
 static void add_letter(struct words *words, uint32_t character) {
     if (words->len + 2 > sizeof words->letters / sizeof *words->letters)
         return; /* cannot be: two letters come of few characters, and FORM_MAX is smaller */
+    if (character < plain_letters[0].character || character > 0x167) {
+        words->letters[words->len++] = character;
+        return;
+    }
     for (size_t i = 0; i < sizeof plain_letters / sizeof *plain_letters; i++) {
         if (plain_letters[i].character != character)
             continue;
@@ -159,16 +172,18 @@ static bool is_in_word(uint32_t character) {
 }
 
 static void split(struct words *words, const struct folded *folded) {
+    bool is_inside = false;
     words->len = words->count = 0;
     for (size_t i = 0; i < folded->count; i++) {
-        uint32_t character = folded->characters[i];
-        bool is_letter = is_in_word(character);
-        if (is_letter)
-            add_letter(words, character);
-        bool is_last = i + 1 == folded->count || !is_in_word(folded->characters[i + 1]);
-        if (is_letter && is_last)
+        bool was_inside = is_inside;
+        is_inside = is_in_word(folded->characters[i]);
+        if (is_inside)
+            add_letter(words, folded->characters[i]);
+        else if (was_inside)
             words->ends[words->count++] = (uint16_t)words->len;
     }
+    if (is_inside)
+        words->ends[words->count++] = (uint16_t)words->len;
 }
 
 static bool is_same(const uint32_t *letters, size_t len, const char *word) {
@@ -182,6 +197,8 @@ static bool is_same(const uint32_t *letters, size_t len, const char *word) {
 }
 
 static bool is_suffix(const uint32_t *letters, size_t len, bool drops_senior) {
+    if (len < 2 || len > 3)
+        return false;
     return is_same(letters, len, "jr") || is_same(letters, len, "ii") ||
            is_same(letters, len, "iii") || is_same(letters, len, "iv") ||
            (drops_senior && is_same(letters, len, "sr"));
