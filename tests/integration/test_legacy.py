@@ -249,7 +249,7 @@ def answer_with(*pieces, key=PEM, delay=0.0):
 
 def ask_fake(dlv, script, *options):
     fake = Fake(script)
-    return dlv("client", "--legacy", "--timeout", "2", "--server", f"127.0.0.1:{fake.port}", *options,
+    return dlv("client", "--legacy", "--timeout", "10", "--server", f"127.0.0.1:{fake.port}", *options,
                GOOD)
 
 
