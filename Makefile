@@ -144,7 +144,7 @@ soak: all
 # which must be found (tests/constant_time/run writes them).
 SECRETS := $(BUILD)/constant_time/secrets
 CT_WRAPPED := br_i31_decode br_i31_decode_mod br_rsa_oaep_unpad br_rsa_pkcs1_sign_get_default \
-    br_rsa_pkcs1_vrfy_get_default x25519_share x25519_agree rsa_oaep_encrypt aead_open
+    br_rsa_pkcs1_vrfy_get_default x25519_share x25519_agree rsa_oaep_encrypt rsa_sign rsa_verify aead_open
 # Debian's valgrind does not read clang's debug information; the names of functions suffice.
 $(SECRETS) $(BUILD)/constant_time/with_%: LINK_HARDENING += -Wl,--strip-debug $(CT_WRAPPED:%=-Wl,--wrap=%)
 $(BUILD)/tests/constant_time/%.o: CPPFLAGS_FILE = -iquote /usr/include

@@ -507,20 +507,32 @@ def transcript(server, kiosk, stream, now, database, items=(), what=1, offset=0,
     secret, exponent, seed = stream(32), stream(32), stream(32)
     ciphertext = PKCS1_OAEP.new(server, SHA256, label=b"dlv session 2 open",
                                 randfunc=lambda n: seed[:n]).encrypt(secret)
-    opening = session_peer.Opening(serialization.load_der_public_key(public), kiosk, secret,
+    opening = session_peer.Opening(serialization.load_der_public_key(public), secret,
                                    X25519PrivateKey.from_private_bytes(exponent), ciphertext=ciphertext)
-    server_exponent, ticket_key, ticket_nonce = stream(32), stream(32), stream(12)
+    server_exponent, ticket_secret, ticket_nonce = stream(32), stream(32), stream(12)
+    binding = hashlib.sha256(b"dlv session 2 tickets" + hashlib.sha256(public).digest() + database.head[64:96]).digest()
+    ticket_key = session_peer.hkdf(binding + (now // 3600).to_bytes(8, "little"), ticket_secret, b"dlv session 2 ticket key", 32)
     host_exponent = X25519PrivateKey.from_private_bytes(server_exponent)
     start = session_peer.header(session_peer.ACCEPT, 156) + session_peer.raw(host_exponent.public_key())
     common = host_exponent.exchange(opening.exponent.public_key())
-    accept_key, session_key = session_peer.session_keys(opening.t0, opening.frame, opening.n, start, secret, common)
+    accept_key, session_key = session_peer.session_keys(opening.t0, start, secret, common)
     key_id = hmac.new(ticket_key, b"dlv session 2 ticket key id", "sha256").digest()[:4]
-    kiosk_id = session_peer.key_id(kiosk.public_key())[:16] if kiosk else bytes(16)
-    ticket = key_id + ticket_nonce + session_peer.ChaCha20Poly1305(ticket_key).encrypt(
-        ticket_nonce, session_key + kiosk_id + (now + 3600).to_bytes(8, "little"), key_id)
-    sealed = ticket + (3600).to_bytes(4, "little") + now.to_bytes(8, "little")
+
+    def ticket_of(kiosk_id, nonce):
+        return key_id + nonce + session_peer.ChaCha20Poly1305(ticket_key).encrypt(
+            nonce, session_key + kiosk_id + (now + 3600).to_bytes(8, "little"), key_id)
+
+    sealed = ticket_of(bytes(16), ticket_nonce) + (3600).to_bytes(4, "little") + now.to_bytes(8, "little")
     accept = start + session_peer.ChaCha20Poly1305(accept_key).encrypt(bytes(12), sealed, b"")
-    session = opening.finish(accept)
+    session, identity = opening.finish(accept), []
+    if kiosk:
+        identify_nonce, admit_nonce = stream(11), stream(23)
+        identify = session.identify(kiosk, nonce=b"\1" + identify_nonce)
+        ticket = ticket_of(session_peer.key_id(kiosk.public_key())[:16], admit_nonce[:12])
+        admit = session.seal_admit(identify, b"\2" + admit_nonce[12:], ticket, 3600, now)
+        assert session.admitted(admit, identify)
+        identity = [f"IdentifyNonce = {identify_nonce.hex()}", f"Identify = {identify.hex()}",
+                    f"AdmitNonce = {admit_nonce.hex()}", f"Admit = {admit.hex()}"]
     ask_nonce, answer_nonce = stream(11), stream(7) + (7).to_bytes(4, "little")
     ask = session.ask(items, what, offset, release, padded, nonce=b"\1" + ask_nonce)
     body = session_peer.question(items, what, offset, release)
@@ -528,8 +540,8 @@ def transcript(server, kiosk, stream, now, database, items=(), what=1, offset=0,
     answer = session.seal_answer(body, ask, b"\2" + answer_nonce)
     return [f"Secret = {secret.hex()}", f"Exponent = {exponent.hex()}", f"Seed = {seed.hex()}",
             f"Open = {opening.frame.hex()}", f"ServerExponent = {server_exponent.hex()}",
-            f"TicketKey = {ticket_key.hex()}", f"TicketNonce = {ticket_nonce.hex()}", f"Now = {now}",
-            f"Accept = {accept.hex()}", f"SessionKey = {session_key.hex()}", f"What = {what}", f"Offset = {offset}",
+            f"TicketKey = {ticket_secret.hex()}", f"TicketNonce = {ticket_nonce.hex()}", f"Now = {now}",
+            f"Accept = {accept.hex()}", f"SessionKey = {session_key.hex()}", *identity, f"What = {what}", f"Offset = {offset}",
             f"Release = {release.hex()}", f"Padded = {padded}", *([f"Items = {b''.join(items).hex()}"] if items else []),
             f"Nonce = {ask_nonce.hex()}", f"Ask = {ask.hex()}",
             f"AnswerNonce = {answer_nonce.hex()}", f"Answer = {answer.hex()}", ""]

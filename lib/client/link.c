@@ -108,7 +108,6 @@ enum link_result link_take_refusal(const struct link *link, const struct frame *
         return link_fail(link, LINK_SESSION_ENDED, error, "the session has ended");
     default:
         return link_fail(link, LINK_REFUSED, error,
-                         "it opens no session: this kiosk is not enrolled (or not any more), or "
-                         "the server has another key than the one given");
+                         "it opens no session: it has another key than the one given");
     }
 }

@@ -11,6 +11,8 @@ void client_session_forget(struct client_session *session) {
 
 /* What a frame is looked at with. */
 struct waiting {
+    const uint8_t *frame; /* was sent, with a cookie at OPEN_COOKIE */
+    size_t frame_len;
     struct client_session *session;
     struct link *link;
     struct answer *answer; /* while a question is asked */
@@ -25,14 +27,17 @@ static enum link_result pass_over(const struct waiting *waiting, struct error *e
                                  : link_fail(waiting->link, LINK_DISTRUSTED, error, what);
 }
 
+#define NOT_ENROLLED "this kiosk is not enrolled with it (or not any more)"
+
 /* --- opening ---------------------------------------------------------------------------------- */
 
-/* Sends the OPEN frame once more, with the cookie that came. */
+/* Sends the frame once more, with the cookie that came. */
 static enum link_result take_cookie(struct waiting *waiting, size_t len, struct error *error) {
     struct opening *opening = &waiting->session->opening;
     waiting->has_cookie = opening_set_cookie(opening, waiting->link->in, len);
+    memcpy(waiting->session->identify + IDENTIFY_COOKIE, opening->frame + OPEN_COOKIE, COOKIE_LEN);
     if (waiting->has_cookie &&
-        net_send(waiting->link->fd, opening->frame, opening->frame_len, net_now_ms() + 1000) != 0)
+        net_send(waiting->link->fd, waiting->frame, waiting->frame_len, net_now_ms() + 1000) != 0)
         return link_fail(waiting->link, LINK_LOST, error, "opening a session");
     return LINK_WAIT;
 }
@@ -53,18 +58,58 @@ static enum link_result take_accept(void *context, size_t len, struct error *err
     return link->is_udp ? LINK_WAIT : link_fail(link, LINK_WRONG_KEY, error, what);
 }
 
+static enum link_result take_admit(void *context, size_t len, struct error *error) {
+    struct waiting *waiting = context;
+    struct client_session *session = waiting->session;
+    struct link *link = waiting->link;
+    struct frame frame;
+    if (frame_read_header(&frame, link->in, len) != FRAME_OK)
+        return pass_over(waiting, error, "it does not speak this protocol");
+    if (link->is_udp && frame.type == FRAME_COOKIE && !waiting->has_cookie)
+        return take_cookie(waiting, len, error);
+    if (frame.type == FRAME_REFUSE)
+        return link_take_refusal(link, &frame, error);
+    switch (identity_finish(&session->keys, session->identify, link->in, len)) {
+    case ADMISSION_GOOD:
+        return LINK_DONE;
+    case ADMISSION_NOT_ENROLLED:
+        return link_fail(link, LINK_REFUSED, error, NOT_ENROLLED);
+    case ADMISSION_FOREIGN:
+        break;
+    }
+    return pass_over(waiting, error, "not an answer to this question");
+}
+
+/* Says in the session which kiosk this is. Over UDP the cookie of the opening still does. */
+static enum link_result identify(struct client_session *session, struct link *link,
+                                 const struct session_identity *identity, struct random *random,
+                                 int64_t deadline_ms, struct error *error) {
+    uint8_t nonce[ASK_RANDOM_LEN];
+    struct waiting waiting = {
+        .frame = session->identify, .frame_len = IDENTIFY_LEN, .session = session, .link = link};
+    random_bytes(random, nonce, sizeof nonce);
+    if (!identity_seal(session->identify, &session->keys, identity->server, identity->kiosk, nonce))
+        return link_fail(link, LINK_REFUSED, error, "the key of the kiosk does not do");
+    memcpy(session->identify + IDENTIFY_COOKIE, session->opening.frame + OPEN_COOKIE, COOKIE_LEN);
+    return link_exchange(link, session->identify, IDENTIFY_LEN, take_admit, &waiting, deadline_ms,
+                         "saying who asks", error);
+}
+
 enum link_result client_session_open(struct client_session *session, struct link *link,
                                      const struct session_identity *identity, struct random *random,
                                      int64_t deadline_ms, struct error *error) {
-    struct waiting waiting = {.session = session, .link = link};
+    struct opening *opening = &session->opening;
+    struct waiting waiting = {.frame = opening->frame, .session = session, .link = link};
     if (session->is_open && net_now_ms() < session->renew_ms)
         return LINK_DONE;
-    if (!opening_begin(&session->opening, identity->server, identity->kiosk, &random->drbg.vtable))
+    if (!opening_begin(opening, identity->server, &random->drbg.vtable))
         return link_fail(link, LINK_REFUSED, error,
-                         "no session can be opened with the key of the server or of the kiosk");
-    enum link_result result =
-        link_exchange(link, session->opening.frame, session->opening.frame_len, take_accept,
-                      &waiting, deadline_ms, "opening a session", error);
+                         "no session can be opened with the server's key");
+    waiting.frame_len = opening->frame_len;
+    enum link_result result = link_exchange(link, opening->frame, opening->frame_len, take_accept,
+                                            &waiting, deadline_ms, "opening a session", error);
+    if (result == LINK_DONE && identity->kiosk != NULL)
+        result = identify(session, link, identity, random, deadline_ms, error);
     wipe(&session->opening, sizeof session->opening);
     if (result != LINK_DONE)
         return result;
@@ -88,6 +133,8 @@ static enum link_result take_answer(void *context, size_t len, struct error *err
         return link_take_refusal(link, &frame, error);
     int code = answer_open(waiting->answer, waiting->what, link->in, len, session->ask,
                            session->ask_len, session->keys.key, &reason);
+    if (code == 0 && waiting->answer->status == ANSWER_NOT_ENROLLED)
+        return link_fail(link, LINK_REFUSED, error, NOT_ENROLLED);
     if (code == 0)
         return LINK_DONE;
     /* Over UDP an answer to an earlier question may still come. */

@@ -7,14 +7,15 @@
 #include "client/release.h"
 #include "crypto/random.h"
 #include "wire/answer.h"
-#include "wire/session.h"
+#include "wire/identity.h"
 
 /* Secret: wipe after use. */
 struct client_session {
     bool is_open;
     int64_t renew_ms; /* when it is to be opened anew */
     struct session keys;
-    struct opening opening; /* while one is under way */
+    struct opening opening;         /* while one is under way */
+    uint8_t identify[IDENTIFY_LEN]; /* likewise */
     uint8_t ask[FRAME_MAX];
     size_t ask_len;
 };

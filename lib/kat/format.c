@@ -13,7 +13,7 @@ const char kat_format[] =
     "              and what is compared: Name, Phone, BirthDate, Card\n"
     "    Answer    of a session (PROTOCOL.md): n to qInv, [Database], [Authority], [KioskKey],\n"
     "              Secret, Exponent, Seed, Open, ServerExponent, TicketKey, TicketNonce, Now,\n"
-    "              Accept, SessionKey, What, Offset, Release, Padded, Items, Nonce, Ask, AnswerNonce\n"
+    "              Accept, SessionKey, IdentifyNonce, Identify, AdmitNonce, Admit, What, Offset, Release, Padded, Items, Nonce, Ask, AnswerNonce\n"
     "    Result    P: must be accepted, F: must be refused, A: may be either. What, the other\n"
     "              values say:\n"
     "              an RSA signature: n, e, SHAAlg = SHA256, Msg, S\n"

@@ -7,8 +7,8 @@
 #include "crypto/x25519.h"
 #include "kat/database.h"
 #include "kat/key.h"
+#include "wire/identity.h"
 #include "wire/respond.h"
-#include "wire/session.h"
 
 #include <string.h>
 
@@ -144,8 +144,7 @@ static bool open_session(const struct kat_vector *vector, struct session_case *s
         !kat_get_bytes(vector, F_EXPONENT, random + SESSION_SECRET_LEN, X25519_LEN) ||
         !kat_get_bytes(vector, F_SEED, random + SESSION_SECRET_LEN + X25519_LEN, SHA256_LEN))
         return false;
-    if (!opening_begin(&session->opening, &session->server.public,
-                       kat_has(vector, F_KIOSK_KEY) ? &session->kiosk : NULL, &source.vtable)) {
+    if (!opening_begin(&session->opening, &session->server.public, &source.vtable)) {
         kat_fail(vector, "no session can be opened");
         return false;
     }
@@ -163,27 +162,41 @@ static const struct rsa_public *find_kiosk(const void *context, const uint8_t id
     return memcmp(own, id, sizeof own) == 0 ? &session->kiosk.public : NULL;
 }
 
-static bool accept_session(const struct kat_vector *vector, struct session_case *session) {
-    uint8_t secret[AEAD_KEY_LEN], accept[ACCEPT_LEN], kiosk[KIOSK_ID_LEN];
-    uint8_t random[SESSION_SECRET_LEN + AEAD_NONCE_LEN] = {0};
-    struct kat_given source = {&kat_given_class, random};
-    bool has_kiosk = kat_has(vector, F_KIOSK_KEY);
+/* The ticket key of the case, bound to its server and to the authority of its database. */
+static bool make_ticket_key(struct kat_vector *vector, struct session_case *session,
+                            const uint8_t server_id[SHA256_LEN]) {
+    uint8_t secret[AEAD_KEY_LEN], binding[SHA256_LEN];
+    if (!kat_get_bytes(vector, F_TICKET_KEY, secret, sizeof secret) || !kat_open_database(vector))
+        return false;
+    ticket_binding(binding, server_id, vector->database->db.header.facts.authority_id);
+    ticket_key_init(&session->ticket_key, secret, binding,
+                    (int64_t)(session->now / TICKET_LIFETIME_S));
+    return true;
+}
+
+static struct session_host make_host(const struct session_case *session, bool has_kiosk) {
     struct session_host host = {.key = &session->server,
-                                .is_anonymous_allowed = !has_kiosk,
                                 .find_kiosk = has_kiosk ? find_kiosk : NULL,
                                 .kiosks = session,
-                                .ticket_key = &session->ticket_key,
+                                .ticket_keys = &session->ticket_key,
+                                .ticket_key_count = 1,
                                 .lifetime_s = TICKET_LIFETIME_S};
-    if (!kat_get_bytes(vector, F_TICKET_KEY, secret, sizeof secret) ||
-        !kat_get_bytes(vector, F_TICKET_NONCE, random + SESSION_SECRET_LEN, AEAD_NONCE_LEN) ||
-        !kat_get_bytes(vector, F_SERVER_EXPONENT, host.exponent, sizeof host.exponent) ||
-        !kat_get_number(vector, F_NOW, &session->now))
-        return false;
-    ticket_key_init(&session->ticket_key, secret);
-    x25519_share(host.share, host.exponent);
     rsa_public_id(&session->server.public, host.id);
+    return host;
+}
+
+static bool accept_session(struct kat_vector *vector, struct session_case *session) {
+    uint8_t accept[ACCEPT_LEN];
+    uint8_t random[SESSION_SECRET_LEN + AEAD_NONCE_LEN] = {0};
+    struct kat_given source = {&kat_given_class, random};
+    struct session_host host = make_host(session, false);
+    if (!kat_get_bytes(vector, F_TICKET_NONCE, random + SESSION_SECRET_LEN, AEAD_NONCE_LEN) ||
+        !kat_get_bytes(vector, F_SERVER_EXPONENT, host.exponent, sizeof host.exponent) ||
+        !kat_get_number(vector, F_NOW, &session->now) || !make_ticket_key(vector, session, host.id))
+        return false;
+    x25519_share(host.share, host.exponent);
     if (!session_accept(&host, session->opening.frame, session->opening.frame_len,
-                        (int64_t)session->now, &source.vtable, accept, kiosk)) {
+                        (int64_t)session->now, &source.vtable, accept)) {
         kat_fail(vector, "a good opening was refused");
         return false;
     }
@@ -195,6 +208,37 @@ static bool accept_session(const struct kat_vector *vector, struct session_case 
     }
     return compare(vector, session, F_SESSION_KEY, session->session.key, SESSION_KEY_LEN,
                    "the session's key differs");
+}
+
+/* The kiosk says who it is, and gets another ticket. */
+static bool identify(const struct kat_vector *vector, struct session_case *session) {
+    uint8_t nonce[ASK_RANDOM_LEN], frame[IDENTIFY_LEN], sent[IDENTIFY_LEN], admit[ADMIT_LEN];
+    uint8_t random[AEAD_NONCE_LEN + ASK_RANDOM_LEN];
+    struct kat_given source = {&kat_given_class, random};
+    const struct session_host host = make_host(session, true);
+    if (!kat_has(vector, F_KIOSK_KEY))
+        return true;
+    if (!kat_get_bytes(vector, F_IDENTIFY_NONCE, nonce, sizeof nonce) ||
+        !kat_get_bytes(vector, F_ADMIT_NONCE, random, sizeof random))
+        return false;
+    if (!identity_seal(frame, &session->session, &session->server.public, &session->kiosk, nonce)) {
+        kat_fail(vector, "the kiosk cannot sign");
+        return false;
+    }
+    if (!compare(vector, session, F_IDENTIFY, frame, IDENTIFY_LEN, "the IDENTIFY frame differs"))
+        return false;
+    memcpy(sent, frame, sizeof sent);
+    if (session_admit(&host, sent, sizeof sent, (int64_t)session->now, &source.vtable, admit) !=
+        ADMISSION_GOOD) {
+        kat_fail(vector, "an enrolled kiosk is not admitted");
+        return false;
+    }
+    if (!compare(vector, session, F_ADMIT, admit, ADMIT_LEN, "the ADMIT frame differs"))
+        return false;
+    if (identity_finish(&session->session, frame, admit, ADMIT_LEN) == ADMISSION_GOOD)
+        return true;
+    kat_fail(vector, "the ADMIT frame is not accepted");
+    return false;
 }
 
 /* Reads items as they stand in a question. */
@@ -252,7 +296,8 @@ static bool answer(struct kat_vector *vector, struct session_case *session) {
         return false;
     const struct response_source source = {.db = &vector->database->db,
                                            .lookup_key = kat_lookup_key(vector),
-                                           .now_s = (int64_t)session->now};
+                                           .now_s = (int64_t)session->now,
+                                           .is_anonymous_allowed = !kat_has(vector, F_KIOSK_KEY)};
     if (!ticket_open(&ticket, session->ask + ASK_TICKET, &session->ticket_key, 1)) {
         kat_fail(vector, "the ticket does not open");
         return false;
@@ -267,7 +312,7 @@ enum kat_outcome kat_session(struct kat_vector *vector) {
     static struct session_case session;
     memset(&session, 0, sizeof session);
     bool is_right = open_session(vector, &session) && accept_session(vector, &session) &&
-                    ask(vector, &session) && answer(vector, &session);
+                    identify(vector, &session) && ask(vector, &session) && answer(vector, &session);
     wipe(&session, sizeof session);
     return is_right ? KAT_PASSED : KAT_FAILED;
 }

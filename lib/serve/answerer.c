@@ -47,6 +47,9 @@ size_t answerer_ask(struct answerer *answerer, uint8_t *ask, size_t ask_len, uin
     case RESPONSE_ANSWER:
         count_answers(answerer);
         break;
+    case RESPONSE_NOT_ENROLLED:
+        count(answerer->counts, COUNT_REFUSED_OPENING);
+        break;
     case RESPONSE_MALFORMED:
         count(answerer->counts, COUNT_REFUSED_MALFORMED);
         break;

@@ -7,14 +7,26 @@
 #ifndef DLV_SERVE_CHANNEL_H
 #define DLV_SERVE_CHANNEL_H
 
-#include "wire/session.h"
+#include "wire/identity.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 enum channel_work {
-    CHANNEL_LEGACY = 1, /* decrypt a question of the original protocol */
-    CHANNEL_OPEN = 2    /* answer an OPEN frame */
+    CHANNEL_LEGACY = 1,  /* decrypt a question of the original protocol */
+    CHANNEL_OPEN = 2,    /* answer an OPEN frame */
+    CHANNEL_IDENTIFY = 3 /* answer an IDENTIFY frame */
+};
+
+/* The longest of what these are about. */
+#define CHANNEL_BYTES_MAX IDENTIFY_LEN
+_Static_assert(CHANNEL_BYTES_MAX >= OPEN_MAX && CHANNEL_BYTES_MAX >= RSA_LEN_MAX,
+               "requests have room for every kind of work");
+
+enum channel_result {
+    CHANNEL_BAD = 0,         /* the reply holds nothing */
+    CHANNEL_GOOD = 1,        /* it holds an answer */
+    CHANNEL_NOT_ADMITTED = 2 /* it holds an answer that does not admit the client */
 };
 
 /* Worker to key-holders. */
@@ -23,14 +35,14 @@ struct channel_request {
     uint32_t worker;
     uint16_t work; /* enum channel_work */
     uint16_t len;
-    uint8_t bytes[OPEN_MAX];
+    uint8_t bytes[CHANNEL_BYTES_MAX];
 };
 
 /* Key-holder to worker. Every reply has the same length, whatever the result, so that its length
  * says nothing. */
 struct channel_reply {
     uint64_t id;
-    uint32_t is_good;
+    uint32_t result; /* enum channel_result */
     uint32_t len;
     uint8_t bytes[RSA_LEN_MAX];
 };

@@ -80,7 +80,6 @@ static int run_key_holder(const struct children *children, pid_t parent_pid) {
         return fail(children, "key_holder", &error);
     const struct key_holder holder = {.key = &children->settings->key,
                                       .board = children->board,
-                                      .is_anonymous_allowed = children->settings->is_anonymous,
                                       .is_legacy_allowed = children->settings->is_legacy,
                                       .requests = children->requests[1],
                                       .worker_count = count,

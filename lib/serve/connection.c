@@ -184,7 +184,7 @@ static bool keep_rest(struct connection *connection, struct connection_host *hos
     return true;
 }
 
-/* Gives an OPEN frame to the key-holders. The client may send nothing more before it is
+/* Gives an OPEN or IDENTIFY frame to the key-holders. The client may send nothing more before it is
  * answered. */
 static bool take_open(struct connection *connection, struct connection_host *host,
                       const struct input *input, size_t frame_len, enum connection_step *step) {
@@ -192,7 +192,8 @@ static bool take_open(struct connection *connection, struct connection_host *hos
         return close_it(connection, END_MALFORMED, step);
     if (!keep_rest(connection, host, input, step))
         return false;
-    connection->job.work = CHANNEL_OPEN;
+    connection->job.work =
+        connection->in[FRAME_TYPE] == FRAME_IDENTIFY ? CHANNEL_IDENTIFY : CHANNEL_OPEN;
     connection->job.bytes = connection->in;
     connection->job.len = frame_len;
     return stop(step, CONNECTION_JOB);
@@ -200,7 +201,7 @@ static bool take_open(struct connection *connection, struct connection_host *hos
 
 enum answering {
     ANSWERED,     /* every whole frame was answered, or as many as the output has room for */
-    NOT_ANSWERED, /* the next frame is an OPEN frame */
+    NOT_ANSWERED, /* the next frame is an OPEN or IDENTIFY frame */
     NOT_FRAMES    /* what comes next does not belong to this protocol */
 };
 
@@ -227,7 +228,7 @@ static enum answering answer_frames(struct connection *connection, struct connec
             return NOT_FRAMES;
         if (input->end - input->at < frame->len)
             return ANSWERED;
-        if (frame->type == FRAME_OPEN)
+        if (frame->type == FRAME_OPEN || frame->type == FRAME_IDENTIFY)
             return NOT_ANSWERED;
         if (frame->type != FRAME_ASK)
             return NOT_FRAMES;
@@ -361,11 +362,12 @@ bool connection_take_reply(struct connection *connection, struct connection_host
         legacy_server_answered(connection->legacy);
         return answer_job(connection, host, text, strlen(text));
     }
-    if (!reply->is_good) {
+    if (reply->result == CHANNEL_BAD) {
         uint8_t refusal[FRAME_HEADER_LEN];
-        connection_refuse(connection, host, refusal, respond_refuse(refusal, REFUSED_OPENING));
+        connection_refuse(connection, host, refusal,
+                          respond_refuse(refusal, job_refusal(&connection->job)));
         return true;
     }
-    connection->is_active = true;
+    connection->is_active = reply->result == CHANNEL_GOOD;
     return answer_job(connection, host, reply->bytes, reply->len);
 }

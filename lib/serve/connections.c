@@ -114,7 +114,7 @@ static bool start_job(struct connections *all, struct connection *connection) {
     uint8_t reply[RECEPTION_REPLY_MAX];
     struct sockaddr_storage peer = {0};
     socklen_t peer_len = sizeof peer;
-    if (connection->job.work == CHANNEL_OPEN) {
+    if (connection->job.work != CHANNEL_LEGACY) {
         bool has_room = all->requests->waiting_count < QUEUE_MAX;
         /* A connection without a peer is lost, and shares the limit of the address of zeros. */
         if (getpeername(connection->fd, (struct sockaddr *)&peer, &peer_len) != 0)

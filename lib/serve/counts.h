@@ -31,7 +31,14 @@ enum count_name {
 };
 
 /* What look-ups find, in the order of enum entry_kind. */
-enum found { FOUND_NOTHING, FOUND_LICENCE, FOUND_DOCUMENT, FOUND_FORMER, FOUND_LEGACY, FOUND_COUNT };
+enum found {
+    FOUND_NOTHING,
+    FOUND_LICENCE,
+    FOUND_DOCUMENT,
+    FOUND_FORMER,
+    FOUND_LEGACY,
+    FOUND_COUNT
+};
 
 /* the i-th counts times of at most 2^i microseconds; the last counts all */
 #define LATENCY_BUCKETS 24

@@ -22,7 +22,8 @@ static struct datagram_job *find_job(struct datagram_server *server,
         if (!job->is_used)
             free_job = job;
         if (!job->is_used || job->job.len != len ||
-            memcmp(job->bytes + OPEN_SHARE, frame + OPEN_SHARE, X25519_LEN) != 0)
+            memcmp(job->bytes + OPEN_SHARE, frame + OPEN_SHARE, X25519_LEN) !=
+                0) /* or the ticket */
             continue;
         admission_address(other, &job->route.peer);
         *is_known |= memcmp(address, other, ADDRESS_LEN) == 0;
@@ -44,7 +45,10 @@ static size_t take_open(struct datagram_server *server, const struct datagram_ro
     job->route = *route;
     memcpy(job->bytes, frame, len);
     job->job =
-        (struct job){.work = CHANNEL_OPEN, .is_datagram = true, .bytes = job->bytes, .len = len};
+        (struct job){.work = frame[FRAME_TYPE] == FRAME_IDENTIFY ? CHANNEL_IDENTIFY : CHANNEL_OPEN,
+                     .is_datagram = true,
+                     .bytes = job->bytes,
+                     .len = len};
     list_init(&job->job.link);
     requests_add(server->requests, &job->job);
     return 0;
@@ -65,7 +69,7 @@ size_t datagram_answer(struct datagram_server *server, const struct datagram_rou
     case FRAME_OK:
         if (frame.len == len && len <= FRAME_DATAGRAM_MAX && frame.type == FRAME_ASK)
             return answerer_ask(server->answerer, in, len, out);
-        if (frame.len == len && frame.type == FRAME_OPEN)
+        if (frame.len == len && (frame.type == FRAME_OPEN || frame.type == FRAME_IDENTIFY))
             return take_open(server, route, in, len, out);
         break;
     case FRAME_WAIT:
@@ -166,8 +170,8 @@ void datagram_take_reply(struct datagram_server *server, struct job *job,
     uint8_t refusal[FRAME_HEADER_LEN];
     const uint8_t *bytes = refusal;
     size_t len = 0;
-    if (reply == NULL || !reply->is_good) {
-        len = respond_refuse(refusal, reply == NULL ? REFUSED_BUSY : REFUSED_OPENING);
+    if (reply == NULL || reply->result == CHANNEL_BAD) {
+        len = respond_refuse(refusal, reply == NULL ? REFUSED_BUSY : job_refusal(job));
     } else {
         bytes = reply->bytes;
         len = reply->len;

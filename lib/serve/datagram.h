@@ -25,7 +25,7 @@ struct datagram_job {
     struct job job;
     bool is_used;
     struct datagram_route route;
-    uint8_t bytes[OPEN_MAX];
+    uint8_t bytes[CHANNEL_BYTES_MAX];
 };
 
 struct datagram_server {

@@ -19,9 +19,9 @@ static const struct rsa_public *find_kiosk(const void *context, const uint8_t id
 static void decrypt(const struct key_holder *holder, struct channel_request *request,
                     struct channel_reply *reply) {
     size_t len = request->len;
-    reply->is_good =
-        (uint32_t)rsa_oaep_decrypt(holder->key, RSA_SHA1, NULL, 0, request->bytes, &len);
-    reply->len = reply->is_good ? (uint32_t)len : 0;
+    bool is_good = rsa_oaep_decrypt(holder->key, RSA_SHA1, NULL, 0, request->bytes, &len);
+    reply->result = is_good ? CHANNEL_GOOD : CHANNEL_BAD;
+    reply->len = is_good ? (uint32_t)len : 0;
     memcpy(reply->bytes, request->bytes, reply->len);
 }
 
@@ -31,7 +31,8 @@ static void prepare(const struct key_holder *holder, struct random *random,
     const struct kiosks *kiosks = board_kiosks(holder->board);
     host->find_kiosk = kiosks != NULL ? find_kiosk : NULL;
     host->kiosks = kiosks;
-    host->ticket_key = board_ring(holder->board)->keys;
+    host->ticket_keys = board_ring(holder->board)->keys;
+    host->ticket_key_count = TICKET_KEYS;
     if (host->made_s == now_s)
         return;
     host->made_s = now_s;
@@ -41,12 +42,25 @@ static void prepare(const struct key_holder *holder, struct random *random,
 static void open_session(const struct key_holder *holder, struct random *random,
                          struct session_host *host, const struct channel_request *request,
                          struct channel_reply *reply) {
-    uint8_t kiosk[KIOSK_ID_LEN];
     int64_t now_s = time(NULL);
     prepare(holder, random, host, now_s);
-    reply->is_good = (uint32_t)session_accept(host, request->bytes, request->len, now_s,
-                                              &random->drbg.vtable, reply->bytes, kiosk);
+    bool is_good = session_accept(host, request->bytes, request->len, now_s, &random->drbg.vtable,
+                                  reply->bytes);
+    reply->result = is_good ? CHANNEL_GOOD : CHANNEL_BAD;
     reply->len = ACCEPT_LEN;
+}
+
+static void identify(const struct key_holder *holder, struct random *random,
+                     struct session_host *host, struct channel_request *request,
+                     struct channel_reply *reply) {
+    static const enum channel_result results[] = {[ADMISSION_GOOD] = CHANNEL_GOOD,
+                                                  [ADMISSION_NOT_ENROLLED] = CHANNEL_NOT_ADMITTED,
+                                                  [ADMISSION_FOREIGN] = CHANNEL_BAD};
+    int64_t now_s = time(NULL);
+    prepare(holder, random, host, now_s);
+    reply->result = results[session_admit(host, request->bytes, request->len, now_s,
+                                          &random->drbg.vtable, reply->bytes)];
+    reply->len = ADMIT_LEN;
 }
 
 static void serve(const struct key_holder *holder, struct random *random, struct session_host *host,
@@ -56,6 +70,8 @@ static void serve(const struct key_holder *holder, struct random *random, struct
     reply.id = request->id;
     if (request->work == CHANNEL_OPEN)
         open_session(holder, random, host, request, &reply);
+    else if (request->work == CHANNEL_IDENTIFY)
+        identify(holder, random, host, request, &reply);
     else if (holder->is_legacy_allowed)
         decrypt(holder, request, &reply);
     /* Never waits: a worker has fewer requests under way than its socket holds replies. */
@@ -66,9 +82,7 @@ static void serve(const struct key_holder *holder, struct random *random, struct
 
 int key_holder_run(const struct key_holder *holder, struct random *random) {
     struct channel_request request;
-    struct session_host host = {.key = holder->key,
-                                .is_anonymous_allowed = holder->is_anonymous_allowed,
-                                .lifetime_s = TICKET_LIFETIME_S};
+    struct session_host host = {.key = holder->key, .lifetime_s = TICKET_LIFETIME_S};
     rsa_public_id(&holder->key->public, host.id);
     for (;;) {
         ssize_t n = read(holder->requests, &request, sizeof request);

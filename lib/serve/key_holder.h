@@ -11,7 +11,6 @@
 struct key_holder {
     struct rsa_private *key; /* wiped at the end */
     const struct board *board;
-    bool is_anonymous_allowed;
     bool is_legacy_allowed; /* else nothing is ever merely decrypted */
     int requests;           /* from all workers; waits */
     unsigned worker_count;

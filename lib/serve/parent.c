@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/format.h"
+#include "crypto/rsa_key.h"
 #include "net/socket.h"
 #include "os/confine.h"
 #include "os/service.h"
@@ -37,6 +38,14 @@ struct parent {
 };
 
 /* --- reloading ------------------------------------------------------------------------------- */
+
+/* Tickets are good only with this server's key and this authority's databases. */
+static void bind_tickets(struct parent *parent) {
+    uint8_t server_id[SHA256_LEN], authority_id[SHA256_LEN];
+    rsa_public_id(&parent->settings->key.public, server_id);
+    rsa_public_id(&parent->settings->authority, authority_id);
+    ticket_binding(parent->tickets.binding, server_id, authority_id);
+}
 
 static void update_tickets(struct parent *parent) {
     if (tickets_update(&parent->tickets, time(NULL), &parent->random))
@@ -282,6 +291,7 @@ static int open_board(struct parent *parent, struct error *error) {
         code = tally_open(&parent->tally, settings->worker_count, error);
     if (code == 0 && settings->kiosks_path != NULL)
         code = board_load_kiosks(parent->board, settings->kiosks_path, error);
+    bind_tickets(parent);
     if (code == 0)
         code = tickets_load(&parent->tickets, settings->ticket_key_path, time(NULL), error);
     if (code != 0)

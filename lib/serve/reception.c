@@ -1,8 +1,8 @@
 #include "serve/reception.h"
 
 #include "net/socket.h"
+#include "wire/identity.h"
 #include "wire/respond.h"
-#include "wire/session.h"
 
 #include <string.h>
 
@@ -31,8 +31,8 @@ static size_t check_cookie(const struct reception *reception, const struct socka
 size_t reception_take(const struct reception *reception, const struct sockaddr_storage *peer,
                       bool wants_cookie, bool has_room, uint8_t *frame, size_t len,
                       uint8_t reply[RECEPTION_REPLY_MAX]) {
-    bool is_for_our_key = len == OPEN_LEN(reception->modulus_len);
-    if (!is_for_our_key)
+    bool is_identify = frame[FRAME_TYPE] == FRAME_IDENTIFY;
+    if (len != (is_identify ? IDENTIFY_LEN : OPEN_LEN(reception->modulus_len)))
         return refuse(reception, COUNT_REFUSED_OPENING, REFUSED_OPENING, reply);
     size_t cookie_len = wants_cookie ? check_cookie(reception, peer, frame, reply) : 0;
     if (cookie_len > 0)
@@ -42,6 +42,7 @@ size_t reception_take(const struct reception *reception, const struct sockaddr_s
     if (!has_room)
         return refuse(reception, COUNT_REFUSED_BUSY, REFUSED_BUSY, reply);
     memset(frame + OPEN_COOKIE, 0, COOKIE_LEN);
-    count(reception->counts, COUNT_OPENINGS);
+    if (!is_identify)
+        count(reception->counts, COUNT_OPENINGS);
     return 0;
 }

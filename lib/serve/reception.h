@@ -1,4 +1,4 @@
-/* OPEN frames at the door: whether one goes to a key-holder, or what it is told instead. TCP and
+/* OPEN and IDENTIFY frames at the door: whether one goes to a key-holder, or what it is told instead. TCP and
  * UDP are received the same way, except that UDP wants a cookie first. */
 #ifndef DLV_SERVE_RECEPTION_H
 #define DLV_SERVE_RECEPTION_H
@@ -15,7 +15,7 @@ struct reception {
 /* Room for the longest reply. */
 #define RECEPTION_REPLY_MAX (FRAME_HEADER_LEN + COOKIE_LEN)
 
-/* Receives an OPEN frame of `len` bytes from `peer`.
+/* Receives an OPEN or IDENTIFY frame of `len` bytes from `peer`.
  *
  * wants_cookie  over UDP, where nobody has shown yet that the address is the sender's own
  * has_room      false: as many openings wait for key-holders as may

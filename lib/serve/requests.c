@@ -8,6 +8,10 @@
 /* requests for each key-holder: one that it works on, and some that wait */
 #define PER_KEY_HOLDER 4
 
+enum refusal job_refusal(const struct job *job) {
+    return job->work == CHANNEL_IDENTIFY ? REFUSED_SESSION : REFUSED_OPENING;
+}
+
 void requests_init(struct requests *requests, uint32_t worker, int to_key_holders,
                    int from_key_holders, unsigned key_holder_count, uint64_t first_id) {
     requests->to_key_holders = to_key_holders;
@@ -64,7 +68,7 @@ static void send_waiting(struct requests *requests) {
 
 void requests_add(struct requests *requests, struct job *job) {
     job->under_way = -1;
-    list_append(job->work == CHANNEL_OPEN ? &requests->openings : &requests->legacy, &job->link);
+    list_append(job->work == CHANNEL_LEGACY ? &requests->legacy : &requests->openings, &job->link);
     requests->waiting_count++;
     send_waiting(requests);
 }

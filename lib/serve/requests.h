@@ -23,6 +23,9 @@ struct job {
     size_t len;
 };
 
+/* What a client is told whose job has no answer. */
+enum refusal job_refusal(const struct job *job);
+
 struct under_way {
     struct job *job; /* NULL where the place is free, or where the client has left */
     bool is_used;

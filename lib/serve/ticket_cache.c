@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* Until when the ticket's kiosk may ask; 0: not at all. Whether an anonymous client may ask was
- * decided when its session was opened. */
+/* Until when the ticket's kiosk may ask; 0: not at all. Whether an anonymous client may ask is
+ * decided where it asks. */
 static int64_t kiosk_until(const struct board *board, const uint8_t id[KIOSK_ID_LEN]) {
     const struct kiosks *kiosks = board_kiosks(board);
     if (bytes_are_zero(id, KIOSK_ID_LEN))

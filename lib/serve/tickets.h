@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 struct ticket_source {
+    uint8_t binding[SHA256_LEN]; /* ticket_binding; the owner sets it once */
     bool is_shared;
     uint8_t secret[AEAD_KEY_LEN]; /* the secret in the file */
     /* the secret that the file held before; it is kept for one period */

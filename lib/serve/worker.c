@@ -67,7 +67,8 @@ static const char *answer_legacy(struct worker *worker, const struct channel_rep
     struct moment now = {.unix_s = time(NULL), .is_day = false};
     const struct db *db = worker->db;
     const struct release_facts *facts = &db->header.facts;
-    if (!reply->is_good || !legacy_question_digest(inquired.digest, reply->bytes, reply->len))
+    if (reply->result != CHANNEL_GOOD ||
+        !legacy_question_digest(inquired.digest, reply->bytes, reply->len))
         return NULL;
     db_ask(db, worker->answerer.source.lookup_key, &inquired, &answer);
     count(worker->counts, COUNT_LEGACY);
@@ -91,12 +92,19 @@ static void take_connection_reply(struct worker *worker, struct connection *conn
     connections_take_reply(&worker->connections, connection, reply, text);
 }
 
+static void count_reply(struct counts *counts, enum channel_work work, enum channel_result result) {
+    if (work == CHANNEL_OPEN)
+        count(counts, result == CHANNEL_GOOD ? COUNT_OPENED : COUNT_REFUSED_OPENING);
+    if (work == CHANNEL_IDENTIFY && result != CHANNEL_GOOD)
+        count(counts, result == CHANNEL_BAD ? COUNT_REFUSED_SESSION : COUNT_REFUSED_OPENING);
+}
+
 static void take_replies(struct worker *worker) {
     struct channel_reply reply;
     struct job *job;
     while (requests_take_reply(&worker->requests, &reply, &job)) {
-        if (job != NULL && job->work == CHANNEL_OPEN)
-            count(worker->counts, reply.is_good ? COUNT_OPENED : COUNT_REFUSED_OPENING);
+        if (job != NULL)
+            count_reply(worker->counts, job->work, (enum channel_result)reply.result);
         if (job != NULL && job->is_datagram)
             datagram_take_reply(&worker->datagrams, job, &reply);
         else if (job != NULL)
@@ -214,6 +222,7 @@ static void prepare_hosts(struct worker *worker) {
     worker->answerer.board = place->board;
     worker->answerer.counts = worker->counts;
     worker->answerer.random = &worker->random;
+    worker->answerer.source.is_anonymous_allowed = settings->is_anonymous;
     host->answerer = &worker->answerer;
     host->is_legacy_allowed = settings->is_legacy;
     host->modulus_len = settings->key.public.n_len;

@@ -13,7 +13,8 @@ enum answer_status {
     ANSWER_GOOD = 0,
     ANSWER_MALFORMED = 1, /* this version does not understand the question */
     ANSWER_TOO_LONG = 2,  /* the answer would be longer than the question: ask with more padding */
-    ANSWER_OTHER_RELEASE = 3 /* the release that was meant is not here */
+    ANSWER_OTHER_RELEASE = 3, /* the release that was meant is not here */
+    ANSWER_NOT_ENROLLED = 4   /* only enrolled kiosks are answered: say who you are */
 };
 
 struct answer {

@@ -8,6 +8,7 @@
 
 #define FRAME_VERSION 2
 #define FRAME_HEADER_LEN 8
+#define FRAME_TYPE 4            /* offset of enum frame_type */
 #define FRAME_MAX 4096          /* the longest, either way */
 #define FRAME_DATAGRAM_MAX 1232 /* fits IPv6's smallest MTU: never a fragment */
 
@@ -17,7 +18,9 @@ enum frame_type {
     FRAME_ASK = 3,
     FRAME_ANSWER = 4,
     FRAME_COOKIE = 5,
-    FRAME_REFUSE = 6
+    FRAME_REFUSE = 6,
+    FRAME_IDENTIFY = 7,
+    FRAME_ADMIT = 8
 };
 
 /* Why a server refuses. It is not authenticated, so it is only a hint. */

@@ -96,7 +96,11 @@ enum response respond(const struct response_source *source, const struct ticket 
         return RESPONSE_REFUSE;
     }
     *len = ask_len;
-    if (result == QUESTION_GOOD)
+    bool may_ask =
+        source->is_anonymous_allowed || !bytes_are_zero(ticket->kiosk, sizeof ticket->kiosk);
+    if (!may_ask)
+        begin_answer(source, ANSWER_NOT_ENROLLED, answer);
+    else if (result == QUESTION_GOOD)
         respond_fill(source, question, merkle_held_level(source->db->header.count), answer);
     else
         begin_answer(source, ANSWER_MALFORMED, answer);
@@ -105,5 +109,7 @@ enum response respond(const struct response_source *source, const struct ticket 
         answer_write(out, *len, answer, question->what);
     }
     answer_seal(out, *len, ask, ask_len, ticket->session_key, nonce);
+    if (!may_ask)
+        return RESPONSE_NOT_ENROLLED;
     return result == QUESTION_GOOD ? RESPONSE_ANSWER : RESPONSE_MALFORMED;
 }

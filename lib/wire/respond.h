@@ -16,6 +16,7 @@ struct response_source {
     const struct db *db;
     const struct lookup_key *lookup_key; /* NULL for a plain database */
     int64_t now_s;                       /* Unix seconds */
+    bool is_anonymous_allowed;           /* to ask without being an enrolled kiosk */
 };
 
 /* Working memory, which is large and belongs to the caller. Afterwards it holds the question and
@@ -26,9 +27,10 @@ struct response_memory {
 };
 
 enum response {
-    RESPONSE_ANSWER,    /* an ANSWER frame, with the answers in memory->answer */
-    RESPONSE_MALFORMED, /* an ANSWER frame that says that the question is malformed */
-    RESPONSE_REFUSE,    /* a REFUSE frame: the ticket or the seal is not good */
+    RESPONSE_ANSWER,       /* an ANSWER frame, with the answers in memory->answer */
+    RESPONSE_MALFORMED,    /* an ANSWER frame that says that the question is malformed */
+    RESPONSE_NOT_ENROLLED, /* an ANSWER frame that says that the client must be enrolled */
+    RESPONSE_REFUSE,       /* a REFUSE frame: the ticket or the seal is not good */
 };
 
 /* Answers the ASK frame at `ask`, which is decrypted in place.

@@ -9,11 +9,6 @@
 #define PROTOCOL "dlv session 2"
 static const char oaep_label[] = PROTOCOL " open";
 
-enum { IDENTITY_ANONYMOUS = 0, IDENTITY_KIOSK = 1 };
-
-/* Offsets in the identity. */
-enum { IDENTITY_SIGNATURE_LEN = 2, IDENTITY_ID = 4, IDENTITY_SIGNATURE = 4 + SHA256_LEN };
-
 static const uint8_t nonce_zero[AEAD_NONCE_LEN]; /* the nonce for keys that seal only once */
 
 /* --- what both sides compute ------------------------------------------------------------------ */
@@ -30,23 +25,11 @@ static void hash_pieces(uint8_t digest[SHA256_LEN], const char *purpose, const v
     sha256_out(&hash, digest);
 }
 
-/* The hash of the opening up to the identity: the server that is meant, and the frame without its
- * cookie. */
+/* The hash of the opening: the server that is meant, and the frame without its cookie. */
 static void hash_opening(uint8_t transcript[SHA256_LEN], const uint8_t server_id[SHA256_LEN],
                          const uint8_t *frame, size_t n_len) {
     hash_pieces(transcript, PROTOCOL " open", server_id, SHA256_LEN, frame, FRAME_HEADER_LEN,
                 frame + OPEN_SHARE, X25519_LEN + n_len);
-}
-
-static void identity_key(uint8_t key[AEAD_KEY_LEN], const uint8_t transcript[SHA256_LEN],
-                         const uint8_t secret[SESSION_SECRET_LEN]) {
-    hkdf_sha256(key, AEAD_KEY_LEN, transcript, SHA256_LEN, secret, SESSION_SECRET_LEN,
-                PROTOCOL " identity", sizeof PROTOCOL " identity" - 1);
-}
-
-/* The digest that the kiosk signs. */
-static void signed_digest(uint8_t digest[SHA256_LEN], const uint8_t transcript[SHA256_LEN]) {
-    hash_pieces(digest, PROTOCOL " kiosk", transcript, SHA256_LEN, "", 0, "", 0);
 }
 
 struct session_keys {
@@ -56,12 +39,11 @@ struct session_keys {
 
 /* Derives the keys from both secrets and everything that was sent. */
 static void derive_keys(struct session_keys *keys, const uint8_t transcript[SHA256_LEN],
-                        const uint8_t *sealed_identity, const uint8_t *accept,
-                        const uint8_t secret[SESSION_SECRET_LEN],
+                        const uint8_t *accept, const uint8_t secret[SESSION_SECRET_LEN],
                         const uint8_t common[X25519_LEN]) {
     uint8_t salt[SHA256_LEN], both[SESSION_SECRET_LEN + X25519_LEN];
-    hash_pieces(salt, PROTOCOL " accept", transcript, SHA256_LEN, sealed_identity,
-                IDENTITY_LEN + AEAD_TAG_LEN, accept, FRAME_HEADER_LEN + X25519_LEN);
+    hash_pieces(salt, PROTOCOL " accept", transcript, SHA256_LEN, accept,
+                FRAME_HEADER_LEN + X25519_LEN, "", 0);
     memcpy(both, secret, SESSION_SECRET_LEN);
     memcpy(both + SESSION_SECRET_LEN, common, X25519_LEN);
     hkdf_sha256(keys, sizeof *keys, salt, sizeof salt, both, sizeof both, PROTOCOL " keys",
@@ -75,23 +57,10 @@ static void draw(const br_prng_class **source, void *bytes, size_t len) {
     (*source)->generate(source, bytes, len);
 }
 
-static bool write_identity(uint8_t identity[IDENTITY_LEN], const struct rsa_private *kiosk,
-                           const uint8_t transcript[SHA256_LEN]) {
-    uint8_t digest[SHA256_LEN];
-    memset(identity, 0, IDENTITY_LEN);
-    if (kiosk == NULL)
-        return true;
-    identity[0] = IDENTITY_KIOSK;
-    store_le16(identity + IDENTITY_SIGNATURE_LEN, (uint16_t)kiosk->public.n_len);
-    rsa_public_id(&kiosk->public, identity + IDENTITY_ID);
-    signed_digest(digest, transcript);
-    return rsa_sign(kiosk, digest, identity + IDENTITY_SIGNATURE);
-}
-
 bool opening_begin(struct opening *opening, const struct rsa_public *server,
-                   const struct rsa_private *kiosk, const br_prng_class **source) {
-    uint8_t server_id[SHA256_LEN], key[AEAD_KEY_LEN];
-    uint8_t *frame = opening->frame, *identity = frame + OPEN_CIPHERTEXT + server->n_len;
+                   const br_prng_class **source) {
+    uint8_t server_id[SHA256_LEN];
+    uint8_t *frame = opening->frame;
     opening->frame_len = OPEN_LEN(server->n_len);
     frame_write_header(frame, FRAME_OPEN, 0, opening->frame_len);
     memset(frame + OPEN_COOKIE, 0, COOKIE_LEN);
@@ -103,11 +72,6 @@ bool opening_begin(struct opening *opening, const struct rsa_public *server,
         return false;
     rsa_public_id(server, server_id);
     hash_opening(opening->transcript, server_id, frame, server->n_len);
-    if (!write_identity(identity, kiosk, opening->transcript))
-        return false;
-    identity_key(key, opening->transcript, opening->secret);
-    aead_seal(key, nonce_zero, "", 0, identity, IDENTITY_LEN, identity + IDENTITY_LEN);
-    wipe(key, sizeof key);
     return true;
 }
 
@@ -130,9 +94,7 @@ bool opening_finish(const struct opening *opening, const uint8_t *frame, size_t 
         header.len != len || len != ACCEPT_LEN)
         return false;
     bool is_good = x25519_agree(common, opening->exponent, frame + FRAME_HEADER_LEN);
-    derive_keys(&keys, opening->transcript,
-                opening->frame + opening->frame_len - AEAD_TAG_LEN - IDENTITY_LEN, frame,
-                opening->secret, common);
+    derive_keys(&keys, opening->transcript, frame, opening->secret, common);
     memcpy(sealed, body, sizeof sealed);
     is_good &=
         aead_open(keys.accept, nonce_zero, "", 0, sealed, sizeof sealed, body + ACCEPT_SEALED_LEN);
@@ -165,28 +127,9 @@ static bool decrypt_secret(uint8_t secret[SESSION_SECRET_LEN], const struct rsa_
     return is_good;
 }
 
-/* Whether this identity may open sessions. Where kiosks are enrolled, a signature is verified in
- * every case, so that the time does not tell whether a kiosk is known. */
-static bool check_identity(const struct session_host *host, const uint8_t identity[IDENTITY_LEN],
-                           const uint8_t transcript[SHA256_LEN], int64_t now_s) {
-    static const uint8_t nobody[IDENTITY_LEN];
-    bool is_anonymous = bytes_are_equal(identity, nobody, IDENTITY_LEN);
-    if (host->find_kiosk == NULL)
-        return is_anonymous & host->is_anonymous_allowed;
-    uint8_t digest[SHA256_LEN];
-    const struct rsa_public *kiosk = host->find_kiosk(host->kiosks, identity + IDENTITY_ID, now_s);
-    bool is_known = kiosk != NULL && identity[0] == IDENTITY_KIOSK && identity[1] == 0;
-    const struct rsa_public *key = kiosk != NULL ? kiosk : &host->key->public;
-    signed_digest(digest, transcript);
-    bool is_signed = rsa_verify(key, digest, identity + IDENTITY_SIGNATURE, key->n_len);
-    is_signed &= load_le16(identity + IDENTITY_SIGNATURE_LEN) == key->n_len;
-    return (is_known & is_signed) | (is_anonymous & host->is_anonymous_allowed);
-}
-
 /* Derives the keys of the session and writes its ACCEPT frame. */
 static bool write_accept(const struct session_host *host, const uint8_t transcript[SHA256_LEN],
                          const uint8_t secret[SESSION_SECRET_LEN], const uint8_t *client_share,
-                         const uint8_t *sealed_identity, const uint8_t kiosk[KIOSK_ID_LEN],
                          int64_t now_s, const br_prng_class **source, uint8_t accept[ACCEPT_LEN]) {
     uint8_t common[X25519_LEN], nonce[AEAD_NONCE_LEN];
     uint8_t *body = accept + FRAME_HEADER_LEN + X25519_LEN;
@@ -196,11 +139,11 @@ static bool write_accept(const struct session_host *host, const uint8_t transcri
     draw(source, nonce, sizeof nonce);
     memcpy(accept + FRAME_HEADER_LEN, host->share, X25519_LEN);
     bool is_good = x25519_agree(common, host->exponent, client_share);
-    derive_keys(&keys, transcript, sealed_identity, accept, secret, common);
+    derive_keys(&keys, transcript, accept, secret, common);
     memcpy(ticket.session_key, keys.session, SESSION_KEY_LEN);
-    memcpy(ticket.kiosk, kiosk, KIOSK_ID_LEN);
+    memset(ticket.kiosk, 0, KIOSK_ID_LEN);
     ticket.expires_s = now_s + host->lifetime_s;
-    ticket_seal(body, &ticket, host->ticket_key, nonce);
+    ticket_seal(body, &ticket, &host->ticket_keys[0], nonce);
     store_le32(body + TICKET_LEN, host->lifetime_s);
     store_le64(body + TICKET_LEN + 4, (uint64_t)now_s);
     aead_seal(keys.accept, nonce_zero, "", 0, body, ACCEPT_SEALED_LEN, body + ACCEPT_SEALED_LEN);
@@ -211,29 +154,17 @@ static bool write_accept(const struct session_host *host, const uint8_t transcri
 }
 
 bool session_accept(const struct session_host *host, const uint8_t *frame, size_t len,
-                    int64_t now_s, const br_prng_class **source, uint8_t accept[ACCEPT_LEN],
-                    uint8_t kiosk[KIOSK_ID_LEN]) {
+                    int64_t now_s, const br_prng_class **source, uint8_t accept[ACCEPT_LEN]) {
     struct frame header;
     size_t n_len = host->key->public.n_len;
-    uint8_t transcript[SHA256_LEN], secret[SESSION_SECRET_LEN], key[AEAD_KEY_LEN];
-    uint8_t identity[IDENTITY_LEN];
-    const uint8_t *sealed_identity = frame + OPEN_CIPHERTEXT + n_len;
+    uint8_t transcript[SHA256_LEN], secret[SESSION_SECRET_LEN];
     if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != FRAME_OPEN ||
         header.len != len || len != OPEN_LEN(n_len))
         return false;
     draw(source, secret, sizeof secret);
     bool is_good = decrypt_secret(secret, host->key, frame + OPEN_CIPHERTEXT);
     hash_opening(transcript, host->id, frame, n_len);
-    identity_key(key, transcript, secret);
-    memcpy(identity, sealed_identity, IDENTITY_LEN);
-    is_good &=
-        aead_open(key, nonce_zero, "", 0, identity, IDENTITY_LEN, sealed_identity + IDENTITY_LEN);
-    is_good &= check_identity(host, identity, transcript, now_s);
-    memcpy(kiosk, identity + IDENTITY_ID, KIOSK_ID_LEN);
-    is_good &= write_accept(host, transcript, secret, frame + OPEN_SHARE, sealed_identity, kiosk,
-                            now_s, source, accept);
+    is_good &= write_accept(host, transcript, secret, frame + OPEN_SHARE, now_s, source, accept);
     wipe(secret, sizeof secret);
-    wipe(key, sizeof key);
-    wipe(identity, sizeof identity);
     return is_good;
 }

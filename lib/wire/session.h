@@ -3,7 +3,7 @@
  * The client sends a fresh secret under the RSA key of the server, which it has pinned, and an
  * X25519 share; the server answers with its own share and a ticket. The session's key comes from
  * both, so only the holder of the RSA key can answer, and who steals that key later cannot read
- * what was said before. An enrolled kiosk signs the transcript with its own RSA key. */
+ * what was said before. Who the client is, it says inside the session (wire/identity.h). */
 #ifndef DLV_WIRE_SESSION_H
 #define DLV_WIRE_SESSION_H
 
@@ -16,7 +16,6 @@
 #include <stdbool.h>
 
 #define SESSION_SECRET_LEN 32
-#define IDENTITY_LEN (4 + SHA256_LEN + RSA_LEN_MAX)
 
 /* Offsets in an OPEN frame. */
 #define OPEN_COOKIE FRAME_HEADER_LEN
@@ -24,7 +23,7 @@
 #define OPEN_CIPHERTEXT (OPEN_SHARE + X25519_LEN)
 
 /* Length of an OPEN frame to a server whose modulus has `n_len` bytes. */
-#define OPEN_LEN(n_len) (OPEN_CIPHERTEXT + (n_len) + IDENTITY_LEN + AEAD_TAG_LEN)
+#define OPEN_LEN(n_len) (OPEN_CIPHERTEXT + (n_len))
 #define OPEN_MAX OPEN_LEN(RSA_LEN_MAX)
 
 #define ACCEPT_SEALED_LEN (TICKET_LEN + 4 + 8)
@@ -49,11 +48,10 @@ struct session {
     int64_t server_time_s; /* when the ticket was made, in Unix seconds */
 };
 
-/* Begins an opening. `kiosk` is this client's key, or NULL for an anonymous client. False where RSA
- * fails (the server's key is too short for OAEP with SHA-256). The random bytes come from `source`
- * in this order: the secret, the exponent, OAEP's seed. */
+/* Begins an opening. False where RSA fails (the server's key is too short for OAEP with SHA-256).
+ * The random bytes come from `source` in this order: the secret, the exponent, OAEP's seed. */
 bool opening_begin(struct opening *opening, const struct rsa_public *server,
-                   const struct rsa_private *kiosk, const br_prng_class **source);
+                   const br_prng_class **source);
 
 /* Copies the cookie of a COOKIE frame into the opening, which can then be sent again. False where
  * it is not a COOKIE frame. */
@@ -73,11 +71,11 @@ typedef const struct rsa_public *(*session_find_kiosk)(const void *context,
 
 struct session_host {
     const struct rsa_private *key;
-    uint8_t id[SHA256_LEN]; /* rsa_public_id of the key */
-    bool is_anonymous_allowed;
-    session_find_kiosk find_kiosk; /* NULL: no kiosk is enrolled */
-    const void *kiosks;            /* passed to find_kiosk */
-    const struct ticket_key *ticket_key;
+    uint8_t id[SHA256_LEN];               /* rsa_public_id of the key */
+    session_find_kiosk find_kiosk;        /* NULL: no kiosk is enrolled */
+    const void *kiosks;                   /* passed to find_kiosk */
+    const struct ticket_key *ticket_keys; /* the first one seals, all of them open */
+    unsigned ticket_key_count;
     uint32_t lifetime_s; /* how long a ticket is good, in seconds */
     /* The server's exponent and its share. Several openings may use the same pair. It must be wiped
      * no later than the ticket key, which opens the same sessions. */
@@ -86,15 +84,14 @@ struct session_host {
     int64_t made_s; /* when the exponent was made; for the owner's use */
 };
 
-/* Answers an OPEN frame: writes ACCEPT_LEN bytes at `accept`, and the kiosk's id at `kiosk`, which
- * is zeros for an anonymous client. The cookie is ignored; the caller has checked it where it
- * matters. False where the opening is refused: then `accept` holds nothing of use.
+/* Answers an OPEN frame: writes ACCEPT_LEN bytes at `accept`, with a ticket for an anonymous client.
+ * The cookie is ignored; the caller has checked it where it matters. False where the opening is
+ * refused: then `accept` holds nothing of use.
  *
- * In constant time for everything that was sent: a ciphertext that does not decrypt, a broken seal,
- * an unknown or expired kiosk and a bad signature take the same steps as a good opening. The random
- * bytes come from `source` in this order: the stand-in secret, the ticket's nonce. */
+ * In constant time for everything that was sent: a ciphertext that does not decrypt takes the same
+ * steps as a good opening. The random bytes come from `source` in this order: the stand-in secret,
+ * the ticket's nonce. */
 bool session_accept(const struct session_host *host, const uint8_t *frame, size_t len,
-                    int64_t now_s, const br_prng_class **source, uint8_t accept[ACCEPT_LEN],
-                    uint8_t kiosk[KIOSK_ID_LEN]);
+                    int64_t now_s, const br_prng_class **source, uint8_t accept[ACCEPT_LEN]);
 
 #endif

@@ -1,16 +1,32 @@
 #include "wire/ticket.h"
 
 #include "base/bytes.h"
-#include "crypto/sha256.h"
+#include "crypto/hkdf.h"
 
 #include <string.h>
 
-void ticket_key_init(struct ticket_key *key, const uint8_t secret[AEAD_KEY_LEN]) {
-    static const char purpose[] = "dlv session 2 ticket key id";
-    uint8_t id[SHA256_LEN];
-    hmac_sha256(id, secret, AEAD_KEY_LEN, purpose, sizeof purpose - 1);
+void ticket_binding(uint8_t binding[SHA256_LEN], const uint8_t server_id[SHA256_LEN],
+                    const uint8_t authority_id[SHA256_LEN]) {
+    static const char purpose[] = "dlv session 2 tickets";
+    struct sha256 hash;
+    sha256_init(&hash);
+    sha256_update(&hash, purpose, sizeof purpose - 1);
+    sha256_update(&hash, server_id, SHA256_LEN);
+    sha256_update(&hash, authority_id, SHA256_LEN);
+    sha256_out(&hash, binding);
+}
+
+void ticket_key_init(struct ticket_key *key, const uint8_t secret[AEAD_KEY_LEN],
+                     const uint8_t binding[SHA256_LEN], int64_t period) {
+    static const char purpose[] = "dlv session 2 ticket key",
+                      id_purpose[] = "dlv session 2 ticket key id";
+    uint8_t salt[SHA256_LEN + 8], id[SHA256_LEN];
+    memcpy(salt, binding, SHA256_LEN);
+    store_le64(salt + SHA256_LEN, (uint64_t)period);
+    hkdf_sha256(key->key, sizeof key->key, salt, sizeof salt, secret, AEAD_KEY_LEN, purpose,
+                sizeof purpose - 1);
+    hmac_sha256(id, key->key, sizeof key->key, id_purpose, sizeof id_purpose - 1);
     memcpy(key->id, id, sizeof key->id);
-    memcpy(key->key, secret, sizeof key->key);
 }
 
 void ticket_seal(uint8_t sealed[TICKET_LEN], const struct ticket *ticket,

@@ -5,6 +5,7 @@
 #define DLV_WIRE_TICKET_H
 
 #include "crypto/aead.h"
+#include "crypto/sha256.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,8 +29,14 @@ struct ticket {
     int64_t expires_s;           /* Unix seconds */
 };
 
-/* Makes a ticket key, and its id, of 32 secret bytes. */
-void ticket_key_init(struct ticket_key *key, const uint8_t secret[AEAD_KEY_LEN]);
+/* What tickets are bound to, of the ids (rsa_public_id) of the server's key and of the authority's:
+ * elsewhere they are good for nothing. */
+void ticket_binding(uint8_t binding[SHA256_LEN], const uint8_t server_id[SHA256_LEN],
+                    const uint8_t authority_id[SHA256_LEN]);
+
+/* Derives the ticket key of a period (an hour, counted from 1970), and its id, from 32 secret bytes. */
+void ticket_key_init(struct ticket_key *key, const uint8_t secret[AEAD_KEY_LEN],
+                     const uint8_t binding[SHA256_LEN], int64_t period);
 
 /* Seals a ticket. `nonce` must be random. */
 void ticket_seal(uint8_t sealed[TICKET_LEN], const struct ticket *ticket,

@@ -1,7 +1,7 @@
 /* Frames of the session protocol, both directions: as raw bytes, and as bodies that were sealed as
  * they should be, so that what is behind the seal is reached. */
 #include "wire/answer.h"
-#include "wire/session.h"
+#include "wire/identity.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,8 @@ static void take_raw(const uint8_t *data, size_t size) {
     static struct question question;
     static struct answer answer;
     static struct opening opening = {.frame_len = OPEN_LEN(256)};
-    struct session session;
+    struct session session = {0};
+    static const uint8_t identify[IDENTIFY_LEN];
     struct frame frame;
     struct ticket opened;
     struct ticket_key ticket_key;
@@ -33,7 +34,13 @@ static void take_raw(const uint8_t *data, size_t size) {
     if (opening_finish(&opening, data, size, &session))
         abort();
     opening_set_cookie(&opening, data, size);
-    ticket_key_init(&ticket_key, key);
+    ticket_key_init(&ticket_key, key, (const uint8_t[SHA256_LEN]){0}, 0);
+    const struct session_host host = {.ticket_keys = &ticket_key, .ticket_key_count = 1};
+    uint8_t admit[ADMIT_LEN];
+    memcpy(copy, data, size);
+    if (session_admit(&host, copy, size, 0, NULL, admit) != ADMISSION_FOREIGN ||
+        identity_finish(&session, identify, data, size) != ADMISSION_FOREIGN)
+        abort();
     if (size >= TICKET_LEN && ticket_open(&opened, data, &ticket_key, 1))
         abort();
 }

@@ -184,8 +184,8 @@ def serve(keys):
     """A function that starts a server; all are stopped in good order at the end."""
     started = []
 
-    def start(dlv, db, *args, key=None, **how):
-        server = Server(dlv, "--db", db, "--authority", keys.authority_pub, "--key",
+    def start(dlv, db, *args, key=None, authority=None, **how):
+        server = Server(dlv, "--db", db, "--authority", authority or keys.authority_pub, "--key",
                         key or keys.server, *args, **how)
         started.append(server)
         return server

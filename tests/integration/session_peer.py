@@ -3,6 +3,7 @@
 Plain and slow, and more lenient than dlv in nothing. Frames are bytes; tests bend them at will.
 """
 
+import hmac
 import os
 import pathlib
 import socket
@@ -22,10 +23,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
 import dbformat  # noqa: E402
 
-OPEN, ACCEPT, ASK, ANSWER, COOKIE, REFUSE = range(1, 7)
+OPEN, ACCEPT, ASK, ANSWER, COOKIE, REFUSE, IDENTIFY, ADMIT = range(1, 9)
 VERSION, OPENING, SESSION, BUSY = range(1, 5)
 ANSWERS, PROOFS, HEAD, DICTIONARY, NODES = range(1, 6)
-GOOD, MALFORMED, TOO_LONG, OTHER_RELEASE = range(4)
+GOOD, MALFORMED, TOO_LONG, OTHER_RELEASE, NOT_ENROLLED = range(5)
 NUMBER, DOCUMENT, LEGACY = 1, 2, 3
 MATCHES = ["not asked", "same", "differs", "not on file", "not kept"]
 LONGEST = 4096
@@ -82,10 +83,15 @@ def transcript(server_id, frame, n):
     return sha256(b"dlv session 2 open", server_id, frame[:8], frame[28 : 60 + n])
 
 
-def session_keys(t0, frame, n, accept, secret, common):
-    salt = sha256(b"dlv session 2 accept", t0, frame[60 + n :], accept[:40])
+def session_keys(t0, accept, secret, common):
+    salt = sha256(b"dlv session 2 accept", t0, accept[:40])
     both = hkdf(salt, secret + common, b"dlv session 2 keys", 64)
     return both[:32], both[32:]
+
+
+def signed_by_kiosk(server_id, session_key):
+    """What a kiosk signs in a session."""
+    return b"dlv session 2 kiosk" + server_id + hmac.digest(session_key, b"dlv session 2 identity", "sha256")
 
 
 # --- the client -----------------------------------------------------------------------------------
@@ -94,22 +100,13 @@ def session_keys(t0, frame, n, accept, secret, common):
 class Opening:
     """An OPEN frame and what it takes to understand the ACCEPT."""
 
-    def __init__(self, server, kiosk=None, secret=None, exponent=None, sign=None, ciphertext=None, bend=None):
-        self.n = server.key_size // 8
+    def __init__(self, server, secret=None, exponent=None, ciphertext=None):
+        self.server, self.n = server, server.key_size // 8
         self.secret = secret or os.urandom(32)
         self.exponent = exponent or X25519PrivateKey.generate()
-        start = header(OPEN, 624 + self.n) + bytes(20) + raw(self.exponent.public_key()) + \
+        self.frame = header(OPEN, 60 + self.n) + bytes(20) + raw(self.exponent.public_key()) + \
             (ciphertext or server.encrypt(self.secret, oaep(b"dlv session 2 open")))
-        self.t0 = transcript(key_id(server), start, self.n)
-        identity = bytes(548)
-        if kiosk is not None:
-            signature = (sign or kiosk).sign(b"dlv session 2 kiosk" + self.t0, padding.PKCS1v15(),
-                                             hashes.SHA256())
-            identity = bytes([1, 0]) + struct.pack("<H", len(signature)) + \
-                key_id(kiosk.public_key()) + signature
-        key = hkdf(self.t0, self.secret, b"dlv session 2 identity", 32)
-        identity = identity.ljust(548, b"\0")
-        self.frame = start + ChaCha20Poly1305(key).encrypt(ZERO_NONCE, bend(identity) if bend else identity, b"")
+        self.t0 = transcript(key_id(server), self.frame, self.n)
 
     def with_cookie(self, frame):
         assert frame[:8] == header(COOKIE, 28) and len(frame) == 28
@@ -120,15 +117,46 @@ class Opening:
             raise Refused(accept[5])
         assert accept[:8] == header(ACCEPT, 156) and len(accept) == 156
         common = self.exponent.exchange(X25519PublicKey.from_public_bytes(accept[8:40]))
-        accept_key, session_key = session_keys(self.t0, self.frame, self.n, accept, self.secret, common)
+        accept_key, session_key = session_keys(self.t0, accept, self.secret, common)
         opened = ChaCha20Poly1305(accept_key).decrypt(ZERO_NONCE, accept[40:], b"")
         lifetime, server_time = struct.unpack("<Iq", opened[88:])
-        return Session(session_key, opened[:88], lifetime, server_time)
+        return Session(session_key, opened[:88], lifetime, server_time, key_id(self.server))
 
 
 class Session:
-    def __init__(self, key, ticket, lifetime, server_time):
+    def __init__(self, key, ticket, lifetime, server_time, server_id=None):
         self.key, self.ticket, self.lifetime, self.server_time = key, ticket, lifetime, server_time
+        self.server_id = server_id
+
+    def identify(self, kiosk, sign=None, cookie=bytes(20), nonce=None, bend=None):
+        """An IDENTIFY frame."""
+        nonce = nonce or b"\1" + os.urandom(11)
+        signature = (sign or kiosk).sign(signed_by_kiosk(self.server_id, self.key), padding.PKCS1v15(), hashes.SHA256())
+        identity = bytes([1, 0]) + struct.pack("<H", len(signature)) + key_id(kiosk.public_key()) + signature
+        identity = identity.ljust(548, b"\0")
+        start = header(IDENTIFY, 692) + bytes(20) + self.ticket + nonce
+        sealed = ChaCha20Poly1305(self.key).encrypt(nonce, bend(identity) if bend else identity, start)
+        return start[:8] + cookie + start[28:] + sealed
+
+    def admitted(self, frame, identify):
+        """Takes an ADMIT frame; returns whether the kiosk is enrolled."""
+        if frame[4] == REFUSE:
+            raise Refused(frame[5])
+        assert frame[:8] == header(ADMIT, 152) and len(frame) == 152
+        assert frame[8:20] == identify[116:128] and frame[20] == 2
+        opened = ChaCha20Poly1305(self.key).decrypt(frame[20:32], frame[32:], frame[:32])
+        assert opened[0] in (0, 1) and not any(opened[1:4])
+        if opened[0] == 1:
+            assert not any(opened[4:])
+            return False
+        self.lifetime, self.server_time = struct.unpack_from("<Iq", opened, 4)
+        self.ticket = opened[16:]
+        return True
+
+    def seal_admit(self, identify, nonce, ticket, lifetime, now):
+        start = header(ADMIT, 152) + identify[116:128] + nonce
+        body = struct.pack("<BBHIq", 0, 0, 0, lifetime, now) + ticket if ticket else b"\1" + bytes(103)
+        return start + ChaCha20Poly1305(self.key).encrypt(nonce, body, start)
 
     def ask(self, items=(), what=ANSWERS, offset=0, release=bytes(32), padded=0, nonce=None, body=None):
         """An ASK frame about items (bytes, made by `item`), at least `padded` bytes long."""
@@ -211,7 +239,7 @@ class Answer:
     def __init__(self, body):
         self.server_time, self.status, self.count, zero, self.total = struct.unpack_from("<qBBHI", body)
         self.release, self.rest, self.length = body[16:48], body[48:], len(body)
-        assert zero == 0 and self.status <= OTHER_RELEASE
+        assert zero == 0 and self.status <= NOT_ENROLLED
 
     def items(self, kind):
         found, at = [], 0
@@ -260,8 +288,15 @@ class TcpClient:
         return read_frame(self.sock)
 
     def open(self):
-        opening = Opening(self.server, self.kiosk)
+        opening = Opening(self.server)
         self.session = opening.finish(self.exchange(opening.frame))
+        return self.identify()
+
+    def identify(self, cookie=bytes(20)):
+        if self.kiosk is not None:
+            frame = self.session.identify(self.kiosk, cookie=cookie)
+            if not self.session.admitted(self.exchange(frame), frame):
+                raise Refused("not enrolled")
         return self
 
     def ask(self, items=(), **how):
@@ -307,12 +342,12 @@ class UdpClient(TcpClient):
         return self.session.open_answer(answer, frame)
 
     def open(self):
-        opening = Opening(self.server, self.kiosk)
+        opening = Opening(self.server)
         cookie = self.exchange(opening.frame)
         if cookie[4] == REFUSE:
             raise Refused(cookie[5])
         self.session = opening.finish(self.exchange(opening.with_cookie(cookie)))
-        return self
+        return self.identify(cookie[8:])
 
 
 # --- answers from a database ----------------------------------------------------------------------
@@ -381,6 +416,7 @@ class Core:
         self.sessions = {}
         self.clock_skew = 0
         self.bend = lambda frame: frame  # of an answer, on its way out
+        self.bend_admit = lambda frame: frame
         self.bend_body = lambda body, question: body
         self.opened = self.asked = 0
 
@@ -390,44 +426,54 @@ class Core:
     def answer(self, frame):
         if frame[3] != 2:
             return refusal(VERSION)
-        return {OPEN: self.accept, ASK: self.answer_ask}[frame[4]](frame)
+        return {OPEN: self.accept, IDENTIFY: self.admit, ASK: self.answer_ask}[frame[4]](frame)
 
-    def check_identity(self, identity, t0):
-        if not any(identity):
-            return self.is_anonymous_allowed
+    def check_identity(self, identity, session_key):
         kind, zero, length = struct.unpack_from("<BBH", identity)
         kiosk = self.kiosks.get(identity[4:36])
         if kind != 1 or zero != 0 or kiosk is None or length != kiosk.key_size // 8:
             return False
-        kiosk.verify(identity[36 : 36 + length], b"dlv session 2 kiosk" + t0, padding.PKCS1v15(),
-                     hashes.SHA256())
+        kiosk.verify(identity[36 : 36 + length], signed_by_kiosk(key_id(self.key.public_key()), session_key),
+                     padding.PKCS1v15(), hashes.SHA256())
         return not any(identity[36 + length :])
 
     def accept(self, frame):
         n = self.key.key_size // 8
-        if len(frame) != 624 + n:
+        if len(frame) != 60 + n:
             return refusal(OPENING)
         try:
             secret = self.key.decrypt(frame[60 : 60 + n], oaep(b"dlv session 2 open"))
-            t0 = transcript(key_id(self.key.public_key()), frame, n)
-            identity_key = hkdf(t0, secret, b"dlv session 2 identity", 32)
-            identity = ChaCha20Poly1305(identity_key).decrypt(ZERO_NONCE, frame[60 + n :], b"")
-            if not self.check_identity(identity, t0):
-                return refusal(OPENING)
-        except (ValueError, InvalidTag, InvalidSignature):
+        except ValueError:
             return refusal(OPENING)
+        t0 = transcript(key_id(self.key.public_key()), frame, n)
         exponent = X25519PrivateKey.generate()
         common = exponent.exchange(X25519PublicKey.from_public_bytes(frame[28:60]))
         start = header(ACCEPT, 156) + raw(exponent.public_key())
-        accept_key, session_key = session_keys(t0, frame, n, start, secret, common)
+        accept_key, session_key = session_keys(t0, start, secret, common)
         ticket = os.urandom(88)  # whatever the server likes
-        self.sessions[ticket] = session_key
+        self.sessions[ticket] = session_key, self.is_anonymous_allowed
         self.opened += 1
         sealed = ticket + struct.pack("<Iq", 3600, self.now())
         return start + ChaCha20Poly1305(accept_key).encrypt(ZERO_NONCE, sealed, b"")
 
+    def admit(self, frame):
+        key, _ = self.sessions.get(frame[28:116], (None, False))
+        if key is None or len(frame) != 692:
+            return refusal(SESSION)
+        session, ticket = Session(key, None, None, None), None
+        try:
+            identity = ChaCha20Poly1305(key).decrypt(frame[116:128], frame[128:], frame[:8] + bytes(20) + frame[28:128])
+            if self.check_identity(identity, key):
+                ticket = os.urandom(88)
+                self.sessions[ticket] = key, True
+        except InvalidTag:
+            return refusal(SESSION)
+        except InvalidSignature:
+            pass
+        return self.bend_admit(session.seal_admit(frame, b"\2" + os.urandom(11), ticket, 3600, self.now()))
+
     def answer_ask(self, frame):
-        key = self.sessions.get(frame[8:96])
+        key, may_ask = self.sessions.get(frame[8:96], (None, False))
         if key is None or frame[96] != 1:
             return refusal(SESSION)
         try:
@@ -436,7 +482,10 @@ class Core:
             return refusal(SESSION)
         what, items, *_ = read_question(body)
         self.asked += len(items)
-        answer = self.bend_body(answer_body(self.database, body, self.now()), (what, items))
+        if not may_ask:
+            answer = answer_head(self.now(), NOT_ENROLLED, 0, 0, self.database.id).ljust(len(body) + 76, b"\0")
+        else:
+            answer = self.bend_body(answer_body(self.database, body, self.now()), (what, items))
         session = Session(key, None, None, None)
         return self.bend(session.seal_answer(answer, frame, b"\2" + os.urandom(11)))
 
@@ -480,10 +529,10 @@ class UdpServer(TcpServer):
                 count[0] += 1
                 if drops(count[0]):
                     return
-                if frame[4] == OPEN and frame[8:28] != cookie:
+                if frame[4] in (OPEN, IDENTIFY) and frame[8:28] != cookie:
                     answer = header(COOKIE, 28) + cookie
                 else:
-                    answer = core.answer(frame[:8] + bytes(20) + frame[28:] if frame[4] == OPEN else frame)
+                    answer = core.answer(frame[:8] + bytes(20) + frame[28:] if frame[4] in (OPEN, IDENTIFY) else frame)
                 assert len(answer) <= len(frame)
                 sock.sendto(answer, handler.client_address)
 

@@ -5,7 +5,9 @@ import re
 import socket
 import subprocess
 
+import session_peer as peer
 from conftest import RELEASE, ROOT, VECTORS
+from Cryptodome.PublicKey import RSA
 
 
 def free_port():
@@ -52,3 +54,35 @@ def test_format_example():
                 continue
             assert data[at] == int(piece, 16), (offset, dump)
             at += 1
+
+
+def test_protocol_example():
+    """Every value of the session that is shown byte by byte is in the vectors, or follows from them."""
+    case = {}
+    for name, value in re.findall(r"^\[?(\w+) = (\S+?)\]?$", (VECTORS / "session.rsp").read_text(), re.M):
+        case[name] = value
+    get = lambda name: bytes.fromhex(case[name])
+    frames = [get(name) for name in ("Open", "Accept", "Identify", "Admit", "Ask", "Answer")]
+    opening, accept, identify, admit, ask, answer = frames
+    server = peer.sha256(RSA.construct((int(case["n"], 16), int(case["e"], 16))).export_key("DER"))
+    t0 = peer.sha256(b"dlv session 2 open", server, opening[:8], opening[28:])
+    t1 = peer.sha256(b"dlv session 2 accept", t0, accept[:40])
+    exponent = peer.X25519PrivateKey.from_private_bytes(get("Exponent"))
+    common = exponent.exchange(peer.X25519PublicKey.from_public_bytes(accept[8:40]))
+    accept_key, key = peer.session_keys(t0, accept, get("Secret"), common)
+    assert key == get("SessionKey")
+    seal = peer.ChaCha20Poly1305(key)
+    known = [*frames, get("Secret"), get("Exponent"), get("ServerExponent"), server, t0, t1, common, accept_key, key,
+             peer.signed_by_kiosk(server, key)[-32:], peer.ChaCha20Poly1305(accept_key).decrypt(bytes(12), accept[40:], b""),
+             seal.decrypt(identify[116:128], identify[128:], identify[:128]), seal.decrypt(admit[20:32], admit[32:], admit[:32]),
+             seal.decrypt(ask[96:108], ask[108:], ask[:108]), seal.decrypt(answer[20:32], answer[32:], answer[:32] + ask[-16:])]
+    text = (ROOT / "lib/wire/PROTOCOL.md").read_text()
+    block = text[text.index("## A session, byte by byte"):text.index("## What each can and cannot do")]
+    rows = []
+    for line in re.findall(r"^    (.{26})([0-9a-f ]+(?: …)?)$", block, re.M):
+        if line[0].strip():
+            rows.append([line[0].strip(), ""])
+        rows[-1][1] += re.sub(r"[^0-9a-f]", "", line[1])
+    assert len(rows) == 36
+    for name, value in rows:
+        assert any(value in one.hex() for one in known), name

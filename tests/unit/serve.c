@@ -227,7 +227,7 @@ static char next_request(int fd, struct channel_request *request) {
 }
 
 static void reply_to(int fd, uint64_t id) {
-    const struct channel_reply reply = {.id = id, .is_good = true};
+    const struct channel_reply reply = {.id = id, .result = CHANNEL_GOOD};
     CHECK(write(fd, &reply, sizeof reply) == (ssize_t)sizeof reply);
 }
 

@@ -3,7 +3,7 @@
 #include "base/bytes.h"
 #include "crypto/rsa_key.h"
 #include "wire/answer.h"
-#include "wire/session.h"
+#include "wire/identity.h"
 
 static struct rsa_private server_key, kiosk_key, other_key;
 static struct random randomness;
@@ -17,77 +17,145 @@ static const struct rsa_public *find_kiosk(const void *context, const uint8_t id
                                                                           : NULL;
 }
 
-static struct session_host host_of(struct ticket_key *ticket_key, bool is_anonymous_allowed) {
+static const uint8_t binding[SHA256_LEN] = {1};
+
+static struct session_host host_of(struct ticket_key *ticket_key) {
     static const uint8_t secret[AEAD_KEY_LEN] = {42};
     struct session_host host = {.key = &server_key,
-                                .is_anonymous_allowed = is_anonymous_allowed,
                                 .find_kiosk = find_kiosk,
-                                .ticket_key = ticket_key,
+                                .ticket_keys = ticket_key,
+                                .ticket_key_count = 1,
                                 .lifetime_s = 3600};
     x25519_generate(host.exponent, host.share, &randomness);
     rsa_public_id(&server_key.public, host.id);
-    ticket_key_init(ticket_key, secret);
+    ticket_key_init(ticket_key, secret, binding, 3);
     kiosk_until_s = 5000;
     return host;
 }
 
 /* A whole opening: whether the server accepts, and the client does, too. */
-static bool open_session(const struct session_host *host, const struct rsa_private *kiosk,
-                         int64_t now_s, struct session *session, uint8_t who[KIOSK_ID_LEN]) {
+static bool open_session(const struct session_host *host, int64_t now_s, struct session *session) {
     static struct opening opening;
     uint8_t accept[ACCEPT_LEN];
-    CHECK(opening_begin(&opening, &server_key.public, kiosk, &randomness.drbg.vtable));
+    CHECK(opening_begin(&opening, &server_key.public, &randomness.drbg.vtable));
     CHECK(opening.frame_len == OPEN_LEN(server_key.public.n_len));
     return session_accept(host, opening.frame, opening.frame_len, now_s, &randomness.drbg.vtable,
-                          accept, who) &&
+                          accept) &&
            opening_finish(&opening, accept, ACCEPT_LEN, session);
+}
+
+/* Says in the session who asks; what comes of it. */
+static enum admission_status say_who(const struct session_host *host, struct session *session,
+                                     const struct rsa_private *kiosk, int64_t now_s) {
+    static const uint8_t nonce[ASK_RANDOM_LEN] = {7};
+    uint8_t frame[IDENTIFY_LEN], sent[IDENTIFY_LEN], admit[ADMIT_LEN];
+    CHECK(identity_seal(frame, session, &server_key.public, kiosk, nonce));
+    memcpy(sent, frame, sizeof sent);
+    enum admission_status status =
+        session_admit(host, sent, sizeof sent, now_s, &randomness.drbg.vtable, admit);
+    if (status != ADMISSION_FOREIGN)
+        CHECK(identity_finish(session, frame, admit, ADMIT_LEN) == status);
+    return status;
 }
 
 static void test_who_may_open(void) {
     struct ticket_key ticket_key;
-    struct session_host host = host_of(&ticket_key, 1);
-    struct session session;
+    struct session_host host = host_of(&ticket_key);
+    struct session session, other;
     struct ticket ticket;
-    uint8_t who[KIOSK_ID_LEN];
-    CHECK(open_session(&host, NULL, 1000, &session, who) && bytes_are_zero(who, sizeof who));
-    CHECK(open_session(&host, &kiosk_key, 1000, &session, who));
-    CHECK(memcmp(who, kiosk_id, KIOSK_ID_LEN) == 0);
+    CHECK(open_session(&host, 1000, &session));
     CHECK(session.lifetime_s == 3600 && session.server_time_s == 1000);
     CHECK(ticket_open(&ticket, session.ticket, &ticket_key, 1) && ticket.expires_s == 4600);
-    CHECK(memcmp(ticket.session_key, session.key, SESSION_KEY_LEN) == 0);
-    CHECK(memcmp(ticket.kiosk, kiosk_id, KIOSK_ID_LEN) == 0);
-    CHECK(!open_session(&host, &other_key, 1000, &session, who)); /* unknown */
-    CHECK(!open_session(&host, &kiosk_key, 5000, &session, who)); /* expired */
-    host.is_anonymous_allowed = false;
-    CHECK(!open_session(&host, NULL, 1000, &session, who));
-    CHECK(open_session(&host, &kiosk_key, 1000, &session, who));
+    CHECK(memcmp(ticket.session_key, session.key, SESSION_KEY_LEN) == 0 &&
+          bytes_are_zero(ticket.kiosk, KIOSK_ID_LEN));
+    CHECK(say_who(&host, &session, &kiosk_key, 2000) == ADMISSION_GOOD);
+    CHECK(session.server_time_s == 2000 && session.lifetime_s == 3600);
+    CHECK(ticket_open(&ticket, session.ticket, &ticket_key, 1) && ticket.expires_s == 5600);
+    CHECK(memcmp(ticket.session_key, session.key, SESSION_KEY_LEN) == 0 &&
+          memcmp(ticket.kiosk, kiosk_id, KIOSK_ID_LEN) == 0);
+    other = session;
+    CHECK(say_who(&host, &session, &other_key, 2000) == ADMISSION_NOT_ENROLLED); /* unknown */
+    CHECK(say_who(&host, &session, &kiosk_key, 5000) == ADMISSION_NOT_ENROLLED); /* expired */
+    CHECK(memcmp(&session, &other, sizeof session) == 0);                        /* unchanged */
+    CHECK(say_who(&host, &session, &kiosk_key, 5601) == ADMISSION_FOREIGN); /* the ticket has */
+    CHECK(say_who(&host, &session, &kiosk_key, 4999) == ADMISSION_GOOD);
     host.find_kiosk = NULL;
-    CHECK(!open_session(&host, &kiosk_key, 1000, &session, who));
-    host.is_anonymous_allowed = true;
-    CHECK(open_session(&host, NULL, 1000, &session, who));
+    CHECK(say_who(&host, &session, &kiosk_key, 2000) == ADMISSION_NOT_ENROLLED);
     host.key = &other_key; /* not the pinned server */
-    CHECK(!open_session(&host, NULL, 1000, &session, who));
+    CHECK(!open_session(&host, 1000, &session));
+}
+
+/* A signature is good in its own session only, and with the server it was meant for. */
+static void test_identities(void) {
+    static const uint8_t nonce[ASK_RANDOM_LEN] = {7};
+    struct ticket_key ticket_key;
+    struct session_host host = host_of(&ticket_key);
+    struct session session, second;
+    uint8_t frame[IDENTIFY_LEN], sent[IDENTIFY_LEN], admit[ADMIT_LEN];
+    CHECK(open_session(&host, 1000, &session) && open_session(&host, 1000, &second));
+    CHECK(identity_seal(frame, &session, &server_key.public, &kiosk_key, nonce));
+    for (size_t i = 0; i < IDENTIFY_LEN; i += i < IDENTIFY_BODY ? 1 : 13) {
+        memcpy(sent, frame, sizeof sent);
+        sent[i] ^= 1;
+        CHECK(session_admit(&host, sent, sizeof sent, 1000, &randomness.drbg.vtable, admit) ==
+              ADMISSION_FOREIGN);
+    }
+    for (size_t cut = 0; cut < IDENTIFY_LEN; cut += 17) {
+        memcpy(sent, frame, sizeof sent);
+        CHECK(session_admit(&host, sent, cut, 1000, &randomness.drbg.vtable, admit) ==
+              ADMISSION_FOREIGN);
+    }
+    /* The signature of this session, sealed in another one. */
+    memcpy(sent, frame, sizeof sent);
+    uint8_t *body = sent + IDENTIFY_BODY, *tag = body + IDENTITY_LEN;
+    CHECK(aead_open(session.key, sent + IDENTIFY_NONCE, sent, IDENTIFY_BODY, body, IDENTITY_LEN,
+                    tag));
+    memcpy(sent + IDENTIFY_TICKET, second.ticket, TICKET_LEN);
+    aead_seal(second.key, sent + IDENTIFY_NONCE, sent, IDENTIFY_BODY, body, IDENTITY_LEN, tag);
+    CHECK(session_admit(&host, sent, sizeof sent, 1000, &randomness.drbg.vtable, admit) ==
+          ADMISSION_NOT_ENROLLED);
+    /* Another server, with the same ticket keys. */
+    memcpy(sent, frame, sizeof sent);
+    rsa_public_id(&other_key.public, host.id);
+    CHECK(session_admit(&host, sent, sizeof sent, 1000, &randomness.drbg.vtable, admit) ==
+          ADMISSION_NOT_ENROLLED);
+    rsa_public_id(&server_key.public, host.id);
+    memcpy(sent, frame, sizeof sent);
+    CHECK(session_admit(&host, sent, sizeof sent, 1000, &randomness.drbg.vtable, admit) ==
+          ADMISSION_GOOD);
+    for (size_t i = 0; i < ADMIT_LEN; i++) {
+        admit[i] ^= 0x10;
+        CHECK(identity_finish(&session, frame, admit, ADMIT_LEN) == ADMISSION_FOREIGN);
+        admit[i] ^= 0x10;
+        CHECK(identity_finish(&session, frame, admit, i) == ADMISSION_FOREIGN);
+    }
+    frame[IDENTIFY_NONCE + 3] ^= 1; /* the answer to another frame */
+    CHECK(identity_finish(&session, frame, admit, ADMIT_LEN) == ADMISSION_FOREIGN);
+    frame[IDENTIFY_NONCE + 3] ^= 1;
+    CHECK(identity_finish(&session, frame, admit, ADMIT_LEN) == ADMISSION_GOOD);
 }
 
 static void test_openings_altered(void) {
     static struct opening opening;
     static uint8_t frame[OPEN_MAX];
     struct ticket_key ticket_key;
-    struct session_host host = host_of(&ticket_key, 1);
+    struct session_host host = host_of(&ticket_key);
     struct session session;
-    uint8_t accept[ACCEPT_LEN], who[KIOSK_ID_LEN];
-    CHECK(opening_begin(&opening, &server_key.public, &kiosk_key, &randomness.drbg.vtable));
+    uint8_t accept[ACCEPT_LEN];
+    CHECK(opening_begin(&opening, &server_key.public, &randomness.drbg.vtable));
     size_t len = opening.frame_len;
     for (size_t i = 0; i < len; i += i < OPEN_CIPHERTEXT ? 1 : 37) {
         memcpy(frame, opening.frame, len);
         frame[i] ^= 0x01;
-        bool is_accepted =
-            session_accept(&host, frame, len, 1, &randomness.drbg.vtable, accept, who);
-        CHECK(is_accepted == (i >= OPEN_COOKIE && i < OPEN_SHARE));
+        bool is_accepted = session_accept(&host, frame, len, 1, &randomness.drbg.vtable, accept);
+        bool is_finished = is_accepted && opening_finish(&opening, accept, ACCEPT_LEN, &session);
+        /* Another share is another session, which the client does not take for its own. */
+        CHECK(is_finished == (i >= OPEN_COOKIE && i < OPEN_SHARE));
+        CHECK(is_accepted == (i >= OPEN_COOKIE && i < OPEN_CIPHERTEXT));
     }
     for (size_t cut = 0; cut < len; cut++)
-        CHECK(!session_accept(&host, opening.frame, cut, 1, &randomness.drbg.vtable, accept, who));
-    CHECK(session_accept(&host, opening.frame, len, 1, &randomness.drbg.vtable, accept, who));
+        CHECK(!session_accept(&host, opening.frame, cut, 1, &randomness.drbg.vtable, accept));
+    CHECK(session_accept(&host, opening.frame, len, 1, &randomness.drbg.vtable, accept));
     for (size_t i = 0; i < ACCEPT_LEN; i++) {
         CHECK(!opening_finish(&opening, accept, i, &session));
         accept[i] ^= 0x80;
@@ -107,7 +175,7 @@ static void test_tickets(void) {
     struct ticket ticket = {.expires_s = 77, .kiosk = {9}, .session_key = {8}}, got;
     uint8_t sealed[TICKET_LEN], nonce[AEAD_NONCE_LEN] = {5};
     for (int i = 0; i < 3; i++)
-        ticket_key_init(&keys[i], secrets[i]);
+        ticket_key_init(&keys[i], secrets[i], binding, 0);
     ticket_seal(sealed, &ticket, &keys[2], nonce);
     CHECK(ticket_open(&got, sealed, keys, 3) && got.expires_s == 77 && got.kiosk[0] == 9 &&
           got.session_key[0] == 8);
@@ -117,6 +185,24 @@ static void test_tickets(void) {
         sealed[i] ^= 4;
         CHECK(!ticket_open(&got, sealed, keys, 3));
         sealed[i] ^= 4;
+    }
+}
+
+/* A ticket key is that of its secret, period, server and authority. */
+static void test_ticket_binding(void) {
+    static const uint8_t secret[AEAD_KEY_LEN] = {9}, one[SHA256_LEN] = {1}, two[SHA256_LEN] = {2};
+    uint8_t bindings[3][SHA256_LEN];
+    struct ticket_key keys[4];
+    ticket_binding(bindings[0], one, two);
+    ticket_binding(bindings[1], two, one);
+    ticket_binding(bindings[2], one, one);
+    for (int i = 0; i < 3; i++)
+        ticket_key_init(&keys[i], secret, bindings[i], 5);
+    ticket_key_init(&keys[3], secret, bindings[0], 6);
+    for (int i = 0; i < 4; i++) {
+        for (int other = 0; other < i; other++)
+            CHECK(memcmp(keys[i].key, keys[other].key, AEAD_KEY_LEN) != 0 &&
+                  memcmp(keys[i].id, keys[other].id, TICKET_KEY_ID_LEN) != 0);
     }
 }
 
@@ -352,6 +438,8 @@ int main(void) {
     rsa_public_id(&kiosk_key.public, kiosk_id);
     test_headers();
     test_who_may_open();
+    test_identities();
+    test_ticket_binding();
     test_openings_altered();
     test_tickets();
     test_cookies();

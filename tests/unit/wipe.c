@@ -7,8 +7,8 @@
 #include "crypto/rsa_key.h"
 #include "crypto/secret_file.h"
 #include "db/lookup_key.h"
+#include "wire/identity.h"
 #include "wire/legacy.h"
-#include "wire/session.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -52,7 +52,7 @@ static struct session session;
 static struct session_host host;
 static struct ticket_key ticket_key;
 static struct ticket ticket;
-static uint8_t accept[ACCEPT_LEN], who[KIOSK_ID_LEN], bytes[32], got[32];
+static uint8_t accept[ACCEPT_LEN], identify[IDENTIFY_LEN], admit[ADMIT_LEN], bytes[32], got[32];
 static char path[] = "/tmp/dlv-unit-XXXXXX", pem[RSA_PEM_MAX];
 static size_t pem_len;
 
@@ -61,12 +61,12 @@ static uint8_t common[X25519_LEN];
 static char hex[65];
 
 static void step_begin(void) {
-    CHECK(opening_begin(&opening, &key.public, &key, &randomness.drbg.vtable));
+    CHECK(opening_begin(&opening, &key.public, &randomness.drbg.vtable));
 }
 
 static void step_accept(void) {
     CHECK(session_accept(&host, opening.frame, opening.frame_len, 5, &randomness.drbg.vtable,
-                         accept, who));
+                         accept));
 }
 
 static void step_finish(void) {
@@ -75,6 +75,16 @@ static void step_finish(void) {
 
 static void step_ticket(void) {
     CHECK(ticket_open(&ticket, session.ticket, &ticket_key, 1));
+}
+
+static void step_admit(void) {
+    CHECK(session_admit(&host, identify, sizeof identify, 5, &randomness.drbg.vtable, admit) ==
+          ADMISSION_NOT_ENROLLED);
+}
+
+static void step_identify(void) {
+    static const uint8_t nonce[ASK_RANDOM_LEN] = {1};
+    CHECK(identity_seal(identify, &session, &key.public, &key, nonce));
 }
 
 static void step_legacy(void) {
@@ -107,11 +117,11 @@ static void write_file(const void *data, size_t len) {
 static void test_session(void) {
     static const uint8_t secret[AEAD_KEY_LEN] = {3};
     host = (struct session_host){
-        .key = &key, .is_anonymous_allowed = true, .ticket_key = &ticket_key, .lifetime_s = 60};
+        .key = &key, .ticket_keys = &ticket_key, .ticket_key_count = 1, .lifetime_s = 60};
     rsa_public_id(&key.public, host.id);
     x25519_generate(host.exponent, host.share, &randomness);
-    ticket_key_init(&ticket_key, secret);
-    CHECK(opening_begin(&opening, &key.public, NULL, &randomness.drbg.vtable));
+    ticket_key_init(&ticket_key, secret, (const uint8_t[SHA256_LEN]){0}, 0);
+    CHECK(opening_begin(&opening, &key.public, &randomness.drbg.vtable));
     x25519_agree(common, opening.exponent, host.share);
     run_on_stack(step_accept);
     CHECK(remains(opening.secret, sizeof opening.secret) < 0);
@@ -125,6 +135,10 @@ static void test_session(void) {
     run_on_stack(step_accept);
     CHECK(remains(session.key, sizeof session.key) < 0); /* derived from the same secrets again */
     run_on_stack(step_ticket);
+    CHECK(remains(session.key, sizeof session.key) < 0);
+    run_on_stack(step_identify);
+    CHECK(remains(session.key, sizeof session.key) < 0);
+    run_on_stack(step_admit);
     CHECK(remains(session.key, sizeof session.key) < 0);
     run_on_stack(step_begin);
     CHECK(remains(opening.secret, sizeof opening.secret) < 0);

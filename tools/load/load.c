@@ -115,9 +115,9 @@ static int prepare_openings(struct load *load, struct error *error) {
     if (load->frames == NULL)
         return error_set(error, ERR_MEMORY, "no memory");
     for (uint32_t i = 0; i < OPENINGS; i++) {
-        if (!opening_begin(&load->openings[i], load->settings->server_key, load->settings->kiosk,
+        if (!opening_begin(&load->openings[i], load->settings->server_key,
                            &load->client.random.drbg.vtable))
-            return error_set(error, ERR_LIMIT, "the key of the server or of the kiosk does not do");
+            return error_set(error, ERR_LIMIT, "the key of the server does not do");
         memcpy(load->frames + i * load->frame_len, load->openings[i].frame, load->frame_len);
     }
     return 0;

@@ -1,0 +1,70 @@
+/* Saying who asks (PROTOCOL.md, "Identity"), as functions from bytes to bytes.
+ *
+ * In an open session an enrolled kiosk signs something that only the two ends of this session know,
+ * and gets another ticket for it, which names the kiosk. It is sealed under the session's key, of
+ * which an X25519 exchange is a part: who steals the server's RSA key later does not learn who has
+ * asked. */
+#ifndef DLV_WIRE_IDENTITY_H
+#define DLV_WIRE_IDENTITY_H
+
+#include "wire/question.h"
+#include "wire/session.h"
+
+#define IDENTITY_LEN (4 + SHA256_LEN + RSA_LEN_MAX)
+
+/* Offsets and lengths in an IDENTIFY frame. The cookie is where that of an OPEN frame is. */
+#define IDENTIFY_COOKIE FRAME_HEADER_LEN
+#define IDENTIFY_TICKET (IDENTIFY_COOKIE + COOKIE_LEN)
+#define IDENTIFY_NONCE (IDENTIFY_TICKET + TICKET_LEN)
+#define IDENTIFY_BODY (IDENTIFY_NONCE + AEAD_NONCE_LEN)
+#define IDENTIFY_LEN (IDENTIFY_BODY + IDENTITY_LEN + AEAD_TAG_LEN)
+
+/* Offsets in an identity. */
+#define IDENTITY_KIND 0
+#define IDENTITY_ZERO 1
+#define IDENTITY_SIGNATURE_LEN 2
+#define IDENTITY_ID 4
+#define IDENTITY_SIGNATURE (IDENTITY_ID + SHA256_LEN)
+
+/* Offsets and lengths in an ADMIT frame. */
+#define ADMIT_QUESTION_NONCE FRAME_HEADER_LEN
+#define ADMIT_NONCE (ADMIT_QUESTION_NONCE + AEAD_NONCE_LEN)
+#define ADMIT_BODY (ADMIT_NONCE + AEAD_NONCE_LEN)
+#define ADMIT_SEALED_LEN (ADMITTED_TICKET + TICKET_LEN)
+#define ADMIT_LEN (ADMIT_BODY + ADMIT_SEALED_LEN + AEAD_TAG_LEN)
+
+/* Offsets in what an ADMIT frame seals. */
+#define ADMITTED_STATUS 0
+#define ADMITTED_ZERO 1
+#define ADMITTED_LIFETIME 4
+#define ADMITTED_TIME 8
+#define ADMITTED_TICKET 16
+
+enum admission_status {
+    ADMISSION_GOOD = 0,
+    ADMISSION_NOT_ENROLLED = 1, /* the kiosk is not on the list, or is past its last day */
+    ADMISSION_FOREIGN = 2       /* never in a frame: the frame is not one of this session */
+};
+
+/* For the client: writes and seals an IDENTIFY frame with a cookie of zeros. `random` must be fresh.
+ * False where RSA fails. */
+bool identity_seal(uint8_t frame[IDENTIFY_LEN], const struct session *session,
+                   const struct rsa_public *server, const struct rsa_private *kiosk,
+                   const uint8_t random[ASK_RANDOM_LEN]);
+
+/* For the client: takes the ADMIT frame that came for `identify`, and the session's new ticket. */
+enum admission_status identity_finish(struct session *session, const uint8_t *identify,
+                                      const uint8_t *frame, size_t len);
+
+/* For the server: answers an IDENTIFY frame, whose cookie must be zeros, and which is decrypted in
+ * place. Writes ADMIT_LEN bytes at `admit`, unless the result is ADMISSION_FOREIGN: the ticket is not
+ * good, or the frame not the session's.
+ *
+ * In constant time for whether and which kiosk is known: an unknown or expired one and a bad
+ * signature take the same steps as a good one. The random bytes come from `source` in this order:
+ * the ticket's nonce, the rest of the frame's. */
+enum admission_status session_admit(const struct session_host *host, uint8_t *frame, size_t len,
+                                    int64_t now_s, const br_prng_class **source,
+                                    uint8_t admit[ADMIT_LEN]);
+
+#endif
