@@ -78,6 +78,13 @@ HOT := cmd/json cmd/reply lib/base/bytes lib/base/date lib/base/format lib/base/
     lib/wire/answer lib/wire/question lib/wire/respond lib/wire/ticket lib/xdp/packet
 $(HOT:%=$(BUILD)/%.o): CFLAGS_SPEED = $(CFLAGS_HOT)
 
+# The time of the sources, which no clock may be behind. Its object follows it.
+BUILT_S := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),0)
+$(BUILD)/built-$(BUILT_S).stamp:
+	@mkdir -p $(@D)
+	@rm -f $(BUILD)/built-*.stamp && touch $@
+$(BUILD)/cmd/built.o: $(BUILD)/built-$(BUILT_S).stamp
+$(BUILD)/cmd/built.o: CPPFLAGS_FILE = -DDLV_BUILT_S=$(BUILT_S)
 $(BUILD)/cmd/dlv.o: CPPFLAGS_FILE = -DDLV_VERSION='"$(VERSION)"' \
     -DDLV_COMPILER='"$(shell $(CC) --version | head -n 1)"' -DBEARSSL_SHA256='"$(BEARSSL_SHA256)"'
 $(BUILD)/tools/load/%.o $(BUILD)/tests/%.o: CPPFLAGS_FILE = -Icmd -Itools/load -Itests/support
@@ -99,7 +106,7 @@ $(BUILD)/dlv-load: $(LOAD_OBJ) $(filter %/run.o %/options.o %/help.o %/json.o %/
 
 # --- tests ---------------------------------------------------------------------------------------
 # dlv with a clock that is wrong.
-$(BUILD)/shifted/dlv: LINK_HARDENING += -Wl,--wrap=time
+$(BUILD)/shifted/dlv: LINK_HARDENING += -Wl,--wrap=time -Wl,--wrap=built_s
 $(BUILD)/shifted/dlv: $(BUILD)/tests/support/shifted_clock.o $(CMD_OBJ) $(LIB_OBJ) $(BUILD)/libbearssl.a
 	@mkdir -p $(@D)
 	@$(call LINK,$@,$^)

@@ -1,4 +1,5 @@
 #include "applet.h"
+#include "built.h"
 #include "question.h"
 #include "reply.h"
 
@@ -606,6 +607,7 @@ static int open_asking(struct asking *asking) {
                                         .lookup_key = lookup_key,
                                         .name = db_name,
                                         .state_folder = state_folder,
+                                        .built_s = built_s(),
                                         .stale_ok_s = (int64_t)stale_ok_days * 86400,
                                         .max_skew_s = (int64_t)max_skew_s,
                                         .is_moment_given = at_text != NULL};
@@ -701,7 +703,9 @@ const struct applet applet_client = {
         "Offline, the database is checked in full before it is asked. With --quick only its signature\n"
         "and its structure are checked, and each answer is proved instead, by its Merkle path to the\n"
         "root that the authority has signed. --evidence writes such a proof for somebody who has no\n"
-        "database.\n\n"
+        "database. The clock of this machine says what day it is, unless --at does. It is not believed\n"
+        "where it is behind the date of the database, of this program, or of a time that a server has\n"
+        "given before (--state).\n\n"
         "With --json there is one object for each question, whatever comes of it. Where there is no\n"
         "verdict, error is one of: bad_input, not_covered, stale, unreachable, busy, wrong_key, refused,\n"
         "conflict (times or releases that contradict each other), distrusted (an answer that does not\n"

@@ -1,10 +1,11 @@
 /* dlv: finds the applet by the first argument or by the name of the link, and runs it. */
 #include "applet.h"
-
-#include "base/format.h"
+#include "built.h"
 #include "help.h"
 #include "run.h"
 
+#include "base/date.h"
+#include "base/format.h"
 #include "os/process.h"
 
 #include <stdio.h>
@@ -61,8 +62,11 @@ static int list(void) {
 }
 
 static int version(void) {
-    print("dlv %s\ncompiler: %s\nBearSSL: 0.6, source archive SHA-256 %s\n", DLV_VERSION,
-          DLV_COMPILER, BEARSSL_SHA256);
+    char text[TIME_TEXT_SIZE] = "unknown";
+    if (built_s() > 0)
+        time_format(text, built_s(), 0);
+    print("dlv %s\nsources of: %s\ncompiler: %s\nBearSSL: 0.6, source archive SHA-256 %s\n",
+          DLV_VERSION, text, DLV_COMPILER, BEARSSL_SHA256);
     return finish_output();
 }
 

@@ -22,7 +22,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tests/integration"))
 import dbformat
 import matching
 import registry_rows
@@ -502,7 +501,7 @@ def primitive_files():
 
 
 def transcript(server, kiosk, stream, now, database, items=(), what=1, offset=0, release=bytes(32), padded=0):
-    """All frames of a session, by tests/integration/session_peer.py; the lines of one case."""
+    """All frames of a session, by tools/session_peer.py; the lines of one case."""
     public = server.public_key().export_key("DER")
     secret, exponent, seed = stream(32), stream(32), stream(32)
     ciphertext = PKCS1_OAEP.new(server, SHA256, label=b"dlv session 2 open",
@@ -561,7 +560,7 @@ def session_file():
     several = [session_peer.item(digests["GJ05-1234"], forms=forms)] + \
         [session_peer.item(digest) for digest in list(digests.values())[1:]] + \
         [session_peer.item(hashlib.sha256(GOLDEN_DOCUMENT).digest(), session_peer.DOCUMENT)]
-    lines = ["# Source: dlv's own, by tools/make_vectors.py and tests/integration/session_peer.py", "",
+    lines = ["# Source: dlv's own, by tools/make_vectors.py and tools/session_peer.py", "",
              "[Database = golden.db]", "[Authority = golden_authority.pub]", ""]
     lines += oaep_key_lines(private_parts(server))
     now = GOLDEN_CREATED + 86400

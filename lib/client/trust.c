@@ -90,6 +90,10 @@ static int check_own_clock(const struct trust *trust, const struct release_facts
         return error_set(error, ERR_CONFLICT,
                          "the clock of this machine is behind the time that a server gave before: "
                          "set it, or give the day that is asked about");
+    if (now_s + max_s < trust->policy.built_s)
+        return error_set(error, ERR_CONFLICT,
+                         "the clock of this machine is behind the date of this program: set it, or "
+                         "give the day that is asked about");
     return 0;
 }
 

@@ -1,4 +1,4 @@
-"""The session protocol: dlv's server and an independent client (session_peer.py)."""
+"""The session protocol: dlv's server and an independent client (tools/session_peer.py)."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ import time
 import dbformat
 import pytest
 import session_peer as peer
-from conftest import DOCUMENT, HEADER, SANITIZED, SMALL, VECTORS, build, kiosk_line
+from conftest import DOCUMENT, HEADER, ROOT, SANITIZED, SMALL, VECTORS, build, kiosk_line
 from session_peer import Refused, TcpClient, UdpClient
 
 NUMBER = dbformat.number_digest("GJ05-1234")
@@ -98,6 +98,25 @@ def test_every_answer_is_that_of_the_independent_server(dlv, serve, keys, tmp_pa
                 continue
             assert body[8:] == peer.answer_body(database, question, 0)[8:], (keyed, what, offset, padded)
             assert len(frame) == len(ask)
+
+
+@pytest.mark.parametrize("way", [(), ("--udp",)])
+def test_the_client_written_from_the_text(serve, release, keys, small_db, tmp_path, way):
+    """tools/session_client.py and dlv's client say the same, and that client believes no other authority."""
+    kiosks = tmp_path / "kiosks"
+    kiosks.write_text(kiosk_line(keys.kiosk_pub))
+    server = serve(release, small_db, *FAST, who=("--kiosks", kiosks))
+    ask = [ROOT / "tools/session_client.py", f"127.0.0.1:{server.port}", keys.server_pub]
+    kiosk = ["--kiosk", keys.kiosk, *way]
+    own = ["client", "--server", f"127.0.0.1:{server.port}", "--server-key", keys.server_pub, "--key", keys.kiosk, "--exact"]
+    for question, options in (("GJ05-1234", ()), ("GJ05-1234", ("--name", "Rámesh")), ("GJ05-1234", ("--name", "Rames")),
+                              ("gj05 1234", ("--class", "LMV")), ("GJ05-1234", ("--class", "TRANS")), ("KA05-1999-1", ()),
+                              ("DL03-2008-7654321", ()), ("MH12 20190054321", ()), ("KL07 1", ())):
+        done = subprocess.run([*ask, keys.authority_pub, question, *kiosk, *options], capture_output=True, text=True)
+        dlv = release(*own, "--number", question, *options)
+        assert dlv.out and (done.stdout.split()[:1], done.returncode) == (dlv.out.split()[:1], dlv.returncode), (done, dlv)
+    done = subprocess.run([*ask, VECTORS / "golden_authority.pub", "GJ05-1234", *kiosk], capture_output=True, text=True)
+    assert done.returncode == 2 and "no header that this authority signed" in done.stderr
 
 
 def test_many_frames_at_once(dlv, serve, small_db, server_pub):

@@ -1,19 +1,23 @@
 """Machines whose clock is wrong: the same objects as the release's, linked to a clock that is shifted."""
 
 import json
+import os
+import re
+import subprocess
 import time
 
 import pytest
-from conftest import HEADER, SHIFTED, Dlv, build, one_line
+from conftest import HEADER, ROOT, SHIFTED, Dlv, build, one_line
 
 DAY, YEAR = 86400, 365 * 86400
 
 
 @pytest.fixture(scope="module")
 def shifted():
-    """The binary with a clock that is ahead by so many seconds."""
+    """The binary with a clock that is ahead by so many seconds, made at a Unix time (0: unknown)."""
     dlv = Dlv(SHIFTED, False)
-    return lambda by, *args, **how: dlv(*args, env={"DLV_CLOCK_SHIFT": str(by)}, **how)
+    return lambda by, *args, built=0, **how: dlv(
+        *args, env={"DLV_CLOCK_SHIFT": str(by), "DLV_BUILT": str(built)}, **how)
 
 
 def day_text(offset=0):
@@ -68,6 +72,25 @@ def test_offline_behind_a_server(shifted, release, serve, db, keys, offline, tmp
     assert shifted(-20 * DAY, *offline, "GJ02", status=0)  # nothing says that this is wrong
     assert "behind the time that a server gave before" in one_line(shifted(-20 * DAY, *offline, "GJ02", "--state", state))
     assert shifted(DAY, *offline, "GJ02", "--state", state, status=0)
+
+
+def test_offline_behind_the_program(shifted, release, serve, db, keys, offline):
+    """No clock is right that is behind the date of the program itself; online it does not matter."""
+    built = int(time.time()) - 10 * DAY
+    assert "behind the date of this program" in one_line(shifted(-20 * DAY, *offline, "GJ02", built=built))
+    assert shifted(-9 * DAY, *offline, "GJ02", built=built, status=0)
+    assert shifted(-20 * DAY, *offline, "GJ01", "--at", day_text(), built=built, status=1).out.startswith("EXPIRED")
+    server = serve(release, db, who=("--anonymous",))
+    online = ["client", "--server", server.address, "--server-key", keys.server_pub, "--number"]
+    assert shifted(-20 * DAY, *online, "GJ01", built=built, status=1).out.startswith("EXPIRED")
+
+
+def test_the_date_of_the_program(release):
+    """It is that of the sources: of their last commit, unless it is set for the build."""
+    made = re.search("^sources of: (.*)$", release("--version", status=0).out, re.M).group(1)
+    last = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True).stdout
+    when = os.environ.get("SOURCE_DATE_EPOCH") or last
+    assert made == (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(when))) if when else "unknown")
 
 
 @pytest.mark.parametrize("udp", [[], ["--udp"]], ids=["tcp", "udp"])

@@ -5,11 +5,9 @@ Plain and slow, and more lenient than dlv in nothing. Frames are bytes; tests be
 
 import hmac
 import os
-import pathlib
 import socket
 import socketserver
 import struct
-import sys
 import threading
 import time
 
@@ -20,8 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
-import dbformat  # noqa: E402
+import dbformat
 
 OPEN, ACCEPT, ASK, ANSWER, COOKIE, REFUSE, IDENTIFY, ADMIT = range(1, 9)
 VERSION, OPENING, SESSION, BUSY = range(1, 5)
