@@ -20,7 +20,7 @@ PREFIX ?= /usr/local
 VERSION := 0.1.0
 PYTHON := /usr/bin/python3
 
-.PHONY: all demo check soak bench bench-national install clean distclean reproducible format man fuzz unit size constant-time
+.PHONY: always all demo check soak bench bench-national install clean distclean reproducible format man fuzz unit size constant-time
 all: $(BUILD)/dlv $(BUILD)/dlv-load
 
 ifeq ($(filter clean distclean format,$(MAKECMDGOALS)),)
@@ -80,10 +80,10 @@ $(HOT:%=$(BUILD)/%.o): CFLAGS_SPEED = $(CFLAGS_HOT)
 
 # The time of the sources, which no clock may be behind. Its object follows it.
 BUILT_S := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),0)
-$(BUILD)/built-$(BUILT_S).stamp:
+$(BUILD)/built.stamp: always
 	@mkdir -p $(@D)
-	@rm -f $(BUILD)/built-*.stamp && touch $@
-$(BUILD)/cmd/built.o: $(BUILD)/built-$(BUILT_S).stamp
+	@[ "$$(cat $@ 2>/dev/null)" = $(BUILT_S) ] || echo $(BUILT_S) >$@
+$(BUILD)/cmd/built.o: $(BUILD)/built.stamp
 $(BUILD)/cmd/built.o: CPPFLAGS_FILE = -DDLV_BUILT_S=$(BUILT_S)
 $(BUILD)/cmd/dlv.o: CPPFLAGS_FILE = -DDLV_VERSION='"$(VERSION)"' \
     -DDLV_COMPILER='"$(shell $(CC) --version | head -n 1)"' -DBEARSSL_SHA256='"$(BEARSSL_SHA256)"'

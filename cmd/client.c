@@ -78,9 +78,10 @@ static const struct option options[] = {
 /* Questions that are asked together. */
 struct batch {
     unsigned count;
-    struct query queries[QUESTION_MAX];
-    unsigned places[QUESTION_MAX]; /* of each query in the frame; QUESTION_MAX: it is not in it */
-    char texts[QUESTION_MAX][QUERY_TEXT_MAX];
+    struct query queries[BUNDLE_MAX];
+    unsigned places[BUNDLE_MAX];   /* of each query in the bundle; BUNDLE_MAX: it is not in it */
+    struct hint hints[BUNDLE_MAX]; /* for those that are unknown; an empty text: none */
+    char texts[BUNDLE_MAX][QUERY_TEXT_MAX];
 };
 
 /* What is asked, and whom. Secret: wiped at the end. */
@@ -99,10 +100,10 @@ struct asking {
     char source[SOURCE_SIZE];
     uint64_t warned_of;     /* the stale release that a warning was printed about; 0: none */
     bool has_warned_of_key; /* of the original protocol */
-    struct question question;
-    struct answer answer;
     struct batch batch;
+    struct bundle bundle;    /* about the batch */
     struct batch hint_batch; /* numbers that may have been meant */
+    struct bundle hint_bundle;
     struct hint hints[HINTS_MAX];
     struct terms terms;
 };
@@ -178,14 +179,14 @@ static int show_failure(const struct asking *asking, const struct query *query, 
 /* --- forming questions ------------------------------------------------------------------------ */
 
 /* A client_form: forms the queries of a batch, and leaves out those that are bad. */
-static int form_batch(void *context, const struct release_facts *facts, struct question *question,
+static int form_batch(void *context, const struct release_facts *facts, struct bundle *bundle,
                       struct error *error) {
     struct batch *batch = context;
     (void)error;
-    question->count = 0;
+    bundle->count = 0;
     for (unsigned i = 0; i < batch->count; i++) {
-        bool is_good = query_form(&batch->queries[i], facts, &question->items[question->count]);
-        batch->places[i] = is_good ? question->count++ : QUESTION_MAX;
+        bool is_good = query_form(&batch->queries[i], facts, &bundle->items[bundle->count]);
+        batch->places[i] = is_good ? bundle->count++ : BUNDLE_MAX;
     }
     return 0;
 }
@@ -195,54 +196,78 @@ static const struct known_release *release_of(const struct asking *asking) {
 }
 
 /* Asks the queries of a batch. 0 or a negative code with the reason. */
-static int ask_all(struct asking *asking, struct batch *batch, struct error *error) {
-    struct question *question = &asking->question;
+static int ask_all(struct asking *asking, struct batch *batch, struct bundle *bundle,
+                   struct error *error) {
     if (db_path == NULL)
-        return client_ask(&asking->client, form_batch, batch, question, &asking->answer, error);
-    form_batch(batch, &asking->offline.release.header.facts, question, error);
-    return question->count == 0
-               ? 0
-               : offline_ask(&asking->offline, question, time(NULL), &asking->answer, error);
+        return client_ask(&asking->client, form_batch, batch, bundle, error);
+    form_batch(batch, &asking->offline.release.header.facts, bundle, error);
+    return offline_ask(&asking->offline, bundle, time(NULL), error);
 }
 
 /* --- hints ------------------------------------------------------------------------------------ */
 
-/* Looks for numbers that are like one that is unknown, and known. Returns which hint is; HINTS_MAX:
- * none. */
-static unsigned find_hint(struct asking *asking, const struct query *query) {
+/* Looks for a number that is like one that is unknown, and known. False where there is none. */
+static bool find_hint(struct asking *asking, const struct query *query, struct hint *found) {
     struct batch *batch = &asking->hint_batch;
+    const struct bundle *bundle = &asking->hint_bundle;
     const char *patterns = release_of(asking)->header.facts.patterns;
-    unsigned count = hints_of(asking->hints, query->number, patterns);
-    unsigned max = db_path != NULL ? QUESTION_MAX : client_count_max(&asking->client.settings, 0);
     struct error error;
-    for (unsigned done = 0; done < count; done += batch->count) {
-        batch->count = count - done < max ? count - done : max;
-        if (db_path != NULL && prove && batch->count > QUESTION_PROVED_MAX)
-            batch->count = QUESTION_PROVED_MAX;
-        for (unsigned i = 0; i < batch->count; i++) {
-            const char *text = asking->hints[done + i].text;
-            batch->queries[i] = (struct query){.kind = ASK_NUMBER, .number = {text, strlen(text)}};
-        }
-        if (ask_all(asking, batch, &error) != 0)
-            return HINTS_MAX;
-        for (unsigned i = 0; i < batch->count; i++) {
-            if (batch->places[i] < QUESTION_MAX &&
-                asking->answer.entries[batch->places[i]].is_found)
-                return done + i;
+    batch->count = hints_of(asking->hints, query->number, patterns);
+    for (unsigned i = 0; i < batch->count; i++) {
+        const char *text = asking->hints[i].text;
+        batch->queries[i] = (struct query){.kind = ASK_NUMBER, .number = {text, strlen(text)}};
+    }
+    if (ask_all(asking, batch, &asking->hint_bundle, &error) != 0)
+        return false;
+    for (unsigned i = 0; i < batch->count; i++) {
+        if (batch->places[i] < BUNDLE_MAX && bundle->answers[batch->places[i]].is_found) {
+            *found = asking->hints[i];
+            return true;
         }
     }
-    return HINTS_MAX;
+    return false;
+}
+
+_Static_assert(HINTS_MAX <= BUNDLE_MAX, "all hints are asked about together");
+
+/* Looks for hints for all queries that are unknown. */
+static void gather_hints(struct asking *asking) {
+    struct batch *batch = &asking->batch;
+    for (unsigned i = 0; i < batch->count; i++) {
+        struct query *query = &batch->queries[i];
+        unsigned place = batch->places[i];
+        if (is_exact || query->kind != ASK_NUMBER || place == BUNDLE_MAX ||
+            asking->bundle.answers[place].is_found)
+            continue;
+        enum verdict verdict = query_missed(query, &release_of(asking)->header.facts);
+        if ((query->is_bad || verdict == VERDICT_UNKNOWN) &&
+            !find_hint(asking, query, &batch->hints[i]))
+            batch->hints[i].text[0] = '\0';
+    }
 }
 
 /* Adds to the reason why a number cannot be one which number may have been meant. */
-static void add_hint(struct asking *asking, struct query *query) {
-    if (is_exact || query->kind != ASK_NUMBER)
-        return;
-    unsigned hint = find_hint(asking, query);
+static void add_hint(struct query *query, const struct hint *hint) {
     size_t len = strlen(query->reason);
-    if (hint < HINTS_MAX)
+    if (hint->text[0] != '\0')
         format_text(query->reason + len, sizeof query->reason - len, "; but %s is known: check %s",
-                    asking->hints[hint].text, asking->hints[hint].check);
+                    hint->text, hint->check);
+}
+
+/* Asks the queries of the batch, and for hints. These questions may find another release than the
+ * answers are of, or lose the server: then everything is asked again, without hints. 0 or a negative
+ * code with the reason. */
+static int ask_with_hints(struct asking *asking, struct error *error) {
+    struct batch *batch = &asking->batch;
+    for (unsigned i = 0; i < batch->count; i++)
+        batch->hints[i].text[0] = '\0';
+    int code = ask_all(asking, batch, &asking->bundle, error);
+    if (code != 0)
+        return code;
+    gather_hints(asking);
+    return memcmp(release_of(asking)->header.id, asking->bundle.release_id, SHA256_LEN) == 0
+               ? 0
+               : ask_all(asking, batch, &asking->bundle, error);
 }
 
 /* --- showing answers --------------------------------------------------------------------------- */
@@ -253,13 +278,13 @@ static int write_evidence(struct asking *asking, const struct query *query,
     static char text[EVIDENCE_MAX];
     const struct known_release *release = release_of(asking);
     struct error error;
-    evidence.inquired = asking->question.items[0];
+    evidence.inquired = asking->bundle.items[0];
     evidence.number = query->form;
     evidence.at = *at;
     evidence.class_count = asking->class_count;
     memcpy(evidence.classes, asking->classes, sizeof asking->classes);
     memcpy(evidence.head, release->head, DB_HEAD_LEN);
-    evidence.proof = asking->answer.proofs[0];
+    evidence.proof = asking->bundle.proof;
     if (!known_release_extend(release, &evidence.proof))
         return trouble("%s: the proof is too long", evidence_path);
     evidence_add_sets(&evidence, &release->sets, check_code_len(&release->header.facts.fields));
@@ -309,7 +334,7 @@ struct shown {
 
 /* Shows the answer to one query. Returns the exit status that it calls for. */
 static int show(struct asking *asking, const struct shown *shown, struct query *query,
-                const struct db_answer *entry) {
+                const struct db_answer *entry, const struct hint *hint) {
     const struct known_release *release = release_of(asking);
     const struct release_facts *facts = &release->header.facts;
     struct reply reply = {.line = query->line,
@@ -323,7 +348,7 @@ static int show(struct asking *asking, const struct shown *shown, struct query *
                           .day = shown->day,
                           .release = facts,
                           .now_s = shown->now_s,
-                          .server_time_s = asking->answer.server_time_s,
+                          .server_time_s = asking->bundle.server_time_s,
                           .source = asking->source,
                           .shows_question = shows_question};
     if (db_decide(entry, facts, &release->sets, shown->day, shown->now_s, asking->classes,
@@ -334,15 +359,14 @@ static int show(struct asking *asking, const struct shown *shown, struct query *
     if (!entry->is_found) {
         enum verdict verdict = query_missed(query, facts);
         if (query->is_bad) {
-            add_hint(asking, query);
+            add_hint(query, hint);
             return show_bad(query);
         }
         reply.outcome.verdict = reply.outcome.standing = verdict;
         reply.outcome.silence = verdict == VERDICT_NOT_COVERED ? SILENCE_NUMBER : SILENCE_NONE;
-        if (verdict == VERDICT_UNKNOWN && !is_exact && query->kind == ASK_NUMBER) {
-            unsigned hint = find_hint(asking, query);
-            reply.hint = hint < HINTS_MAX ? asking->hints[hint].text : NULL;
-            reply.hint_check = hint < HINTS_MAX ? asking->hints[hint].check : NULL;
+        if (hint->text[0] != '\0') {
+            reply.hint = hint->text;
+            reply.hint_check = hint->check;
         }
     }
     reply_print(&reply, is_json);
@@ -350,10 +374,10 @@ static int show(struct asking *asking, const struct shown *shown, struct query *
 }
 
 static int show_all(struct asking *asking, struct batch *batch) {
-    static struct answer answer;
+    const struct bundle *bundle = &asking->bundle;
     const struct known_release *release = release_of(asking);
     const char *who = db_path != NULL ? db_path : asking->client.link.server;
-    struct shown shown = {.now_s = asking->answer.server_time_s};
+    struct shown shown = {.now_s = bundle->server_time_s};
     int worst = EXIT_OK;
     if (shown.now_s == 0)
         shown.now_s = time(NULL);
@@ -366,20 +390,12 @@ static int show_all(struct asking *asking, struct batch *batch) {
     if (evidence_path != NULL && batch->places[0] == 0 &&
         write_evidence(asking, &batch->queries[0], &shown.at) != EXIT_OK)
         return EXIT_TROUBLE;
-    /* Looking for hints overwrites the answer. */
-    bool may_hint = !is_exact;
-    if (may_hint)
-        answer = asking->answer;
     for (unsigned i = 0; i < batch->count; i++) {
         struct query *query = &batch->queries[i];
         unsigned place = batch->places[i];
-        const struct db_answer *entry =
-            place < QUESTION_MAX ? &(may_hint ? &answer : &asking->answer)->entries[place] : NULL;
-        int status = entry == NULL || !check_classes(asking, query)
+        int status = place == BUNDLE_MAX || !check_classes(asking, query)
                          ? show_bad(query)
-                         : show(asking, &shown, query, entry);
-        asking->answer.server_time_s =
-            may_hint ? answer.server_time_s : asking->answer.server_time_s;
+                         : show(asking, &shown, query, &bundle->answers[place], &batch->hints[i]);
         worst = status > worst ? status : worst;
     }
     return worst;
@@ -425,7 +441,7 @@ static int ask_batch(struct asking *asking, bool *has_failed) {
         status = ask_legacy(asking, &batch->queries[0]);
         *has_failed = status == EXIT_TROUBLE && !batch->queries[0].is_bad;
     } else {
-        int code = ask_all(asking, batch, &error);
+        int code = ask_with_hints(asking, &error);
         if (code == 0)
             status = show_all(asking, batch);
         for (unsigned i = 0; code != 0 && i < batch->count; i++)
@@ -440,13 +456,10 @@ static int ask_batch(struct asking *asking, bool *has_failed) {
     return status;
 }
 
-static unsigned batch_max(const struct asking *asking) {
-    unsigned forms = (number == NULL || name_text != NULL ? 3u : 0u) +
-                     (number == NULL || phone_text != NULL) + (birth_date_text != NULL) +
-                     (card_text != NULL);
-    return is_legacy         ? 1
-           : db_path != NULL ? (prove ? QUESTION_PROVED_MAX : QUESTION_MAX)
-                             : client_count_max(&asking->client.settings, forms);
+/* How many questions are asked together. Over UDP each frame waits for its answer, so nobody should
+ * wait for many frames. */
+static unsigned batch_max(void) {
+    return is_legacy ? 1 : is_udp ? BUNDLE_MAX / 32 : BUNDLE_MAX;
 }
 
 /* Fills in what the options say about the licence. */
@@ -494,7 +507,7 @@ static int ask_lines(struct asking *asking) {
     struct csv_row row;
     int worst = EXIT_OK;
     bool has_failed = false;
-    unsigned max = batch_max(asking);
+    unsigned max = batch_max();
     csv_reader_init(&reader, &block, STDIN_FILENO, true);
     for (;;) {
         /* Nothing more to read just now: somebody may be waiting for these answers. */

@@ -8,11 +8,14 @@
 #define BUSY_WAIT_MS 200 /* before a busy server is asked again; doubled each time */
 #define ADDRESSES_MAX 16 /* of a name, tried over UDP */
 
-unsigned client_count_max(const struct client_settings *settings, unsigned forms) {
-    size_t room = (settings->is_udp ? FRAME_DATAGRAM_MAX : FRAME_MAX) - ASK_LEN_MIN;
-    size_t count = room / (ITEM_FORMS + (size_t)forms * FORM_LEN);
-    size_t max = !settings->is_proved ? QUESTION_MAX : settings->is_udp ? 1 : QUESTION_PROVED_MAX;
-    return (unsigned)(count < max ? count : max);
+/* A pipeline_judge. */
+static int judge(void *context, const struct question *question, struct answer *answer,
+                 struct error *error) {
+    const struct client *client = context;
+    if (client->settings.trust == NULL)
+        return 0;
+    return trust_answer(client->settings.trust, client->link.server, &client->release, question,
+                        answer, time(NULL), error);
 }
 
 int client_init(struct client *client, const struct client_settings *settings,
@@ -23,6 +26,14 @@ int client_init(struct client *client, const struct client_settings *settings,
     client->server_at = 0;
     client->release = (struct known_release){0};
     client_session_forget(&client->session);
+    client->pipeline.session = &client->session;
+    client->pipeline.link = &client->link;
+    client->pipeline.random = &client->random;
+    client->pipeline.release = &client->release.header;
+    client->pipeline.is_proved = settings->is_proved;
+    client->pipeline.timeout_ms = settings->timeout_ms;
+    client->pipeline.judge = judge;
+    client->pipeline.context = client;
     return random_open(&client->random, error);
 }
 
@@ -39,9 +50,8 @@ void client_close(struct client *client) {
 struct task {
     client_form *form;
     void *context;
-    struct question *question;
-    struct answer *answer;
-    int64_t deadline_ms;
+    struct bundle *bundle;
+    int64_t deadline_ms; /* of all but the answers */
     struct error *error;
 };
 
@@ -54,46 +64,26 @@ static enum link_result learn_release(struct client *client, const struct task *
         &client->release, &server_time_s, task->deadline_ms, task->error);
     if (result != LINK_DONE || trust == NULL)
         return result;
-    client->release_code = trust_release(trust, client->link.server, &client->release,
-                                         server_time_s, time(NULL), task->error);
-    if (client->release_code == 0)
+    client->disbelief = trust_release(trust, client->link.server, &client->release, server_time_s,
+                                      time(NULL), task->error);
+    if (client->disbelief == 0)
         return LINK_DONE;
     known_release_forget(&client->release);
     return LINK_NOT_BELIEVED;
 }
 
 /* Has the questions formed, and asks them. */
-static enum link_result ask(struct client *client, const struct task *task, bool is_padded) {
-    struct question *question = task->question;
-    question->what = client->settings.is_proved ? WHAT_PROOFS : WHAT_ANSWERS;
-    question->offset = 0;
-    memcpy(question->release_id, client->release.header.id, SHA256_LEN);
-    if (task->form(task->context, &client->release.header.facts, question, task->error) != 0)
+static enum link_result ask(struct client *client, const struct task *task) {
+    struct pipeline *pipeline = &client->pipeline;
+    const struct db_header *header = &client->release.header;
+    if (task->form(task->context, &header->facts, task->bundle, task->error) != 0)
         return LINK_REFUSED;
-    if (question->count == 0) {
-        task->answer->count = 0;
-        task->answer->status = ANSWER_GOOD;
-        task->answer->server_time_s = 0;
-        memcpy(task->answer->release_id, client->release.header.id, SHA256_LEN);
-        return LINK_DONE;
-    }
-    size_t len_min = is_padded ? FRAME_MAX : answer_room(question, &client->release.header);
-    enum link_result result =
-        client_session_ask(&client->session, &client->link, question, len_min, &client->random,
-                           task->answer, task->deadline_ms, task->error);
-    if (result != LINK_DONE)
-        return result;
-    if (task->answer->status == ANSWER_OTHER_RELEASE) {
+    pipeline->bundle = task->bundle;
+    enum link_result result = pipeline_ask(pipeline, task->error);
+    if (result == LINK_CHANGED)
         known_release_forget(&client->release);
-        return link_fail(&client->link, LINK_CHANGED, task->error,
-                         "its database has changed just now");
-    }
-    if (task->answer->status == ANSWER_TOO_LONG)
-        return is_padded
-                   ? link_fail(&client->link, LINK_REFUSED, task->error,
-                               "its answer does not fit into a frame (over UDP, ask over TCP)")
-                   : ask(client, task, true);
-    return LINK_DONE;
+    client->disbelief = pipeline->disbelief;
+    return result;
 }
 
 /* Asks over the link that is there, in the session that is there or a new one. */
@@ -103,7 +93,7 @@ static enum link_result converse(struct client *client, const struct task *task)
                             &client->random, task->deadline_ms, task->error);
     if (result == LINK_DONE && !client->release.is_known)
         result = learn_release(client, task);
-    return result == LINK_DONE ? ask(client, task, false) : result;
+    return result == LINK_DONE ? ask(client, task) : result;
 }
 
 /* Asks the server once; over UDP, at the first of its addresses that answers. */
@@ -122,8 +112,6 @@ static enum link_result attempt(struct client *client, const struct task *task) 
         if (result == LINK_DONE)
             return result;
         *task->error = reason;
-        if (result == LINK_CHANGED)
-            return result;
         link_close(&client->link);
         if (!client->settings.is_udp || result != LINK_LOST)
             return result;
@@ -191,12 +179,9 @@ static int ask_and_judge(struct client *client, struct task *task, enum link_res
     if (!choose_server(client))
         return error_set(task->error, ERR_FORMAT, "no server is named");
     *result = ask_server(client, task);
-    if (*result != LINK_DONE)
-        return *result == LINK_NOT_BELIEVED ? client->release_code : ERR_SYSTEM;
-    if (task->question->count == 0 || client->settings.trust == NULL)
-        return 0;
-    return trust_answer(client->settings.trust, client->link.server, &client->release,
-                        task->question, task->answer, time(NULL), task->error);
+    if (*result == LINK_NOT_BELIEVED)
+        return client->disbelief;
+    return *result == LINK_DONE ? 0 : ERR_SYSTEM;
 }
 
 static void note_failure(struct client *client, enum link_result result, int code,
@@ -209,10 +194,9 @@ static void note_failure(struct client *client, enum link_result result, int cod
     failure->error = *error;
 }
 
-int client_ask(struct client *client, client_form *form, void *context, struct question *question,
-               struct answer *answer, struct error *error) {
-    struct task task = {
-        .form = form, .context = context, .question = question, .answer = answer, .error = error};
+int client_ask(struct client *client, client_form *form, void *context, struct bundle *bundle,
+               struct error *error) {
+    struct task task = {.form = form, .context = context, .bundle = bundle, .error = error};
     size_t first = client->server_at;
     client->failure_count = 0;
     for (;;) {

@@ -3,6 +3,7 @@
 #ifndef DLV_CLIENT_CLIENT_H
 #define DLV_CLIENT_CLIENT_H
 
+#include "client/pipeline.h"
 #include "client/session.h"
 #include "client/trust.h"
 
@@ -10,7 +11,7 @@
 
 /* Forms the questions for a release: how numbers and names are brought into matching form is in its
  * header. 0 or a negative code with the reason. */
-typedef int client_form(void *context, const struct release_facts *facts, struct question *question,
+typedef int client_form(void *context, const struct release_facts *facts, struct bundle *bundle,
                         struct error *error);
 
 struct client_settings {
@@ -18,7 +19,7 @@ struct client_settings {
     struct session_identity identity;
     bool is_udp;
     bool is_proved;      /* answers are to be proved */
-    int64_t timeout_ms;  /* for each server */
+    int64_t timeout_ms;  /* for each answer of a server */
     struct trust *trust; /* NULL: whatever is authentic is believed */
 };
 
@@ -37,13 +38,11 @@ struct client {
     size_t server_at; /* the place of its name in settings.servers */
     struct client_session session;
     struct known_release release; /* of the server that was believed last */
-    int release_code;             /* why its release is not believed */
-    unsigned failure_count;       /* of the last client_ask that failed */
+    int disbelief;                /* why its release is not believed, or its answer */
+    struct pipeline pipeline;
+    unsigned failure_count; /* of the last client_ask that failed */
     struct client_failure failures[CLIENT_SERVERS_MAX];
 };
-
-/* The most licences that a frame can ask about, where each brings `forms` forms. */
-unsigned client_count_max(const struct client_settings *settings, unsigned forms);
 
 /* Prepares a client. It connects to no server yet. 0 or ERR_SYSTEM. */
 int client_init(struct client *client, const struct client_settings *settings, struct error *error);
@@ -52,10 +51,9 @@ int client_init(struct client *client, const struct client_settings *settings, s
  * is believed. Learns its release first, where that is not known; then has the questions formed for
  * it. Nothing is asked where `form` leaves no question.
  *
- * `answer` is valid until the next call. 0, or a negative code with the last server's reason;
- * client->failures has those of all. */
-int client_ask(struct client *client, client_form *form, void *context, struct question *question,
-               struct answer *answer, struct error *error);
+ * 0, or a negative code with the last server's reason; client->failures has those of all. */
+int client_ask(struct client *client, client_form *form, void *context, struct bundle *bundle,
+               struct error *error);
 
 /* Wipes it. */
 void client_close(struct client *client);

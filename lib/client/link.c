@@ -1,6 +1,7 @@
 #include "client/link.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #define UDP_RETRY_MS 300 /* before a frame is sent again the first time; doubled each time */
@@ -27,6 +28,7 @@ enum link_result link_open(struct link *link, unsigned nth, int64_t deadline_ms,
     char host[NET_HOST_SIZE], port[NET_PORT_SIZE];
     if (net_split(link->server, "8080", host, port, error) != 0)
         return LINK_REFUSED;
+    link->in_at = link->in_end = 0;
     link->fd = link->is_udp ? net_connect_datagrams(host, port, nth, error)
                             : net_connect(host, port, deadline_ms, error);
     if (link->fd >= 0)
@@ -44,39 +46,61 @@ void link_close(struct link *link) {
     link->fd = -1;
 }
 
-/* Receives the next whole frame over TCP into link->in. Its length, or a negative code. Bytes
- * behind it are not read: nothing comes unasked. */
-static long receive_stream(struct link *link, int64_t deadline_ms) {
-    struct frame frame;
-    size_t in_len = 0;
+/* Moves what was not taken yet to the start of the buffer. */
+static void make_room(struct link *link) {
+    memmove(link->in, link->in + link->in_at, link->in_end - link->in_at);
+    link->in_end -= link->in_at;
+    link->in_at = 0;
+}
+
+/* Receives the next whole frame over TCP. Its length, or a negative code. */
+static long receive_stream(struct link *link, uint8_t **bytes, int64_t deadline_ms) {
     for (;;) {
-        enum frame_result result = frame_read_header(&frame, link->in, in_len);
-        if (result == FRAME_FOREIGN || result == FRAME_OTHER_VERSION)
+        struct frame frame;
+        size_t have = link->in_end - link->in_at;
+        *bytes = link->in + link->in_at;
+        enum frame_result result = frame_read_header(&frame, *bytes, have);
+        if (result == FRAME_FOREIGN || result == FRAME_OTHER_VERSION ||
+            (result == FRAME_OK && frame.len > FRAME_MAX))
             return ERR_FORMAT;
-        size_t want = result == FRAME_OK ? frame.len : FRAME_HEADER_LEN;
-        if (result == FRAME_OK && in_len == frame.len)
+        if (result == FRAME_OK && have >= frame.len) {
+            link->in_at += frame.len;
             return frame.len;
-        ssize_t n = net_receive(link->fd, link->in + in_len, want - in_len, deadline_ms);
+        }
+        make_room(link);
+        ssize_t n = net_receive(link->fd, link->in + link->in_end, sizeof link->in - link->in_end,
+                                deadline_ms);
         if (n == 0)
             errno = ECONNRESET;
         if (n <= 0)
             return n == 0 ? ERR_SYSTEM : (long)n;
-        in_len += (size_t)n;
+        link->in_end += (size_t)n;
     }
 }
 
-/* Waits for the frame that `take` takes. */
-static enum link_result receive_until(struct link *link, link_take *take, void *context,
-                                      int64_t until_ms, const char *doing, struct error *error) {
+static long receive_datagram(struct link *link, uint8_t **bytes, int64_t deadline_ms) {
+    *bytes = link->in;
+    return net_receive(link->fd, link->in, sizeof link->in, deadline_ms);
+}
+
+enum link_result link_send(const struct link *link, const uint8_t *frames, size_t len,
+                           int64_t deadline_ms, const char *doing, struct error *error) {
+    int code = net_send(link->fd, frames, len, deadline_ms);
+    return code == 0 ? LINK_DONE : socket_failed(link, code, doing, error);
+}
+
+enum link_result link_receive(struct link *link, link_take *take, void *context,
+                              int64_t deadline_ms, const char *doing, struct error *error) {
     enum link_result result = LINK_WAIT;
     while (result == LINK_WAIT) {
-        long n = link->is_udp ? net_receive(link->fd, link->in, sizeof link->in, until_ms)
-                              : receive_stream(link, until_ms);
+        uint8_t *bytes;
+        long n = link->is_udp ? receive_datagram(link, &bytes, deadline_ms)
+                              : receive_stream(link, &bytes, deadline_ms);
         if (n == ERR_FORMAT)
             return link_fail(link, LINK_DISTRUSTED, error, "it does not speak this protocol");
         if (n < 0)
             return socket_failed(link, (int)n, doing, error);
-        result = take(context, (size_t)n, error);
+        result = take(context, bytes, (size_t)n, error);
     }
     return result;
 }
@@ -88,10 +112,9 @@ enum link_result link_exchange(struct link *link, const uint8_t *frame, size_t l
     for (;; retry_ms *= 2) {
         int64_t retry_at_ms = net_now_ms() + retry_ms;
         int64_t until_ms = deadline_ms < retry_at_ms ? deadline_ms : retry_at_ms;
-        int code = net_send(link->fd, frame, len, deadline_ms);
-        enum link_result result = code == 0
-                                      ? receive_until(link, take, context, until_ms, doing, error)
-                                      : socket_failed(link, code, doing, error);
+        enum link_result result = link_send(link, frame, len, deadline_ms, doing, error);
+        if (result == LINK_DONE)
+            result = link_receive(link, take, context, until_ms, doing, error);
         if (result != LINK_TIMED_OUT || until_ms == deadline_ms)
             return result;
     }

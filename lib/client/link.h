@@ -30,7 +30,10 @@ struct link {
     char server[LINK_SERVER_SIZE]; /* "host:port", as reasons call it */
     bool is_udp;
     int fd; /* -1: not connected */
-    uint8_t in[FRAME_MAX];
+    /* over TCP, what has come and was not taken yet */
+    size_t in_at;
+    size_t in_end;
+    uint8_t in[4 * FRAME_MAX];
 };
 
 /* Connects to link->server; over UDP, to the nth of its name's addresses. LINK_DONE, or another
@@ -40,14 +43,22 @@ enum link_result link_open(struct link *link, unsigned nth, int64_t deadline_ms,
 
 void link_close(struct link *link);
 
-/* Looks at a frame of `len` bytes that came into link->in. LINK_DONE where it is the one that was
- * waited for, LINK_WAIT to wait on, or another outcome with the reason. It may send another
- * frame. */
-typedef enum link_result link_take(void *context, size_t len, struct error *error);
+/* Looks at a frame of `len` bytes that came, in memory of the link that is good until the next one is
+ * received. LINK_DONE where it is the one that was waited for, LINK_WAIT to wait on, or another
+ * outcome with the reason. It may send another frame. */
+typedef enum link_result link_take(void *context, uint8_t *frame, size_t len, struct error *error);
 
-/* Sends a frame, then hands each frame that arrives to `take`, until that returns something other
- * than LINK_WAIT or the deadline passes. Over UDP the frame is sent again while nothing comes, and
- * frames from elsewhere are ignored. `doing` is for the reason: "asking". */
+/* Sends frames. `doing` is for the reason: "asking". */
+enum link_result link_send(const struct link *link, const uint8_t *frames, size_t len,
+                           int64_t deadline_ms, const char *doing, struct error *error);
+
+/* Hands each frame that arrives to `take`, until that returns something other than LINK_WAIT or the
+ * deadline passes. */
+enum link_result link_receive(struct link *link, link_take *take, void *context,
+                              int64_t deadline_ms, const char *doing, struct error *error);
+
+/* Sends a frame and receives until it is answered. Over UDP the frame is sent again while nothing
+ * comes, and frames from elsewhere are ignored. */
 enum link_result link_exchange(struct link *link, const uint8_t *frame, size_t len, link_take *take,
                                void *context, int64_t deadline_ms, const char *doing,
                                struct error *error);

@@ -22,18 +22,40 @@ int offline_open(struct offline *offline, const struct offline_settings *setting
     return code;
 }
 
-int offline_ask(struct offline *offline, struct question *question, int64_t now_s,
-                struct answer *answer, struct error *error) {
+/* Answers `count` items of the bundle from `first` on. */
+static int ask_some(struct offline *offline, struct bundle *bundle, unsigned first, unsigned count,
+                    int64_t now_s, struct error *error) {
     const struct response_source source = {
         .db = &offline->db, .lookup_key = offline->settings.lookup_key, .now_s = now_s};
-    struct error reason;
+    struct question *question = &offline->question;
+    struct answer *answer = &offline->answer;
     question->what = offline->settings.is_proved ? WHAT_PROOFS : WHAT_ANSWERS;
     question->offset = 0;
+    question->count = count;
     memcpy(question->release_id, offline->release.header.id, SHA256_LEN);
+    memcpy(question->items, bundle->items + first, count * sizeof *question->items);
     respond_fill(&source, question, offline->release.held.level, answer);
     answer->server_time_s = 0;
     int code = trust_answer(offline->settings.trust, offline->settings.path, &offline->release,
-                            question, answer, now_s, &reason);
+                            question, answer, now_s, error);
+    if (code != 0)
+        return code;
+    memcpy(bundle->answers + first, answer->entries, count * sizeof *answer->entries);
+    if (first == 0 && offline->settings.is_proved)
+        bundle->proof = answer->proofs[0];
+    return 0;
+}
+
+int offline_ask(struct offline *offline, struct bundle *bundle, int64_t now_s,
+                struct error *error) {
+    unsigned max = offline->settings.is_proved ? QUESTION_PROVED_MAX : QUESTION_MAX;
+    struct error reason;
+    int code = 0;
+    bundle_begin(bundle, offline->release.header.id);
+    for (unsigned first = 0; first < bundle->count && code == 0; first += max) {
+        unsigned left = bundle->count - first;
+        code = ask_some(offline, bundle, first, left < max ? left : max, now_s, &reason);
+    }
     /* Nobody but the file can be at fault: it was signed, so it has changed since. */
     const char *cause =
         code == ERR_LIMIT || code == ERR_CONFLICT ? "" : " (the database is damaged)";

@@ -3,6 +3,7 @@
 #ifndef DLV_CLIENT_OFFLINE_H
 #define DLV_CLIENT_OFFLINE_H
 
+#include "client/bundle.h"
 #include "client/trust.h"
 #include "db/open.h"
 
@@ -20,6 +21,9 @@ struct offline {
     struct offline_settings settings;
     struct db db;
     struct known_release release;
+    /* what offline_ask works with */
+    struct question question;
+    struct answer answer;
 };
 
 /* Opens the file, checks it, and decides whether it may be used at `now_s`. 0, or a negative code
@@ -27,11 +31,9 @@ struct offline {
 int offline_open(struct offline *offline, const struct offline_settings *settings, int64_t now_s,
                  struct error *error);
 
-/* Asks what is in `question`, whose `what` is set here: at most QUESTION_MAX questions, or
- * QUESTION_PROVED_MAX where answers are proved. `answer` is valid until offline_close. 0, or a
- * negative code with the reason. */
-int offline_ask(struct offline *offline, struct question *question, int64_t now_s,
-                struct answer *answer, struct error *error);
+/* Asks what is in the bundle, whose answers are valid until offline_close. 0, or a negative code with
+ * the reason. */
+int offline_ask(struct offline *offline, struct bundle *bundle, int64_t now_s, struct error *error);
 
 void offline_close(struct offline *offline);
 

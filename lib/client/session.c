@@ -9,32 +9,29 @@ void client_session_forget(struct client_session *session) {
     wipe(session, sizeof *session);
 }
 
-/* What a frame is looked at with. */
-struct waiting {
-    const uint8_t *frame; /* was sent, with a cookie at OPEN_COOKIE */
-    size_t frame_len;
-    struct client_session *session;
-    struct link *link;
-    struct answer *answer; /* while a question is asked */
-    enum question_what what;
-    bool has_cookie; /* while a session is opened */
-};
-
 /* Over UDP a frame that is not what it should be may come from anybody, so it is passed over. */
-static enum link_result pass_over(const struct waiting *waiting, struct error *error,
-                                  const char *what) {
-    return waiting->link->is_udp ? LINK_WAIT
-                                 : link_fail(waiting->link, LINK_DISTRUSTED, error, what);
+static enum link_result pass_over(const struct link *link, struct error *error, const char *what) {
+    return link->is_udp ? LINK_WAIT : link_fail(link, LINK_DISTRUSTED, error, what);
 }
 
 #define NOT_ENROLLED "this kiosk is not enrolled with it (or not any more)"
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
+/* What the answer to a frame of the opening is looked at with. */
+struct waiting {
+    const uint8_t *frame; /* was sent, with a cookie at OPEN_COOKIE */
+    size_t frame_len;
+    struct client_session *session;
+    struct link *link;
+    bool has_cookie;
+};
+
 /* Sends the frame once more, with the cookie that came. */
-static enum link_result take_cookie(struct waiting *waiting, size_t len, struct error *error) {
+static enum link_result take_cookie(struct waiting *waiting, const uint8_t *bytes, size_t len,
+                                    struct error *error) {
     struct opening *opening = &waiting->session->opening;
-    waiting->has_cookie = opening_set_cookie(opening, waiting->link->in, len);
+    waiting->has_cookie = opening_set_cookie(opening, bytes, len);
     memcpy(waiting->session->identify + IDENTIFY_COOKIE, opening->frame + OPEN_COOKIE, COOKIE_LEN);
     if (waiting->has_cookie &&
         net_send(waiting->link->fd, waiting->frame, waiting->frame_len, net_now_ms() + 1000) != 0)
@@ -42,34 +39,35 @@ static enum link_result take_cookie(struct waiting *waiting, size_t len, struct 
     return LINK_WAIT;
 }
 
-static enum link_result take_accept(void *context, size_t len, struct error *error) {
+static enum link_result take_accept(void *context, uint8_t *bytes, size_t len,
+                                    struct error *error) {
     struct waiting *waiting = context;
     struct link *link = waiting->link;
     struct frame frame;
-    if (frame_read_header(&frame, link->in, len) != FRAME_OK)
-        return pass_over(waiting, error, "it does not speak this protocol");
+    if (frame_read_header(&frame, bytes, len) != FRAME_OK)
+        return pass_over(link, error, "it does not speak this protocol");
     if (link->is_udp && frame.type == FRAME_COOKIE && !waiting->has_cookie)
-        return take_cookie(waiting, len, error);
+        return take_cookie(waiting, bytes, len, error);
     if (frame.type == FRAME_REFUSE)
         return link_take_refusal(link, &frame, error);
-    if (opening_finish(&waiting->session->opening, link->in, len, &waiting->session->keys))
+    if (opening_finish(&waiting->session->opening, bytes, len, &waiting->session->keys))
         return LINK_DONE;
     const char *what = "it does not have the server key that was given";
     return link->is_udp ? LINK_WAIT : link_fail(link, LINK_WRONG_KEY, error, what);
 }
 
-static enum link_result take_admit(void *context, size_t len, struct error *error) {
+static enum link_result take_admit(void *context, uint8_t *bytes, size_t len, struct error *error) {
     struct waiting *waiting = context;
     struct client_session *session = waiting->session;
     struct link *link = waiting->link;
     struct frame frame;
-    if (frame_read_header(&frame, link->in, len) != FRAME_OK)
-        return pass_over(waiting, error, "it does not speak this protocol");
+    if (frame_read_header(&frame, bytes, len) != FRAME_OK)
+        return pass_over(link, error, "it does not speak this protocol");
     if (link->is_udp && frame.type == FRAME_COOKIE && !waiting->has_cookie)
-        return take_cookie(waiting, len, error);
+        return take_cookie(waiting, bytes, len, error);
     if (frame.type == FRAME_REFUSE)
         return link_take_refusal(link, &frame, error);
-    switch (identity_finish(&session->keys, session->identify, link->in, len)) {
+    switch (identity_finish(&session->keys, session->identify, bytes, len)) {
     case ADMISSION_GOOD:
         return LINK_DONE;
     case ADMISSION_NOT_ENROLLED:
@@ -77,7 +75,7 @@ static enum link_result take_admit(void *context, size_t len, struct error *erro
     case ADMISSION_FOREIGN:
         break;
     }
-    return pass_over(waiting, error, "not an answer to this question");
+    return pass_over(link, error, "not an answer to this question");
 }
 
 /* Says in the session which kiosk this is. Over UDP the cookie of the opening still does. */
@@ -121,44 +119,66 @@ enum link_result client_session_open(struct client_session *session, struct link
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-static enum link_result take_answer(void *context, size_t len, struct error *error) {
-    const struct waiting *waiting = context;
-    const struct client_session *session = waiting->session;
-    struct link *link = waiting->link;
+/* What the answer to a question is looked at with. */
+struct asked {
+    const struct client_session *session;
+    struct link *link;
+    const uint8_t *ask;
+    size_t ask_len;
+    enum question_what what;
+    struct answer *answer;
+};
+
+static enum link_result take_answer(void *context, uint8_t *bytes, size_t len,
+                                    struct error *error) {
+    const struct asked *asked = context;
+    struct link *link = asked->link;
     struct frame frame;
     struct error reason;
-    if (frame_read_header(&frame, link->in, len) != FRAME_OK)
-        return pass_over(waiting, error, "it does not speak this protocol");
+    if (frame_read_header(&frame, bytes, len) != FRAME_OK)
+        return pass_over(link, error, "it does not speak this protocol");
     if (frame.type == FRAME_REFUSE)
         return link_take_refusal(link, &frame, error);
-    int code = answer_open(waiting->answer, waiting->what, link->in, len, session->ask,
-                           session->ask_len, session->keys.key, &reason);
-    if (code == 0 && waiting->answer->status == ANSWER_NOT_ENROLLED)
+    int code = answer_open(asked->answer, asked->what, bytes, len, asked->ask, asked->ask_len,
+                           asked->session->keys.key, &reason);
+    if (code == 0 && asked->answer->status == ANSWER_NOT_ENROLLED)
         return link_fail(link, LINK_REFUSED, error, NOT_ENROLLED);
     if (code == 0)
         return LINK_DONE;
     /* Over UDP an answer to an earlier question may still come. */
-    return code == ERR_SIGNATURE ? pass_over(waiting, error, reason.text)
+    return code == ERR_SIGNATURE ? pass_over(link, error, reason.text)
                                  : link_fail(link, LINK_DISTRUSTED, error, reason.text);
+}
+
+size_t client_session_seal(const struct client_session *session, const struct link *link,
+                           const struct question *question, size_t len_min, struct random *random,
+                           uint8_t frame[FRAME_MAX]) {
+    uint8_t nonce[ASK_RANDOM_LEN];
+    size_t len_max = link->is_udp ? FRAME_DATAGRAM_MAX : FRAME_MAX;
+    random_bytes(random, nonce, sizeof nonce);
+    size_t len = question_seal(frame, question, session->keys.key, session->keys.ticket, nonce,
+                               len_min < len_max ? len_min : len_max);
+    return len <= len_max ? len : 0;
+}
+
+enum link_result client_session_take(const struct client_session *session, struct link *link,
+                                     const uint8_t *ask, size_t ask_len, enum question_what what,
+                                     struct answer *answer, int64_t deadline_ms,
+                                     struct error *error) {
+    struct asked asked = {session, link, ask, ask_len, what, answer};
+    return link_receive(link, take_answer, &asked, deadline_ms, "asking", error);
 }
 
 enum link_result client_session_ask(struct client_session *session, struct link *link,
                                     const struct question *question, size_t len_min,
                                     struct random *random, struct answer *answer,
                                     int64_t deadline_ms, struct error *error) {
-    uint8_t nonce[ASK_RANDOM_LEN];
-    struct waiting waiting = {
-        .session = session, .link = link, .answer = answer, .what = question->what};
-    size_t len_max = link->is_udp ? FRAME_DATAGRAM_MAX : FRAME_MAX;
-    if (len_min > len_max)
-        len_min = len_max;
-    random_bytes(random, nonce, sizeof nonce);
-    session->ask_len = question_seal(session->ask, question, session->keys.key,
-                                     session->keys.ticket, nonce, len_min);
-    if (session->ask_len == 0 || session->ask_len > len_max)
+    uint8_t ask[FRAME_MAX] NOT_CLEARED;
+    size_t len = client_session_seal(session, link, question, len_min, random, ask);
+    struct asked asked = {session, link, ask, len, question->what, answer};
+    if (len == 0)
         return link_fail(link, LINK_REFUSED, error, "the question is too long for one frame");
-    return link_exchange(link, session->ask, session->ask_len, take_answer, &waiting, deadline_ms,
-                         "asking", error);
+    return link_exchange(link, ask, len, take_answer, &asked, deadline_ms, "asking", error);
 }
 
 /* --- the release ------------------------------------------------------------------------------ */

@@ -16,8 +16,6 @@ struct client_session {
     struct session keys;
     struct opening opening;         /* while one is under way */
     uint8_t identify[IDENTIFY_LEN]; /* likewise */
-    uint8_t ask[FRAME_MAX];
-    size_t ask_len;
 };
 
 /* Whose keys a session is opened with. */
@@ -32,8 +30,20 @@ enum link_result client_session_open(struct client_session *session, struct link
                                      const struct session_identity *identity, struct random *random,
                                      int64_t deadline_ms, struct error *error);
 
-/* Asks a question in the session, in a frame of at least `len_min` bytes. `answer` is authentic, and
- * points into link->in. */
+/* Seals a question in a frame of at least `len_min` bytes, as far as the link takes frames so long.
+ * Returns its length, or 0 where the question does not fit. */
+size_t client_session_seal(const struct client_session *session, const struct link *link,
+                           const struct question *question, size_t len_min, struct random *random,
+                           uint8_t frame[FRAME_MAX]);
+
+/* Receives the answer to a frame that was sent. `answer` is authentic, and points into memory of the
+ * link that is good until the next frame is received. */
+enum link_result client_session_take(const struct client_session *session, struct link *link,
+                                     const uint8_t *ask, size_t ask_len, enum question_what what,
+                                     struct answer *answer, int64_t deadline_ms,
+                                     struct error *error);
+
+/* Asks a question in the session: seals, sends, and receives. */
 enum link_result client_session_ask(struct client_session *session, struct link *link,
                                     const struct question *question, size_t len_min,
                                     struct random *random, struct answer *answer,

@@ -81,12 +81,16 @@ static int wait_for(int fd, short events, int64_t deadline_ms) {
     }
 }
 
+void net_send_at_once(int fd) {
+    int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
 static int connect_one(const struct addrinfo *address, int64_t deadline_ms) {
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return ERR_SYSTEM;
-    int one = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    net_send_at_once(fd);
     int code = 0;
     if (connect(fd, address->ai_addr, address->ai_addrlen) != 0) {
         code = errno == EINPROGRESS ? wait_for(fd, POLLOUT, deadline_ms) : ERR_SYSTEM;

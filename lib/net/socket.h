@@ -41,6 +41,10 @@ int net_send(int fd, const void *bytes, size_t len, int64_t deadline_ms);
  * ERR_SYSTEM (with errno set) or ERR_TIMEOUT. */
 ssize_t net_receive(int fd, void *bytes, size_t max, int64_t deadline_ms);
 
+/* Has a TCP socket, or the connections of a listening one, send at once what they are given: answers to
+ * several frames would wait for each other otherwise. */
+void net_send_at_once(int fd);
+
 /* Returns a listening, non-blocking socket. An empty host means every address, of IPv6 and IPv4.
  * ERR_SYSTEM with the reason. */
 int net_listen(const char *host, const char *port, struct error *error);

@@ -231,6 +231,7 @@ static int open_sockets(struct parent *parent, struct error *error) {
         children->listener = net_listen(settings->host, settings->port, error);
     if (children->listener < 0)
         return ERR_SYSTEM;
+    net_send_at_once(children->listener);
     children->port = net_local_port(children->listener);
     for (unsigned w = 0; w < settings->worker_count; w++) {
         children->datagrams[w] = datagrams;

@@ -62,10 +62,10 @@ static uint64_t now_ns(void) {
 /* --- frames ----------------------------------------------------------------------------------- */
 
 /* A client_form that asks nothing: the client opens a session and learns the release. */
-static int form_nothing(void *context, const struct release_facts *facts, struct question *question,
+static int form_nothing(void *context, const struct release_facts *facts, struct bundle *bundle,
                         struct error *error) {
     (void)context, (void)facts, (void)error;
-    question->count = 0;
+    bundle->count = 0;
     return 0;
 }
 
@@ -77,11 +77,11 @@ static size_t frame_len(const struct question *question, const struct db_header 
 
 /* Opens a session and seals questions about random digests in it. */
 static int prepare_questions(struct load *load, struct error *error) {
+    static struct bundle nothing;
     static struct question question;
     const struct load_settings *settings = load->settings;
-    int code = settings->is_unchecked
-                   ? 0
-                   : client_ask(&load->client, form_nothing, NULL, &question, &load->answer, error);
+    int code =
+        settings->is_unchecked ? 0 : client_ask(&load->client, form_nothing, NULL, &nothing, error);
     if (code != 0)
         return code;
     memset(question.release_id, 0, SHA256_LEN); /* whichever the server has by then */
