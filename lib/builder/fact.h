@@ -6,8 +6,9 @@
 #include "db/entry.h"
 
 enum fact_kind {
-    FACT_LICENCE = 1,  /* the row itself: codes, status with since and until, spelling */
-    FACT_GROUP,        /* classes, from and to */
+    FACT_LICENCE =
+        1,      /* the row itself: codes, status with since and until, spelling, first group */
+    FACT_GROUP, /* a further group: classes, from and to */
     FACT_CLASS_STATUS, /* a status of some classes, from and to */
     FACT_CARD,         /* a card and its state; its check code is at the start of the codes */
     FACT_CODE,         /* a code with an argument */
@@ -27,11 +28,12 @@ struct fact {
     uint8_t codes[CODES_LEN];
     union {
         struct {
-            uint8_t since[3];    /* or from */
-            uint8_t until[3];    /* or to */
-            uint8_t text[4];     /* a number of struct texts */
-            uint8_t spelling[4]; /* a digest of the number as it was written */
-            uint8_t zero[6];
+            uint8_t since[3];      /* or from */
+            uint8_t until[3];      /* or to */
+            uint8_t text[4];       /* a number of struct texts */
+            uint8_t spelling[4];   /* a digest of the number as it was written */
+            uint8_t group_from[3]; /* DAY_UNKNOWN: there is no group */
+            uint8_t group_to[3];
         } says;
         uint8_t licence_prefix[LICENCE_PREFIX_LEN + 5];
     } of;

@@ -160,9 +160,8 @@ static bool join_classes(struct merge *merge, struct class_group *group, unsigne
     return true;
 }
 
-static bool add_group(struct merge *merge, const struct fact *fact) {
+static bool add_group(struct merge *merge, const struct fact *fact, uint32_t from, uint32_t to) {
     struct terms *terms = &merge->terms;
-    uint32_t from = fact_day(fact->of.says.since), to = fact_day(fact->of.says.until);
     struct span classes = texts_get(merge->job->texts, text_number(fact));
     for (unsigned i = 0; i < terms->group_count; i++) {
         struct class_group *group = &terms->groups[i];
@@ -188,8 +187,12 @@ static bool add_other_status(struct terms *terms, uint8_t status, uint32_t from,
 static bool add_fact(struct merge *merge, const struct fact *fact) {
     struct terms *terms = &merge->terms;
     switch (fact->kind) {
+    case FACT_LICENCE:
+        return fact_day(fact->of.says.group_from) == DAY_UNKNOWN ||
+               add_group(merge, fact, fact_day(fact->of.says.group_from),
+                         fact_day(fact->of.says.group_to));
     case FACT_GROUP:
-        return add_group(merge, fact);
+        return add_group(merge, fact, fact_day(fact->of.says.since), fact_day(fact->of.says.until));
     case FACT_CLASS_STATUS:
         return add_other_status(terms, fact->status, fact_day(fact->of.says.since),
                                 fact_day(fact->of.says.until),

@@ -187,14 +187,26 @@ static void set_days(struct fact *fact, uint32_t from, uint32_t to) {
     fact_set_day(fact->of.says.until, to);
 }
 
+/* The group that most rows have alone is part of the licence's own fact. */
+static int set_first_group(const struct rows_target *target, struct fact *licence,
+                           const struct row *row) {
+    bool has_group = row->group_count > 0;
+    fact_set_day(licence->of.says.group_from, has_group ? row->groups[0].from : DAY_UNKNOWN);
+    fact_set_day(licence->of.says.group_to, has_group ? row->groups[0].to : DAY_UNKNOWN);
+    return has_group ? set_text(target, licence, row->groups[0].classes) : 0;
+}
+
 /* The groups, codes and the like, which have the licence's key. */
 static int add_terms(const struct rows_target *target, struct pending *pending,
                      const struct row *row, const struct job *number, uint32_t line) {
     int code = 0;
     for (unsigned i = 0; i < row->group_count; i++) {
-        struct fact *fact = add_fact(pending, FACT_GROUP, line);
-        set_days(fact, row->groups[i].from, row->groups[i].to);
-        code |= set_text(target, fact, row->groups[i].classes);
+        struct fact *fact;
+        if (i > 0) {
+            fact = add_fact(pending, FACT_GROUP, line);
+            set_days(fact, row->groups[i].from, row->groups[i].to);
+            code |= set_text(target, fact, row->groups[i].classes);
+        }
         if (!row->is_class_status || row->groups[i].classes.len == 0)
             continue;
         fact = add_fact(pending, FACT_CLASS_STATUS, line);
@@ -278,7 +290,9 @@ static int add_row(const struct rows_target *target, struct pending *pending, co
     store_le32(licence->of.says.spelling, row->spelling);
     if (target->registry->is_change_list)
         add_fact(pending, FACT_SET, line)->status = row->is_forced;
-    int code = add_terms(target, pending, row, number, line);
+    int code = set_first_group(target, licence, row);
+    if (code == 0)
+        code = add_terms(target, pending, row, number, line);
     add_dependents(target, pending, row, licence, line);
     return code;
 }

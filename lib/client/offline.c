@@ -15,7 +15,9 @@ int offline_open(struct offline *offline, const struct offline_settings *setting
     code = db_check_lookup_key(&db->header, settings->lookup_key, settings->path, error);
     if (code == 0)
         code = trust_release(settings->trust, settings->path, &offline->release, 0, now_s, error);
-    if (code == 0 && !settings->is_quick)
+    if (settings->is_quick)
+        db_expect_few(db);
+    else if (code == 0)
         code = db_verify(db, settings->thread_count, settings->path, error);
     if (code != 0)
         db_close(db);

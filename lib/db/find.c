@@ -73,10 +73,19 @@ static bool search_cached(const struct db *db, const uint8_t *key, uint64_t low,
     return is_found;
 }
 
+/* A bucket takes two or three cache lines. */
+static void prefetch_bucket(const struct db *db, uint64_t low, uint64_t high) {
+    const uint8_t *first = db_entry(db, low);
+    __builtin_prefetch(first);
+    __builtin_prefetch(first + DB_ENTRY_LEN);
+    __builtin_prefetch(db_entry(db, low + (high - low) / 2) + DB_ENTRY_LEN);
+}
+
 bool db_find(const struct db *db, const uint8_t key[DB_KEY_LEN], uint64_t *at) {
     uint64_t low, high;
     bucket_range(db, key, &low, &high);
-    return search(db, key, low, high, at);
+    prefetch_bucket(db, low, high);
+    return search_cached(db, key, low, high, at);
 }
 
 void db_find_batch(const struct db *db, const uint8_t *keys, size_t n, uint8_t *found,
@@ -87,11 +96,7 @@ void db_find_batch(const struct db *db, const uint8_t *keys, size_t n, uint8_t *
                                             DB_FANOUT_LEN);
     for (size_t i = 0; i < n; i++) {
         bucket_range(db, keys + i * DB_KEY_LEN, &low[i], &high[i]);
-        /* A bucket takes two or three cache lines. */
-        const uint8_t *first = db_entry(db, low[i]);
-        __builtin_prefetch(first);
-        __builtin_prefetch(first + DB_ENTRY_LEN);
-        __builtin_prefetch(db_entry(db, low[i] + (high[i] - low[i]) / 2) + DB_ENTRY_LEN);
+        prefetch_bucket(db, low[i], high[i]);
     }
     for (size_t i = 0; i < n; i++)
         found[i] = (uint8_t)search_cached(db, keys + i * DB_KEY_LEN, low[i], high[i], &at[i]);

@@ -121,6 +121,10 @@ static uint8_t *part(const struct db *db, size_t offset, size_t *len) {
     return (uint8_t *)db->map + offset;
 }
 
+void db_expect_few(const struct db *db) {
+    madvise(db->map, db->map_len, MADV_RANDOM);
+}
+
 int db_populate(const struct db *db, size_t offset, size_t len, const char *name,
                 struct error *error) {
     uint8_t *start = part(db, offset, &len);

@@ -43,6 +43,10 @@ int db_read_header(struct db_header *header, const char *path, struct error *err
  * number of threads. */
 int db_verify(const struct db *db, unsigned thread_count, const char *name, struct error *error);
 
+/* Few look-ups will come, anywhere in a file that may not be in memory: no more of it is read from the
+ * disk than the pages that they touch. */
+void db_expect_few(const struct db *db);
+
 /* The three below work on a part of the file, from a multiple of DB_PAGE, so that a process can do
  * something else between two parts. What is beyond the file's end is left out.
  *

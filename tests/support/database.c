@@ -34,6 +34,7 @@ static size_t make_facts(struct fact facts[FACTS_MAX], uint64_t number, database
     facts[0].codes[0] = (uint8_t)(number | 1);
     fact_set_day(facts[0].of.says.since, DAY_NO_START);
     fact_set_day(facts[0].of.says.until, DAY_NO_END);
+    fact_set_day(facts[0].of.says.group_from, DAY_UNKNOWN);
     for (size_t i = 1; i < count; i++) {
         const char *set = sets[(number + i) % 3];
         add_group(&facts[i], number, 10 - (uint32_t)i + 1,
