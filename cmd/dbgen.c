@@ -410,6 +410,10 @@ static const char *advice_text(enum build_advice advice) {
         return " (see --encoding)";
     case BUILD_NAME_DELIMITER:
         return " (see --delimiter)";
+    case BUILD_CHANGE_PATTERNS:
+        return " (see --number-pattern: # is a digit, @ a letter, ? either)";
+    case BUILD_CHANGE_COVERAGE:
+        return " (see --covers)";
     case BUILD_NO_ADVICE:
         break;
     }
@@ -471,6 +475,19 @@ static int print_result(const struct build *build) {
     return finish_output();
 }
 
+/* Numbers that are not what the release says of its numbers: they are answered, but a slip of the
+ * admin's may have made them so. */
+static void print_misfits(const struct build *build, const char *input) {
+    const struct misfits *shapes = &build->result.beside_patterns;
+    const struct misfits *prefixes = &build->result.beside_coverage;
+    if (shapes->count > 0)
+        trouble("warning: %s:%llu: number fits none of the patterns (such rows: %llu)", input,
+                (unsigned long long)shapes->line, (unsigned long long)shapes->count);
+    if (prefixes->count > 0)
+        trouble("warning: %s:%llu: number is not covered (such rows: %llu)", input,
+                (unsigned long long)prefixes->line, (unsigned long long)prefixes->count);
+}
+
 static int build_from(struct build *build, const char *path, const struct display *display) {
     const struct build_input input = {.fd = path == NULL ? STDIN_FILENO
                                                          : open(path, O_RDONLY | O_CLOEXEC),
@@ -483,6 +500,7 @@ static int build_from(struct build *build, const char *path, const struct displa
     if (path != NULL)
         close(input.fd);
     print_unknown(build, input.name);
+    print_misfits(build, input.name);
     return code == 0 ? print_result(build) : fail(build, &error);
 }
 

@@ -344,6 +344,24 @@ static int read_input(struct reading *reading, struct error *error) {
     return code;
 }
 
+/* What a release says of its numbers cannot be so where it is true of none: then it was written
+ * wrongly, and numbers that are right would be refused as misspelled. */
+static int check_numbers(struct build *build, const struct build_input *input,
+                         struct error *error) {
+    const struct build_result *result = &build->result;
+    if (build->has_predecessor || result->row_count == 0)
+        return 0;
+    if (result->beside_patterns.count == result->row_count)
+        return advise(build, BUILD_CHANGE_PATTERNS,
+                      error_set(error, ERR_CONFLICT, "%s: no number fits %s", input->name,
+                                build->plan.settings.facts.patterns));
+    if (result->beside_coverage.count == result->row_count)
+        return advise(build, BUILD_CHANGE_COVERAGE,
+                      error_set(error, ERR_CONFLICT, "%s: no number begins with %s", input->name,
+                                build->plan.settings.facts.coverage));
+    return 0;
+}
+
 /* --- facts to the file ------------------------------------------------------------------------ */
 
 static int check_entries(const struct reading *reading, uint64_t count, struct error *error) {
@@ -441,6 +459,9 @@ int build_run(struct build *build, const struct build_input *input, struct error
                                           .unknown = &build->result.unknown};
     reading->target =
         (struct rows_target){.registry = &reading->registry,
+                             .facts = &settings->facts,
+                             .beside_patterns = &build->result.beside_patterns,
+                             .beside_coverage = &build->result.beside_coverage,
                              .is_lines = build->plan.is_lines,
                              .lookup_key = settings->lookup_key,
                              .collector = &reading->collector,
@@ -455,6 +476,8 @@ int build_run(struct build *build, const struct build_input *input, struct error
     int code = collector_open(&reading->collector, &build->plan.settings, error);
     if (code == 0)
         code = read_input(reading, error);
+    if (code == 0)
+        code = check_numbers(build, input, error);
     if (code == 0)
         code = make_file(reading, error);
     collector_close(&reading->collector);

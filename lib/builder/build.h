@@ -12,6 +12,7 @@
 
 #include "builder/merge.h"
 #include "builder/predecessor.h"
+#include "builder/rows.h"
 #include "builder/settings.h"
 #include "registry/registry.h"
 
@@ -26,6 +27,8 @@ enum build_advice {
     BUILD_CHOOSE_SEQUENCE,    /* the sequence number is behind the predecessor's */
     BUILD_LEAVE_OUT_BAD_ROWS, /* there are bad rows, and they may not be left out */
     BUILD_NAME_ENCODING,      /* the input is in another encoding than the one given */
+    BUILD_CHANGE_PATTERNS,    /* no number fits them */
+    BUILD_CHANGE_COVERAGE,    /* no number begins with one of its prefixes */
     BUILD_NAME_DELIMITER, /* other characters than the one given seem to be between its fields */
 };
 
@@ -51,13 +54,15 @@ struct build_input {
 
 struct build_result {
     struct db_header header;
-    uint64_t row_count;           /* rows that were taken */
-    uint64_t bad_count;           /* rows that were not */
-    uint64_t joined_count;        /* rows that say more about the licence of another row */
-    uint64_t withheld_count;      /* licences that are withheld */
-    uint64_t conflict_count;      /* contradictions */
-    struct unknown_words unknown; /* also where the build failed */
-    enum build_advice advice;     /* where the build failed */
+    uint64_t row_count;             /* rows that were taken */
+    uint64_t bad_count;             /* rows that were not */
+    uint64_t joined_count;          /* rows that say more about the licence of another row */
+    uint64_t withheld_count;        /* licences that are withheld */
+    uint64_t conflict_count;        /* contradictions */
+    struct misfits beside_patterns; /* numbers that fit none of the patterns */
+    struct misfits beside_coverage; /* ... that begin with none of the prefixes */
+    struct unknown_words unknown;   /* also where the build failed */
+    enum build_advice advice;       /* where the build failed */
 };
 
 /* A build under way. */

@@ -1,6 +1,7 @@
 #include "builder/rows.h"
 
 #include "base/bytes.h"
+#include "record/coverage.h"
 
 #include <string.h>
 
@@ -297,6 +298,24 @@ static int add_row(const struct rows_target *target, struct pending *pending, co
     return code;
 }
 
+static void note_misfit(struct misfits *misfits, uint64_t line) {
+    uint64_t first = __atomic_load_n(&misfits->line, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&misfits->count, 1, __ATOMIC_RELAXED);
+    while ((first == 0 || line < first) &&
+           !__atomic_compare_exchange_n(&misfits->line, &first, line, true, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED)) {
+    }
+}
+
+/* Compares the row's number with what the release says of its numbers. */
+static void check_number(const struct rows_target *target, const struct row *row, uint64_t line) {
+    const struct span number = {row->number.text, row->number.len};
+    if (!patterns_fit(target->facts->patterns, number))
+        note_misfit(target->beside_patterns, line);
+    if (!coverage_holds(target->facts->coverage, number))
+        note_misfit(target->beside_coverage, line);
+}
+
 static int add_item(const struct rows_target *target, struct rows_item *item,
                     struct pending *pending) {
     struct row row NOT_CLEARED;
@@ -307,8 +326,10 @@ static int add_item(const struct rows_target *target, struct rows_item *item,
     int code = target->is_lines ? registry_line(target->registry, &item->row, &row, NULL)
                                 : registry_row(target->registry, &item->row, &row, NULL);
     item->is_bad = code != 0;
-    if (!item->is_bad)
+    if (!item->is_bad) {
+        check_number(target, &row, line);
         return add_row(target, pending, &row, line);
+    }
     if (row.number.len > 0 && !target->registry->is_change_list)
         add_withheld(pending, &row, line);
     return 0;

@@ -15,9 +15,18 @@
  * argument, former numbers, a document and a record. */
 #define ROW_FACTS_MAX (1 + ROW_GROUPS_MAX + 1 + 1 + ROW_CODES_MAX + ROW_FORMERS_MAX + 2)
 
+/* Numbers that are not what the release says that all of its numbers are. */
+struct misfits {
+    uint64_t count;
+    uint64_t line; /* of the first one */
+};
+
 /* How a row becomes facts, and where these go. */
 struct rows_target {
     const struct registry *registry;
+    const struct release_facts *facts;
+    struct misfits *beside_patterns;
+    struct misfits *beside_coverage;
     bool is_lines;                       /* the rows are plain records (registry_line) */
     const struct lookup_key *lookup_key; /* NULL: of a plain file */
     struct collector *collector;
