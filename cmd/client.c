@@ -1,5 +1,6 @@
 #include "applet.h"
 #include "built.h"
+#include "places.h"
 #include "question.h"
 #include "reply.h"
 
@@ -29,7 +30,8 @@
 static const char *servers, *db_path, *authority_path, *lookup_key_path, *number, *document,
     *at_text, *evidence_path, *server_key_path, *kiosk_key_path, *state_folder, *db_name;
 static const char *name_text, *phone_text, *birth_date_text, *card_text, *classes_text;
-static bool is_legacy, is_json, prove, is_quick, is_udp, is_exact, shows_question;
+static bool force, is_literal, is_legacy, is_json, prove, is_quick, is_udp, is_exact,
+    shows_question;
 static uint64_t max_skew_s, stale_ok_days, timeout_s;
 
 static const struct option options[] = {
@@ -58,11 +60,13 @@ static const struct option options[] = {
                 "the class that is to be driven, or several with commas between: all must be held"),
     OPTION_TEXT("--document FILE", &document, "ask by the issued document (- for stdin)"),
     OPTION_TEXT("--at TIME", &at_text, "ask about a time (RFC 3339) or a day; default now"),
+    OPTION_FLAG("--literal", &is_literal, "take RECORD or N as it is: - is no standard input"),
     OPTION_FLAG("--exact", &is_exact, "give no hints at similar numbers that are known"),
     OPTION_FLAG("--show-question", &shows_question, "show the question as it was understood"),
     OPTION_FLAG("--prove", &prove, "check the Merkle proof of every answer, too"),
     OPTION_TEXT("--evidence FILE", &evidence_path,
                 "write the answer with its proof, for dlv verify --evidence"),
+    OPTION_FLAG("-f, --force", &force, "replace FILE even if it is no evidence file"),
     OPTION_FLAG("--quick", &is_quick,
                 "prove each answer instead of checking the whole database first"),
     OPTION_COUNT("--stale-ok DAYS", &stale_ok_days, 0, 36525, 0, "days",
@@ -272,6 +276,10 @@ static int ask_with_hints(struct asking *asking, struct error *error) {
 
 /* --- showing answers --------------------------------------------------------------------------- */
 
+static enum file_replacing evidence_replacing(void) {
+    return force ? REPLACE_ANY : REPLACE_KIND;
+}
+
 static int write_evidence(struct asking *asking, const struct query *query,
                           const struct moment *at) {
     static struct evidence evidence;
@@ -289,7 +297,8 @@ static int write_evidence(struct asking *asking, const struct query *query,
         return trouble("%s: the proof is too long", evidence_path);
     evidence_add_sets(&evidence, &release->sets, check_code_len(&release->header.facts.fields));
     size_t len = evidence_write(&evidence, text);
-    if (file_replace(evidence_path, text, len, 0644, true, &error) != 0)
+    if (file_write(evidence_path, text, len, &evidence_file_kind, evidence_replacing(), &error) !=
+        0)
         return trouble("%s", error.text);
     return EXIT_OK;
 }
@@ -508,6 +517,7 @@ static int ask_lines(struct asking *asking) {
     int worst = EXIT_OK;
     bool has_failed = false;
     unsigned max = batch_max();
+    uint64_t asked = 0;
     csv_reader_init(&reader, &block, STDIN_FILENO, true);
     for (;;) {
         /* Nothing more to read just now: somebody may be waiting for these answers. */
@@ -523,8 +533,11 @@ static int ask_lines(struct asking *asking) {
             return trouble("standard input: %m");
         if (result == CSV_END) {
             status = ask_batch(asking, &has_failed);
+            if (asked == 0)
+                return trouble("standard input: no question came");
             return status > worst ? status : worst;
         }
+        asked++;
         struct span text = result == CSV_ROW ? (struct span){row.fields[0].text, row.fields[0].len}
                                              : (struct span){"", 0};
         take_text(batch, row.line, text, result == CSV_BAD ? row.reason : NULL);
@@ -556,7 +569,7 @@ static int ask_one(struct asking *asking, int operand_count, char **operands) {
 /* Whether the questions come one a line from stdin. */
 static bool is_lines(int operand_count, char **operands) {
     const char *word = number ? number : operand_count == 1 ? operands[0] : "";
-    return document == NULL && strcmp(word, "-") == 0;
+    return document == NULL && !is_literal && strcmp(word, "-") == 0;
 }
 
 static int check_online_usage(void) {
@@ -596,6 +609,26 @@ static int check_usage(int operand_count, char **operands) {
             "server-key key udp name phone birth-date card class db-name",
             "--legacy, whose answers say nothing but valid or not valid");
     return check_online_usage();
+}
+
+/* What is to be written is nothing that is read, and finds its place. */
+static int check_evidence_place(void) {
+    const struct place read[] = {{"--db", db_path},
+                                 {"--authority", authority_path},
+                                 {"--key", kiosk_key_path},
+                                 {"--document", document},
+                                 {"--server-key", server_key_path},
+                                 {"--lookup-key", lookup_key_path}};
+    struct error error;
+    if (evidence_path == NULL)
+        return EXIT_OK;
+    if (places_keep_apart(&(struct place){"--evidence", evidence_path}, read,
+                          sizeof read / sizeof read[0]) != EXIT_OK)
+        return EXIT_TROUBLE;
+    int code = file_check_place(evidence_path, &evidence_file_kind, evidence_replacing(), &error);
+    return code == 0
+               ? EXIT_OK
+               : trouble("%s%s", error.text, code == ERR_EXISTS ? " (--force replaces it)" : "");
 }
 
 static int load_keys(struct asking *asking) {
@@ -673,7 +706,9 @@ static int run_client(int operand_count, char **operands) {
         return usage_error("--at \"%s\" is not a time (want 2026-11-24T10:00:00+05:30 or "
                            "2026-11-24)",
                            at_text);
-    int status = load_keys(&asking);
+    int status = check_evidence_place();
+    if (status == EXIT_OK)
+        status = load_keys(&asking);
     if (status == EXIT_OK)
         status = open_asking(&asking);
     if (status == EXIT_OK) {
@@ -697,7 +732,8 @@ const struct applet applet_client = {
                 "... --document FILE | -",
     .options = options,
     .description =
-        "RECORD is NAME PHONE LICENCE; - reads one a line from standard input. A licence is found by\n"
+        "RECORD is NAME PHONE LICENCE; - reads one a line from standard input. A program that passes on\n"
+        "what somebody typed gives --literal, and -- before a RECORD. A licence is found by\n"
         "its number; the name, phone number, birth date and card that are given are compared with what\n"
         "is on file. Spelling does not matter: capitals, accents, blanks, hyphens, the order of names.\n\n"
         "A line is printed for each answer, with the verdict first: VALID; EXPIRED, NOT_YET_VALID,\n"

@@ -1,4 +1,5 @@
 #include "applet.h"
+#include "places.h"
 
 #include "base/bytes.h"
 #include "base/date.h"
@@ -7,6 +8,7 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "builder/build.h"
+#include "builder/rejects.h"
 #include "crypto/rsa_key.h"
 #include "registry/dates.h"
 #include "registry/words.h"
@@ -30,7 +32,7 @@ static const char *name, *covers, *patterns, *history_text, *calling_code, *nati
 static const char *delimiter_text, *encoding_text;
 static struct import import;
 static uint64_t sequence, valid_days, memory, threads, max_bad;
-static bool is_lines, skip_bad, is_test, has_legacy, drops_senior, allows_guessing, is_check;
+static bool force, is_lines, skip_bad, is_test, has_legacy, drops_senior, allows_guessing, is_check;
 
 static const struct option options[] = {
     OPTION_TEXT("-s, --sign KEY", &sign, "the authority's private key"),
@@ -101,6 +103,7 @@ static const struct option options[] = {
                  "how many bad rows and contradictions are shown"),
     OPTION_TEXT("--rejects FILE", &rejects_path,
                 "where bad rows go, with line and reason; default OUTPUT.rejects"),
+    OPTION_FLAG("-f, --force", &force, "replace that file even if it is no rejects file"),
     OPTION_SIZE("--memory SIZE", &memory, MEMORY_MIN, 0,
                 "use about this much (with K, M or G behind it); default a quarter of the memory"),
     OPTION_TEXT("--tmp DIR", &temporary_folder,
@@ -364,6 +367,10 @@ static int choose_import(struct import *chosen) {
     return EXIT_OK;
 }
 
+static enum file_replacing rejects_replacing(void) {
+    return force ? REPLACE_ANY : REPLACE_KIND;
+}
+
 static int plan(struct build *build, struct rsa_private *authority, struct lookup_key *lookup_key,
                 struct display *display) {
     struct build_settings *settings = &build->plan.settings;
@@ -380,6 +387,7 @@ static int plan(struct build *build, struct rsa_private *authority, struct looku
     build->plan.is_lines = is_lines;
     build->plan.is_check = is_check;
     build->plan.rejects_path = rejects_path;
+    build->plan.replacing = rejects_replacing();
     build->plan.leaves_out_bad_rows = skip_bad;
     build->plan.bad_row = show_bad_row;
     build->plan.conflict = show_conflict;
@@ -524,6 +532,27 @@ static int check_usage(int operand_count) {
                : EXIT_OK;
 }
 
+/* Nothing that is read may be written, and what is to be written must find its place: that is known
+ * before the hours of work. */
+static int check_files(const char *registry) {
+    const struct place read[] = {
+        {"the registry", registry}, {"--sign", sign},       {"--lookup-key", lookup_key_path},
+        {"--import", import_path},  {"--base", changes_to}, {"--output", output}};
+    enum { BASE = 4, ALL = sizeof read / sizeof read[0] };
+    struct error error;
+    if (places_keep_apart(&(struct place){"--output", output}, read, BASE) != EXIT_OK ||
+        places_keep_apart(&(struct place){"--rejects", rejects_path}, read, ALL) != EXIT_OK)
+        return EXIT_TROUBLE;
+    if (!is_check && file_check_place(output, &db_file_kind, REPLACE_ANY, &error) != 0)
+        return trouble("%s", error.text);
+    int code = file_check_place(rejects_path, &rejects_file_kind, rejects_replacing(), &error);
+    return code == 0 ? EXIT_OK
+                     : trouble("%s%s", error.text,
+                               code == ERR_EXISTS
+                                   ? " (choose another name by --rejects; --force replaces it)"
+                                   : "");
+}
+
 static int run_dbgen(int operand_count, char **operands) {
     static struct build build;
     static struct rsa_private authority;
@@ -544,7 +573,9 @@ static int run_dbgen(int operand_count, char **operands) {
         rejects_path = default_rejects;
     }
     build_init(&build);
-    int status = plan(&build, &authority, &lookup_key, &display);
+    int status = check_files(operands[0]);
+    if (status == EXIT_OK)
+        status = plan(&build, &authority, &lookup_key, &display);
     if (status == EXIT_OK && build_begin(&build, &error) != 0)
         status = fail(&build, &error);
     if (status == EXIT_OK)

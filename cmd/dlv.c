@@ -90,6 +90,8 @@ static int install(const char *folder) {
 }
 
 int main(int argc, char **argv) {
+    if (process_occupy_standard() != 0)
+        return EXIT_TROUBLE;
     process_forbid_core_dumps();
     process_ignore_file_size_signal();
     const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;

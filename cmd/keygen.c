@@ -26,22 +26,24 @@ static const struct option options[] = {
     OPTIONS_END,
 };
 
+static const struct file_kind secret_file = {.what = "a key", .mode = 0600, .is_private = true};
+static const struct file_kind public_file = {.what = "a public key", .mode = 0644};
+
+static enum file_replacing replacing(void) {
+    return force ? REPLACE_ANY : REPLACE_NOTHING;
+}
+
+static int refuse(int code, const struct error *error) {
+    return trouble("%s%s", error->text, code == ERR_EXISTS ? " (--force replaces it)" : "");
+}
+
 static int write_secret(struct random *random) {
     struct error error;
     uint8_t bytes[LOOKUP_KEY_LEN];
     random_bytes(random, bytes, sizeof bytes);
-    int code = file_replace(output, bytes, sizeof bytes, 0600, force, &error);
+    int code = file_write(output, bytes, sizeof bytes, &secret_file, replacing(), &error);
     wipe(bytes, sizeof bytes);
-    if (code != 0)
-        return trouble("%s%s", error.text, code == ERR_EXISTS ? " (--force replaces it)" : "");
-    return EXIT_OK;
-}
-
-/* Both names must be free before the first is written. */
-static int check_free(const char *path) {
-    if (force || access(path, F_OK) != 0)
-        return EXIT_OK;
-    return trouble("%s: exists already (--force replaces it)", path);
+    return code == 0 ? EXIT_OK : refuse(code, &error);
 }
 
 static int write_pair(const struct rsa_private *key) {
@@ -51,17 +53,21 @@ static int write_pair(const struct rsa_private *key) {
     struct error error;
     format_text(path[0], sizeof path[0], "%s.key", output);
     format_text(path[1], sizeof path[1], "%s.pub", output);
-    if (check_free(path[0]) != EXIT_OK || check_free(path[1]) != EXIT_OK)
-        return EXIT_TROUBLE;
+    /* Both names must be free before the first is written. */
+    int code = file_check_place(path[0], &secret_file, replacing(), &error);
+    if (code == 0)
+        code = file_check_place(path[1], &public_file, replacing(), &error);
+    if (code != 0)
+        return refuse(code, &error);
     size_t len = rsa_private_write_pem(key, pem);
-    int code = file_replace(path[0], pem, len, 0600, force, &error);
+    code = file_write(path[0], pem, len, &secret_file, replacing(), &error);
     wipe(pem, sizeof pem);
     if (code == 0) {
         len = rsa_public_write_pem(&key->public, pem);
-        code = file_replace(path[1], pem, len, 0644, force, &error);
+        code = file_write(path[1], pem, len, &public_file, replacing(), &error);
     }
     if (code != 0)
-        return trouble("%s%s", error.text, code == ERR_EXISTS ? " (--force replaces it)" : "");
+        return refuse(code, &error);
     rsa_fingerprint(&key->public, fingerprint);
     puts(fingerprint);
     return finish_output();

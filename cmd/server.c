@@ -1,4 +1,5 @@
 #include "applet.h"
+#include "places.h"
 
 #include "base/bytes.h"
 #include "base/format.h"
@@ -15,7 +16,7 @@
 
 static const char *db_path, *authority, *key_path, *listen_text, *lookup_key_path, *kiosks,
     *ticket_key, *stats, *user, *xdp, *no_sandbox;
-static bool is_legacy, is_anonymous, is_once, is_quick, populates, locks, is_tcp_only,
+static bool force, is_legacy, is_anonymous, is_once, is_quick, populates, locks, is_tcp_only,
     is_xdp_optional, is_xdp_generic;
 static uint64_t workers, key_holders, connections, timeout_s, idle_s, openings, openings_per_source,
     xdp_busy_poll_us;
@@ -44,6 +45,7 @@ static const struct option options[] = {
                 "servers that share this file answer each other's sessions (keygen --type ticket)"),
     OPTION_TEXT("--stats FILE", &stats,
                 "write counters to this file every 5 seconds, in Prometheus' text format"),
+    OPTION_FLAG("-f, --force", &force, "replace that file even if it holds no metrics of dlv"),
     OPTION_TEXT("--user NAME", &user,
                 "the user that the processes run as that face the network, where started as root; "
                 "default nobody"),
@@ -140,7 +142,10 @@ static int check_usage(int operand_count, char **operands) {
         return usage_error("--legacy needs --anonymous: its clients cannot be enrolled");
     if (kiosks == NULL && !is_anonymous)
         return usage_error("--kiosks FILE says who may ask; --anonymous lets everybody");
-    return EXIT_OK;
+    const struct place read[] = {{"--db", db_path},    {"--authority", authority},
+                                 {"--key", key_path},  {"--lookup-key", lookup_key_path},
+                                 {"--kiosks", kiosks}, {"--ticket-key", ticket_key}};
+    return places_keep_apart(&(struct place){"--stats", stats}, read, sizeof read / sizeof read[0]);
 }
 
 static int choose_counts(struct serve_settings *settings) {
@@ -208,6 +213,7 @@ static int run_server(int operand_count, char **operands) {
     settings.is_anonymous = is_anonymous;
     settings.ticket_key_path = ticket_key;
     settings.stats_path = stats;
+    settings.stats_replacing = force ? REPLACE_ANY : REPLACE_KIND;
     settings.is_udp = !is_tcp_only && !is_once;
     settings.is_legacy = is_legacy;
     settings.is_once = is_once;

@@ -2,11 +2,13 @@
 
 #include "base/format.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -83,31 +85,168 @@ void file_folder(char *folder, const char *path) {
         format_text(folder, PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
 }
 
-int atomic_file_open(struct atomic_file *file, const char *path, mode_t mode, struct error *error) {
-    char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    size_t prefix_len = slash == NULL ? 0 : (size_t)(slash - path) + 1;
+/* --- what stands under a name ------------------------------------------------------------------ */
 
-    file->fd = -1;
+/* A name, what it leads to, and what stands there. */
+struct place {
+    char path[PATH_MAX]; /* without symbolic links at its end */
+    bool is_there;
+    struct stat status; /* where it is there */
+};
+
+static const char *type_name(mode_t mode) {
+    return S_ISDIR(mode)                    ? "a directory"
+           : S_ISCHR(mode) || S_ISBLK(mode) ? "a device"
+           : S_ISFIFO(mode)                 ? "a pipe"
+                                            : "no regular file";
+}
+
+static int look_at(struct place *place, const char *path, struct error *error) {
+    const char *slash = strrchr(path, '/');
+    place->path[0] = '\0';
     if (strlen(path) + 32 > PATH_MAX)
         return error_set(error, ERR_LIMIT, "%s: the name is too long", path);
-    if (path[prefix_len] == '\0')
+    if (*path == '\0' || (slash != NULL && slash[1] == '\0'))
         return error_set(error, ERR_FORMAT, "\"%s\" is not the name of a file", path);
-    format_text(file->path, sizeof file->path, "%s", path);
-    format_text(file->temporary, sizeof file->temporary, "%.*s.%s.%ld.tmp", (int)prefix_len, path,
-                path + prefix_len, (long)getpid());
-    file_folder(folder, path);
+    format_text(place->path, sizeof place->path, "%s", path);
+    place->is_there = lstat(path, &place->status) == 0;
+    if (place->is_there && S_ISLNK(place->status.st_mode) &&
+        (realpath(path, place->path) == NULL || stat(place->path, &place->status) != 0))
+        return error_set_errno(error, "%s: a symbolic link that leads nowhere", path);
+    if (!place->is_there && errno != ENOENT)
+        return error_set_errno(error, "%s", path);
+    return 0;
+}
+
+/* Whether the file begins as files of this kind do. An empty one does. */
+static bool has_mark(const char *path, const struct file_kind *kind, struct error *error,
+                     int *code) {
+    char start[64];
+    size_t len = kind->mark != NULL ? strlen(kind->mark) : 0;
+    int fd = len > 0 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    *code = 0;
+    if (len == 0)
+        return true;
+    ssize_t n = fd >= 0 ? read(fd, start, len) : -1;
+    if (n < 0)
+        *code = error_set_errno(error, "%s", path);
+    if (fd >= 0)
+        close(fd);
+    return n == 0 || (n == (ssize_t)len && memcmp(start, kind->mark, len) == 0);
+}
+
+static int check_place(const struct place *place, const struct file_kind *kind,
+                       enum file_replacing replacing, struct error *error) {
+    int code = 0;
+    if (!place->is_there)
+        return 0;
+    if (!S_ISREG(place->status.st_mode))
+        return error_set(error, ERR_FORMAT, "%s: is %s, which is never replaced", place->path,
+                         type_name(place->status.st_mode));
+    if (replacing == REPLACE_NOTHING)
+        return error_set(error, ERR_EXISTS, "%s: exists already", place->path);
+    if (replacing == REPLACE_KIND && !has_mark(place->path, kind, error, &code) && code == 0)
+        code = error_set(error, ERR_EXISTS, "%s: exists, and is not %s", place->path, kind->what);
+    return code;
+}
+
+int file_resolve(char resolved[PATH_MAX], const char *path, struct error *error) {
+    struct place place;
+    int code = look_at(&place, path, error);
+    memcpy(resolved, place.path, PATH_MAX);
+    return code;
+}
+
+int file_check_place(const char *path, const struct file_kind *kind, enum file_replacing replacing,
+                     struct error *error) {
+    struct atomic_file file;
+    int code = atomic_file_open(&file, path, kind, replacing, error);
+    if (code == 0)
+        atomic_file_abort(&file);
+    return code;
+}
+
+int file_remove(const char *path, const struct file_kind *kind, struct error *error) {
+    struct place place;
+    int code = look_at(&place, path, error);
+    if (code != 0 || !place.is_there || !S_ISREG(place.status.st_mode) ||
+        !has_mark(place.path, kind, error, &code))
+        return code;
+    return unlink(place.path) == 0 ? 0 : error_set_errno(error, "%s: cannot be removed", path);
+}
+
+/* --- files that appear at once ----------------------------------------------------------------- */
+
+/* Whether the name is that of a file under construction, for the file called `base`:
+ * ".BASE.NUMBER.tmp". */
+static bool is_temporary_of(const char *name, const char *base) {
+    size_t len = strlen(base);
+    if (name[0] != '.' || strncmp(name + 1, base, len) != 0 || name[1 + len] != '.')
+        return false;
+    const char *number = name + 2 + len;
+    size_t digits = strspn(number, "0123456789");
+    return digits > 0 && strcmp(number + digits, ".tmp") == 0;
+}
+
+/* Removes what killed processes have left of files under this name. A file that is being written is
+ * locked. Failures are left to others. */
+static void remove_leftovers(const char *folder, const char *base) {
+    DIR *names = opendir(folder);
+    const struct dirent *entry;
+    while (names != NULL && (entry = readdir(names)) != NULL) {
+        if (!is_temporary_of(entry->d_name, base))
+            continue;
+        int fd =
+            openat(dirfd(names), entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+            continue;
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            unlinkat(dirfd(names), entry->d_name, 0);
+        close(fd);
+    }
+    if (names != NULL)
+        closedir(names);
+}
+
+/* Gives the new file the owner and the mode that it shall have. Only root can give files away, so an
+ * owner that cannot be kept is no failure. */
+static int set_access(int fd, const struct place *place, const struct file_kind *kind) {
+    mode_t mode = place->is_there ? place->status.st_mode & 07777 : kind->mode;
+    if (kind->is_private)
+        mode &= S_IRWXU;
+    if (place->is_there && fchown(fd, place->status.st_uid, place->status.st_gid) != 0)
+        errno = 0;
+    return fchmod(fd, mode);
+}
+
+int atomic_file_open(struct atomic_file *file, const char *path, const struct file_kind *kind,
+                     enum file_replacing replacing, struct error *error) {
+    struct place place;
+    char folder[PATH_MAX];
+    file->fd = -1;
+    int code = look_at(&place, path, error);
+    if (code == 0)
+        code = check_place(&place, kind, replacing, error);
+    if (code != 0)
+        return code;
+    const char *slash = strrchr(place.path, '/');
+    const char *base = slash == NULL ? place.path : slash + 1;
+    memcpy(file->path, place.path, sizeof file->path);
+    format_text(file->temporary, sizeof file->temporary, "%.*s.%s.%ld.tmp",
+                (int)(base - place.path), place.path, base, (long)getpid());
+    file_folder(folder, place.path);
+    remove_leftovers(folder, base);
 
     file->is_unnamed = false;
+    file->replaces = replacing != REPLACE_NOTHING;
     if (access("/proc/self/fd", X_OK) == 0) {
-        file->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+        file->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
         file->is_unnamed = file->fd >= 0;
     }
-    if (file->fd < 0) {
-        unlink(file->temporary); /* left by a crashed process of the same number */
-        file->fd = open(file->temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, mode);
-    }
-    if (file->fd < 0 || fchmod(file->fd, mode) != 0) {
+    if (file->fd < 0)
+        file->fd = open(file->temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (file->fd < 0 || flock(file->fd, LOCK_EX | LOCK_NB) != 0 ||
+        set_access(file->fd, &place, kind) != 0) {
         error_set_errno(error, "%s: cannot be created", path);
         atomic_file_abort(file);
         return ERR_SYSTEM;
@@ -127,7 +266,7 @@ static int sync_folder(const char *path) {
     return result != 0 && errno != EINVAL && errno != EROFS ? -1 : 0;
 }
 
-int atomic_file_commit(struct atomic_file *file, bool replace, struct error *error) {
+int atomic_file_commit(struct atomic_file *file, struct error *error) {
     if (fsync(file->fd) != 0)
         goto failed;
     if (file->is_unnamed) {
@@ -138,9 +277,9 @@ int atomic_file_commit(struct atomic_file *file, bool replace, struct error *err
             goto failed;
         file->is_unnamed = false;
     }
-    if (replace ? rename(file->temporary, file->path) : link(file->temporary, file->path))
+    if (file->replaces ? rename(file->temporary, file->path) : link(file->temporary, file->path))
         goto failed;
-    if (!replace)
+    if (!file->replaces)
         unlink(file->temporary);
     close(file->fd);
     file->fd = -1;
@@ -169,10 +308,10 @@ void atomic_file_abort(struct atomic_file *file) {
     errno = saved;
 }
 
-int file_replace(const char *path, const void *bytes, size_t len, mode_t mode, bool replace,
-                 struct error *error) {
+int file_write(const char *path, const void *bytes, size_t len, const struct file_kind *kind,
+               enum file_replacing replacing, struct error *error) {
     struct atomic_file file;
-    int code = atomic_file_open(&file, path, mode, error);
+    int code = atomic_file_open(&file, path, kind, replacing, error);
     if (code != 0)
         return code;
     if (file_write_at(file.fd, bytes, len, 0) != 0) {
@@ -180,5 +319,5 @@ int file_replace(const char *path, const void *bytes, size_t len, mode_t mode, b
         atomic_file_abort(&file);
         return ERR_SYSTEM;
     }
-    return atomic_file_commit(&file, replace, error);
+    return atomic_file_commit(&file, error);
 }

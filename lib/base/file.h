@@ -28,27 +28,61 @@ void file_folder(char *folder, const char *path);
  * shorter). */
 int file_read_at(int fd, void *bytes, size_t len, uint64_t offset);
 
+/* What a file is that is written. */
+struct file_kind {
+    const char *what; /* "an evidence file", for reasons */
+    const char *mark; /* how every such file begins; NULL: nothing tells it from others */
+    mode_t mode;      /* of a new one; one that is replaced keeps its own, and its owner */
+    bool is_private;  /* nobody but its owner may read it, whatever the mode of the old one */
+};
+
+/* What may be replaced. Nothing but a regular file ever is. */
+enum file_replacing {
+    REPLACE_NOTHING,
+    REPLACE_KIND, /* a file of the same kind, or an empty one */
+    REPLACE_ANY
+};
+
+/* Whether a file of this kind can be put under this name: what stands there may be replaced, and the
+ * folder can be written to. 0; ERR_EXISTS where something stands there that is kept; or ERR_SYSTEM,
+ * ERR_FORMAT. */
+int file_check_place(const char *path, const struct file_kind *kind, enum file_replacing replacing,
+                     struct error *error);
+
+/* Where the file stands that the name leads to, through symbolic links at its end. 0, or a negative
+ * code with the reason. */
+int file_resolve(char resolved[PATH_MAX], const char *path, struct error *error);
+
+/* Removes the file where it is one of this kind. 0 also where there is none, or another one; or
+ * ERR_SYSTEM. */
+int file_remove(const char *path, const struct file_kind *kind, struct error *error);
+
 /* A file under construction, invisible under its final name until it is complete. Where the file
- * system has O_TMPFILE it has no name at all before that, so a crash leaves nothing behind. */
+ * system has O_TMPFILE it has no name at all before that, so a crash leaves nothing behind; what a
+ * killed process left elsewhere is removed by the next. A symbolic link stays: its target is
+ * replaced. */
 struct atomic_file {
-    int fd; /* write here */
+    int fd; /* write here; locked by flock(2), which tells it from what a killed process left */
     bool is_unnamed;
-    char path[PATH_MAX];
+    bool replaces;
+    char path[PATH_MAX]; /* of the file that appears */
     char temporary[PATH_MAX];
 };
 
-/* Begins. `mode` is exact (no umask). 0 or ERR_SYSTEM. */
-int atomic_file_open(struct atomic_file *file, const char *path, mode_t mode, struct error *error);
+/* Begins. 0, or an error as of file_check_place. */
+int atomic_file_open(struct atomic_file *file, const char *path, const struct file_kind *kind,
+                     enum file_replacing replacing, struct error *error);
 
 /* Puts the complete file in place: fsync, rename over what was there, fsync of the folder. With
- * `replace` 0 an existing file is kept and ERR_EXISTS returned. The file is closed in any case. */
-int atomic_file_commit(struct atomic_file *file, bool replace, struct error *error);
+ * REPLACE_NOTHING a file that has appeared is kept and ERR_EXISTS returned. The file is closed in any
+ * case. */
+int atomic_file_commit(struct atomic_file *file, struct error *error);
 
 /* Gives up; what stood under the name stays as it was. */
 void atomic_file_abort(struct atomic_file *file);
 
 /* A small file at once: `bytes` under `path`, as above. */
-int file_replace(const char *path, const void *bytes, size_t len, mode_t mode, bool replace,
-                 struct error *error);
+int file_write(const char *path, const void *bytes, size_t len, const struct file_kind *kind,
+               enum file_replacing replacing, struct error *error);
 
 #endif

@@ -57,7 +57,7 @@ int build_follow(struct build *build, const char *path, struct error *error) {
 static int lock_output(struct build *build, struct error *error) {
     const char *path = build->plan.settings.path;
     struct stat locked, named;
-    build->output_fd = open(path, O_RDONLY | O_CLOEXEC);
+    build->output_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     build->is_new = build->output_fd < 0 && errno == ENOENT;
     if (build->is_new)
         return 0;
@@ -430,12 +430,13 @@ static int make_file(struct reading *reading, struct error *error) {
             close(fd);
         return checked;
     }
-    int code = atomic_file_open(&file, plan->settings.path, 0644, error);
+    int code = atomic_file_open(&file, plan->settings.path, &db_file_kind,
+                                reading->build->is_new ? REPLACE_NOTHING : REPLACE_KIND, error);
     if (code != 0)
         return code;
     code = write_file(reading, file.fd, error);
     if (code == 0)
-        return atomic_file_commit(&file, !reading->build->is_new, error);
+        return atomic_file_commit(&file, error);
     atomic_file_abort(&file);
     return code;
 }
@@ -472,7 +473,7 @@ int build_run(struct build *build, const struct build_input *input, struct error
     if (fstat(input->fd, &reading->status) != 0 || !S_ISREG(reading->status.st_mode))
         reading->status.st_size = 0;
     csv_reader_init(&reading->reader, &reading->filling->block, input->fd, build->plan.is_lines);
-    rejects_init(&reading->rejects, build->plan.rejects_path);
+    rejects_init(&reading->rejects, build->plan.rejects_path, build->plan.replacing);
     int code = collector_open(&reading->collector, &build->plan.settings, error);
     if (code == 0)
         code = read_input(reading, error);

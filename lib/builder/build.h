@@ -39,6 +39,7 @@ struct build_plan {
     bool is_lines;                  /* plain records, one a line, instead of CSV */
     bool is_check;                  /* everything is read and said, and nothing is written */
     const char *rejects_path;       /* where bad rows are kept */
+    enum file_replacing replacing;  /* of the rejects file */
     bool leaves_out_bad_rows; /* bad rows and contradictions withhold their licences; false: they
                                * make the build fail */
     /* Told of each bad row, and of each contradiction (merge.h). */

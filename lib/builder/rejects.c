@@ -2,12 +2,17 @@
 
 #include "base/format.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-void rejects_init(struct rejects *rejects, const char *path) {
-    *rejects = (struct rejects){.path = path};
+#define HEADER "dlv rejects: line,reason,row\n"
+
+/* Rows hold personal data. */
+const struct file_kind rejects_file_kind = {
+    .what = "a rejects file of dlv", .mark = HEADER, .mode = 0600, .is_private = true};
+
+void rejects_init(struct rejects *rejects, const char *path, enum file_replacing replacing) {
+    *rejects = (struct rejects){.path = path, .replacing = replacing};
 }
 
 static void put_quoted(FILE *stream, const char *text, size_t len) {
@@ -21,8 +26,8 @@ static void put_quoted(FILE *stream, const char *text, size_t len) {
 }
 
 static int open_stream(struct rejects *rejects, struct error *error) {
-    /* Rows hold personal data: for the owner alone. */
-    int code = atomic_file_open(&rejects->file, rejects->path, 0600, error);
+    int code = atomic_file_open(&rejects->file, rejects->path, &rejects_file_kind,
+                                rejects->replacing, error);
     if (code != 0)
         return code;
     int fd = dup(rejects->file.fd);
@@ -32,7 +37,7 @@ static int open_stream(struct rejects *rejects, struct error *error) {
         atomic_file_abort(&rejects->file);
         return ERR_SYSTEM;
     }
-    fputs("line,reason,row\n", rejects->stream);
+    fputs(HEADER, rejects->stream);
     return 0;
 }
 
@@ -56,9 +61,7 @@ int rejects_add(struct rejects *rejects, const struct csv_row *row, const char *
 
 int rejects_close(struct rejects *rejects, struct error *error) {
     if (rejects->stream == NULL) {
-        if (rejects->count == 0 && unlink(rejects->path) != 0 && errno != ENOENT)
-            return error_set_errno(error, "%s: cannot be removed", rejects->path);
-        return 0;
+        return rejects->count == 0 ? file_remove(rejects->path, &rejects_file_kind, error) : 0;
     }
     int failed = ferror(rejects->stream);
     failed |= fclose(rejects->stream);
@@ -68,5 +71,5 @@ int rejects_close(struct rejects *rejects, struct error *error) {
         atomic_file_abort(&rejects->file);
         return ERR_SYSTEM;
     }
-    return atomic_file_commit(&rejects->file, true, error);
+    return atomic_file_commit(&rejects->file, error);
 }

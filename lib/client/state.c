@@ -12,6 +12,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+static const struct file_kind state_file_kind = {
+    .what = "a state file of dlv", .mode = 0600, .is_private = true};
+
 #define NAME_BYTES 16 /* of the authority's id */
 
 struct remembered {
@@ -56,7 +59,7 @@ static int compare(const char *path, uint64_t sequence, int64_t time_s, struct e
         return 0;
     size_t len = format_text(text, sizeof text, "%llu %llu\n", (unsigned long long)sequence,
                              is_later ? (unsigned long long)time_s : seen.time_s);
-    return file_replace(path, text, len, 0600, 1, error);
+    return file_write(path, text, len, &state_file_kind, REPLACE_KIND, error);
 }
 
 static int file_path(char path[PATH_MAX], const char *folder, const struct release_facts *facts,

@@ -10,6 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#define VERSION_LINE "dlv evidence 2"
+
+/* Of any version. */
+const struct file_kind evidence_file_kind = {
+    .what = "an evidence file of dlv", .mark = "dlv evidence ", .mode = 0644};
+
 static const char *const field_words[FIELD_COUNT] = {"", "name", "phone", "birth-date", "card"};
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -83,7 +89,7 @@ static char *put_set(char *out, const struct proved_set *proved) {
 
 size_t evidence_write(const struct evidence *evidence, char *text) {
     const struct proof *proof = &evidence->proof;
-    char *out = put_question(put_text(text, "dlv evidence 2\n"), evidence);
+    char *out = put_question(put_text(text, VERSION_LINE "\n"), evidence);
     out = put_hex_line(out, "header", evidence->head, DB_PAGE);
     out = put_hex_line(out, "signatures", evidence->head + DB_SIGNATURES, DB_PAGE);
     for (unsigned i = 0; i < proof->entry_count; i++)
@@ -224,8 +230,8 @@ static bool read_moment(struct evidence *evidence, struct span value) {
 static int read_question(struct reader *reader, struct evidence *evidence) {
     struct inquired *inquired = &evidence->inquired;
     struct span value;
-    if (!take(reader, "dlv evidence 2", &value) || value.len != 0)
-        return malformed(reader, "\"dlv evidence 2\"");
+    if (!take(reader, VERSION_LINE, &value) || value.len != 0)
+        return malformed(reader, "\"" VERSION_LINE "\"");
     if (take(reader, "kind = ", &value)) {
         for (uint8_t kind = ASK_NUMBER; kind <= ASK_LEGACY; kind++)
             inquired->kind = is_word(value, ask_kind_name(kind)) ? kind : inquired->kind;

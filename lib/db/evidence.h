@@ -4,11 +4,14 @@
 #define DLV_DB_EVIDENCE_H
 
 #include "base/date.h"
+#include "base/file.h"
 #include "db/lookup_key.h"
 #include "db/proof.h"
 
 #define EVIDENCE_CLASSES_MAX 16 /* classes asked about */
 #define EVIDENCE_MAX (1u << 18) /* length of the longest file, in bytes */
+
+extern const struct file_kind evidence_file_kind;
 
 /* A set of classes that the licence holds, with its path in the dictionary. */
 struct proved_set {

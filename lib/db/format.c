@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-static const uint8_t magic[8] = {'d', 'l', 'v', '-', 'd', 'b', '\r', '\n'};
+static const char magic[] = "dlv-db\r\n";
+
+const struct file_kind db_file_kind = {.what = "a dlv database", .mark = magic, .mode = 0644};
 
 /* Offsets in the header page, as FORMAT.md names them. */
 enum {
@@ -108,7 +110,7 @@ void db_header_encode(struct db_header *header, uint8_t page[DB_PAGE]) {
     const struct release_facts *facts = &header->facts;
     const struct matching_rules *rules = &facts->rules;
     memset(page, 0, DB_PAGE);
-    memcpy(page + AT_MAGIC, magic, sizeof magic);
+    memcpy(page + AT_MAGIC, magic, strlen(magic));
     store_le32(page + AT_VERSION, DB_VERSION);
     store_le32(page + AT_FLAGS, (header->is_keyed ? FLAG_KEYED : 0u) |
                                     (facts->is_test ? FLAG_TEST : 0u) |
@@ -263,7 +265,7 @@ static const char *read_header(struct db_header *header, const uint8_t *page) {
 
 int db_header_decode(struct db_header *header, const uint8_t page[DB_PAGE], struct error *error) {
     memset(header, 0, sizeof *header);
-    if (memcmp(page + AT_MAGIC, magic, sizeof magic) != 0)
+    if (memcmp(page + AT_MAGIC, magic, strlen(magic)) != 0)
         return error_set(error, ERR_FORMAT,
                          "not a dlv database (its first bytes are not its magic)");
     if (load_le32(page + AT_VERSION) != DB_VERSION)

@@ -3,7 +3,7 @@
 #ifndef DLV_DB_FORMAT_H
 #define DLV_DB_FORMAT_H
 
-#include "base/error.h"
+#include "base/file.h"
 #include "crypto/rsa_key.h"
 #include "db/entry.h"
 #include "db/release.h"
@@ -36,6 +36,9 @@ struct db_section {
     uint64_t offset; /* from the start of the file, a multiple of DB_PAGE */
     uint64_t len;    /* without the zeros that fill the last page */
 };
+
+/* What a database is as a file. */
+extern const struct file_kind db_file_kind;
 
 struct db_header {
     uint64_t count; /* entries, 1 to DB_COUNT_MAX */

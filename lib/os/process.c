@@ -1,9 +1,22 @@
 #include "os/process.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+int process_occupy_standard(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0)
+            continue;
+        /* A path alone can neither be read nor written; the lowest free descriptor is this one. */
+        if (errno != EBADF || open("/", O_PATH | O_DIRECTORY) != fd)
+            return -1;
+    }
+    return 0;
+}
 
 void process_forbid_core_dumps(void) {
     const struct rlimit none = {0, 0};

@@ -4,6 +4,11 @@
 
 #include <sys/types.h>
 
+/* Occupies the descriptors 0 to 2 where they are closed, so that no file or socket that is opened later
+ * is taken for standard input, output or error. Reading from them and writing to them fails as it does
+ * on closed ones. 0, or -1 with errno set. To be called before anything is opened. */
+int process_occupy_standard(void);
+
 /* Forbids core files, and attaching by processes of the same user, because the memory may hold
  * keys. */
 void process_forbid_core_dumps(void);

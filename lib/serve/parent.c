@@ -143,8 +143,9 @@ static void write_stats(const struct parent *parent) {
     const struct serve_settings *settings = parent->settings;
     struct error error;
     if (settings->stats_path != NULL &&
-        stats_write(settings->stats_path, parent->tally, settings->worker_count,
-                    &parent->release.header, parent->children.restarts, time(NULL), &error) != 0)
+        stats_write(settings->stats_path, settings->stats_replacing, parent->tally,
+                    settings->worker_count, &parent->release.header, parent->children.restarts,
+                    time(NULL), &error) != 0)
         serve_log(settings, "stats_failed reason=\"%s\"", error.text);
 }
 
@@ -315,7 +316,7 @@ static void block_signals(sigset_t *signals) {
 
 static int start(struct parent *parent, sigset_t *signals, struct error *error) {
     struct serve_settings *settings = parent->settings;
-    char folder[PATH_MAX];
+    char folder[PATH_MAX], resolved[PATH_MAX];
     int code = confine_check(&settings->sandbox, &settings->sandbox_missing, error);
     if (code == 0)
         code = open_board(parent, error);
@@ -331,8 +332,15 @@ static int start(struct parent *parent, sigset_t *signals, struct error *error) 
     if (code != 0)
         return code;
     block_signals(signals);
-    if (settings->stats_path != NULL)
-        file_folder(folder, settings->stats_path);
+    if (settings->stats_path != NULL) {
+        code = file_check_place(settings->stats_path, &stats_file_kind, settings->stats_replacing,
+                                error);
+        if (code == 0)
+            code = file_resolve(resolved, settings->stats_path, error);
+        file_folder(folder, resolved);
+    }
+    if (code != 0)
+        return code;
     code = confine_writing(&settings->sandbox, settings->stats_path != NULL ? folder : NULL, error);
     if (code != 0)
         return code;

@@ -8,6 +8,7 @@
 #ifndef DLV_SERVE_SERVE_H
 #define DLV_SERVE_SERVE_H
 
+#include "base/file.h"
 #include "crypto/rsa.h"
 #include "db/lookup_key.h"
 #include "db/open.h"
@@ -30,7 +31,8 @@ struct serve_settings {
     bool is_anonymous;           /* clients that are not enrolled are answered */
     const char *ticket_key_path; /* NULL: ticket keys of this server's own */
     const char *stats_path;      /* NULL: none */
-    const char *host;            /* empty: every address */
+    enum file_replacing stats_replacing;
+    const char *host; /* empty: every address */
     const char *port;
     bool is_udp;
     const char *xdp_interface; /* NULL: no kernel bypass */

@@ -101,9 +101,13 @@ static void put_latency(struct writer *writer, const uint64_t buckets[LATENCY_BU
         (unsigned long long)(sum_us % 1000000), metric, (unsigned long long)total);
 }
 
-int stats_write(const char *path, const struct tally *tally, unsigned worker_count,
-                const struct db_header *header, unsigned restarts, int64_t now_s,
-                struct error *error) {
+/* Every one begins with the description of the first metric. */
+const struct file_kind stats_file_kind = {
+    .what = "a file of metrics of dlv", .mark = "# HELP dlv_", .mode = 0644};
+
+int stats_write(const char *path, enum file_replacing replacing, const struct tally *tally,
+                unsigned worker_count, const struct db_header *header, unsigned restarts,
+                int64_t now_s, struct error *error) {
     char text[TEXT_MAX];
     struct writer writer = {text, text + sizeof text};
     uint64_t named[COUNT_NAMES] = {0}, found[FOUND_COUNT] = {0}, latency[LATENCY_BUCKETS] = {0},
@@ -134,5 +138,5 @@ int stats_write(const char *path, const struct tally *tally, unsigned worker_cou
               (long long)header->facts.valid_until_s);
     put_head(&writer, "dlv_restarts_total", "counter", "processes that failed and were replaced");
     put(&writer, "dlv_restarts_total %u\n", restarts);
-    return file_replace(path, text, (size_t)(writer.at - text), 0644, 1, error);
+    return file_write(path, text, (size_t)(writer.at - text), &stats_file_kind, replacing, error);
 }

@@ -316,7 +316,7 @@ def test_bad_rows(dlv, keys, tmp_path, row):
     rejects = tmp_path / "l.db.rejects"
     assert rejects.stat().st_mode & 0o777 == 0o600
     raw = rejects.read_bytes()
-    assert raw.startswith(b"line,reason,row\n3,") and row.splitlines()[0].replace('"', '""').encode() in raw
+    assert raw.startswith(b"dlv rejects: line,reason,row\n3,") and row.splitlines()[0].replace('"', '""').encode() in raw
 
     done = build(dlv, keys, db, text, "--skip-bad")
     # A licence whose row is bad is withheld; one that another row is about, too.

@@ -86,11 +86,11 @@ int64_t database_make(const struct build_settings *settings, uint64_t count, dat
     if (code == 0)
         code = collect(&collector, count, key_of, &texts, error);
     if (code == 0)
-        code = atomic_file_open(&file, settings->path, 0644, error);
+        code = atomic_file_open(&file, settings->path, &db_file_kind, REPLACE_ANY, error);
     if (code == 0)
         code = write(&collector, &texts, settings, file.fd, &header, error);
     if (code == 0)
-        code = atomic_file_commit(&file, true, error);
+        code = atomic_file_commit(&file, error);
     collector_close(&collector);
     texts_free(&texts);
     return code == 0 ? (int64_t)header.count : code;

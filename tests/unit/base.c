@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,23 +173,32 @@ static void test_text(void) {
     CHECK(text_parse_count("1 ", 10, &count) == ERR_FORMAT);
 }
 
+static const struct file_kind plain = {.what = "a plain file", .mode = 0644};
+static const struct file_kind secret = {
+    .what = "a marked file", .mark = "mark", .mode = 0600, .is_private = true};
+
+static mode_t mode_of(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 ? status.st_mode & 07777 : 0;
+}
+
 static void test_files(void) {
     char folder[] = "/tmp/dlv-unit-XXXXXX", path[64], bytes[16];
     struct error error;
     struct atomic_file file;
-    struct stat status;
     CHECK(mkdtemp(folder) != NULL);
     snprintf(path, sizeof path, "%s/f", folder);
-    CHECK(file_replace(path, "one", 3, 0600, 0, &error) == 0);
-    CHECK(stat(path, &status) == 0 && (status.st_mode & 0777) == 0600);
-    CHECK(file_replace(path, "two", 3, 0600, 0, &error) == ERR_EXISTS);
+    CHECK(file_write(path, "one", 3, &plain, REPLACE_NOTHING, &error) == 0);
+    CHECK(mode_of(path) == 0644);
+    CHECK(file_write(path, "two", 3, &plain, REPLACE_NOTHING, &error) == ERR_EXISTS);
     CHECK(file_read(path, bytes, sizeof bytes, &error) == 3 && memcmp(bytes, "one", 3) == 0);
     CHECK(file_read(path, bytes, 3, &error) == 3);
     CHECK(file_read(path, bytes, 2, &error) == ERR_LIMIT);
-    CHECK(file_replace(path, "three", 5, 0644, 1, &error) == 0);
-    CHECK(file_read(path, bytes, sizeof bytes, &error) == 5);
+    CHECK(chmod(path, 0640) == 0);
+    CHECK(file_write(path, "three", 5, &plain, REPLACE_ANY, &error) == 0);
+    CHECK(file_read(path, bytes, sizeof bytes, &error) == 5 && mode_of(path) == 0640);
 
-    CHECK(atomic_file_open(&file, path, 0644, &error) == 0);
+    CHECK(atomic_file_open(&file, path, &plain, REPLACE_KIND, &error) == 0);
     CHECK(file_write_at(file.fd, "four", 4, 0) == 0);
     atomic_file_abort(&file);
     atomic_file_abort(&file);
@@ -196,7 +206,55 @@ static void test_files(void) {
     CHECK(unlink(path) == 0 && rmdir(folder) == 0); /* nothing else was left there */
     CHECK(file_read(path, bytes, sizeof bytes, &error) == ERR_SYSTEM &&
           strstr(error.text, path) != NULL);
-    CHECK(atomic_file_open(&file, path, 0644, &error) == ERR_SYSTEM);
+    CHECK(atomic_file_open(&file, path, &plain, REPLACE_ANY, &error) == ERR_SYSTEM);
+}
+
+/* What is replaced, and what never is. */
+static void test_what_is_replaced(void) {
+    char folder[] = "/tmp/dlv-unit-XXXXXX", path[64], link[64], left[64], bytes[16];
+    struct error error;
+    struct atomic_file file;
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof path, "%s/f", folder);
+    snprintf(link, sizeof link, "%s/link", folder);
+    snprintf(left, sizeof left, "%s/.f.1.tmp", folder);
+    /* Another file, and one that begins like another; an empty one holds nothing to lose. */
+    CHECK(file_write(path, "mars", 4, &plain, REPLACE_NOTHING, &error) == 0);
+    CHECK(file_check_place(path, &secret, REPLACE_KIND, &error) == ERR_EXISTS);
+    CHECK(file_write(path, "mark1", 5, &secret, REPLACE_KIND, &error) == ERR_EXISTS);
+    CHECK(file_remove(path, &secret, &error) == 0 && access(path, F_OK) == 0);
+    CHECK(truncate(path, 0) == 0);
+    CHECK(file_write(path, "mark1", 5, &secret, REPLACE_KIND, &error) == 0);
+    CHECK(mode_of(path) == 0600);
+    CHECK(chmod(path, 0644) == 0);
+    CHECK(file_write(path, "mark2", 5, &secret, REPLACE_KIND, &error) == 0);
+    CHECK(mode_of(path) == 0600); /* it stays private */
+    /* A symbolic link stays one, and its target is replaced. */
+    CHECK(symlink("f", link) == 0);
+    CHECK(file_write(link, "mark3", 5, &secret, REPLACE_KIND, &error) == 0);
+    CHECK(readlink(link, bytes, sizeof bytes) == 1);
+    CHECK(file_read(path, bytes, sizeof bytes, &error) == 5 && memcmp(bytes, "mark3", 5) == 0);
+    CHECK(file_remove(link, &secret, &error) == 0 && access(path, F_OK) != 0);
+    CHECK(file_write(link, "mark4", 5, &secret, REPLACE_ANY, &error) == ERR_SYSTEM);
+    CHECK(unlink(link) == 0);
+    /* Folders and devices never are. */
+    CHECK(file_check_place(folder, &plain, REPLACE_ANY, &error) == ERR_FORMAT);
+    CHECK(file_check_place("/dev/null", &plain, REPLACE_ANY, &error) == ERR_FORMAT);
+    CHECK(mkfifo(path, 0600) == 0);
+    CHECK(file_check_place(path, &secret, REPLACE_KIND, &error) == ERR_FORMAT);
+    CHECK(unlink(path) == 0);
+    /* What a killed process left goes; what another one writes just now stays. */
+    CHECK(file_write(left, "half", 4, &plain, REPLACE_NOTHING, &error) == 0);
+    CHECK(file_write(path, "mark5", 5, &secret, REPLACE_KIND, &error) == 0);
+    CHECK(access(left, F_OK) != 0);
+    CHECK(atomic_file_open(&file, left, &plain, REPLACE_NOTHING, &error) == 0);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file.fd);
+    CHECK(linkat(AT_FDCWD, link, AT_FDCWD, left, AT_SYMLINK_FOLLOW) == 0);
+    CHECK(file_write(path, "mark6", 5, &secret, REPLACE_KIND, &error) == 0);
+    CHECK(access(left, F_OK) == 0);
+    atomic_file_abort(&file);
+    unlink(left);
+    CHECK(unlink(path) == 0 && rmdir(folder) == 0);
 }
 
 static void test_list(void) {
@@ -304,6 +362,7 @@ int main(void) {
     test_dates();
     test_text();
     test_files();
+    test_what_is_replaced();
     test_list();
     test_parallel();
     test_format();

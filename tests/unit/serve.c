@@ -468,7 +468,7 @@ static void test_stats(void) {
         count_add(&tally->counts[w].latency_sum_us, 1500007);
     }
     CHECK(close(mkstemp(path)) == 0);
-    CHECK(stats_write(path, tally, 2, &header, 3, 5000, &error) == 0);
+    CHECK(stats_write(path, REPLACE_KIND, tally, 2, &header, 3, 5000, &error) == 0);
     int fd = open(path, O_RDONLY);
     ssize_t len = read(fd, text, sizeof text - 1);
     CHECK(len > 0 && (size_t)len < sizeof text - 1);

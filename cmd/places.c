@@ -1,0 +1,49 @@
+#include "places.h"
+
+#include "applet.h"
+
+#include "base/file.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int look_at(const char *path, struct stat *status) {
+    return strcmp(path, "-") == 0 ? fstat(STDIN_FILENO, status) : stat(path, status);
+}
+
+static bool is_same_node(const struct stat *a, const struct stat *b) {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Whether two names that lead to no file yet are the same. */
+static bool is_same_name(const char *a, const char *b) {
+    char folder_a[PATH_MAX], folder_b[PATH_MAX];
+    struct stat status_a, status_b;
+    const char *slash_a = strrchr(a, '/'), *slash_b = strrchr(b, '/');
+    if (strcmp(slash_a ? slash_a + 1 : a, slash_b ? slash_b + 1 : b) != 0)
+        return false;
+    file_folder(folder_a, a);
+    file_folder(folder_b, b);
+    return stat(folder_a, &status_a) == 0 && stat(folder_b, &status_b) == 0 &&
+           is_same_node(&status_a, &status_b);
+}
+
+int places_keep_apart(const struct place *written, const struct place *others, size_t count) {
+    struct stat status, other;
+    if (written->path == NULL)
+        return EXIT_OK;
+    bool is_there = look_at(written->path, &status) == 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *path = others[i].path;
+        if (path == NULL)
+            continue;
+        bool is_other_there = look_at(path, &other) == 0;
+        if (is_there != is_other_there)
+            continue;
+        if (is_there ? is_same_node(&status, &other) : is_same_name(written->path, path))
+            return usage_error("%s and %s are the same file, %s", written->name, others[i].name,
+                               written->path);
+    }
+    return EXIT_OK;
+}
