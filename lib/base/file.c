@@ -77,6 +77,14 @@ void file_write_out(int fd, uint64_t offset, uint64_t len) {
     errno = saved;
 }
 
+int file_drop_cached(int fd) {
+    if (fsync(fd) != 0)
+        return ERR_SYSTEM;
+    /* A file system that has no cache to drop from takes no advice. */
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    return 0;
+}
+
 void file_folder(char *folder, const char *path) {
     const char *slash = strrchr(path, '/');
     if (slash == NULL)

@@ -21,6 +21,10 @@ int file_write_at(int fd, const void *bytes, size_t len, uint64_t offset);
  * to wait for. A hint: it does not fail. */
 void file_write_out(int fd, uint64_t offset, uint64_t len);
 
+/* Writes the file to the disk, and drops it from the system's cache, so that what is read next comes from
+ * the disk. 0, or ERR_SYSTEM with errno set. */
+int file_drop_cached(int fd);
+
 /* The folder part of `path` ("." where it has none) into `folder`, PATH_MAX bytes. */
 void file_folder(char *folder, const char *path);
 

@@ -5,12 +5,14 @@
 #include "builder/runs.h"
 #include "db/find.h"
 #include "db/merkle.h"
+#include "db/open.h"
 #include "record/classes.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BATCH (1u << 14)      /* entries that are written at once */
@@ -392,20 +394,51 @@ static int digest_chunks(const struct pass *pass) {
     return code;
 }
 
+/* Compares the whole file, as it is on the disk, with what was meant. Whatever went wrong on the way
+ * there is found before anything is signed. */
+static int check_written(const struct pass *pass, struct error *error) {
+    const struct build_settings *settings = pass->writer->settings;
+    struct db db;
+    struct error reason;
+    build_report(settings, "checking", "entries", 0, 0);
+    if (file_drop_cached(pass->writer->fd) != 0)
+        return ERR_SYSTEM;
+    int code = db_open_unsigned(&db, pass->writer->fd, settings->path, pass->header, &reason);
+    if (code == 0) {
+        code = db_verify(&db, settings->thread_count, settings->path, &reason);
+        db_close(&db);
+    }
+    return code == 0 ? 0
+                     : error_set(error, code, "%.900s: the disk has not kept what was written",
+                                 reason.text);
+}
+
 static int write_head(const struct pass *pass, struct error *error) {
+    uint8_t head[DB_HEAD_LEN] = {0};
+    struct db_header again;
+    db_header_encode(pass->header, head);
+    /* A header that nobody could open is never published. */
+    int code = db_header_decode(&again, head, error);
+    return code == 0 ? file_write_at(pass->writer->fd, head, sizeof head, 0) : code;
+}
+
+/* Signs the header, and checks the signature as it is on the disk. */
+static int write_signature(const struct pass *pass, struct error *error) {
     const struct rsa_private *authority = pass->writer->settings->authority;
     uint8_t head[DB_HEAD_LEN], signature[RSA_LEN_MAX];
     struct db_header again;
-    db_header_encode(pass->header, head);
     if (!rsa_sign(authority, pass->header->id, signature))
         return error_set(error, ERR_SIGNATURE, "signing with the authority's key failed");
     db_signatures_encode(head + DB_SIGNATURES, pass->header->facts.authority_id, signature,
                          authority->public.n_len);
-    /* A header that nobody could open is never published. */
+    if (file_write_at(pass->writer->fd, head + DB_SIGNATURES, DB_HEAD_LEN - DB_SIGNATURES,
+                      DB_SIGNATURES) != 0 ||
+        file_drop_cached(pass->writer->fd) != 0 ||
+        file_read_at(pass->writer->fd, head, sizeof head, 0) != 0)
+        return ERR_SYSTEM;
     int code = db_header_decode(&again, head, error);
-    if (code == 0)
-        code = db_header_verify(&again, head + DB_SIGNATURES, &authority->public, error);
-    return code == 0 ? file_write_at(pass->writer->fd, head, sizeof head, 0) : code;
+    return code == 0 ? db_header_verify(&again, head + DB_SIGNATURES, &authority->public, error)
+                     : code;
 }
 
 static void begin_header(const struct writer *writer, struct db_header *header) {
@@ -429,10 +462,19 @@ static void begin_header(const struct writer *writer, struct db_header *header) 
     db_layout(header);
 }
 
+static int damaged(const struct writer *writer, struct error *error) {
+    return error_set(error, ERR_FORMAT,
+                     "%s: the disk has not kept what was written: the temporary "
+                     "file in %s is damaged",
+                     writer->settings->path, writer->settings->temporary_folder);
+}
+
 static int write_rest(struct pass *pass, struct error *error) {
     struct writer *writer = pass->writer;
     parallel_start(writer->parallel, pass->header->count, PIECE, finish_piece, pass);
     int code = parallel_wait(writer->parallel);
+    if (code == ERR_FORMAT)
+        return damaged(writer, error);
     if (code == 0)
         code = write_levels(pass);
     if (code == 0)
@@ -441,7 +483,11 @@ static int write_rest(struct pass *pass, struct error *error) {
         code = ERR_SYSTEM;
     if (code == 0)
         code = digest_chunks(pass);
-    return code == 0 ? write_head(pass, error) : code;
+    if (code == 0)
+        code = write_head(pass, error);
+    if (code == 0)
+        code = check_written(pass, error);
+    return code == 0 ? write_signature(pass, error) : code;
 }
 
 static int finish(struct writer *writer, struct db_header *header, struct error *error) {
@@ -458,6 +504,11 @@ static int finish(struct writer *writer, struct db_header *header, struct error 
         return code;
     begin_header(writer, header);
     if (writer->further_len > 0) {
+        struct stat status;
+        /* What the disk has lost at its end would be a signal. */
+        if (fstat(writer->further_fd, &status) != 0 ||
+            (uint64_t)status.st_size != writer->further_len)
+            return damaged(writer, error);
         pass.further = mmap(NULL, (size_t)writer->further_len, PROT_READ | PROT_WRITE, MAP_SHARED,
                             writer->further_fd, 0);
         if (pass.further == MAP_FAILED)

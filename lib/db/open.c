@@ -37,9 +37,10 @@ static int open_sections(struct db *db, struct error *error) {
                                   db->header.set_count, db->header.dictionary_root, error);
 }
 
-/* Opens and maps `fd`; the reason does not yet name the file. */
+/* Opens and maps `fd`; the reason does not yet name the file. The header is either signed by the
+ * authority or the one that is expected. */
 static int open_mapped(struct db *db, int fd, const struct rsa_public *authority,
-                       struct error *error) {
+                       const struct db_header *expected, struct error *error) {
     uint8_t head[DB_HEAD_LEN];
     struct stat status;
     int code = read_head(fd, head, sizeof head);
@@ -48,8 +49,10 @@ static int open_mapped(struct db *db, int fd, const struct rsa_public *authority
     if (code != 0)
         return error_set(error, ERR_FORMAT, "not a dlv database (shorter than its header)");
     code = db_header_decode(&db->header, head, error);
-    if (code == 0)
+    if (code == 0 && expected == NULL)
         code = db_header_verify(&db->header, head + DB_SIGNATURES, authority, error);
+    else if (code == 0 && memcmp(db->header.id, expected->id, SHA256_LEN) != 0)
+        code = error_set(error, ERR_FORMAT, "another header than was written");
     if (code != 0)
         return code;
     uint64_t want = db_file_len(&db->header);
@@ -77,7 +80,14 @@ static int open_mapped(struct db *db, int fd, const struct rsa_public *authority
 int db_open_fd(struct db *db, int fd, const char *name, const struct rsa_public *authority,
                struct error *error) {
     memset(db, 0, sizeof *db);
-    int code = open_mapped(db, fd, authority, error);
+    int code = open_mapped(db, fd, authority, NULL, error);
+    return code == 0 ? 0 : error_prefix(error, code, name);
+}
+
+int db_open_unsigned(struct db *db, int fd, const char *name, const struct db_header *header,
+                     struct error *error) {
+    memset(db, 0, sizeof *db);
+    int code = open_mapped(db, fd, NULL, header, error);
     return code == 0 ? 0 : error_prefix(error, code, name);
 }
 

@@ -28,6 +28,11 @@ int db_open(struct db *db, const char *path, const struct rsa_public *authority,
 int db_open_fd(struct db *db, int fd, const char *name, const struct rsa_public *authority,
                struct error *error);
 
+/* The same for a file that has just been written and is not signed yet: its header page must be the one
+ * of `header`. */
+int db_open_unsigned(struct db *db, int fd, const char *name, const struct db_header *header,
+                     struct error *error);
+
 /* The entry with this index. */
 static inline const uint8_t *db_entry(const struct db *db, uint64_t at) {
     return db->entries + at * DB_ENTRY_LEN;

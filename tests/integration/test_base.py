@@ -388,3 +388,31 @@ def test_failure_at_every_write(release, keys, tmp_path, call, failure):
         if db.read_bytes() != before:
             build(release, keys, db, ROWS)
             before = db.read_bytes()
+
+
+def test_writes_that_the_disk_loses(release, keys, tmp_path):
+    """A write that is said to have been done but was not: found when the file is read back, before it is signed."""
+    path, db = tmp_path / "registry.csv", tmp_path / "l.db"
+    path.write_text(HEADER + "".join(
+        f"Asha,9800000098,GJ05-{number},valid,20{10 + group}-01-01,2040-01-01\n" for number in range(1000, 1040) for group in range(3)))
+    command = [release.path, "dbgen", "--threads", "1", "--sequence", "7", "--created", "2026-10-01", "--sign", keys.authority, "-o",
+               db, path]
+    trace = tmp_path / "trace"
+    build(release, keys, db, ROWS, "--created", "2026-09-01")
+    subprocess.run(["strace", "-f", "-o", trace, "-e", "trace=pwrite64", *map(str, command)], check=True, capture_output=True)
+    lengths = [int(line.rsplit("= ", 1)[1]) for line in trace.read_text().splitlines() if "pwrite64" in line]
+    whole, lost = db.read_bytes(), 0
+    assert len(lengths) > 10
+    for point, length in enumerate(lengths, 1):
+        db.unlink()
+        build(release, keys, db, ROWS, "--created", "2026-09-01")
+        before = db.read_bytes()
+        done = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", "trace=pwrite64", "-e",
+                               f"inject=pwrite64:retval={length}:when={point}", *map(str, command)], capture_output=True, text=True)
+        if done.returncode == 0:  # zeros, which are there anyhow
+            assert db.read_bytes() == whole
+            continue
+        lost += 1
+        assert done.returncode == 2 and db.read_bytes() == before and done.stderr.count("\n") == 1, done
+        assert str(db) in done.stderr
+    assert lost >= 6
