@@ -437,8 +437,9 @@ static int write_signature(const struct pass *pass, struct error *error) {
         file_read_at(pass->writer->fd, head, sizeof head, 0) != 0)
         return ERR_SYSTEM;
     int code = db_header_decode(&again, head, error);
-    return code == 0 ? db_header_verify(&again, head + DB_SIGNATURES, &authority->public, error)
-                     : code;
+    if (code == 0)
+        code = db_header_verify(&again, head + DB_SIGNATURES, &authority->public, error);
+    return code == 0 ? 0 : error_prefix(error, code, pass->writer->settings->path);
 }
 
 static void begin_header(const struct writer *writer, struct db_header *header) {
