@@ -25,6 +25,8 @@ extern const struct applet *const applets[];
 
 extern const struct applet applet_client;
 extern const struct applet applet_dbgen;
+extern const struct applet applet_diff;
+extern const struct applet applet_info;
 extern const struct applet applet_keygen;
 extern const struct applet applet_selftest;
 extern const struct applet applet_server;

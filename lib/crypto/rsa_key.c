@@ -70,12 +70,16 @@ void rsa_public_id(const struct rsa_public *key, uint8_t id[SHA256_LEN]) {
     sha256(id, der, rsa_public_encode(key, der));
 }
 
+void rsa_fingerprint_of_id(const uint8_t id[SHA256_LEN], char text[RSA_FINGERPRINT_SIZE]) {
+    char base64[BASE64_LEN(SHA256_LEN) + 1];
+    base64_encode(base64, id, SHA256_LEN);
+    format_text(text, RSA_FINGERPRINT_SIZE, "SHA256:%.43s", base64);
+}
+
 void rsa_fingerprint(const struct rsa_public *key, char text[RSA_FINGERPRINT_SIZE]) {
     uint8_t id[SHA256_LEN];
-    char base64[BASE64_LEN(SHA256_LEN) + 1];
     rsa_public_id(key, id);
-    base64_encode(base64, id, sizeof id);
-    format_text(text, RSA_FINGERPRINT_SIZE, "SHA256:%.43s", base64);
+    rsa_fingerprint_of_id(id, text);
 }
 
 size_t rsa_public_write_pem(const struct rsa_public *key, char *pem) {

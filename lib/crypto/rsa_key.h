@@ -27,6 +27,7 @@ int rsa_private_decode_pkcs1(struct rsa_private *key, const uint8_t *der, size_t
 
 /* Computes the SHA-256 of that encoding, which identifies a key everywhere in dlv. */
 void rsa_public_id(const struct rsa_public *key, uint8_t id[SHA256_LEN]);
+void rsa_fingerprint_of_id(const uint8_t id[SHA256_LEN], char text[RSA_FINGERPRINT_SIZE]);
 void rsa_fingerprint(const struct rsa_public *key, char text[RSA_FINGERPRINT_SIZE]);
 
 /* Writes the PEM of `key`, at most RSA_PEM_MAX bytes with the NUL. Returns its length. */

@@ -68,6 +68,10 @@ enum entry_kind terms_kind(const uint8_t terms[DB_TERMS_LEN]) {
     return (enum entry_kind)(terms[0] & 3);
 }
 
+uint8_t terms_status(const uint8_t terms[DB_TERMS_LEN]) {
+    return (uint8_t)get_bits(terms, BIT_STATUS, 3);
+}
+
 bool terms_have_further(const uint8_t terms[DB_TERMS_LEN]) {
     return terms_kind(terms) == ENTRY_LICENCE && get_bits(terms, BIT_MORE, 1) != 0;
 }

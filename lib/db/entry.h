@@ -42,6 +42,9 @@ struct further_section {
 
 enum entry_kind terms_kind(const uint8_t terms[DB_TERMS_LEN]);
 
+/* The current status of a licence. */
+uint8_t terms_status(const uint8_t terms[DB_TERMS_LEN]);
+
 /* Whether a licence has further terms, and where they begin in their section, in bytes. */
 bool terms_have_further(const uint8_t terms[DB_TERMS_LEN]);
 uint64_t terms_further_at(const uint8_t terms[DB_TERMS_LEN]);
