@@ -30,9 +30,12 @@ static const char *sign, *output, *created_text, *utc_offset_text, *lookup_key_p
 static const char *name, *covers, *patterns, *history_text, *calling_code, *national_digits,
     *fields_text;
 static const char *delimiter_text, *encoding_text;
+static const char *after_path, *accept_drop, *accept_change, *accept_rejects;
+static struct guard_limits limits;
 static struct import import;
 static uint64_t sequence, valid_days, memory, threads, max_bad;
-static bool force, is_lines, skip_bad, is_test, has_legacy, drops_senior, allows_guessing, is_check;
+static bool force, no_inherit, is_lines, skip_bad, is_test, has_legacy, drops_senior,
+    allows_guessing, is_check;
 
 static const struct option options[] = {
     OPTION_TEXT("-s, --sign KEY", &sign, "the authority's private key"),
@@ -104,6 +107,25 @@ static const struct option options[] = {
     OPTION_TEXT("--rejects FILE", &rejects_path,
                 "where bad rows go, with line and reason; default OUTPUT.rejects"),
     OPTION_FLAG("-f, --force", &force, "replace that file even if it is no rejects file"),
+    OPTION_TEXT("--after DB", &after_path,
+                "the release before, where another file is written than the one it is in"),
+    OPTION_FLAG("--no-inherit", &no_inherit,
+                "what is not given is the default, and not what the release before says of itself"),
+    OPTION_TEXT("--accept-drop SHARE", &accept_drop,
+                "so many licences may be missing, such as 3.2%; default 1%"),
+    OPTION_TEXT("--accept-change SHARE", &accept_change,
+                "so many licences may be otherwise; default 5%"),
+    OPTION_TEXT("--accept-rejects SHARE", &accept_rejects,
+                "so many rows may be bad (see --skip-bad); default 0.1%"),
+    OPTION_FLAG("--accept-vanished", &limits.accepts_vanished,
+                "a status, a field, a kind of entry or a class may be gone"),
+    OPTION_FLAG("--accept-rekey", &limits.accepts_rekey,
+                "the keys or fields may be others, so that nothing can be compared"),
+    OPTION_FLAG("--accept-facts", &limits.accepts_facts,
+                "it may say otherwise of itself, and be made before the release before"),
+    OPTION_FLAG("--accept-same-sequence", &limits.accepts_same_number,
+                "it may have the number of the release before, with other content"),
+    OPTION_FLAG("--accept-cut", &limits.accepts_cut, "the input may end within a line"),
     OPTION_SIZE("--memory SIZE", &memory, MEMORY_MIN, 0,
                 "use about this much (with K, M or G behind it); default a quarter of the memory"),
     OPTION_TEXT("--tmp DIR", &temporary_folder,
@@ -252,6 +274,9 @@ static int choose_fields(struct check_fields *fields) {
     static const char *const names[FIELD_COUNT] = {"", "name", "phone", "birth_date", "card"};
     const char *list = fields_text;
     struct span item;
+    if (list == NULL && fields->count > 0)
+        return EXIT_OK;
+    memset(fields, 0, sizeof *fields);
     if (list == NULL)
         list = lookup_key_path != NULL ? "name,phone,birth_date" : "name";
     while (*list != '\0' && words_next(&list, ',', &item)) {
@@ -280,7 +305,7 @@ static int choose_fields(struct check_fields *fields) {
 
 static int choose_phones(struct matching_rules *rules) {
     unsigned long long count;
-    rules->drops_senior = drops_senior;
+    rules->drops_senior |= drops_senior;
     if (calling_code != NULL) {
         size_t len = strlen(calling_code);
         if (len == 0 || len >= sizeof rules->calling_code ||
@@ -307,6 +332,9 @@ static int choose_phones(struct matching_rules *rules) {
                        national_digits);
 }
 
+static const char advice_of_output[] =
+    " (it is not replaced; remove it or choose another --output)";
+
 static int copy_list(char *list, const char *text, const char *option,
                      bool (*is_valid)(const char *list)) {
     if (text == NULL)
@@ -321,15 +349,44 @@ static int copy_list(char *list, const char *text, const char *option,
     return EXIT_OK;
 }
 
-static int choose_facts(struct release_facts *facts) {
-    const char *own_name = name != NULL ? name : "licences";
-    facts->is_test = is_test;
-    facts->has_legacy = has_legacy;
-    facts->sequence = sequence;
+/* What the release before says of itself holds on, unless an option says otherwise. A database that
+ * was keyed must not become a plain one because an option was forgotten. */
+static int inherit(struct release_facts *facts) {
+    const char *path = after_path != NULL ? after_path : output;
+    struct db_header before;
+    struct error error;
     facts->history_since = DAY_NO_START;
+    format_text(facts->name, sizeof facts->name, "licences");
+    if (path == NULL || changes_to != NULL || (after_path == NULL && access(path, F_OK) != 0))
+        return EXIT_OK;
+    if (db_read_header(&before, path, &error) != 0)
+        return trouble("%s%s", error.text, advice_of_output);
+    if (before.is_keyed && lookup_key_path == NULL && !limits.accepts_rekey)
+        return usage_error("%s is keyed, so --lookup-key is needed", path);
+    if (no_inherit)
+        return EXIT_OK;
+    struct release_facts own = before.facts;
+    if (before.is_keyed != (lookup_key_path != NULL)) /* what a plain file keeps can be guessed */
+        memset(&own.fields, 0, sizeof own.fields);
+    own.sequence = 0;
+    own.created_s = own.valid_until_s = 0;
+    memset(own.authority_id, 0, SHA256_LEN);
+    memset(own.predecessor_id, 0, SHA256_LEN);
+    *facts = own;
+    return EXIT_OK;
+}
+
+static int choose_facts(struct release_facts *facts) {
+    if (inherit(facts) != EXIT_OK)
+        return EXIT_TROUBLE;
+    const char *own_name = name != NULL ? name : facts->name;
+    facts->is_test |= is_test;
+    facts->has_legacy |= has_legacy;
+    facts->sequence = sequence;
     if (!release_is_name(own_name))
         return usage_error("--name \"%s\" is not 1 to 63 letters, digits, '-', '_' and '.'", name);
-    memcpy(facts->name, own_name, strlen(own_name));
+    if (name != NULL)
+        format_text(facts->name, sizeof facts->name, "%s", name);
     if (history_text != NULL &&
         (date_parse(history_text, strlen(history_text), &facts->history_since) != 0 ||
          facts->history_since < DAY_FIRST || facts->history_since > DAY_LAST))
@@ -371,13 +428,49 @@ static enum file_replacing rejects_replacing(void) {
     return force ? REPLACE_ANY : REPLACE_KIND;
 }
 
+/* Takes a share such as "3.2%" as millionths. */
+static int choose_share(const char *text, const char *option, uint32_t fallback, uint32_t *share) {
+    unsigned long long whole, tenths = 0;
+    char number[16];
+    *share = fallback;
+    if (text == NULL)
+        return EXIT_OK;
+    size_t len = strlen(text), whole_len = strcspn(text, ".%");
+    bool has_tenths = text[whole_len] == '.';
+    bool is_good = len < sizeof number && len > 0 && text[len - 1] == '%' &&
+                   len == whole_len + (has_tenths ? 3 : 1);
+    format_text(number, sizeof number, "%.*s", (int)whole_len, text);
+    is_good = is_good && text_parse_count(number, 100, &whole) == 0;
+    if (is_good && has_tenths) {
+        format_text(number, sizeof number, "%.*s", 1, text + whole_len + 1);
+        is_good = text_parse_count(number, 9, &tenths) == 0;
+    }
+    if (!is_good || whole * 10 + tenths > 1000)
+        return usage_error("--%s \"%s\" is not a share such as 3.2%%", option, text);
+    *share = (uint32_t)(whole * 10000 + tenths * 1000);
+    return EXIT_OK;
+}
+
+static int choose_limits(struct guard_limits *chosen) {
+    *chosen = limits;
+    return choose_share(accept_drop, "accept-drop", GUARD_DROPPED, &chosen->dropped) == EXIT_OK &&
+                   choose_share(accept_change, "accept-change", GUARD_CHANGED, &chosen->changed) ==
+                       EXIT_OK &&
+                   choose_share(accept_rejects, "accept-rejects", GUARD_BAD_ROWS,
+                                &chosen->bad_rows) == EXIT_OK
+               ? EXIT_OK
+               : EXIT_TROUBLE;
+}
+
 static int plan(struct build *build, struct rsa_private *authority, struct lookup_key *lookup_key,
                 struct display *display) {
     struct build_settings *settings = &build->plan.settings;
     struct error error;
     if (load_keys(authority, lookup_key) != EXIT_OK ||
-        choose_import(&build->plan.import) != EXIT_OK)
+        choose_import(&build->plan.import) != EXIT_OK ||
+        choose_limits(&build->plan.limits) != EXIT_OK)
         return EXIT_TROUBLE;
+    build->plan.after_path = after_path;
     settings->path = output;
     settings->authority = authority;
     settings->lookup_key = lookup_key_path != NULL ? lookup_key : NULL;
@@ -402,12 +495,38 @@ static int plan(struct build *build, struct rsa_private *authority, struct looku
 
 /* --- the build -------------------------------------------------------------------------------- */
 
-static const char *advice_text(enum build_advice advice) {
-    switch (advice) {
+/* Which option accepts what a guard has stopped at. */
+static const char *accept_text(const struct guard_result *result) {
+    static char text[64];
+    /* Rounded up to a tenth of a percent, so that the share fits. */
+    unsigned tenths = (result->share + 999) / 1000;
+    const char *option = result->guard == GUARD_ON_DROPPED   ? "drop"
+                         : result->guard == GUARD_ON_CHANGED ? "change"
+                                                             : "rejects";
+    switch (result->guard) {
+    case GUARD_ON_VANISHED:
+        return " (--accept-vanished takes it)";
+    case GUARD_ON_KEYS:
+        return " (--accept-rekey takes it)";
+    case GUARD_ON_FACTS:
+        return " (--accept-facts takes it)";
+    case GUARD_ON_NUMBER:
+        return " (--accept-same-sequence takes it)";
+    case GUARD_ON_CUT:
+        return " (--accept-cut takes it)";
+    default:
+        format_text(text, sizeof text, " (--accept-%s %u.%u%% takes it)", option, tenths / 10,
+                    tenths % 10);
+        return text;
+    }
+}
+
+static const char *advice_text(const struct build *build) {
+    switch (build->result.advice) {
     case BUILD_ALLOW_MEMORY:
         return " (see --memory)";
     case BUILD_CHOOSE_OUTPUT:
-        return " (it is not replaced; remove it or choose another --output)";
+        return advice_of_output;
     case BUILD_SET_CLOCK:
         return " (set the clock, or give --created)";
     case BUILD_CHOOSE_SEQUENCE:
@@ -418,6 +537,8 @@ static const char *advice_text(enum build_advice advice) {
         return " (see --encoding)";
     case BUILD_NAME_DELIMITER:
         return " (see --delimiter)";
+    case BUILD_ACCEPT:
+        return accept_text(&build->result.guard);
     case BUILD_CHANGE_PATTERNS:
         return " (see --number-pattern: # is a digit, @ a letter, ? either)";
     case BUILD_CHANGE_COVERAGE:
@@ -444,7 +565,7 @@ static void print_unknown(const struct build *build, const char *input) {
 }
 
 static int fail(const struct build *build, const struct error *error) {
-    return trouble("%s%s", error->text, advice_text(build->result.advice));
+    return trouble("%s%s", error->text, advice_text(build));
 }
 
 static int print_check(const struct build *build) {
@@ -468,6 +589,8 @@ static int print_result(const struct build *build) {
     if (facts->valid_until_s != 0)
         time_format(until, facts->valid_until_s, facts->utc_offset_s);
     rsa_fingerprint(&build->plan.settings.authority->public, fingerprint);
+    if (build->latest_path[0] == '\0')
+        trouble("note: %s is a first release, so it was compared with nothing", output);
     print("%s: %llu rows, %llu entries", output, (unsigned long long)result->row_count,
           (unsigned long long)result->header.count);
     if (result->joined_count > 0)
@@ -615,6 +738,13 @@ const struct applet applet_dbgen = {
         "A bad row is named by its line and kept, with all that is wrong with it, in the rejects file.\n"
         "Where there are bad rows or contradictions the build fails, unless --skip-bad is given: then\n"
         "their licences are withheld, which means that nothing is said about them (NOT_COVERED).\n\n"
+        "The release is compared with the one before it: the file that is replaced, --after or --base.\n"
+        "What that one says of itself (coverage, offset, fields and so on) holds on unless an option says\n"
+        "otherwise. Where more than 1% of the licences are missing or 5% are otherwise, a status, a field\n"
+        "or a class has vanished, or the release says otherwise of itself, nothing is replaced, and the\n"
+        "line says which --accept option takes it. `dlv diff` shows all of it.\n\n"
+        "Before it is signed, the whole file is read back from the disk and checked. No file is replaced\n"
+        "that dlv did not make, and none that is read.\n\n"
         "--base makes the next release from the one before and a list of changes. The list has one more\n"
         "column, op: \"set\" gives a licence anew, with its documents and former numbers, and is refused\n"
         "where no field is the one on file (\"replace\" sets it all the same); \"remove\", \"revoke\",\n"

@@ -2,6 +2,7 @@
 
 #include "base/date.h"
 #include "base/file.h"
+#include "base/format.h"
 #include "base/utf8.h"
 #include "builder/merge.h"
 #include "builder/rejects.h"
@@ -79,8 +80,8 @@ static int find_latest(struct build *build, struct db_header *latest, const char
                        struct error *error) {
     const struct db_header *predecessor = &build->predecessor.db.header;
     memset(latest, 0, sizeof *latest);
-    *name = build->plan.settings.path;
-    if (!build->is_new) {
+    *name = build->plan.after_path != NULL ? build->plan.after_path : build->plan.settings.path;
+    if (!build->is_new || build->plan.after_path != NULL) {
         int code = db_read_header(latest, *name, error);
         if (code != 0)
             return advise(build, BUILD_CHOOSE_OUTPUT, code);
@@ -93,6 +94,8 @@ static int find_latest(struct build *build, struct db_header *latest, const char
         *latest = *predecessor;
         *name = build->predecessor.path;
     }
+    if (latest->count > 0)
+        format_text(build->latest_path, sizeof build->latest_path, "%s", *name);
     return 0;
 }
 
@@ -331,6 +334,13 @@ static int read_input(struct reading *reading, struct error *error) {
     if (code == 0)
         code = check_unchanged(reading, error);
     build->result.bad_count = reading->rejects.count;
+    if (code == 0 && csv_reader_was_cut(&reading->reader) && !build->plan.limits.accepts_cut) {
+        build->result.guard.guard = GUARD_ON_CUT;
+        code = advise(build, BUILD_ACCEPT,
+                      error_set(error, ERR_CONFLICT,
+                                "%s: its last line has no end, as if it had been cut off",
+                                reading->input->name));
+    }
     /* The rejects are of use whatever else went wrong. */
     int rejects_code = rejects_close(&reading->rejects, code == 0 ? error : NULL);
     if (code == 0)
@@ -341,6 +351,15 @@ static int read_input(struct reading *reading, struct error *error) {
                                 "%s: %llu bad rows, listed in %s; nothing was written",
                                 reading->input->name, (unsigned long long)build->result.bad_count,
                                 build->plan.rejects_path));
+    if (code == 0 && !build->plan.is_check && !build->has_predecessor) {
+        struct error reason;
+        code = guard_bad_rows(&build->plan.limits, build->result.bad_count, build->result.row_count,
+                              &build->result.guard, &reason);
+        if (code != 0)
+            code = advise(build, BUILD_ACCEPT,
+                          error_set(error, code, "%s: %.500s, listed in %s; nothing was written",
+                                    reading->input->name, reason.text, build->plan.rejects_path));
+    }
     return code;
 }
 
@@ -419,6 +438,35 @@ static int write_file(struct reading *reading, int fd, struct error *error) {
     return code;
 }
 
+/* Opens the release before, if there is one, and compares. */
+static int guard_file(struct build *build, int fd, struct error *error) {
+    const struct build_settings *settings = &build->plan.settings;
+    const struct rsa_public *authority = &settings->authority->public;
+    struct db before = {0}, after;
+    struct error reason;
+    if (build->latest_path[0] == '\0')
+        return 0;
+    int code = db_open_fd(&after, fd, settings->path, authority, error);
+    if (code != 0)
+        return code;
+    if (!build->has_predecessor)
+        code = db_open(&before, build->latest_path, authority, error);
+    build_report(settings, "comparing", "entries", 0, 0);
+    if (code == 0)
+        code = guard_release(&build->plan.limits,
+                             build->has_predecessor ? &build->predecessor.db : &before, &after,
+                             &build->result.guard, &reason);
+    else
+        reason = *error;
+    db_close(&before);
+    db_close(&after);
+    if (code != 0 && build->result.guard.guard != GUARD_PASSED)
+        return advise(build, BUILD_ACCEPT,
+                      error_set(error, code, "%s: %.900s; nothing was replaced", settings->path,
+                                reason.text));
+    return code;
+}
+
 /* Writes the file beside its place, and puts it there once it is whole. */
 static int make_file(struct reading *reading, struct error *error) {
     const struct build_plan *plan = &reading->build->plan;
@@ -435,6 +483,8 @@ static int make_file(struct reading *reading, struct error *error) {
     if (code != 0)
         return code;
     code = write_file(reading, file.fd, error);
+    if (code == 0)
+        code = guard_file(reading->build, file.fd, error);
     if (code == 0)
         return atomic_file_commit(&file, error);
     atomic_file_abort(&file);

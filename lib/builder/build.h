@@ -10,6 +10,7 @@
 #ifndef DLV_BUILDER_BUILD_H
 #define DLV_BUILDER_BUILD_H
 
+#include "builder/guard.h"
 #include "builder/merge.h"
 #include "builder/predecessor.h"
 #include "builder/rows.h"
@@ -27,6 +28,7 @@ enum build_advice {
     BUILD_CHOOSE_SEQUENCE,    /* the sequence number is behind the predecessor's */
     BUILD_LEAVE_OUT_BAD_ROWS, /* there are bad rows, and they may not be left out */
     BUILD_NAME_ENCODING,      /* the input is in another encoding than the one given */
+    BUILD_ACCEPT,             /* what result.guard names may be accepted */
     BUILD_CHANGE_PATTERNS,    /* no number fits them */
     BUILD_CHANGE_COVERAGE,    /* no number begins with one of its prefixes */
     BUILD_NAME_DELIMITER, /* other characters than the one given seem to be between its fields */
@@ -37,9 +39,11 @@ struct build_plan {
     struct import import;           /* how the input is to be read */
     bool is_time_given;             /* facts.created_s was asked for; false: it is the clock's */
     bool is_lines;                  /* plain records, one a line, instead of CSV */
-    bool is_check;                  /* everything is read and said, and nothing is written */
-    const char *rejects_path;       /* where bad rows are kept */
-    enum file_replacing replacing;  /* of the rejects file */
+    const char *after_path;         /* the release before; NULL: the file that is replaced */
+    struct guard_limits limits;
+    bool is_check;                 /* everything is read and said, and nothing is written */
+    const char *rejects_path;      /* where bad rows are kept */
+    enum file_replacing replacing; /* of the rejects file */
     bool leaves_out_bad_rows; /* bad rows and contradictions withhold their licences; false: they
                                * make the build fail */
     /* Told of each bad row, and of each contradiction (merge.h). */
@@ -63,6 +67,7 @@ struct build_result {
     struct misfits beside_patterns; /* numbers that fit none of the patterns */
     struct misfits beside_coverage; /* ... that begin with none of the prefixes */
     struct unknown_words unknown;   /* also where the build failed */
+    struct guard_result guard;      /* which guard it did not pass */
     enum build_advice advice;       /* where the build failed */
 };
 
@@ -71,8 +76,9 @@ struct build {
     struct build_plan plan;
     bool has_predecessor;
     struct predecessor predecessor;
-    bool is_new;   /* there was no output file; the build fails where one has appeared at its end */
-    int output_fd; /* the file that is to be replaced, locked; -1: there is none */
+    bool is_new; /* there was no output file; the build fails where one has appeared at its end */
+    char latest_path[PATH_MAX]; /* of the release that this one comes after; empty: there is none */
+    int output_fd;              /* the file that is to be replaced, locked; -1: there is none */
     struct build_result result;
 };
 

@@ -244,7 +244,13 @@ static int fill(struct csv_reader *reader) {
     if (reader->has_cr_ends)
         change_line_ends(out, (size_t)n);
     reader->end += (size_t)n;
+    if (n > 0)
+        reader->last = out[n - 1];
     return 0;
+}
+
+bool csv_reader_was_cut(const struct csv_reader *reader) {
+    return reader->last != '\n' && reader->last != '\r';
 }
 
 /* Drops the rest of the line. 0, CSV_FULL or ERR_SYSTEM. */

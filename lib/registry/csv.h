@@ -68,6 +68,7 @@ struct csv_reader {
     bool is_lines;    /* plain lines: one field a row */
     bool has_cr_ends; /* lines end with CR alone */
     bool is_last;     /* the end of the file is in the block */
+    char last;        /* the last byte that was read */
     bool was_bad;     /* the row given out last is still at `start` */
     uint64_t line;
     uint64_t bytes_read;
@@ -92,6 +93,9 @@ int csv_reader_begin(struct csv_reader *reader, char delimiter, enum encoding en
 
 /* At the end of a file: whether it was in UTF-8, though another encoding was given. */
 bool csv_reader_was_utf8(const struct csv_reader *reader);
+
+/* At the end of a file: whether its last line has no end, as if it had been cut off. */
+bool csv_reader_was_cut(const struct csv_reader *reader);
 
 /* Reads the next row that is not empty. Its pointers are valid until the next call. CSV_ROW,
  * CSV_BAD, CSV_END, or ERR_SYSTEM with errno set. */

@@ -117,8 +117,13 @@ def keys(tmp_path_factory):
     return Keys(tmp_path_factory.mktemp("keys"))
 
 
+# Tests that are not about guards build whatever they like over whatever is there.
+ACCEPT = ["--no-inherit", "--accept-drop", "100%", "--accept-change", "100%", "--accept-rejects", "100%", "--accept-vanished",
+          "--accept-rekey", "--accept-facts", "--accept-same-sequence", "--accept-cut"]
+
+
 def build(dlv, keys, path, text, *options, status=0, cwd=None):
-    return dlv("dbgen", "--sign", keys.authority, "-o", path, *options, "-", stdin=text, status=status, cwd=cwd)
+    return dlv("dbgen", "--sign", keys.authority, "-o", path, *ACCEPT, *options, "-", stdin=text, status=status, cwd=cwd)
 
 
 @pytest.fixture(scope="session")

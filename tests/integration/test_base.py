@@ -12,7 +12,7 @@ import time
 
 import dbformat
 import pytest
-from conftest import HEADER, build, one_line
+from conftest import ACCEPT, HEADER, build, one_line
 from test_dbgen import CLASSES, as_csv, load, registry
 
 COLUMNS = ["op", "name", "phone", "licence", "status", "status_since", "valid_from", "valid_to", "classes", "document"]
@@ -21,7 +21,7 @@ ROWS = HEADER + "Asha,9800000098,GJ01,valid,2020-01-01,2030-01-01\nRavi,98000000
 
 
 def change(dlv, keys, base, out, text, *options, status=0):
-    return dlv("dbgen", "--sign", keys.authority, "--base", base, "-o", out, *options, "-",
+    return dlv("dbgen", "--sign", keys.authority, "--base", base, "-o", out, *ACCEPT, *options, "-",
                stdin=text, status=status)
 
 
@@ -298,7 +298,7 @@ def test_two_dbgens_on_one_output(release, keys, tmp_path):
     db = tmp_path / "l.db"
 
     def start():
-        process = subprocess.Popen([release.path, "dbgen", "--sign", keys.authority, "-o", db, "-"],
+        process = subprocess.Popen([release.path, "dbgen", *ACCEPT, "--sign", keys.authority, "-o", db, "-"],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    text=True)
         process.stdin.write(ROWS)
@@ -317,7 +317,7 @@ def test_two_dbgens_on_one_output(release, keys, tmp_path):
 def test_two_first_builds_of_one_output(release, keys, tmp_path):
     """Nothing is there to be locked: who comes second finds a file that was not there when it began."""
     db = tmp_path / "l.db"
-    processes = [subprocess.Popen([release.path, "dbgen", "--sign", keys.authority, "-o", db, "-"],
+    processes = [subprocess.Popen([release.path, "dbgen", *ACCEPT, "--sign", keys.authority, "-o", db, "-"],
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
                  for _ in range(2)]
     for process in processes:  # both have begun, and read
@@ -362,7 +362,7 @@ def test_failure_at_every_write(release, keys, tmp_path, call, failure):
     path, db, tmp = tmp_path / "registry.csv", tmp_path / "l.db", tmp_path / "tmp"
     tmp.mkdir()
     path.write_text("".join(f"person 98{i:06} x{i}\n" for i in range(420000)))
-    command = [release.path, "dbgen", "--lines", "--threads", "1", "--memory", "16M", "--tmp", tmp, "--sign",
+    command = [release.path, "dbgen", *ACCEPT, "--lines", "--threads", "1", "--memory", "16M", "--tmp", tmp, "--sign",
                keys.authority, "-o", db, path]
     build(release, keys, db, ROWS)
     count = count_calls(command, call)
@@ -395,7 +395,7 @@ def test_writes_that_the_disk_loses(release, keys, tmp_path):
     path, db = tmp_path / "registry.csv", tmp_path / "l.db"
     path.write_text(HEADER + "".join(
         f"Asha,9800000098,GJ05-{number},valid,20{10 + group}-01-01,2040-01-01\n" for number in range(1000, 1040) for group in range(3)))
-    command = [release.path, "dbgen", "--threads", "1", "--sequence", "7", "--created", "2026-10-01", "--sign", keys.authority, "-o",
+    command = [release.path, "dbgen", *ACCEPT, "--threads", "1", "--sequence", "7", "--created", "2026-10-01", "--sign", keys.authority, "-o",
                db, path]
     trace = tmp_path / "trace"
     build(release, keys, db, ROWS, "--created", "2026-09-01")
