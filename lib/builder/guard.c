@@ -163,7 +163,8 @@ static int guard_vanished(const struct db_comparison *comparison, const struct d
                              status_name(status), (unsigned long long)old->statuses[status]);
     }
     for (unsigned field = FIELD_NAME; field < FIELD_COUNT; field++) {
-        if (old->fields[field] > GUARD_FEW && new->fields[field] == 0)
+        bool is_kept = check_fields_place(&after->header.facts.fields, field) >= 0;
+        if (is_kept && old->fields[field] > GUARD_FEW && new->fields[field] == 0)
             return error_set(error, ERR_CONFLICT, "no licence has a %s on file any more; %llu had",
                              field_name(field), (unsigned long long)old->fields[field]);
     }
