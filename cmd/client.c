@@ -139,6 +139,7 @@ static const char *error_word(enum link_result result, int code) {
     case ERR_CONFLICT:
         return "conflict";
     case ERR_SYSTEM:
+    case ERR_LOCAL:
         return "system";
     default:
         return "distrusted";

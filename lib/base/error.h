@@ -15,6 +15,7 @@ enum {
     ERR_MEMORY = -6,    /* no memory */
     ERR_EXISTS = -7,    /* would overwrite */
     ERR_TIMEOUT = -8,   /* the peer did not answer in time */
+    ERR_LOCAL = -9,     /* trouble of this machine's own, which no other peer can help */
 };
 
 struct error {

@@ -206,6 +206,8 @@ int client_ask(struct client *client, client_form *form, void *context, struct b
             return 0;
         note_failure(client, result, code, error);
         link_close(&client->link);
+        if (code == ERR_LOCAL) /* it would be the same with the next one */
+            return code;
         /* The next server may have another release. */
         known_release_forget(&client->release);
         client->server_at = next_server(client);

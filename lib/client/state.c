@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static const struct file_kind state_file_kind = {
@@ -25,9 +27,12 @@ struct remembered {
 /* What the file says: "SEQUENCE TIME". Zeros where there is none. */
 static int read_file(const char *path, struct remembered *remembered, struct error *error) {
     char text[64] = "";
+    struct stat status;
     *remembered = (struct remembered){0};
-    if (access(path, F_OK) != 0 && errno == ENOENT)
-        return 0;
+    if (lstat(path, &status) != 0)
+        return errno == ENOENT ? 0 : error_set_errno(error, "%s", path);
+    if (!S_ISREG(status.st_mode)) /* a pipe would be waited for */
+        return error_set(error, ERR_FORMAT, "%s: no regular file; remove it to begin anew", path);
     ssize_t len = file_read(path, text, sizeof text - 1, error);
     if (len < 0)
         return (int)len;
@@ -71,18 +76,53 @@ static int file_path(char path[PATH_MAX], const char *folder, const struct relea
                : error_set(error, ERR_LIMIT, "%s: too long a name", folder);
 }
 
+#define LOCK_MS 5000
+#define LOCK_PAUSE_MS 10
+
+/* Opens the file that is locked: one of this user's own, so that nobody else can hold it. */
+static int open_lock(const char *folder, struct error *error) {
+    char path[PATH_MAX];
+    struct stat status;
+    if (format_text(path, sizeof path, "%s/.lock", folder) >= sizeof path)
+        return error_set(error, ERR_LIMIT, "%s: too long a name", folder);
+    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_set_errno(error, "%s", path);
+    bool is_own = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+                  status.st_uid == geteuid() && (status.st_mode & 077) == 0;
+    if (is_own)
+        return fd;
+    close(fd);
+    return error_set(error, ERR_FORMAT, "%s: not a file of this user's alone; remove it", path);
+}
+
+/* Locks the folder against other runs. A descriptor, or a negative code. */
+static int take_lock(const char *folder, struct error *error) {
+    const struct timespec pause = {0, LOCK_PAUSE_MS * 1000000L};
+    int fd = open_lock(folder, error);
+    if (fd < 0)
+        return fd;
+    for (int waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited_ms += LOCK_PAUSE_MS) {
+        bool is_busy = errno == EWOULDBLOCK || errno == EINTR;
+        if (is_busy && waited_ms < LOCK_MS) {
+            nanosleep(&pause, NULL);
+            continue;
+        }
+        error_set_errno(error, "%s: cannot be locked", folder);
+        close(fd);
+        return ERR_SYSTEM;
+    }
+    return fd;
+}
+
 int client_state_check(const char *folder, const struct release_facts *facts, int64_t time_s,
                        struct error *error) {
     char path[PATH_MAX];
     if (file_path(path, folder, facts, error) != 0)
         return ERR_LIMIT;
-    int lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (lock < 0 || flock(lock, LOCK_EX) != 0) {
-        error_set_errno(error, "%s", folder);
-        if (lock >= 0)
-            close(lock);
-        return ERR_SYSTEM;
-    }
+    int lock = take_lock(folder, error);
+    if (lock < 0)
+        return lock;
     int code = compare(path, facts->sequence, time_s, error);
     close(lock);
     return code;

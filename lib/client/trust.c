@@ -64,7 +64,7 @@ static int check_sequence(struct trust *trust, const struct release_facts *facts
     if (trust->policy.state_folder != NULL) {
         int code = client_state_check(trust->policy.state_folder, facts, server_time_s, error);
         if (code != 0)
-            return code;
+            return code == ERR_CONFLICT ? code : ERR_LOCAL;
     }
     trust->sequence_seen = facts->sequence;
     return 0;
@@ -78,9 +78,8 @@ static int check_own_clock(const struct trust *trust, const struct release_facts
     if (trust->policy.is_moment_given)
         return 0;
     if (trust->policy.state_folder != NULL) {
-        int code = client_state_time(trust->policy.state_folder, facts, &seen_s, error);
-        if (code != 0)
-            return code;
+        if (client_state_time(trust->policy.state_folder, facts, &seen_s, error) != 0)
+            return ERR_LOCAL;
     }
     if (now_s + max_s < facts->created_s)
         return error_set(error, ERR_CONFLICT,
@@ -116,7 +115,8 @@ int trust_release(struct trust *trust, const char *who, const struct known_relea
                   int64_t server_time_s, int64_t now_s, struct error *error) {
     struct error reason;
     int code = judge_release(trust, who, release, server_time_s, now_s, &reason);
-    return code == 0 ? 0 : error_set(error, code, "%s: %.900s", who, reason.text);
+    const char *blamed = code == ERR_LOCAL ? "--state" : who;
+    return code == 0 ? 0 : error_set(error, code, "%s: %.900s", blamed, reason.text);
 }
 
 /* --- answers ---------------------------------------------------------------------------------- */

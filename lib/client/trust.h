@@ -38,7 +38,8 @@ void trust_init(struct trust *trust, const struct trust_policy *policy);
 
 /* Decides whether a release may be used. `who` gave it (for reasons, a server's name or a file's).
  * server_time_s is the time that `who` gave, 0 for a file; now_s is ours. 0, or a negative code with
- * the reason, which begins with `who`. */
+ * the reason, which begins with `who`; or ERR_LOCAL where the state folder failed, which is nobody's
+ * fault. */
 int trust_release(struct trust *trust, const char *who, const struct known_release *release,
                   int64_t server_time_s, int64_t now_s, struct error *error);
 

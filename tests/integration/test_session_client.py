@@ -318,7 +318,7 @@ def test_an_older_database_is_refused(dlv, core, keys, tmp_path, udp):
     state.mkdir()
     with Server(core(sequence=9)) as new, Server(core(sequence=8)) as old:
         ask(dlv, keys, new.port, "--state", state, *udp, status=0)
-        files = list(state.iterdir())
+        files = list(state.glob("*.seen"))
         assert len(files) == 1 and re.fullmatch(r"[0-9a-f]{32}\.licences\.seen", files[0].name)
         assert re.fullmatch(r"9 \d+\n", files[0].read_text())
         line = one_line(ask(dlv, keys, old.port, "--state", state, *udp))

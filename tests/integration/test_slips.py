@@ -1,6 +1,8 @@
 """What a tired admin or a script with an empty variable does: nothing is lost, and nothing false is said."""
 
+import fcntl
 import itertools
+import json
 import os
 import pathlib
 import socket
@@ -270,3 +272,61 @@ def test_what_was_typed_is_never_special(release, files, typed):
     assert pathlib.Path(files / "l.db").exists()
 
 
+
+
+# --- the state folder ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stateful(release, files, serve):
+    """Asks two servers with --state, and says how long it took."""
+    servers = [serve(release, files / "l.db", who=("--anonymous",)) for _ in range(2)]
+    (files / "state").mkdir(mode=0o755)
+
+    def ask(*args, status=None):
+        start = time.monotonic()
+        done = release("client", "--server", ",".join(server.address for server in servers), "--server-key", "server.pub", "--state",
+                       "state", *args, "--number", "GJ01", cwd=files, status=status)
+        return done, time.monotonic() - start
+    ask(status=0)
+    ask.state = files / "state"
+    ask.addresses = [server.address for server in servers]
+    return ask
+
+
+def test_a_state_folder_that_others_lock(stateful):
+    """Whoever may read the folder may lock it; that holds up nobody."""
+    fd = os.open(stateful.state, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    done, seconds = stateful(status=0)
+    assert done.out.startswith("VALID") and seconds < 4
+    os.close(fd)
+
+
+@pytest.mark.parametrize("spoil", ["a lock that is held", "a pipe", "a folder", "a link as lock", "another's lock", "an open lock",
+                                   "junk"])
+def test_a_spoilt_state_folder(stateful, spoil):
+    """It is this machine's own trouble: told as that, soon, and no further server is asked."""
+    lock, seen = stateful.state / ".lock", next(path for path in stateful.state.iterdir() if path.suffix == ".seen")
+    fd = None
+    if spoil == "a lock that is held":
+        fd = os.open(lock, os.O_RDWR)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+    elif spoil == "another's lock":
+        os.chown(lock, 65534, 65534)
+    elif spoil == "an open lock":
+        os.chmod(lock, 0o666)
+    elif spoil == "a link as lock":
+        lock.unlink()
+        lock.symlink_to("../authority.key")
+    else:
+        seen.unlink()
+        {"a pipe": os.mkfifo, "a folder": os.mkdir, "junk": lambda path: path.write_text("junk")}[spoil](seen)
+    done, seconds = stateful()
+    line = one_line(done)
+    assert "--state: state" in line and not any(address in line for address in stateful.addresses) and seconds < 9
+    answer = json.loads(stateful("--json")[0].out)
+    assert answer["error"] == "system" and len(answer["servers"]) == 1
+    if fd is not None:
+        os.close(fd)
+        stateful(status=0)
