@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/format.h"
+#include "crypto/key_kind.h"
 
 #include <bearssl_pem.h>
 #include <bearssl_x509.h> /* br_encode_rsa_pkcs8_der */
@@ -262,15 +263,26 @@ int rsa_public_decode_pkcs1(struct rsa_public *key, const uint8_t *der, size_t l
     return der_take_pair(&in, key) && in.len == 0 && rsa_public_is_sane(key) ? 0 : ERR_FORMAT;
 }
 
+/* Says what the file is instead of a key, as far as that can be told. */
+static int no_key(const char *pem, size_t len, bool wants_private, struct error *error) {
+    const char *what = wants_private ? "private" : "public";
+    const char *kind = key_kind(pem, len, wants_private);
+    if (kind != NULL)
+        return error_set(error, ERR_FORMAT, "no PEM %s key: it is %s", what, kind);
+    return error_set(error, ERR_FORMAT, "no PEM %s key (want -----BEGIN %s KEY-----)", what,
+                     wants_private ? "PRIVATE" : "PUBLIC");
+}
+
 int rsa_public_read_pem(struct rsa_public *key, const char *pem, size_t len, struct error *error) {
     uint8_t der[DER_MAX];
     bool is_pkcs1;
     struct der in = {der, pem_find(pem, len, "PUBLIC KEY", der, &is_pkcs1)};
     if (in.len == 0)
-        return error_set(error, ERR_FORMAT, "no PEM public key (want -----BEGIN PUBLIC KEY-----)");
+        return no_key(pem, len, false, error);
     memset(key, 0, sizeof *key);
     if (!(is_pkcs1 ? der_take_pair(&in, key) : der_take_info(&in, key)) || in.len != 0)
-        return error_set(error, ERR_FORMAT, "the public key is not one of RSA, or damaged");
+        return error_set(error, ERR_FORMAT,
+                         "the public key is not one of RSA (openssl genrsa makes one), or damaged");
     if (!rsa_public_is_sane(key))
         return error_set(error, ERR_FORMAT, "not a usable RSA key (want %d to %d bits)",
                          RSA_BITS_MIN, RSA_BITS_MAX);
@@ -347,16 +359,17 @@ int rsa_private_read_pem(struct rsa_private *key, const char *pem, size_t len,
     bool is_pkcs1;
     size_t der_len = pem_find(pem, len, "PRIVATE KEY", der, &is_pkcs1);
     if (der_len == 0)
-        return error_set(error, ERR_FORMAT,
-                         "no PEM private key (want -----BEGIN PRIVATE KEY-----, not encrypted)");
+        return no_key(pem, len, true, error);
     int code = is_pkcs1 ? rsa_private_decode_pkcs1(key, der, der_len)
                         : rsa_private_decode(key, der, der_len);
     wipe(der, sizeof der);
     if (code == 0)
         return 0;
-    return error_set(error, ERR_FORMAT,
-                     "the private key is not one of RSA with %d to %d bits, or damaged",
-                     RSA_BITS_MIN, RSA_BITS_MAX);
+    return error_set(
+        error, ERR_FORMAT,
+        "the private key is not one of RSA with %d to %d bits (openssl genrsa makes one), "
+        "or damaged",
+        RSA_BITS_MIN, RSA_BITS_MAX);
 }
 
 /* --- files ------------------------------------------------------------------------------------ */

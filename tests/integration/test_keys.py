@@ -1,0 +1,77 @@
+"""A file that is no key that dlv takes is named as what it is, with the command that helps; and that command does."""
+
+import re
+import shlex
+import subprocess
+
+import pytest
+from conftest import HEADER, one_line
+
+ROW = "Asha,9800000098,GJ01,valid,2020-01-01,2030-01-01\n"
+MADE = {
+    "EC": ("openssl ecparam -genkey -name prime256v1 -out f", "key of elliptic curves|not one of RSA", None),
+    "EC, PKCS 8": ("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out f", "not one of RSA", None),
+    "Ed25519": ("openssl genpkey -algorithm ed25519 -out f", "not one of RSA", None),
+    "DER": ("openssl rsa -in key -outform DER -out f", "DER, and PEM is wanted", "private"),
+    "encrypted": ("openssl pkey -in key -aes128 -passout pass:x -out f", "an encrypted private key", "private"),
+    "encrypted, as of old": ("openssl rsa -in key -traditional -aes128 -passout pass:x -out f", "an encrypted private key", "private"),
+    "a public key": ("openssl pkey -in key -pubout -out f", "a public key, and the private one is wanted", None),
+    "a certificate": ("openssl req -x509 -key key -subj /CN=x -out f", "a certificate", "public"),
+    "a request": ("openssl req -new -key key -subj /CN=x -out f", "a request for a certificate", "public"),
+}
+PUBLIC = {
+    "DER": ("openssl pkey -in key -pubout -outform DER -out f", "DER, and PEM is wanted", "public"),
+    "a private key": ("cp key f", "a private key, and the public one is wanted", "public"),
+    "a certificate": MADE["a certificate"],
+    "EC": ("sh -c 'openssl ecparam -genkey -name prime256v1 | openssl ec -pubout -out f'", "not one of RSA", None),
+}
+
+
+@pytest.fixture
+def folder(keys, tmp_path):
+    (tmp_path / "key").write_bytes(keys.authority.read_bytes())
+    (tmp_path / "r.csv").write_text(HEADER + ROW)
+    return tmp_path
+
+
+def follow(folder, line):
+    """Runs the command in the message; returns the file that it makes."""
+    command = re.search(r"\((openssl [^)]*?)( decrypts it| changes it| shows it| shows its public key)\)", line).group(1)
+    words = ["PLAIN" if word == "PLAIN" else "f" if word == "FILE" else word for word in shlex.split(command)]
+    if "encrypted" in line:
+        words += ["-passin", "pass:x"]
+    made = subprocess.run(words, cwd=folder, check=True, capture_output=True).stdout
+    path = folder / "PLAIN"
+    if made:
+        path.write_bytes(made)
+    return path
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_private_keys(release, folder, kind):
+    make, told, helps = MADE[kind]
+    subprocess.run(shlex.split(make), cwd=folder, check=True, capture_output=True)
+    line = one_line(release("dbgen", "--sign", "f", "-o", "l.db", "r.csv", cwd=folder))
+    assert line.startswith("dlv dbgen: f: ") and re.search(told, line) and not (folder / "l.db").exists()
+    if helps == "private":
+        release("dbgen", "--sign", follow(folder, line), "-o", "l.db", "r.csv", cwd=folder, status=0)
+
+
+@pytest.mark.parametrize("kind", PUBLIC)
+def test_public_keys(release, folder, kind):
+    make, told, helps = PUBLIC[kind]
+    subprocess.run(shlex.split(make), cwd=folder, check=True, capture_output=True)
+    release("dbgen", "--sign", "key", "-o", "l.db", "r.csv", cwd=folder, status=0)
+    line = one_line(release("verify", "--authority", "f", "l.db", cwd=folder))
+    assert line.startswith("dlv verify: f: ") and re.search(told, line)
+    if helps == "public":
+        release("verify", "--authority", follow(folder, line), "l.db", cwd=folder, status=0)
+
+
+@pytest.mark.parametrize("content, told", [(b"", "an empty file"), (b"ssh-rsa AAAAB3 me", "a public key of OpenSSH"),
+                                           (b"-----BEGIN OPENSSH PRIVATE KEY-----\n", "a key of OpenSSH"), (b"x" * 9, "want -----BEGIN"),
+                                           (b"\x30", "want -----BEGIN"), (b"-----BEGIN PGP PRIVATE KEY BLOCK-----\n", "an OpenPGP file")])
+def test_other_files(release, folder, content, told):
+    (folder / "f").write_bytes(content)
+    for args in (["dbgen", "--sign", "f", "-o", "l.db", "r.csv"], ["verify", "--authority", "f", "r.csv"]):
+        assert told in one_line(release(*args, cwd=folder))
