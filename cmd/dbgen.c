@@ -10,6 +10,7 @@
 #include "builder/build.h"
 #include "builder/rejects.h"
 #include "crypto/rsa_key.h"
+#include "os/memory.h"
 #include "registry/dates.h"
 #include "registry/words.h"
 
@@ -126,8 +127,9 @@ static const struct option options[] = {
     OPTION_FLAG("--accept-same-sequence", &limits.accepts_same_number,
                 "it may have the number of the release before, with other content"),
     OPTION_FLAG("--accept-cut", &limits.accepts_cut, "the input may end within a line"),
-    OPTION_SIZE("--memory SIZE", &memory, MEMORY_MIN, 0,
-                "use about this much (with K, M or G behind it); default a quarter of the memory"),
+    OPTION_SIZE(
+        "--memory SIZE", &memory, MEMORY_MIN, 0,
+        "use about this much (with K, M or G behind it); default a quarter of the memory that it may use"),
     OPTION_TEXT("--tmp DIR", &temporary_folder,
                 "where rows go that do not fit into memory; default the output's folder"),
     OPTION_COUNT("--threads N", &threads, 1, PARALLEL_THREADS_MAX, 0, NULL, "default one a core"),
@@ -249,7 +251,7 @@ static void choose_resources(struct build_settings *settings) {
     static char folder[PATH_MAX];
     uint64_t allowed = memory;
     if (allowed == 0)
-        allowed = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
+        allowed = memory_allowed("") / 4;
     if (allowed < MEMORY_MIN)
         allowed = MEMORY_MIN;
     if (output != NULL)

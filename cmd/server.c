@@ -181,13 +181,21 @@ static int load_keys(struct serve_settings *settings) {
 static int find_user(struct serve_settings *settings) {
     if (geteuid() != 0)
         return user == NULL ? EXIT_OK : trouble("--user: only root can become another user");
-    const struct passwd *entry = getpwnam(user != NULL ? user : "nobody");
-    if (entry == NULL)
-        return trouble("--user: there is no user \"%s\"", user != NULL ? user : "nobody");
-    if (entry->pw_uid == 0)
-        return trouble("--user: not root: its rights are what is to be given up");
-    settings->uid = entry->pw_uid;
-    settings->gid = entry->pw_gid;
+    const char *own = user != NULL ? user : "nobody";
+    const struct passwd *entry = getpwnam(own);
+    unsigned long long number = 0;
+    bool is_number = entry == NULL && text_parse_count(own, UINT32_MAX - 1, &number) == 0;
+    if (is_number)
+        entry = getpwuid((uid_t)number);
+    if (entry == NULL && !is_number)
+        return trouble("--user: there is no user \"%s\" (give one that /etc/passwd has, or a "
+                       "number)",
+                       own);
+    /* A number need not have a name; then its group has the same number. */
+    settings->uid = entry != NULL ? entry->pw_uid : (uid_t)number;
+    settings->gid = entry != NULL ? entry->pw_gid : (gid_t)number;
+    if (settings->uid == 0 || settings->gid == 0)
+        return trouble("--user: not root, nor its group: these rights are what is to be given up");
     return EXIT_OK;
 }
 

@@ -330,3 +330,19 @@ def test_a_spoilt_state_folder(stateful, spoil):
     if fd is not None:
         os.close(fd)
         stateful(status=0)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("user, ids", [("nobody", (65534, 65534)), ("65534", (65534, 65534)), ("23456", (23456, 23456)), ("0", None),
+                                       ("root", None), ("nosuch", None), ("-1", None), ("", None)])
+def test_users(release, files, serve, user, ids):
+    """By name or by number, with or without a name; one that would give up nothing is none."""
+    if ids is None:
+        line = one_line(release("server", "--db", "l.db", "--authority", "authority.pub", "--key", "server.key", "--anonymous",
+                                "--listen", "127.0.0.1:0", "--user", user, cwd=files))
+        assert line.startswith("dlv server: --user: ")
+        return
+    server = serve(release, files / "l.db", "--user", user, who=("--anonymous",))
+    for pid in server.children():
+        status = open(f"/proc/{pid}/status").read()
+        assert all(f"{name}:\t" + "\t".join([str(number)] * 4) in status for name, number in zip(("Uid", "Gid"), ids))
