@@ -143,7 +143,7 @@ check: all $(BUILD)/shifted/dlv $(DEPS)/check.stamp
 
 # What takes long: thousands of histories of small registries, a million people, an hour of mixed load.
 soak: all
-	@DLV=$(abspath $(BUILD)/dlv) HISTORIES=3000 $(PYTHON) -m pytest -q -p no:cacheprovider -n 2 tests/integration/test_base.py -k histories
+	@DLV=$(abspath $(BUILD)/dlv) HISTORIES=3000 POINTS=40 $(PYTHON) -m pytest -q -p no:cacheprovider -n 2 tests/integration/test_base.py -k "histories or every_write"
 	@DLV=$(abspath $(BUILD)/dlv) PEOPLE=1000000 $(PYTHON) -m pytest -q -p no:cacheprovider tests/integration/test_people.py
 	@DLV=$(abspath $(BUILD)/dlv) $(PYTHON) tests/integration/soak.py
 

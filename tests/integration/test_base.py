@@ -355,6 +355,9 @@ def count_calls(command, call):
     return next(int(line.split()[3]) for line in done.stderr.splitlines() if line.endswith(call))
 
 
+POINTS = int(os.environ.get("POINTS", 4))  # of each call and failure; `make soak` takes more
+
+
 @pytest.mark.parametrize("call", ["pwrite64", "fsync", "linkat", "rename"])
 @pytest.mark.parametrize("failure", ["error=EIO", "error=ENOSPC", "signal=KILL"])
 def test_failure_at_every_write(release, keys, tmp_path, call, failure):
@@ -368,7 +371,7 @@ def test_failure_at_every_write(release, keys, tmp_path, call, failure):
     count = count_calls(command, call)
     build(release, keys, db, ROWS)
     before = db.read_bytes()
-    points = sorted(random.Random(1).sample(range(1, count + 1), min(count, 12)))
+    points = sorted(random.Random(1).sample(range(1, count + 1), min(count, POINTS)))
     for point in points:
         done = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e",
                                f"inject={call}:{failure}:when={point}", *map(str, command)],
