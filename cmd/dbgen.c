@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "builder/build.h"
 #include "builder/rejects.h"
+#include "builder/release_folder.h"
 #include "crypto/rsa_key.h"
 #include "os/memory.h"
 #include "registry/dates.h"
@@ -19,6 +20,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +33,9 @@ static const char *sign, *output, *created_text, *utc_offset_text, *lookup_key_p
 static const char *name, *covers, *patterns, *history_text, *calling_code, *national_digits,
     *fields_text;
 static const char *delimiter_text, *encoding_text;
+static const char *into;
+static uint64_t republished, kept, accept_milder;
+static bool is_first;
 static const char *after_path, *accept_drop, *accept_change, *accept_rejects;
 static struct guard_limits limits;
 static struct import import;
@@ -42,6 +47,12 @@ static const struct option options[] = {
     OPTION_TEXT("-s, --sign KEY", &sign, "the authority's private key"),
     OPTION_TEXT("-o, --output FILE", &output,
                 "the database; it is replaced only when the new one is complete"),
+    OPTION_TEXT("--into DIR", &into,
+                "write DIR/SEQUENCE.db instead, and move the link DIR/current to it"),
+    OPTION_FLAG("--first", &is_first, "begin such a folder"),
+    OPTION_COUNT("--keep N", &kept, 1, 100000, 7, "releases", "how many stay in the folder"),
+    OPTION_COUNT("--republish N", &republished, 1, INT64_MAX, 0, NULL,
+                 "go back to what release N of the folder said, under a new number; no registry"),
     OPTION_FLAG("-l, --lines", &is_lines,
                 "the input is plain records, NAME PHONE LICENCE, one a line, all valid"),
     OPTION_TEXT("-b, --base DB", &changes_to,
@@ -118,6 +129,8 @@ static const struct option options[] = {
                 "so many licences may be otherwise; default 5%"),
     OPTION_TEXT("--accept-rejects SHARE", &accept_rejects,
                 "so many rows may be bad (see --skip-bad); default 0.1%"),
+    OPTION_COUNT("--accept-milder N", &accept_milder, 0, INT64_MAX, 0, "licences",
+                 "how many --republish may make valid that are not now"),
     OPTION_FLAG("--accept-vanished", &limits.accepts_vanished,
                 "a status, a field, a kind of entry or a class may be gone"),
     OPTION_FLAG("--accept-rekey", &limits.accepts_rekey,
@@ -514,6 +527,10 @@ static const char *accept_text(const struct guard_result *result) {
         return " (--accept-facts takes it)";
     case GUARD_ON_NUMBER:
         return " (--accept-same-sequence takes it)";
+    case GUARD_ON_MILDER:
+        format_text(text, sizeof text, " (--accept-milder %llu takes them)",
+                    (unsigned long long)result->milder);
+        return text;
     case GUARD_ON_CUT:
         return " (--accept-cut takes it)";
     default:
@@ -621,28 +638,115 @@ static void print_misfits(const struct build *build, const char *input) {
                 (unsigned long long)prefixes->line, (unsigned long long)prefixes->count);
 }
 
+/* What is read where an old release is republished: a list of no changes. */
+static int open_no_changes(void) {
+    static const char header[] = "op,licence\n";
+    int fd = memfd_create("changes", MFD_CLOEXEC);
+    if (fd >= 0 && file_write_at(fd, header, strlen(header), 0) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
 static int build_from(struct build *build, const char *path, const struct display *display) {
-    const struct build_input input = {.fd = path == NULL ? STDIN_FILENO
-                                                         : open(path, O_RDONLY | O_CLOEXEC),
+    const struct build_input input = {.fd = republished != 0 ? open_no_changes()
+                                            : path == NULL   ? STDIN_FILENO
+                                                             : open(path, O_RDONLY | O_CLOEXEC),
                                       .name = display->input};
     struct error error;
     if (input.fd < 0)
-        return trouble("%s: %m", path);
+        return trouble("%s: %m", display->input);
     int code = build_run(build, &input, &error);
     clear_progress(display);
-    if (path != NULL)
+    if (input.fd != STDIN_FILENO)
         close(input.fd);
     print_unknown(build, input.name);
     print_misfits(build, input.name);
     return code == 0 ? print_result(build) : fail(build, &error);
 }
 
+/* --- a folder of releases ----------------------------------------------------------------------- */
+
+static struct release_folder folder = {.lock = -1};
+
+/* Chooses the output, and what the release comes after. */
+static int choose_in_folder(void) {
+    static char file[PATH_MAX], base[PATH_MAX];
+    struct db_header latest;
+    struct error error;
+    uint64_t number = sequence != 0 ? sequence : 1;
+    if (folder.has_current && db_read_header(&latest, folder.current, &error) != 0)
+        return trouble("%s", error.text);
+    /* A number is used once, also where its release never got in force. */
+    if (folder.has_current && sequence == 0)
+        number =
+            1 + (latest.facts.sequence > folder.highest ? latest.facts.sequence : folder.highest);
+    if (number > INT64_MAX)
+        return trouble("%s: no sequence number is left", into);
+    sequence = number;
+    if (release_folder_file(&folder, number, file, &error) != 0)
+        return trouble("%s", error.text);
+    output = file;
+    after_path = folder.has_current ? folder.current : NULL;
+    if (republished == 0)
+        return EXIT_OK;
+    if (release_folder_file(&folder, republished, base, &error) != 0)
+        return trouble("%s", error.text);
+    changes_to = base;
+    limits.is_republished = true;
+    limits.milder = accept_milder;
+    return EXIT_OK;
+}
+
+static int open_folder(void) {
+    struct error error;
+    if (into == NULL)
+        return EXIT_OK;
+    int code = release_folder_open(&folder, into, is_first, &error);
+    if (code != 0)
+        return trouble("%s%s", error.text,
+                       code != ERR_EXISTS ? ""
+                       : is_first         ? " (leave out --first)"
+                                          : " (--first begins one)");
+    return choose_in_folder();
+}
+
+/* Puts the release in force. */
+static int finish_folder(const struct build *build) {
+    struct error error;
+    uint64_t number = build->result.header.facts.sequence;
+    if (into == NULL)
+        return EXIT_OK;
+    if (release_folder_move(&folder, number, &error) != 0 ||
+        release_folder_prune(&folder, kept, &error) != 0)
+        return trouble("%s", error.text);
+    return EXIT_OK;
+}
+
+static int check_folder_usage(int operand_count) {
+    if (into == NULL)
+        return options_refuse("first keep republish accept-milder", "a release without --into");
+    if (output != NULL || after_path != NULL || is_check)
+        return usage_error("--into chooses the output and what it comes after: it does not go with "
+                           "--output, --after or --check");
+    if (sign == NULL)
+        return usage_error("--sign is needed");
+    if (republished == 0)
+        return EXIT_OK;
+    if (operand_count != 0)
+        return usage_error("--republish reads no registry");
+    return options_refuse("base first lines", "--republish, which makes no new content");
+}
+
 static int check_usage(int operand_count) {
     if (import_path != NULL && options_read_file(import_path, import_options) != EXIT_OK)
         return EXIT_TROUBLE;
-    if (operand_count != 1)
+    if (check_folder_usage(operand_count) != EXIT_OK)
+        return EXIT_TROUBLE;
+    if (operand_count != 1 && republished == 0)
         return usage_error("one registry is needed (- for standard input)");
-    if (!is_check && (sign == NULL || output == NULL))
+    if (!is_check && into == NULL && (sign == NULL || output == NULL))
         return usage_error("--sign and --output are needed");
     if (is_check && changes_to != NULL && sign == NULL)
         return usage_error("--base needs --sign, whose public half checks it");
@@ -684,28 +788,36 @@ static int run_dbgen(int operand_count, char **operands) {
     static struct lookup_key lookup_key;
     static char default_rejects[PATH_MAX];
     struct error error;
-    if (check_usage(operand_count) != EXIT_OK)
+    if (check_usage(operand_count) != EXIT_OK || open_folder() != EXIT_OK)
         return EXIT_TROUBLE;
-    bool is_stdin = strcmp(operands[0], "-") == 0;
-    struct display display = {.input = is_stdin ? "standard input" : operands[0],
+    const char *registry = operand_count > 0 ? operands[0] : NULL;
+    bool is_stdin = registry != NULL && strcmp(registry, "-") == 0;
+    struct display display = {.input = is_stdin           ? "standard input"
+                                       : registry != NULL ? registry
+                                                          : changes_to,
                               .is_terminal = isatty(STDERR_FILENO)};
     clock_gettime(CLOCK_MONOTONIC, &display.start);
     if (rejects_path == NULL) {
-        format_text(default_rejects, sizeof default_rejects, "%s.rejects",
-                    output != NULL ? output
-                    : is_stdin     ? "stdin"
-                                   : operands[0]);
+        format_text(default_rejects, sizeof default_rejects, "%s%s.rejects",
+                    into != NULL ? into : "",
+                    into != NULL     ? "/current"
+                    : output != NULL ? output
+                    : is_stdin       ? "stdin"
+                                     : registry);
         rejects_path = default_rejects;
     }
     build_init(&build);
-    int status = check_files(operands[0]);
+    int status = check_files(registry);
     if (status == EXIT_OK)
         status = plan(&build, &authority, &lookup_key, &display);
     if (status == EXIT_OK && build_begin(&build, &error) != 0)
         status = fail(&build, &error);
     if (status == EXIT_OK)
-        status = build_from(&build, is_stdin ? NULL : operands[0], &display);
+        status = build_from(&build, is_stdin ? NULL : registry, &display);
+    if (status == EXIT_OK)
+        status = finish_folder(&build);
     build_end(&build);
+    release_folder_close(&folder);
     wipe(&authority, sizeof authority);
     wipe(&lookup_key, sizeof lookup_key);
     return status;
@@ -716,6 +828,8 @@ const struct applet applet_dbgen = {
     .summary = "build the signed database from the authority's registry",
     .synopsis =
         "--sign authority.key -o licences.db [OPTION ...] registry.csv|-\n"
+        "--sign authority.key --into DIR [--keep N] [OPTION ...] registry.csv|-\n"
+        "--sign authority.key --into DIR --republish N [OPTION ...]\n"
         "--base licences.db --sign authority.key -o licences.db [OPTION ...] changes.csv|-\n"
         "--lines --sign authority.key -o licences.db [OPTION ...] records.txt|-",
     .options = options,
@@ -747,6 +861,9 @@ const struct applet applet_dbgen = {
         "line says which --accept option takes it. `dlv diff` shows all of it.\n\n"
         "Before it is signed, the whole file is read back from the disk and checked. No file is replaced\n"
         "that dlv did not make, and none that is read.\n\n"
+        "--into keeps releases in a folder, each in a file named by its number, and a symbolic link,\n"
+        "current, to the one in force; servers and kiosks read that. --republish goes back: it signs what\n"
+        "an earlier release said under a new, higher number, so that everybody follows.\n\n"
         "--base makes the next release from the one before and a list of changes. The list has one more\n"
         "column, op: \"set\" gives a licence anew, with its documents and former numbers, and is refused\n"
         "where no field is the one on file (\"replace\" sets it all the same); \"remove\", \"revoke\",\n"

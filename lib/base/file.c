@@ -262,7 +262,7 @@ int atomic_file_open(struct atomic_file *file, const char *path, const struct fi
     return 0;
 }
 
-static int sync_folder(const char *path) {
+int file_sync_folder(const char *path) {
     char folder[PATH_MAX];
     file_folder(folder, path);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -291,7 +291,7 @@ int atomic_file_commit(struct atomic_file *file, struct error *error) {
         unlink(file->temporary);
     close(file->fd);
     file->fd = -1;
-    if (sync_folder(file->path) != 0)
+    if (file_sync_folder(file->path) != 0)
         return error_set_errno(error, "%s: its folder cannot be synced", file->path);
     return 0;
 

@@ -25,6 +25,9 @@ void file_write_out(int fd, uint64_t offset, uint64_t len);
  * the disk. 0, or ERR_SYSTEM with errno set. */
 int file_drop_cached(int fd);
 
+/* Writes the names in the folder of `path` to the disk. 0 or -1 with errno set. */
+int file_sync_folder(const char *path);
+
 /* The folder part of `path` ("." where it has none) into `folder`, PATH_MAX bytes. */
 void file_folder(char *folder, const char *path);
 

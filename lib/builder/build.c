@@ -449,13 +449,14 @@ static int guard_file(struct build *build, int fd, struct error *error) {
     int code = db_open_fd(&after, fd, settings->path, authority, error);
     if (code != 0)
         return code;
-    if (!build->has_predecessor)
+    bool is_predecessor =
+        build->has_predecessor && strcmp(build->latest_path, build->predecessor.path) == 0;
+    if (!is_predecessor)
         code = db_open(&before, build->latest_path, authority, error);
     build_report(settings, "comparing", "entries", 0, 0);
     if (code == 0)
-        code = guard_release(&build->plan.limits,
-                             build->has_predecessor ? &build->predecessor.db : &before, &after,
-                             &build->result.guard, &reason);
+        code = guard_release(&build->plan.limits, is_predecessor ? &build->predecessor.db : &before,
+                             &after, &build->result.guard, &reason);
     else
         reason = *error;
     db_close(&before);

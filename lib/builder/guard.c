@@ -31,7 +31,7 @@ static bool is_too_many(uint64_t part, uint64_t whole, uint32_t limit,
 
 int guard_bad_rows(const struct guard_limits *limits, uint64_t bad_count, uint64_t row_count,
                    struct guard_result *result, struct error *error) {
-    *result = (struct guard_result){GUARD_PASSED, 0};
+    *result = (struct guard_result){.guard = GUARD_PASSED};
     if (!is_too_many(bad_count, row_count + bad_count, limits->bad_rows, result))
         return 0;
     stop_at(result, GUARD_ON_BAD_ROWS);
@@ -209,15 +209,29 @@ static int guard_change(const struct db_comparison *comparison, enum change chan
     return say_entries(before, after, change, count, whole, error);
 }
 
+/* Going back must not make licences valid by the way that are suspended or revoked now. */
+static int guard_milder(const struct guard_limits *limits, const struct db_comparison *comparison,
+                        struct guard_result *result, struct error *error) {
+    result->milder = comparison->milder;
+    if (!limits->is_republished || comparison->milder <= limits->milder)
+        return 0;
+    stop_at(result, GUARD_ON_MILDER);
+    return error_set(error, ERR_CONFLICT,
+                     "%llu licences would be valid again that are not valid now",
+                     (unsigned long long)comparison->milder);
+}
+
 int guard_release(const struct guard_limits *limits, const struct db *before,
                   const struct db *after, struct guard_result *result, struct error *error) {
     struct db_comparison comparison;
-    *result = (struct guard_result){GUARD_PASSED, 0};
+    *result = (struct guard_result){.guard = GUARD_PASSED};
     int code = db_compare(before, after, NULL, NULL, &comparison, error);
     if (code == 0)
         code = guard_facts(limits, before, after, result, error);
     if (code == 0)
         code = guard_keys(limits, &comparison, before, after, result, error);
+    if (code == 0)
+        code = guard_milder(limits, &comparison, result, error);
     if (code == 0)
         code = guard_change(&comparison, CHANGE_DROPPED, limits->dropped, before, after, result,
                             error);

@@ -10,6 +10,8 @@ struct guard_limits {
     uint32_t dropped;         /* of the licences before, or of all entries */
     uint32_t changed;         /* likewise */
     uint32_t bad_rows;        /* of all rows */
+    bool is_republished;      /* an old release that is signed anew: */
+    uint64_t milder;          /* so many licences may become valid by it that are not now */
     bool accepts_vanished;    /* a class, a status or a field that nobody has any more */
     bool accepts_rekey;       /* keys that cannot be compared, or fields */
     bool accepts_facts;       /* that the release says otherwise of itself */
@@ -34,13 +36,15 @@ enum guard {
     GUARD_ON_KEYS,
     GUARD_ON_FACTS,
     GUARD_ON_NUMBER,
+    GUARD_ON_MILDER,
     GUARD_ON_CUT
 };
 
 /* What made it so. */
 struct guard_result {
     enum guard guard;
-    uint32_t share; /* of GUARD_ON_DROPPED, _CHANGED and _BAD_ROWS: millionths, rounded up */
+    uint64_t milder; /* of GUARD_ON_MILDER */
+    uint32_t share;  /* of GUARD_ON_DROPPED, _CHANGED and _BAD_ROWS: millionths, rounded up */
 };
 
 /* Bad rows need no predecessor. 0, or ERR_CONFLICT with the reason. */
