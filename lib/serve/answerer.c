@@ -48,7 +48,7 @@ size_t answerer_ask(struct answerer *answerer, uint8_t *ask, size_t ask_len, uin
         count_answers(answerer);
         break;
     case RESPONSE_NOT_ENROLLED:
-        count(answerer->counts, COUNT_REFUSED_OPENING);
+        count(answerer->counts, COUNT_REFUSED_KIOSK);
         break;
     case RESPONSE_MALFORMED:
         count(answerer->counts, COUNT_REFUSED_MALFORMED);

@@ -20,7 +20,8 @@ enum count_name {
     /* questions in the original protocol that were left unanswered, because the database is past
      * its valid-until */
     COUNT_WITHHELD,
-    COUNT_REFUSED_OPENING,   /* bad ciphertext, kiosk, signature */
+    COUNT_REFUSED_OPENING,   /* bad ciphertext */
+    COUNT_REFUSED_KIOSK,     /* one that is not enrolled, or does not say who it is */
     COUNT_REFUSED_SESSION,   /* bad or expired ticket, removed kiosk, broken seal */
     COUNT_REFUSED_VERSION,   /* another protocol, another version */
     COUNT_REFUSED_MALFORMED, /* frames that make no sense */

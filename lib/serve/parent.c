@@ -13,6 +13,7 @@
 #include "serve/tickets.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +35,9 @@ struct parent {
     struct ticket_source tickets;
     struct kernel_bypass bypass;
     int64_t next_stats_ms;
+    unsigned reloads[RELOAD_COUNT];
+    uint64_t warned_of; /* sequence number of the release that runs out, */
+    int warned_at;      /* and the fewest days left that were told */
     int64_t drain_deadline_ms;
 };
 
@@ -58,13 +62,17 @@ static void reload_files(struct parent *parent) {
     const struct serve_settings *settings = parent->settings;
     struct error error;
     if (settings->kiosks_path != NULL) {
-        if (board_load_kiosks(parent->board, settings->kiosks_path, &error) == 0)
+        bool is_good = board_load_kiosks(parent->board, settings->kiosks_path, &error) == 0;
+        if (is_good)
             serve_log(settings, "kiosks_reloaded kiosks=%u", board_kiosks(parent->board)->count);
         else
             serve_log(settings, "kiosks_refused reason=\"%s\"", error.text);
+        parent->reloads[is_good ? RELOAD_KIOSKS : RELOAD_KIOSKS_REFUSED]++;
     }
-    if (tickets_load(&parent->tickets, settings->ticket_key_path, time(NULL), &error) != 0)
+    if (tickets_load(&parent->tickets, settings->ticket_key_path, time(NULL), &error) != 0) {
         serve_log(settings, "ticket_key_refused reason=\"%s\"", error.text);
+        parent->reloads[RELOAD_TICKET_KEY_REFUSED]++;
+    }
     update_tickets(parent);
 }
 
@@ -141,11 +149,15 @@ static int take_signal(struct parent *parent, int number, struct error *error) {
 
 static void write_stats(const struct parent *parent) {
     const struct serve_settings *settings = parent->settings;
+    struct parent_counts counts = {.restarts = parent->children.restarts};
     struct error error;
+    memcpy(counts.reloads, parent->reloads, sizeof counts.reloads);
+    counts.reloads[RELOAD_DATABASE] = parent->release.taken_count;
+    counts.reloads[RELOAD_DATABASE_REFUSED] = parent->release.refused_count;
     if (settings->stats_path != NULL &&
         stats_write(settings->stats_path, settings->stats_replacing, parent->tally,
-                    settings->worker_count, &parent->release.header, parent->children.restarts,
-                    time(NULL), &error) != 0)
+                    settings->worker_count, &parent->release.header, &counts, time(NULL),
+                    &error) != 0)
         serve_log(settings, "stats_failed reason=\"%s\"", error.text);
 }
 
@@ -160,6 +172,29 @@ static void say_ready(const struct parent *parent) {
     service_notify("READY=1");
 }
 
+/* Says 14, 7, 3 and 1 days before that the database runs out, and that it has. */
+static void warn_of_age(struct parent *parent) {
+    static const int days[] = {0, 1, 3, 7, 14};
+    const struct release_facts *facts = &parent->release.header.facts;
+    int64_t left_s = facts->valid_until_s - (int64_t)time(NULL);
+    if (facts->valid_until_s == 0)
+        return;
+    if (parent->warned_of != facts->sequence)
+        parent->warned_at = INT_MAX;
+    parent->warned_of = facts->sequence;
+    for (size_t i = 0; i < sizeof days / sizeof *days; i++) {
+        if (left_s > (int64_t)days[i] * 86400)
+            continue;
+        if (days[i] < parent->warned_at)
+            serve_log(parent->settings, "%s sequence=%llu days_left=%d",
+                      days[i] == 0 ? "database_has_run_out" : "database_runs_out",
+                      (unsigned long long)facts->sequence, days[i]);
+        if (days[i] < parent->warned_at)
+            parent->warned_at = days[i];
+        return;
+    }
+}
+
 /* Does what is due now. Returns the milliseconds until something may be due again. */
 static int64_t do_what_is_due(struct parent *parent) {
     int64_t now_ms = net_now_ms();
@@ -171,6 +206,7 @@ static int64_t do_what_is_due(struct parent *parent) {
     }
     if (now_ms >= parent->next_stats_ms) {
         parent->next_stats_ms = now_ms + STATS_MS;
+        warn_of_age(parent);
         write_stats(parent);
     }
     return children_restart_due(&parent->children,

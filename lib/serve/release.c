@@ -103,7 +103,8 @@ static int fork_checker(struct release *release, const struct db *next, int fd,
     return code;
 }
 
-static void refuse(const struct release *release, const struct error *error) {
+static void refuse(struct release *release, const struct error *error) {
+    release->refused_count++;
     serve_log(release->settings, "reload_refused sequence_kept=%llu reason=\"%s\"",
               (unsigned long long)release->header.facts.sequence, error->text);
 }
@@ -158,6 +159,7 @@ static int take_next(struct release *release, struct error *error) {
         return code;
     close(release->fd);
     note_page(release, &next, release->next_fd);
+    release->taken_count++;
     db_close(&next);
     return 0;
 }

@@ -13,7 +13,9 @@ struct release {
     pid_t checker;           /* the process that verifies the next file; 0: there is none */
     int checker_reason;      /* where that process writes what is wrong */
     int next_fd;             /* the file that it verifies */
-    bool is_reload_due;      /* another reload was asked for while one was under way */
+    unsigned taken_count;    /* files that took the place of the one before */
+    unsigned refused_count;
+    bool is_reload_due; /* another reload was asked for while one was under way */
 };
 
 /* Opens the database for the first time and checks it in full. 0, or a negative code with the

@@ -28,6 +28,7 @@ static const struct {
     {COUNT_WITHHELD, "dlv_withheld_total", "",
      "of those not answered, because the database is past its valid-until"},
     {COUNT_REFUSED_OPENING, "dlv_refusals_total", "opening", "refusals by reason"},
+    {COUNT_REFUSED_KIOSK, "dlv_refusals_total", "kiosk", ""},
     {COUNT_REFUSED_SESSION, "dlv_refusals_total", "session", ""},
     {COUNT_REFUSED_VERSION, "dlv_refusals_total", "version", ""},
     {COUNT_REFUSED_MALFORMED, "dlv_refusals_total", "malformed", ""},
@@ -101,13 +102,16 @@ static void put_latency(struct writer *writer, const uint64_t buckets[LATENCY_BU
         (unsigned long long)(sum_us % 1000000), metric, (unsigned long long)total);
 }
 
+static const char *const reload_names[RELOAD_COUNT] = {"database", "database_refused", "kiosks",
+                                                       "kiosks_refused", "ticket_key_refused"};
+
 /* Every one begins with the description of the first metric. */
 const struct file_kind stats_file_kind = {
     .what = "a file of metrics of dlv", .mark = "# HELP dlv_", .mode = 0644};
 
 int stats_write(const char *path, enum file_replacing replacing, const struct tally *tally,
-                unsigned worker_count, const struct db_header *header, unsigned restarts,
-                int64_t now_s, struct error *error) {
+                unsigned worker_count, const struct db_header *header,
+                const struct parent_counts *parent, int64_t now_s, struct error *error) {
     char text[TEXT_MAX];
     struct writer writer = {text, text + sizeof text};
     uint64_t named[COUNT_NAMES] = {0}, found[FOUND_COUNT] = {0}, latency[LATENCY_BUCKETS] = {0},
@@ -136,7 +140,16 @@ int stats_write(const char *path, enum file_replacing replacing, const struct ta
               (long long)(now_s - header->facts.created_s));
     put_gauge(&writer, "dlv_database_valid_until_seconds", "until when it is good; 0: no limit",
               (long long)header->facts.valid_until_s);
+    if (header->facts.valid_until_s != 0)
+        put_gauge(
+            &writer, "dlv_database_left_seconds", "for how long it is good; 0: it has run out",
+            header->facts.valid_until_s > now_s ? (long long)(header->facts.valid_until_s - now_s)
+                                                : 0);
     put_head(&writer, "dlv_restarts_total", "counter", "processes that failed and were replaced");
-    put(&writer, "dlv_restarts_total %u\n", restarts);
+    put(&writer, "dlv_restarts_total %u\n", parent->restarts);
+    put_head(&writer, "dlv_reloads_total", "counter", "what was read anew, and taken or refused");
+    for (int what = 0; what < RELOAD_COUNT; what++)
+        put(&writer, "dlv_reloads_total{what=\"%s\"} %u\n", reload_names[what],
+            parent->reloads[what]);
     return file_write(path, text, (size_t)(writer.at - text), &stats_file_kind, replacing, error);
 }

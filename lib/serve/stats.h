@@ -7,12 +7,27 @@
 #include "serve/board.h"
 #include "serve/serve.h"
 
+/* What was read anew, and what came of it. Why something was refused is in the log. */
+enum reload_result {
+    RELOAD_DATABASE,
+    RELOAD_DATABASE_REFUSED,
+    RELOAD_KIOSKS,
+    RELOAD_KIOSKS_REFUSED,
+    RELOAD_TICKET_KEY_REFUSED,
+    RELOAD_COUNT
+};
+
+/* What the parent counts. */
+struct parent_counts {
+    unsigned restarts; /* children that had failed and were replaced */
+    unsigned reloads[RELOAD_COUNT];
+};
+
 extern const struct file_kind stats_file_kind;
 
-/* Replaces the file as a whole, where file_write does that. `restarts` is how often a child that had
- * failed was replaced. 0 or a negative code. */
+/* Replaces the file as a whole, where file_write does that. 0 or a negative code. */
 int stats_write(const char *path, enum file_replacing replacing, const struct tally *tally,
-                unsigned worker_count, const struct db_header *header, unsigned restarts,
-                int64_t now_s, struct error *error);
+                unsigned worker_count, const struct db_header *header,
+                const struct parent_counts *parent, int64_t now_s, struct error *error);
 
 #endif

@@ -96,7 +96,7 @@ static void count_reply(struct counts *counts, enum channel_work work, enum chan
     if (work == CHANNEL_OPEN)
         count(counts, result == CHANNEL_GOOD ? COUNT_OPENED : COUNT_REFUSED_OPENING);
     if (work == CHANNEL_IDENTIFY && result != CHANNEL_GOOD)
-        count(counts, result == CHANNEL_BAD ? COUNT_REFUSED_SESSION : COUNT_REFUSED_OPENING);
+        count(counts, result == CHANNEL_BAD ? COUNT_REFUSED_SESSION : COUNT_REFUSED_KIOSK);
 }
 
 static void take_replies(struct worker *worker) {
@@ -168,9 +168,10 @@ static void report(struct worker *worker) {
               "timed_out=%llu evicted=%llu withheld=%llu open=%u",
               total(worker, COUNT_ACCEPTED), (unsigned long long)answered,
               (unsigned long long)(answered - nothing), total(worker, COUNT_OPENED),
-              total(worker, COUNT_REFUSED_OPENING) + total(worker, COUNT_REFUSED_SESSION) +
-                  total(worker, COUNT_REFUSED_VERSION) + total(worker, COUNT_REFUSED_MALFORMED) +
-                  total(worker, COUNT_REFUSED_BUSY) + total(worker, COUNT_REFUSED_LIMIT),
+              total(worker, COUNT_REFUSED_OPENING) + total(worker, COUNT_REFUSED_KIOSK) +
+                  total(worker, COUNT_REFUSED_SESSION) + total(worker, COUNT_REFUSED_VERSION) +
+                  total(worker, COUNT_REFUSED_MALFORMED) + total(worker, COUNT_REFUSED_BUSY) +
+                  total(worker, COUNT_REFUSED_LIMIT),
               total(worker, COUNT_TIMED_OUT), total(worker, COUNT_EVICTED),
               total(worker, COUNT_WITHHELD), connections_count(&worker->connections));
 }

@@ -723,8 +723,34 @@ def test_stats(dlv, serve, small_db, server_pub, tmp_path):
     assert value["dlv_frames_total"] == 10 == value["dlv_answer_seconds_count"]
     assert value['dlv_answer_seconds_bucket{le="+Inf"}'] == 10
     assert value["dlv_opened_total"] == 2 and value["dlv_openings_total"] == 2
-    assert value['dlv_refusals_total{reason="opening"}'] == 1 and value["dlv_database_sequence"] == 1
+    assert value['dlv_refusals_total{reason="kiosk"}'] == 1 and value["dlv_database_sequence"] == 1
     assert oct(stats.stat().st_mode & 0o777) == "0o644"
+
+
+def test_what_monitoring_sees(release, serve, keys, tmp_path):
+    """A release that runs out, one that is refused, a list of kiosks that is broken: in the log and in the metrics."""
+    stats, db, kiosks = tmp_path / "dlv.prom", tmp_path / "l.db", tmp_path / "kiosks"
+    kiosks.write_text(kiosk_line(keys.kiosk_pub))
+    build(release, keys, db, SMALL, "--valid-days", "2")
+    server = serve(release, db, "--stats", stats, "--kiosks", kiosks, who=("--anonymous",))
+    server.wait_for(rb"event=database_runs_out sequence=1 days_left=3\n")
+    build(release, keys, db, SMALL, "--valid-days", "30")
+    assert "event=reloaded sequence=2" in server.reload()
+    kiosks.write_text("broken\n")
+    (tmp_path / "junk").write_bytes(b"junk")
+    os.rename(tmp_path / "junk", db)
+    assert "event=reload_refused" in server.reload()
+    build(release, keys, tmp_path / "other.db", SMALL, "--valid-days", "1", "--sequence", "9", "--created",
+          time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 86400 + 4)))
+    os.rename(tmp_path / "other.db", db)
+    assert "event=reloaded sequence=9" in server.reload()
+    server.wait_for(rb"event=database_runs_out sequence=9 days_left=1\n")
+    server.wait_for(rb"event=database_has_run_out sequence=9 days_left=0\n")
+    server.stop()
+    value = dict(line.rsplit(" ", 1) for line in stats.read_text().splitlines() if line[0] != "#")
+    assert [value[f'dlv_reloads_total{{what="{what}"}}'] for what in ("database", "database_refused", "kiosks", "kiosks_refused")] == \
+        ["2", "1", "1", "2"]
+    assert value["dlv_database_left_seconds"] == "0" and float(value["dlv_database_age_seconds"]) > 86000
 
 
 def test_notify_and_given_sockets(release, keys, small_db, tmp_path, server_pub):

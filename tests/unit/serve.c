@@ -455,7 +455,8 @@ static void test_stats(void) {
     struct tally *tally = calloc(1, sizeof *tally + 2 * sizeof tally->counts[0]);
     static char text[32768], wanted[100];
     char path[] = "/tmp/dlv-unit-XXXXXX";
-    struct db_header header = {.count = 77, .facts.sequence = 9};
+    struct db_header header = {.count = 77, .facts = {.sequence = 9, .valid_until_s = 5500}};
+    const struct parent_counts parent = {3, {4, 5, 6, 7, 8}};
     struct error error;
     CHECK(tally != NULL);
     for (unsigned w = 0; w < 2 && tally != NULL; w++) {
@@ -468,7 +469,7 @@ static void test_stats(void) {
         count_add(&tally->counts[w].latency_sum_us, 1500007);
     }
     CHECK(close(mkstemp(path)) == 0);
-    CHECK(stats_write(path, REPLACE_KIND, tally, 2, &header, 3, 5000, &error) == 0);
+    CHECK(stats_write(path, REPLACE_KIND, tally, 2, &header, &parent, 5000, &error) == 0);
     int fd = open(path, O_RDONLY);
     ssize_t len = read(fd, text, sizeof text - 1);
     CHECK(len > 0 && (size_t)len < sizeof text - 1);
@@ -491,6 +492,10 @@ static void test_stats(void) {
         snprintf(wanted, sizeof wanted, " %d\n", 2000 + 2 * i);
         CHECK(strstr(text, wanted) != NULL);
     }
+    CHECK(strstr(text, "dlv_restarts_total 3\n") != NULL);
+    CHECK(strstr(text, "dlv_reloads_total{what=\"database_refused\"} 5\n") != NULL);
+    CHECK(strstr(text, "dlv_reloads_total{what=\"ticket_key_refused\"} 8\n") != NULL);
+    CHECK(strstr(text, "dlv_database_left_seconds 500\n") != NULL);
     free(tally);
 }
 
