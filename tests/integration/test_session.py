@@ -741,7 +741,7 @@ def test_what_monitoring_sees(release, serve, keys, tmp_path):
     os.rename(tmp_path / "junk", db)
     assert "event=reload_refused" in server.reload()
     build(release, keys, tmp_path / "other.db", SMALL, "--valid-days", "1", "--sequence", "9", "--created",
-          time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 86400 + 4)))
+          time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 86400 + 9)))
     os.rename(tmp_path / "other.db", db)
     assert "event=reloaded sequence=9" in server.reload()
     server.wait_for(rb"event=database_runs_out sequence=9 days_left=1\n")
