@@ -1,23 +1,30 @@
 #include "applet.h"
 #include "places.h"
+#include "print.h"
 
 #include "base/bytes.h"
+#include "base/date.h"
 #include "base/format.h"
 #include "base/text.h"
 #include "crypto/rsa_key.h"
 #include "net/socket.h"
+#include "serve/kiosks.h"
+#include "serve/release.h"
 #include "serve/serve.h"
+#include "serve/tickets.h"
 #include "xdp/program.h"
 
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *db_path, *authority, *key_path, *listen_text, *lookup_key_path, *kiosks,
     *ticket_key, *stats, *user, *xdp, *no_sandbox;
-static bool force, is_legacy, is_anonymous, is_once, is_quick, populates, locks, is_tcp_only,
-    is_xdp_optional, is_xdp_generic;
+static bool force, is_check, is_legacy, is_anonymous, is_once, is_quick, populates, locks,
+    is_tcp_only, is_xdp_optional, is_xdp_generic;
 static uint64_t workers, key_holders, connections, timeout_s, idle_s, openings, openings_per_source,
     xdp_busy_poll_us;
 
@@ -45,6 +52,8 @@ static const struct option options[] = {
                 "servers that share this file answer each other's sessions (keygen --type ticket)"),
     OPTION_TEXT("--stats FILE", &stats,
                 "write counters to this file every 5 seconds, in Prometheus' text format"),
+    OPTION_FLAG("--check", &is_check,
+                "look at all that a start or a SIGHUP reads, say what it is, and start nothing"),
     OPTION_FLAG("-f, --force", &force, "replace that file even if it holds no metrics of dlv"),
     OPTION_TEXT("--user NAME", &user,
                 "the user that the processes run as that face the network, where started as root; "
@@ -199,6 +208,62 @@ static int find_user(struct serve_settings *settings) {
     return EXIT_OK;
 }
 
+/* --- --check ---------------------------------------------------------------------------------- */
+
+static int check_database(const struct serve_settings *settings) {
+    struct release release = {.settings = settings};
+    char until[TIME_TEXT_SIZE] = "any day";
+    struct error error;
+    if (release_open(&release, &error) != 0)
+        return trouble("%s", error.text);
+    close(release.fd);
+    const struct release_facts *facts = &release.header.facts;
+    if (facts->valid_until_s != 0)
+        time_format(until, facts->valid_until_s, facts->utc_offset_s);
+    print("%s: release %llu of %s, %llu entries, good until %s\n", settings->db_path,
+          (unsigned long long)facts->sequence, facts->name,
+          (unsigned long long)release.header.count, until);
+    return EXIT_OK;
+}
+
+static int check_kiosks(const struct serve_settings *settings) {
+    unsigned ended = 0;
+    struct error error;
+    if (settings->kiosks_path == NULL)
+        return EXIT_OK;
+    struct kiosks *list = calloc(1, sizeof *list);
+    if (list == NULL)
+        return trouble("no memory");
+    int code = kiosks_load(list, settings->kiosks_path, &error);
+    for (uint32_t i = 0; i < list->count && code == 0; i++)
+        ended += list->sorted[i].not_after_s < (int64_t)time(NULL);
+    if (code == 0)
+        print("%s: %u kiosks, %u of them past their last day\n", settings->kiosks_path, list->count,
+              ended);
+    free(list);
+    return code == 0 ? EXIT_OK : trouble("%s", error.text);
+}
+
+static int check_ticket_key(const struct serve_settings *settings) {
+    static struct ticket_source source;
+    struct error error;
+    int code = tickets_load(&source, settings->ticket_key_path, time(NULL), &error);
+    wipe(&source, sizeof source);
+    if (code != 0)
+        return trouble("%s", error.text);
+    if (settings->ticket_key_path != NULL)
+        print("%s: a ticket key\n", settings->ticket_key_path);
+    return EXIT_OK;
+}
+
+/* Looks at everything, also after something that is wrong. */
+static int check(const struct serve_settings *settings) {
+    int database = check_database(settings), kiosk_list = check_kiosks(settings);
+    int tickets = check_ticket_key(settings);
+    bool is_good = database == EXIT_OK && kiosk_list == EXIT_OK && tickets == EXIT_OK;
+    return finish_output() == EXIT_OK && is_good ? EXIT_OK : EXIT_TROUBLE;
+}
+
 static int run_server(int operand_count, char **operands) {
     static struct serve_settings settings;
     char host[NET_HOST_SIZE], port[NET_PORT_SIZE];
@@ -229,6 +294,11 @@ static int run_server(int operand_count, char **operands) {
     settings.populates = populates || locks;
     settings.locks = locks;
     settings.log = log_line;
+    if (is_check) {
+        int status = check(&settings);
+        wipe(&settings, sizeof settings);
+        return status;
+    }
     if (is_legacy)
         trouble("warning: --legacy does not prove to clients who the server is; its answers can be "
                 "changed on the way, and anybody may ask");
@@ -259,6 +329,7 @@ const struct applet applet_server = {
         "SIGHUP reads the kiosks, the ticket key and the database again. The new database is checked\n"
         "while the old one still answers. It takes over where every check passes and its sequence number\n"
         "is higher, and no question is lost. The sessions of a kiosk that was removed end at once.\n"
+        "--check does the checks of a start and of SIGHUP beforehand, and starts nothing.\n"
         "SIGTERM and SIGINT end the server, after the open connections have ended.\n\n"
         "Only processes that do nothing but decrypt hold the private key. Those that talk to clients never\n"
         "have it. Both give up root, the file system and every system call that they do not need; one that\n"

@@ -753,6 +753,22 @@ def test_what_monitoring_sees(release, serve, keys, tmp_path):
     assert value["dlv_database_left_seconds"] == "0" and float(value["dlv_database_age_seconds"]) > 86000
 
 
+def test_check(release, keys, small_db, tmp_path):
+    """All that a start or a SIGHUP would read is looked at, and everything that is wrong is told at once."""
+    kiosks, ticket_key = tmp_path / "kiosks", tmp_path / "ticket"
+    kiosks.write_text(kiosk_line(keys.kiosk_pub) + kiosk_line(keys.other_pub, "old", "2020-01-01"))
+    release("keygen", "--type", "ticket", "-o", ticket_key, status=0)
+    run = ["server", "--check", "--authority", keys.authority_pub, "--key", keys.server, "--kiosks", kiosks, "--ticket-key", ticket_key]
+    done = release(*run, "--db", small_db, status=0)
+    assert "release 1 of licences, 13 entries, good until 20" in done.out and "2 kiosks, 1 of them past their last day" in done.out
+    assert "a ticket key" in done.out and done.err == ""
+    kiosks.write_text("broken\n")
+    ticket_key.write_bytes(b"short")
+    (tmp_path / "bad.db").write_bytes(small_db.read_bytes()[:-1])
+    done = release(*run, "--db", tmp_path / "bad.db", status=2)
+    assert [name in done.err for name in ("bad.db", "kiosks:1", "ticket")] == [True] * 3 and done.err.count("\n") == 3
+
+
 def test_notify_and_given_sockets(release, keys, small_db, tmp_path, server_pub):
     notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     notify.bind(str(tmp_path / "notify"))
