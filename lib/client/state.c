@@ -48,7 +48,8 @@ static int read_file(const char *path, struct remembered *remembered, struct err
     return 0;
 }
 
-static int compare(const char *path, uint64_t sequence, int64_t time_s, struct error *error) {
+static int compare(const char *path, uint64_t sequence, int64_t time_s, int64_t behind_max_s,
+                   struct error *error) {
     struct remembered seen;
     char text[64];
     int code = read_file(path, &seen, error);
@@ -59,6 +60,10 @@ static int compare(const char *path, uint64_t sequence, int64_t time_s, struct e
                          "its database has sequence number %llu, but %llu has been seen before "
                          "(remembered in %s)",
                          (unsigned long long)sequence, seen.sequence, path);
+    if (time_s != 0 && time_s + behind_max_s < (int64_t)seen.time_s)
+        return error_set(error, ERR_CONFLICT,
+                         "its clock is behind a time that a server gave before (remembered in %s)",
+                         path);
     bool is_later = time_s > (int64_t)seen.time_s;
     if (seen.sequence == sequence && !is_later)
         return 0;
@@ -116,14 +121,14 @@ static int take_lock(const char *folder, struct error *error) {
 }
 
 int client_state_check(const char *folder, const struct release_facts *facts, int64_t time_s,
-                       struct error *error) {
+                       int64_t behind_max_s, struct error *error) {
     char path[PATH_MAX];
     if (file_path(path, folder, facts, error) != 0)
         return ERR_LIMIT;
     int lock = take_lock(folder, error);
     if (lock < 0)
         return lock;
-    int code = compare(path, facts->sequence, time_s, error);
+    int code = compare(path, facts->sequence, time_s, behind_max_s, error);
     close(lock);
     return code;
 }

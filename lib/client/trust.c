@@ -62,7 +62,8 @@ static int check_sequence(struct trust *trust, const struct release_facts *facts
                          (unsigned long long)facts->sequence,
                          (unsigned long long)trust->sequence_seen);
     if (trust->policy.state_folder != NULL) {
-        int code = client_state_check(trust->policy.state_folder, facts, server_time_s, error);
+        int code = client_state_check(trust->policy.state_folder, facts, server_time_s,
+                                      trust->policy.max_skew_s, error);
         if (code != 0)
             return code == ERR_CONFLICT ? code : ERR_LOCAL;
     }

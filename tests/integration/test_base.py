@@ -341,7 +341,7 @@ def test_input_that_changes_while_it_is_read(release, keys, tmp_path):
     path.write_text(as_csv(registry(20000)))
     build(release, keys, db, ROWS)
     before = db.read_bytes()
-    script = f"""strace -o /dev/null -e trace=read -e inject=read:delay_enter=2000000:when=5 \
+    script = f"""strace -o /dev/null -P {path} -e trace=read -e inject=read:delay_enter=2000000:when=2 \
         {release.path} dbgen --sign {keys.authority} -o {db} {path} & sleep 0.7; echo >> {path}; wait $!"""
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
     assert "changed while it was read" in done.stderr and done.stderr.count("\n") == 1

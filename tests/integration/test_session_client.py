@@ -332,6 +332,22 @@ def test_an_older_database_is_refused(dlv, core, keys, tmp_path, udp):
     assert files[0].read_text() == "many\n"
 
 
+def test_a_clock_that_is_set_back(release, core, keys, authority, tmp_path):
+    """With --state a server cannot go back to a day on which a licence was still good, or not suspended yet."""
+    state = tmp_path / "state"
+    state.mkdir()
+    server = core()
+    with TcpServer(server) as running:
+        ask(release, keys, running.port, "--state", state, status=0)
+        server.clock_skew = -250  # within --max-skew
+        ask(release, keys, running.port, "--state", state, status=0)
+        server.clock_skew = -4000
+        server.database = released(authority, created=int(time.time()) - 100000, sequence=9)
+        assert "behind a time that a server gave before" in one_line(ask(release, keys, running.port, "--state", state))
+        ask(release, keys, running.port, "--state", state, "--max-skew", "5000", status=0)
+        ask(release, keys, running.port, status=0)
+
+
 def test_going_back_within_a_run(dlv, core, keys, authority):
     going_back = core(sequence=9)
     older = released(authority, sequence=8)
