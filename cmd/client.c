@@ -586,7 +586,25 @@ static int check_online_usage(void) {
     return EXIT_OK;
 }
 
+/* A field that is empty would be compared with nothing, and nobody would notice. */
+static int check_fields(void) {
+    static const struct {
+        const char *name;
+        const char **text;
+    } fields[] = {{"number", &number},    {"name", &name_text},
+                  {"phone", &phone_text}, {"birth-date", &birth_date_text},
+                  {"card", &card_text},   {"class", &classes_text}};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const char *text = *fields[i].text;
+        if (text != NULL && text[strspn(text, " \t")] == '\0')
+            return usage_error("--%s is empty (an unset variable?)", fields[i].name);
+    }
+    return EXIT_OK;
+}
+
 static int check_usage(int operand_count, char **operands) {
+    if (check_fields() != EXIT_OK)
+        return EXIT_TROUBLE;
     int ways = (number != NULL) + (document != NULL) + (operand_count > 0);
     if (ways != 1)
         return usage_error("one question is needed: RECORD, --number, --document or -");

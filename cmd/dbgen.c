@@ -252,6 +252,10 @@ static int choose_times(struct release_facts *facts) {
     if (created_text != NULL && moment_parse(created_text, &created) != 0)
         return usage_error("--created \"%s\" is not a time (want 2026-11-24T10:00:00+05:30)",
                            created_text);
+    if (created.unix_s > (int64_t)time(NULL) + 86400 && !limits.accepts_facts)
+        return usage_error("--created \"%s\" is in the future: nobody would believe the release "
+                           "before (--accept-facts takes it)",
+                           created_text);
     if (created.unix_s < 0)
         return usage_error("--created \"%s\" is before 1970", created_text);
     /* A plain date begins at the authority's midnight. */
@@ -375,7 +379,8 @@ static int inherit(struct release_facts *facts) {
     if (path == NULL || changes_to != NULL || (after_path == NULL && access(path, F_OK) != 0))
         return EXIT_OK;
     if (db_read_header(&before, path, &error) != 0)
-        return trouble("%s%s", error.text, advice_of_output);
+        return after_path != NULL ? trouble("--after: %s", error.text)
+                                  : trouble("%s%s", error.text, advice_of_output);
     if (before.is_keyed && lookup_key_path == NULL && !limits.accepts_rekey)
         return usage_error("%s is keyed, so --lookup-key is needed", path);
     if (no_inherit)
@@ -610,6 +615,9 @@ static int print_result(const struct build *build) {
     rsa_fingerprint(&build->plan.settings.authority->public, fingerprint);
     if (build->latest_path[0] == '\0')
         trouble("note: %s is a first release, so it was compared with nothing", output);
+    else if (result->milder > 0)
+        trouble("note: %llu licences are valid again that were not before (dlv diff shows more)",
+                (unsigned long long)result->milder);
     print("%s: %llu rows, %llu entries", output, (unsigned long long)result->row_count,
           (unsigned long long)result->header.count);
     if (result->joined_count > 0)
@@ -622,7 +630,9 @@ static int print_result(const struct build *build) {
     print("\nsequence %llu, created %s, valid until %s\nauthority %s%s\n",
           (unsigned long long)facts->sequence, created, until, fingerprint,
           result->header.is_keyed ? ", keyed" : "");
-    return finish_output();
+    return finish_output() == EXIT_OK
+               ? EXIT_OK
+               : trouble("%s: is complete and in its place all the same", output);
 }
 
 /* Numbers that are not what the release says of its numbers: they are answered, but a slip of the
@@ -748,6 +758,8 @@ static int check_usage(int operand_count) {
         return usage_error("one registry is needed (- for standard input)");
     if (!is_check && into == NULL && (sign == NULL || output == NULL))
         return usage_error("--sign and --output are needed");
+    if (output != NULL && strcmp(output, "-") == 0)
+        return usage_error("--output: a database cannot be written to standard output");
     if (is_check && changes_to != NULL && sign == NULL)
         return usage_error("--base needs --sign, whose public half checks it");
     if (is_lines && options_refuse("columns map ignore-columns delimiter date-format status null "

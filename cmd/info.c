@@ -21,6 +21,9 @@ static const struct option options[] = {
 
 /* Reads the header and the page of signatures. */
 static int read_head(const char *path, uint8_t head[DB_HEAD_LEN]) {
+    struct error error;
+    if (file_name_missing(path, &error) != 0)
+        return trouble("%s", error.text);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return trouble("%s: %m", path);

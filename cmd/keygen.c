@@ -26,15 +26,21 @@ static const struct option options[] = {
     OPTIONS_END,
 };
 
-static const struct file_kind secret_file = {.what = "a key", .mode = 0600, .is_private = true};
-static const struct file_kind public_file = {.what = "a public key", .mode = 0644};
+static const struct file_kind secret_file = {
+    .what = "a key of this type", .exact_len = LOOKUP_KEY_LEN, .mode = 0600, .is_private = true};
+static const struct file_kind private_file = {
+    .what = "a key of this type", .mark = "-----BEGIN ", .mode = 0600, .is_private = true};
+static const struct file_kind public_file = {
+    .what = "a public key", .mark = "-----BEGIN ", .mode = 0644};
 
+/* One key takes the place of another of its type, nothing else. */
 static enum file_replacing replacing(void) {
-    return force ? REPLACE_ANY : REPLACE_NOTHING;
+    return force ? REPLACE_KIND : REPLACE_NOTHING;
 }
 
 static int refuse(int code, const struct error *error) {
-    return trouble("%s%s", error->text, code == ERR_EXISTS ? " (--force replaces it)" : "");
+    return trouble("%s%s", error->text,
+                   code == ERR_EXISTS && !force ? " (--force replaces it)" : "");
 }
 
 static int write_secret(struct random *random) {
@@ -54,13 +60,13 @@ static int write_pair(const struct rsa_private *key) {
     format_text(path[0], sizeof path[0], "%s.key", output);
     format_text(path[1], sizeof path[1], "%s.pub", output);
     /* Both names must be free before the first is written. */
-    int code = file_check_place(path[0], &secret_file, replacing(), &error);
+    int code = file_check_place(path[0], &private_file, replacing(), &error);
     if (code == 0)
         code = file_check_place(path[1], &public_file, replacing(), &error);
     if (code != 0)
         return refuse(code, &error);
     size_t len = rsa_private_write_pem(key, pem);
-    code = file_write(path[0], pem, len, &secret_file, replacing(), &error);
+    code = file_write(path[0], pem, len, &private_file, replacing(), &error);
     wipe(pem, sizeof pem);
     if (code == 0) {
         len = rsa_public_write_pem(&key->public, pem);
@@ -98,7 +104,10 @@ static int run_keygen(int operand_count, char **operands) {
         bits = types[i].bits;
     if (bits % 8 != 0)
         return usage_error("--bits %llu is not a multiple of 8", (unsigned long long)bits);
-    if (strlen(output) > PATH_MAX - 64)
+    size_t output_len = strlen(output);
+    if (output_len == 0 || output[output_len - 1] == '/')
+        return usage_error("--output \"%s\" is not the name of a file", output);
+    if (output_len > PATH_MAX - 64)
         return usage_error("--output is too long");
     if (random_open(&random, &error) != 0)
         return trouble("%s", error.text);

@@ -12,7 +12,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+int file_name_missing(const char *path, struct error *error) {
+    return *path == '\0'
+               ? error_set(error, ERR_FORMAT, "the name of a file is empty (an unset variable?)")
+               : 0;
+}
+
 ssize_t file_read(const char *path, void *buffer, size_t max, struct error *error) {
+    if (file_name_missing(path, error) != 0)
+        return ERR_FORMAT;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return error_set_errno(error, "%s", path);
@@ -130,7 +138,13 @@ static int look_at(struct place *place, const char *path, struct error *error) {
 static bool has_mark(const char *path, const struct file_kind *kind, struct error *error,
                      int *code) {
     char start[64];
+    struct stat status;
     size_t len = kind->mark != NULL ? strlen(kind->mark) : 0;
+    if (kind->exact_len != 0 && stat(path, &status) == 0 && status.st_size != 0 &&
+        (size_t)status.st_size != kind->exact_len) {
+        *code = 0;
+        return false;
+    }
     int fd = len > 0 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     *code = 0;
     if (len == 0)
@@ -141,6 +155,14 @@ static bool has_mark(const char *path, const struct file_kind *kind, struct erro
     if (fd >= 0)
         close(fd);
     return n == 0 || (n == (ssize_t)len && memcmp(start, kind->mark, len) == 0);
+}
+
+static bool is_key(const char *path) {
+    static const struct file_kind pem = {.mark = "-----BEGIN "};
+    struct stat status;
+    struct error ignored;
+    int code;
+    return stat(path, &status) == 0 && status.st_size > 0 && has_mark(path, &pem, &ignored, &code);
 }
 
 static int check_place(const struct place *place, const struct file_kind *kind,
@@ -155,6 +177,9 @@ static int check_place(const struct place *place, const struct file_kind *kind,
         return error_set(error, ERR_EXISTS, "%s: exists already", place->path);
     if (replacing == REPLACE_KIND && !has_mark(place->path, kind, error, &code) && code == 0)
         code = error_set(error, ERR_EXISTS, "%s: exists, and is not %s", place->path, kind->what);
+    /* A key is lost for good, so nothing but another key ever takes its place. */
+    if (replacing == REPLACE_ANY && is_key(place->path) && code == 0)
+        code = error_set(error, ERR_FORMAT, "%s: is a key, which is never replaced", place->path);
     return code;
 }
 

@@ -10,6 +10,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Whether a name is one: ERR_FORMAT with the reason where it is empty. */
+int file_name_missing(const char *path, struct error *error);
+
 /* Reads all of `path` into `buffer`. Returns the number of bytes, or ERR_SYSTEM, or ERR_LIMIT
  * where the file holds more than `max`. */
 ssize_t file_read(const char *path, void *buffer, size_t max, struct error *error);
@@ -39,6 +42,7 @@ int file_read_at(int fd, void *bytes, size_t len, uint64_t offset);
 struct file_kind {
     const char *what; /* "an evidence file", for reasons */
     const char *mark; /* how every such file begins; NULL: nothing tells it from others */
+    size_t exact_len; /* of every such file, in bytes; 0: any */
     mode_t mode;      /* of a new one; one that is replaced keeps its own, and its owner */
     bool is_private;  /* nobody but its owner may read it, whatever the mode of the old one */
 };

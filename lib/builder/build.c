@@ -74,44 +74,71 @@ static int lock_output(struct build *build, struct error *error) {
     return 0;
 }
 
-/* The release that this one comes after: the later of the file to be replaced and the predecessor.
- * Its file's name is at *name; a first release comes after zeros. */
-static int find_latest(struct build *build, struct db_header *latest, const char **name,
-                       struct error *error) {
-    const struct db_header *predecessor = &build->predecessor.db.header;
-    memset(latest, 0, sizeof *latest);
-    *name = build->plan.after_path != NULL ? build->plan.after_path : build->plan.settings.path;
-    if (!build->is_new || build->plan.after_path != NULL) {
-        int code = db_read_header(latest, *name, error);
-        if (code != 0)
-            return advise(build, BUILD_CHOOSE_OUTPUT, code);
-    }
-    if (latest->count > 0 && strcmp(latest->facts.name, build->plan.settings.facts.name) != 0)
+/* Takes the release in the file `path` for the latest, unless there is a later one. */
+static int note_release(struct build *build, const char *path, struct db_header *latest,
+                        struct error *error) {
+    const struct build_settings *settings = &build->plan.settings;
+    uint8_t own_id[SHA256_LEN];
+    struct db_header header;
+    int code = db_read_header(&header, path, error);
+    if (code != 0)
+        return advise(build, BUILD_CHOOSE_OUTPUT, code);
+    rsa_public_id(&settings->authority->public, own_id);
+    if (memcmp(header.facts.authority_id, own_id, SHA256_LEN) != 0)
+        return advise(build, BUILD_CHOOSE_OUTPUT,
+                      error_set(error, ERR_CONFLICT, "%s: is signed by another authority", path));
+    if (strcmp(header.facts.name, settings->facts.name) != 0)
         return advise(build, BUILD_CHOOSE_OUTPUT,
                       error_set(error, ERR_CONFLICT, "%s: is a release of \"%s\", not of \"%s\"",
-                                *name, latest->facts.name, build->plan.settings.facts.name));
-    if (build->has_predecessor && predecessor->facts.sequence >= latest->facts.sequence) {
-        *latest = *predecessor;
-        *name = build->predecessor.path;
+                                path, header.facts.name, settings->facts.name));
+    if (header.facts.sequence >= latest->facts.sequence) {
+        *latest = header;
+        format_text(build->latest_path, sizeof build->latest_path, "%s", path);
     }
-    if (latest->count > 0)
-        format_text(build->latest_path, sizeof build->latest_path, "%s", *name);
+    return 0;
+}
+
+/* The release that this one comes after: the latest of the file to be replaced, the one that is named,
+ * and the predecessor. Its file is build->latest_path; a first release comes after zeros. Changes must
+ * be made to the latest, or those in between would be lost. */
+static int find_latest(struct build *build, struct db_header *latest, struct error *error) {
+    const struct db_header *base = &build->predecessor.db.header;
+    int code = 0;
+    memset(latest, 0, sizeof *latest);
+    if (!build->is_new)
+        code = note_release(build, build->plan.settings.path, latest, error);
+    if (code == 0 && build->plan.after_path != NULL)
+        code = note_release(build, build->plan.after_path, latest, error);
+    if (code != 0 || !build->has_predecessor)
+        return code;
+    bool is_same = memcmp(base->id, latest->id, SHA256_LEN) == 0;
+    if (latest->count > 0 && !is_same && !build->plan.limits.is_republished &&
+        latest->facts.sequence >= base->facts.sequence)
+        return error_set(error, ERR_CONFLICT,
+                         "%s: is release %llu, but %s is release %llu: changes to the older one "
+                         "would undo those in between",
+                         build->predecessor.path, (unsigned long long)base->facts.sequence,
+                         build->latest_path, (unsigned long long)latest->facts.sequence);
+    if (base->facts.sequence >= latest->facts.sequence) {
+        *latest = *base;
+        format_text(build->latest_path, sizeof build->latest_path, "%s", build->predecessor.path);
+    }
     return 0;
 }
 
 static int settle_sequence(struct build *build, struct error *error) {
     struct release_facts *facts = &build->plan.settings.facts;
     struct db_header latest;
-    const char *name;
+    const char *name = build->latest_path;
     char text[TIME_TEXT_SIZE];
-    int code = find_latest(build, &latest, &name, error);
+    int code = find_latest(build, &latest, error);
     if (code != 0)
         return code;
     if (facts->sequence == 0)
         facts->sequence = latest.facts.sequence + 1;
     if (latest.count > 0)
         memcpy(facts->predecessor_id, latest.id, SHA256_LEN);
-    bool is_predecessor = build->has_predecessor && name == build->predecessor.path;
+    bool is_predecessor = build->has_predecessor && strcmp(name, build->predecessor.path) == 0;
     if (facts->sequence < latest.facts.sequence ||
         (is_predecessor && facts->sequence == latest.facts.sequence))
         return advise(build, BUILD_CHOOSE_SEQUENCE,
@@ -459,12 +486,18 @@ static int guard_file(struct build *build, int fd, struct error *error) {
                              &after, &build->result.guard, &reason);
     else
         reason = *error;
+    build->result.milder = build->result.guard.milder;
+    /* Where the release before is damaged, it alone is otherwise. */
+    bool was_stopped = code != 0 && build->result.guard.guard != GUARD_PASSED;
+    if (was_stopped && !is_predecessor &&
+        db_verify(&before, settings->thread_count, build->latest_path, error) != 0)
+        was_stopped = false;
     db_close(&before);
     db_close(&after);
-    if (code != 0 && build->result.guard.guard != GUARD_PASSED)
+    if (was_stopped)
         return advise(build, BUILD_ACCEPT,
-                      error_set(error, code, "%s: %.900s; nothing was replaced", settings->path,
-                                reason.text));
+                      error_set(error, code, "%s: %.800s (compared with %s); nothing was replaced",
+                                settings->path, reason.text, build->latest_path));
     return code;
 }
 

@@ -67,8 +67,9 @@ struct build_result {
     struct misfits beside_patterns; /* numbers that fit none of the patterns */
     struct misfits beside_coverage; /* ... that begin with none of the prefixes */
     struct unknown_words unknown;   /* also where the build failed */
-    struct guard_result guard;      /* which guard it did not pass */
-    enum build_advice advice;       /* where the build failed */
+    uint64_t milder; /* licences that are valid again, though they were not in the release before */
+    struct guard_result guard; /* which guard it did not pass */
+    enum build_advice advice;  /* where the build failed */
 };
 
 /* A build under way. */

@@ -85,15 +85,16 @@ static bool is_same_rules(const struct matching_rules *a, const struct matching_
 
 /* The first thing that is said otherwise; NULL: nothing is. */
 static const char *other_fact(const struct release_facts *a, const struct release_facts *b) {
-    return a->utc_offset_s != b->utc_offset_s        ? "UTC offset"
-           : a->is_test != b->is_test                ? "mark of test data"
-           : a->has_legacy != b->has_legacy          ? "records of the original protocol"
-           : a->history_since != b->history_since    ? "history"
-           : !is_same_text(a->coverage, b->coverage) ? "coverage"
-           : !is_same_text(a->patterns, b->patterns) ? "number patterns"
-           : !is_same_rules(&a->rules, &b->rules)    ? "rules of phone numbers and names"
-           : b->created_s < a->created_s             ? "date, which is before that of the last"
-                                                     : NULL;
+    return a->utc_offset_s != b->utc_offset_s ? "it has another UTC offset"
+           : a->is_test != b->is_test         ? "it is marked as test data, or is not any more"
+           : a->has_legacy != b->has_legacy
+               ? "it answers the original protocol, or does not any more"
+           : a->history_since != b->history_since ? "it speaks about the past from another day on"
+           : !is_same_text(a->coverage, b->coverage) ? "it has another coverage"
+           : !is_same_text(a->patterns, b->patterns) ? "it has other number patterns"
+           : !is_same_rules(&a->rules, &b->rules) ? "it has other rules for phone numbers and names"
+           : b->created_s < a->created_s          ? "it was made before the release before"
+                                                  : NULL;
 }
 
 static int guard_facts(const struct guard_limits *limits, const struct db *before,
@@ -102,7 +103,7 @@ static int guard_facts(const struct guard_limits *limits, const struct db *befor
     const char *fact = other_fact(&old->facts, &new->facts);
     if (fact != NULL && !limits->accepts_facts) {
         stop_at(result, GUARD_ON_FACTS);
-        return error_set(error, ERR_CONFLICT, "it has another %s than the release before", fact);
+        return error_set(error, ERR_CONFLICT, "%s", fact);
     }
     if (old->facts.sequence == new->facts.sequence && !limits->accepts_same_number &&
         memcmp(old->merkle_root, new->merkle_root, SHA256_LEN) != 0) {

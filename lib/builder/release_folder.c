@@ -39,6 +39,8 @@ static int take_lock(struct release_folder *folder, struct error *error) {
     if (join(path, folder, ".lock", error) != 0)
         return ERR_LIMIT;
     folder->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    if (folder->lock < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return error_set(error, ERR_SYSTEM, "--into \"%s\": there is no such folder", folder->path);
     if (folder->lock < 0)
         return error_set_errno(error, "%s", path);
     if (flock(folder->lock, LOCK_EX | LOCK_NB) == 0)
@@ -85,6 +87,8 @@ static int find_highest(struct release_folder *folder, struct error *error) {
 int release_folder_open(struct release_folder *folder, const char *path, bool is_first,
                         struct error *error) {
     *folder = (struct release_folder){.path = path, .lock = -1};
+    if (*path == '\0')
+        return error_set(error, ERR_FORMAT, "--into \"\": there is no such folder");
     int code = take_lock(folder, error);
     if (code == 0)
         code = read_current(folder, error);
@@ -92,6 +96,12 @@ int release_folder_open(struct release_folder *folder, const char *path, bool is
         code = find_highest(folder, error);
     if (code == 0 && is_first && folder->has_current)
         code = error_set(error, ERR_EXISTS, "%s: holds releases already", path);
+    if (code == 0 && !folder->has_current && folder->highest > 0)
+        code = error_set(error, ERR_FORMAT,
+                         "%s: there are releases up to %llu.db, but the link `current` is missing: "
+                         "make it lead to the one in force (ln -s %llu.db %s/current)",
+                         path, (unsigned long long)folder->highest,
+                         (unsigned long long)folder->highest, path);
     if (code == 0 && !is_first && !folder->has_current)
         code = error_set(error, ERR_EXISTS, "%s: holds no release yet", path);
     if (code != 0)

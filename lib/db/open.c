@@ -93,6 +93,8 @@ int db_open_unsigned(struct db *db, int fd, const char *name, const struct db_he
 
 int db_open(struct db *db, const char *path, const struct rsa_public *authority,
             struct error *error) {
+    if (file_name_missing(path, error) != 0)
+        return ERR_FORMAT;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return error_set_errno(error, "%s", path);
@@ -103,6 +105,8 @@ int db_open(struct db *db, const char *path, const struct rsa_public *authority,
 
 int db_read_header(struct db_header *header, const char *path, struct error *error) {
     uint8_t page[DB_PAGE];
+    if (file_name_missing(path, error) != 0)
+        return ERR_FORMAT;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return error_set_errno(error, "%s", path);

@@ -62,6 +62,12 @@ int release_open(struct release *release, struct error *error) {
 /* Sequence numbers only increase, so that an old release cannot come back. */
 static int check_sequence(const struct release *release, const struct db_header *next,
                           struct error *error) {
+    const struct release_facts *now = &release->header.facts;
+    if (strcmp(next->facts.name, now->name) != 0 || next->facts.is_test != now->is_test)
+        return error_set(error, ERR_CONFLICT,
+                         "%s: is %s \"%s\", and \"%s\" is in use; start anew where that is meant",
+                         release->settings->db_path, next->facts.is_test ? "test data," : "of",
+                         next->facts.name, now->name);
     if (next->facts.sequence > release->header.facts.sequence)
         return 0;
     return error_set(error, ERR_CONFLICT, "%s: its sequence number %llu is not above %llu, in use",

@@ -288,7 +288,9 @@ def test_releases_go_forward(dlv, keys, tmp_path):
     assert "the clock is behind" in one_line(build(dlv, keys, db, ROWS, status=2))
     assert db.read_bytes() == before and not out.exists()
     build(dlv, keys, out, ROWS, "--sequence", "20")
-    assert "sequence 21," in change(dlv, keys, db, out, PLAIN, "--created", "2030-01-02").out
+    # A base that is not the latest: what was changed in between would be undone.
+    line = one_line(change(dlv, keys, db, out, PLAIN, "--created", "2030-01-02", status=2))
+    assert "l.db: is release 10, but " in line and "out.db is release 20" in line
 
 
 # --- one at a time, whole or not at all -----------------------------------------------------------

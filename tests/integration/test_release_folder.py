@@ -152,3 +152,18 @@ def test_killed_at_any_point(folder, release, keys):
     assert len(folder.names()) == 3
     left = [name for name in folder.names() if not name.endswith(".db") and name != "current"]
     assert left == []
+
+
+def test_a_link_that_is_gone(folder):
+    """The folder is not begun anew: its releases are named, and the command that restores the link."""
+    folder(registry(), "--first", status=0)
+    folder(registry(), status=0)
+    folder.current.unlink()
+    for options in ([], ["--first"]):
+        line = one_line(folder(registry(), *options))
+        assert "there are releases up to 2.db" in line and f"ln -s 2.db {folder.path}/current" in line
+    os.symlink("2.db", folder.current)
+    folder(registry(), status=0)
+    assert folder.sequence() == 3
+    folder.path.rename(folder.path.parent / "moved")
+    assert "there is no such folder" in one_line(folder(registry()))

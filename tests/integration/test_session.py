@@ -753,6 +753,17 @@ def test_what_monitoring_sees(release, serve, keys, tmp_path):
     assert value["dlv_database_left_seconds"] == "0" and float(value["dlv_database_age_seconds"]) > 86000
 
 
+def test_another_register_is_not_taken(release, serve, keys, tmp_path):
+    """A file that was put in the wrong place, or made for trying things out, does not replace what is in use."""
+    db = tmp_path / "l.db"
+    build(release, keys, db, SMALL)
+    server = serve(release, db, who=("--anonymous",))
+    for options in (["--name", "others"], ["--test"]):
+        build(release, keys, tmp_path / "n.db", SMALL, "--sequence", "9", *options)
+        os.rename(tmp_path / "n.db", db)
+        assert "event=reload_refused sequence_kept=1" in server.reload()
+
+
 def test_check(release, keys, small_db, tmp_path):
     """All that a start or a SIGHUP would read is looked at, and everything that is wrong is told at once."""
     kiosks, ticket_key = tmp_path / "kiosks", tmp_path / "ticket"

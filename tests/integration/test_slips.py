@@ -274,6 +274,36 @@ def test_what_was_typed_is_never_special(release, files, typed):
 
 
 
+@pytest.mark.parametrize("option", ["--number", "--name", "--phone", "--birth-date", "--card", "--class"])
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_field_is_none(release, files, option, text):
+    """An unset variable would be compared with nothing, and the answer would still be VALID."""
+    question = [] if option == "--number" else ["--number", "GJ01"]
+    done = release("client", "--db", "l.db", "--authority", "authority.pub", *question, option, text, cwd=files)
+    assert f"{option} is empty (an unset variable?)" in one_line(done)
+
+
+@pytest.mark.parametrize("args", [["verify", "--authority", "", "l.db"], ["verify", "--authority", "authority.pub", ""], ["info", ""],
+                                  ["client", "--db", "", "--authority", "authority.pub", "--number", "GJ01"],
+                                  ["dbgen", "--sign", "", "-o", "x.db", "registry.csv"], ["keygen", "--type", "kiosk", "-o", ""],
+                                  ["dbgen", "--sign", "authority.key", "--into", "", "registry.csv"],
+                                  ["dbgen", "--sign", "authority.key", "-o", "-", "registry.csv"]])
+def test_an_unset_variable_is_named(release, files, args):
+    done = keeps_all(files, lambda: release(*args, cwd=files))
+    assert ": : " not in done.err and any(word in done.err for word in ("empty", "not the name of a file", '""', "standard output"))
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_no_key_takes_the_place_of_another_kind(release, files, force):
+    for kind, target in (("lookup", "authority.key"), ("ticket", "authority.pub"), ("lookup", "registry.csv"), ("ticket", "l.db")):
+        keeps_all(files, lambda: release("keygen", "--type", kind, "-o", target, *force, cwd=files))
+    (files / "k.key").write_bytes((files / "lookup.key").read_bytes())
+    keeps_all(files, lambda: release("keygen", "--type", "kiosk", "-o", "k", *force, cwd=files))
+    if force:
+        release("keygen", "--type", "lookup", "-o", "lookup.key", *force, cwd=files, status=0)
+        release("keygen", "--type", "authority", "-o", "authority", *force, cwd=files, status=0)
+
+
 # --- the state folder ----------------------------------------------------------------------------------
 
 
