@@ -773,6 +773,18 @@ static int check_usage(int operand_count) {
                : EXIT_OK;
 }
 
+/* Whether a path is the link `current` of a folder that --into has made: writing through it would
+ * change a release that has been published. */
+static bool is_folder_link(const char *path) {
+    char target[64];
+    const char *slash = strrchr(path, '/');
+    ssize_t len = readlink(path, target, sizeof target - 1);
+    if (len <= 3 || strcmp(slash != NULL ? slash + 1 : path, "current") != 0)
+        return false;
+    target[len] = '\0';
+    return strspn(target, "0123456789") == (size_t)len - 3 && strcmp(target + len - 3, ".db") == 0;
+}
+
 /* Nothing that is read may be written, and what is to be written must find its place: that is known
  * before the hours of work. */
 static int check_files(const char *registry) {
@@ -784,6 +796,9 @@ static int check_files(const char *registry) {
     if (places_keep_apart(&(struct place){"--output", output}, read, BASE) != EXIT_OK ||
         places_keep_apart(&(struct place){"--rejects", rejects_path}, read, ALL) != EXIT_OK)
         return EXIT_TROUBLE;
+    if (into == NULL && !is_check && is_folder_link(output))
+        return usage_error("%s is the link of a folder of releases: --into makes the next one",
+                           output);
     if (!is_check && file_check_place(output, &db_file_kind, REPLACE_ANY, &error) != 0)
         return trouble("%s", error.text);
     int code = file_check_place(rejects_path, &rejects_file_kind, rejects_replacing(), &error);

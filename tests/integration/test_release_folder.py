@@ -154,6 +154,14 @@ def test_killed_at_any_point(folder, release, keys):
     assert left == []
 
 
+def test_a_published_release_is_not_written_over(folder, release, keys):
+    """Through the link, as one would without --into."""
+    folder(registry(), "--first", status=0)
+    before = (folder.path / "1.db").read_bytes()
+    done = release("dbgen", "--sign", keys.authority, "-o", folder.current, folder.path.parent / "r.csv")
+    assert "--into makes the next one" in one_line(done) and (folder.path / "1.db").read_bytes() == before
+
+
 def test_a_link_that_is_gone(folder):
     """The folder is not begun anew: its releases are named, and the command that restores the link."""
     folder(registry(), "--first", status=0)
