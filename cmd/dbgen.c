@@ -21,6 +21,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -785,6 +787,24 @@ static bool is_folder_link(const char *path) {
     return strspn(target, "0123456789") == (size_t)len - 3 && strcmp(target + len - 3, ".db") == 0;
 }
 
+/* A release is about as large as the one before. Whether there is room for it is known before the
+ * hours of work. */
+static int check_space(void) {
+    const char *before = changes_to != NULL ? changes_to : after_path != NULL ? after_path : output;
+    char own_folder[PATH_MAX];
+    struct statvfs room;
+    struct stat status;
+    file_folder(own_folder, output);
+    if (stat(before, &status) != 0 || statvfs(own_folder, &room) != 0)
+        return EXIT_OK;
+    unsigned long long mebibyte = 1u << 20, want = (unsigned long long)status.st_size;
+    unsigned long long have = (unsigned long long)room.f_bavail * room.f_frsize;
+    return want <= have
+               ? EXIT_OK
+               : trouble("%s: the release before has %llu MiB, but only %llu are free here",
+                         own_folder, want / mebibyte + 1, have / mebibyte);
+}
+
 /* Nothing that is read may be written, and what is to be written must find its place: that is known
  * before the hours of work. */
 static int check_files(const char *registry) {
@@ -801,6 +821,8 @@ static int check_files(const char *registry) {
                            output);
     if (!is_check && file_check_place(output, &db_file_kind, REPLACE_ANY, &error) != 0)
         return trouble("%s", error.text);
+    if (!is_check && check_space() != EXIT_OK)
+        return EXIT_TROUBLE;
     int code = file_check_place(rejects_path, &rejects_file_kind, rejects_replacing(), &error);
     return code == 0 ? EXIT_OK
                      : trouble("%s%s", error.text,

@@ -545,12 +545,17 @@ mount -t tmpfs -o size=1m tmpfs {mount}
 cp {mount}/l.db {tmp_path}/before
 set +e
 {RELEASE} dbgen --sign {keys.authority} -o {mount}/l.db {path}; echo status $?
+cmp {mount}/l.db {tmp_path}/before && ls -A {mount}
+head -c 2000000 /dev/zero > {mount}/rest 2>/dev/null
+{RELEASE} dbgen --sign {keys.authority} -o {mount}/l.db {path} 2>&1; echo status $?
 cmp {mount}/l.db {tmp_path}/before && ls -A {mount}"""
     done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True)
     if "unshare:" in done.stderr or "mount:" in done.stderr:
         pytest.skip("cannot mount a tmpfs here")
     assert "No space left on device" in done.stderr and done.stderr.count("\n") == 1
-    assert done.stdout.endswith("status 2\nl.db\n")
+    first, second = done.stdout.split("status 2\n")[1:]
+    assert first.startswith("l.db\n") and second == "l.db\nrest\n"
+    assert "small: the release before has 1 MiB, but only 0 are free here" in first  # known before the work
 
 
 def test_file_too_large(dlv, keys, tmp_path):
