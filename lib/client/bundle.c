@@ -1,18 +1,11 @@
 #include "client/bundle.h"
 
-#include "base/bytes.h"
-
-#include <stddef.h>
 #include <string.h>
 
 void bundle_begin(struct bundle *bundle, const uint8_t release_id[SHA256_LEN]) {
     memcpy(bundle->release_id, release_id, SHA256_LEN);
     bundle->server_time_s = 0;
     bundle->further_len = 0;
-}
-
-void bundle_forget(struct bundle *bundle) {
-    wipe(bundle, offsetof(struct bundle, further));
 }
 
 /* Every answer brings its further terms once, and the first one those of its proof, too: there is

@@ -28,7 +28,4 @@ void bundle_keep(struct bundle *bundle, unsigned first, const struct answer *ans
 /* Begins to take answers of a release; forgets others. */
 void bundle_begin(struct bundle *bundle, const uint8_t release_id[SHA256_LEN]);
 
-/* Wipes it. */
-void bundle_forget(struct bundle *bundle);
-
 #endif
