@@ -1,3 +1,4 @@
+#include "advice.h"
 #include "applet.h"
 #include "places.h"
 
@@ -21,8 +22,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -353,9 +352,6 @@ static int choose_phones(struct matching_rules *rules) {
                        national_digits);
 }
 
-static const char advice_of_output[] =
-    " (it is not replaced; remove it or choose another --output)";
-
 static int copy_list(char *list, const char *text, const char *option,
                      bool (*is_valid)(const char *list)) {
     if (text == NULL)
@@ -382,7 +378,7 @@ static int inherit(struct release_facts *facts) {
         return EXIT_OK;
     if (db_read_header(&before, path, &error) != 0)
         return after_path != NULL ? trouble("--after: %s", error.text)
-                                  : trouble("%s%s", error.text, advice_of_output);
+                                  : trouble("%s%s", error.text, ADVICE_OF_OUTPUT);
     if (before.is_keyed && lookup_key_path == NULL && !limits.accepts_rekey)
         return usage_error("%s is keyed, so --lookup-key is needed", path);
     if (no_inherit)
@@ -450,36 +446,14 @@ static enum file_replacing rejects_replacing(void) {
     return force ? REPLACE_ANY : REPLACE_KIND;
 }
 
-/* Takes a share such as "3.2%" as millionths. */
-static int choose_share(const char *text, const char *option, uint32_t fallback, uint32_t *share) {
-    unsigned long long whole, tenths = 0;
-    char number[16];
-    *share = fallback;
-    if (text == NULL)
-        return EXIT_OK;
-    size_t len = strlen(text), whole_len = strcspn(text, ".%");
-    bool has_tenths = text[whole_len] == '.';
-    bool is_good = len < sizeof number && len > 0 && text[len - 1] == '%' &&
-                   len == whole_len + (has_tenths ? 3 : 1);
-    format_text(number, sizeof number, "%.*s", (int)whole_len, text);
-    is_good = is_good && text_parse_count(number, 100, &whole) == 0;
-    if (is_good && has_tenths) {
-        format_text(number, sizeof number, "%.*s", 1, text + whole_len + 1);
-        is_good = text_parse_count(number, 9, &tenths) == 0;
-    }
-    if (!is_good || whole * 10 + tenths > 1000)
-        return usage_error("--%s \"%s\" is not a share such as 3.2%%", option, text);
-    *share = (uint32_t)(whole * 10000 + tenths * 1000);
-    return EXIT_OK;
-}
-
 static int choose_limits(struct guard_limits *chosen) {
     *chosen = limits;
-    return choose_share(accept_drop, "accept-drop", GUARD_DROPPED, &chosen->dropped) == EXIT_OK &&
-                   choose_share(accept_change, "accept-change", GUARD_CHANGED, &chosen->changed) ==
+    return options_parse_share(accept_drop, "accept-drop", GUARD_DROPPED, &chosen->dropped) ==
                        EXIT_OK &&
-                   choose_share(accept_rejects, "accept-rejects", GUARD_BAD_ROWS,
-                                &chosen->bad_rows) == EXIT_OK
+                   options_parse_share(accept_change, "accept-change", GUARD_CHANGED,
+                                       &chosen->changed) == EXIT_OK &&
+                   options_parse_share(accept_rejects, "accept-rejects", GUARD_BAD_ROWS,
+                                       &chosen->bad_rows) == EXIT_OK
                ? EXIT_OK
                : EXIT_TROUBLE;
 }
@@ -517,81 +491,8 @@ static int plan(struct build *build, struct rsa_private *authority, struct looku
 
 /* --- the build -------------------------------------------------------------------------------- */
 
-/* Which option accepts what a guard has stopped at. */
-static const char *accept_text(const struct guard_result *result) {
-    static char text[64];
-    /* Rounded up to a tenth of a percent, so that the share fits. */
-    unsigned tenths = (result->share + 999) / 1000;
-    const char *option = result->guard == GUARD_ON_DROPPED   ? "drop"
-                         : result->guard == GUARD_ON_CHANGED ? "change"
-                                                             : "rejects";
-    switch (result->guard) {
-    case GUARD_ON_VANISHED:
-        return " (--accept-vanished takes it)";
-    case GUARD_ON_KEYS:
-        return " (--accept-rekey takes it)";
-    case GUARD_ON_FACTS:
-        return " (--accept-facts takes it)";
-    case GUARD_ON_NUMBER:
-        return " (--accept-same-sequence takes it)";
-    case GUARD_ON_MILDER:
-        format_text(text, sizeof text, " (--accept-milder %llu takes them)",
-                    (unsigned long long)result->milder);
-        return text;
-    case GUARD_ON_CUT:
-        return " (--accept-cut takes it)";
-    default:
-        format_text(text, sizeof text, " (--accept-%s %u.%u%% takes it)", option, tenths / 10,
-                    tenths % 10);
-        return text;
-    }
-}
-
-static const char *advice_text(const struct build *build) {
-    switch (build->result.advice) {
-    case BUILD_ALLOW_MEMORY:
-        return " (see --memory)";
-    case BUILD_CHOOSE_OUTPUT:
-        return advice_of_output;
-    case BUILD_SET_CLOCK:
-        return " (set the clock, or give --created)";
-    case BUILD_CHOOSE_SEQUENCE:
-        return " (see --sequence)";
-    case BUILD_LEAVE_OUT_BAD_ROWS:
-        return " (--skip-bad leaves them out)";
-    case BUILD_NAME_ENCODING:
-        return " (see --encoding)";
-    case BUILD_NAME_DELIMITER:
-        return " (see --delimiter)";
-    case BUILD_ACCEPT:
-        return accept_text(&build->result.guard);
-    case BUILD_CHANGE_PATTERNS:
-        return " (see --number-pattern: # is a digit, @ a letter, ? either)";
-    case BUILD_CHANGE_COVERAGE:
-        return " (see --covers)";
-    case BUILD_NO_ADVICE:
-        break;
-    }
-    return "";
-}
-
-/* Words that had no meaning, each once. */
-static void print_unknown(const struct build *build, const char *input) {
-    const struct unknown_words *unknown = &build->result.unknown;
-    for (unsigned i = 0; i < unknown->count; i++) {
-        const struct unknown_word *word = &unknown->list[i];
-        bool is_card = word->column == COLUMN_CARD_STATUS;
-        trouble("%s: %s \"%s\" in %llu rows has no meaning (see --%s)", input,
-                registry_column_name(word->column), word->text, (unsigned long long)word->count,
-                is_card ? "card-status" : "status");
-    }
-    if (unknown->other_count > 0)
-        trouble("%s: further words without a meaning, in %llu rows", input,
-                (unsigned long long)unknown->other_count);
-}
-
 static int fail(const struct build *build, const struct error *error) {
-    return trouble("%s%s", error->text, advice_text(build));
+    return trouble("%s%s", error->text, advice_text(&build->result));
 }
 
 static int print_check(const struct build *build) {
@@ -637,19 +538,6 @@ static int print_result(const struct build *build) {
                : trouble("%s: is complete and in its place all the same", output);
 }
 
-/* Numbers that are not what the release says of its numbers: they are answered, but a slip of the
- * admin's may have made them so. */
-static void print_misfits(const struct build *build, const char *input) {
-    const struct misfits *shapes = &build->result.beside_patterns;
-    const struct misfits *prefixes = &build->result.beside_coverage;
-    if (shapes->count > 0)
-        trouble("warning: %s:%llu: number fits none of the patterns (such rows: %llu)", input,
-                (unsigned long long)shapes->line, (unsigned long long)shapes->count);
-    if (prefixes->count > 0)
-        trouble("warning: %s:%llu: number is not covered (such rows: %llu)", input,
-                (unsigned long long)prefixes->line, (unsigned long long)prefixes->count);
-}
-
 /* What is read where an old release is republished: a list of no changes. */
 static int open_no_changes(void) {
     static const char header[] = "op,licence\n";
@@ -673,8 +561,8 @@ static int build_from(struct build *build, const char *path, const struct displa
     clear_progress(display);
     if (input.fd != STDIN_FILENO)
         close(input.fd);
-    print_unknown(build, input.name);
-    print_misfits(build, input.name);
+    print_unknown(&build->result, input.name);
+    print_misfits(&build->result, input.name);
     return code == 0 ? print_result(build) : fail(build, &error);
 }
 
@@ -775,53 +663,24 @@ static int check_usage(int operand_count) {
                : EXIT_OK;
 }
 
-/* Whether a path is the link `current` of a folder that --into has made: writing through it would
- * change a release that has been published. */
-static bool is_folder_link(const char *path) {
-    char target[64];
-    const char *slash = strrchr(path, '/');
-    ssize_t len = readlink(path, target, sizeof target - 1);
-    if (len <= 3 || strcmp(slash != NULL ? slash + 1 : path, "current") != 0)
-        return false;
-    target[len] = '\0';
-    return strspn(target, "0123456789") == (size_t)len - 3 && strcmp(target + len - 3, ".db") == 0;
-}
-
-/* A release is about as large as the one before. Whether there is room for it is known before the
- * hours of work. */
-static int check_space(void) {
-    const char *before = changes_to != NULL ? changes_to : after_path != NULL ? after_path : output;
-    char own_folder[PATH_MAX];
-    struct statvfs room;
-    struct stat status;
-    file_folder(own_folder, output);
-    if (stat(before, &status) != 0 || statvfs(own_folder, &room) != 0)
-        return EXIT_OK;
-    unsigned long long mebibyte = 1u << 20, want = (unsigned long long)status.st_size;
-    unsigned long long have = (unsigned long long)room.f_bavail * room.f_frsize;
-    return want <= have
-               ? EXIT_OK
-               : trouble("%s: the release before has %llu MiB, but only %llu are free here",
-                         own_folder, want / mebibyte + 1, have / mebibyte);
-}
-
 /* Nothing that is read may be written, and what is to be written must find its place: that is known
  * before the hours of work. */
 static int check_files(const char *registry) {
     const struct place read[] = {
         {"the registry", registry}, {"--sign", sign},       {"--lookup-key", lookup_key_path},
         {"--import", import_path},  {"--base", changes_to}, {"--output", output}};
+    const char *before = changes_to != NULL ? changes_to : after_path != NULL ? after_path : output;
     enum { BASE = 4, ALL = sizeof read / sizeof read[0] };
     struct error error;
     if (places_keep_apart(&(struct place){"--output", output}, read, BASE) != EXIT_OK ||
         places_keep_apart(&(struct place){"--rejects", rejects_path}, read, ALL) != EXIT_OK)
         return EXIT_TROUBLE;
-    if (into == NULL && !is_check && is_folder_link(output))
+    if (into == NULL && !is_check && places_is_folder_link(output))
         return usage_error("%s is the link of a folder of releases: --into makes the next one",
                            output);
     if (!is_check && file_check_place(output, &db_file_kind, REPLACE_ANY, &error) != 0)
         return trouble("%s", error.text);
-    if (!is_check && check_space() != EXIT_OK)
+    if (!is_check && places_check_room(output, before) != EXIT_OK)
         return EXIT_TROUBLE;
     int code = file_check_place(rejects_path, &rejects_file_kind, rejects_replacing(), &error);
     return code == 0 ? EXIT_OK

@@ -170,6 +170,30 @@ enum options_result options_parse(const struct option *options, int argc, char *
     return OPTIONS_READ;
 }
 
+/* --- values ---------------------------------------------------------------------------------- */
+
+int options_parse_share(const char *text, const char *option, uint32_t fallback, uint32_t *share) {
+    unsigned long long whole, tenths = 0;
+    char number[16];
+    *share = fallback;
+    if (text == NULL)
+        return EXIT_OK;
+    size_t len = strlen(text), whole_len = strcspn(text, ".%");
+    bool has_tenths = text[whole_len] == '.';
+    bool is_good = len < sizeof number && len > 0 && text[len - 1] == '%' &&
+                   len == whole_len + (has_tenths ? 3 : 1);
+    format_text(number, sizeof number, "%.*s", (int)whole_len, text);
+    is_good = is_good && text_parse_count(number, 100, &whole) == 0;
+    if (is_good && has_tenths) {
+        format_text(number, sizeof number, "%.*s", 1, text + whole_len + 1);
+        is_good = text_parse_count(number, 9, &tenths) == 0;
+    }
+    if (!is_good || whole * 10 + tenths > 1000)
+        return usage_error("--%s \"%s\" is not a share such as 3.2%%", option, text);
+    *share = (uint32_t)(whole * 10000 + tenths * 1000);
+    return EXIT_OK;
+}
+
 /* --- options in a file ------------------------------------------------------------------------ */
 
 #define FILE_MAX 16384

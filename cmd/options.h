@@ -70,6 +70,10 @@ enum options_result options_parse(const struct option *options, int argc, char *
  * after saying which line is wrong. */
 int options_read_file(const char *path, const char *names);
 
+/* Takes a share such as "3.2%" as millionths; `fallback` where `text` is NULL. EXIT_OK, or EXIT_TROUBLE
+ * after a usage_error that names the option. */
+int options_parse_share(const char *text, const char *option, uint32_t fallback, uint32_t *share);
+
 /* Whether the option of this name was on the command line. */
 bool option_is_given(const char *name);
 

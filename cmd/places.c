@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static int look_at(const char *path, struct stat *status) {
@@ -46,4 +47,29 @@ int places_keep_apart(const struct place *written, const struct place *others, s
                                written->path);
     }
     return EXIT_OK;
+}
+
+bool places_is_folder_link(const char *path) {
+    char target[64];
+    const char *slash = strrchr(path, '/');
+    ssize_t len = readlink(path, target, sizeof target - 1);
+    if (len <= 3 || strcmp(slash != NULL ? slash + 1 : path, "current") != 0)
+        return false;
+    target[len] = '\0';
+    return strspn(target, "0123456789") == (size_t)len - 3 && strcmp(target + len - 3, ".db") == 0;
+}
+
+int places_check_room(const char *output, const char *before) {
+    char own_folder[PATH_MAX];
+    struct statvfs room;
+    struct stat status;
+    file_folder(own_folder, output);
+    if (stat(before, &status) != 0 || statvfs(own_folder, &room) != 0)
+        return EXIT_OK;
+    unsigned long long mebibyte = 1u << 20, want = (unsigned long long)status.st_size;
+    unsigned long long have = (unsigned long long)room.f_bavail * room.f_frsize;
+    return want <= have
+               ? EXIT_OK
+               : trouble("%s: the release before has %llu MiB, but only %llu are free here",
+                         own_folder, want / mebibyte + 1, have / mebibyte);
 }
