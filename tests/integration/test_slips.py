@@ -373,6 +373,11 @@ def test_users(release, files, serve, user, ids):
         assert line.startswith("dlv server: --user: ")
         return
     server = serve(release, files / "l.db", "--user", user, who=("--anonymous",))
-    for pid in server.children():
-        status = open(f"/proc/{pid}/status").read()
-        assert all(f"{name}:\t" + "\t".join([str(number)] * 4) in status for name, number in zip(("Uid", "Gid"), ids))
+    wanted = [f"{name}:\t" + "\t".join([str(number)] * 4) for name, number in zip(("Uid", "Gid"), ids)]
+
+    def status_of(pid):
+        return open(f"/proc/{pid}/status").read()
+    deadline = time.monotonic() + 10
+    while not all(line in status_of(pid) for pid in server.children() for line in wanted):
+        assert time.monotonic() < deadline, [status_of(pid) for pid in server.children()]
+        time.sleep(0.05)
