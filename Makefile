@@ -119,7 +119,7 @@ unit: $(UNIT)
 .SECONDARY:
 
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
-FUZZ_SECONDS ?= 10
+FUZZ_SECONDS ?= 6
 $(FUZZ): FUZZER = -fsanitize=fuzzer
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
 	@mkdir -p $(@D)
