@@ -376,7 +376,7 @@ static int inherit(struct release_facts *facts) {
     format_text(facts->name, sizeof facts->name, "licences");
     if (path == NULL || changes_to != NULL || (after_path == NULL && access(path, F_OK) != 0))
         return EXIT_OK;
-    if (db_read_header(&before, path, &error) != 0)
+    if (db_read_header(&before, path, NULL, &error) != 0)
         return after_path != NULL ? trouble("--after: %s", error.text)
                                   : trouble("%s%s", error.text, ADVICE_OF_OUTPUT);
     if (before.is_keyed && lookup_key_path == NULL && !limits.accepts_rekey)
@@ -576,7 +576,7 @@ static int choose_in_folder(void) {
     struct db_header latest;
     struct error error;
     uint64_t number = sequence != 0 ? sequence : 1;
-    if (folder.has_current && db_read_header(&latest, folder.current, &error) != 0)
+    if (folder.has_current && db_read_header(&latest, folder.current, NULL, &error) != 0)
         return trouble("%s", error.text);
     /* A number is used once, also where its release never got in force. */
     if (folder.has_current && sequence == 0)

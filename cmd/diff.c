@@ -30,7 +30,7 @@ static void tell(void *context, enum change change, const uint8_t *entry) {
     print("%s %s %s\n", change_name(change), entry_kind_name(terms_kind(entry + ENTRY_TERMS)), key);
 }
 
-/* "1,234 licences" with its change: "licences: 100 before, 98 after". */
+/* Lines such as "licences: 100 before, 98 after". */
 static void print_census(const struct db_comparison *comparison) {
     for (unsigned kind = 0; kind < ENTRY_KINDS; kind++) {
         uint64_t before = comparison->before.kinds[kind], after = comparison->after.kinds[kind];

@@ -80,7 +80,7 @@ static int note_release(struct build *build, const char *path, struct db_header 
     const struct build_settings *settings = &build->plan.settings;
     uint8_t own_id[SHA256_LEN];
     struct db_header header;
-    int code = db_read_header(&header, path, error);
+    int code = db_read_header(&header, path, NULL, error);
     if (code != 0)
         return advise(build, BUILD_CHOOSE_OUTPUT, code);
     rsa_public_id(&settings->authority->public, own_id);

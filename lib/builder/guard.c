@@ -43,33 +43,21 @@ int guard_bad_rows(const struct guard_limits *limits, uint64_t bad_count, uint64
 
 /* The starts of keys, as text. Numbers are not in a database. */
 struct examples {
-    enum change change;
     unsigned count;
-    char text[EXAMPLES_MAX * (2 * EXAMPLE_BYTES + 2) + 1];
     size_t len;
+    char text[EXAMPLES_MAX * (2 * EXAMPLE_BYTES + 2) + 1];
 };
 
+/* A db_compare_tell: keeps the first few of each change. */
 static void take_example(void *context, enum change change, const uint8_t *entry) {
-    struct examples *examples = context;
+    struct examples *examples = (struct examples *)context + change;
     char key[2 * EXAMPLE_BYTES + 1];
-    if (change != examples->change || examples->count == EXAMPLES_MAX)
+    if (examples->count == EXAMPLES_MAX)
         return;
     hex_encode(key, entry, EXAMPLE_BYTES);
     examples->len +=
         format_text(examples->text + examples->len, sizeof examples->text - examples->len, "%s%s",
                     examples->count++ > 0 ? ", " : "", key);
-}
-
-/* Says how many entries, of how many, and which. */
-static int say_entries(const struct db *before, const struct db *after, enum change change,
-                       uint64_t count, uint64_t whole, struct error *error) {
-    struct examples examples = {.change = change};
-    struct db_comparison comparison;
-    struct error reason;
-    db_compare(before, after, take_example, &examples, &comparison, &reason);
-    return error_set(error, ERR_CONFLICT, "%llu of %llu entries are %s, with the keys %s%s",
-                     (unsigned long long)count, (unsigned long long)whole, change_name(change),
-                     examples.text, count > examples.count ? ", ..." : "");
 }
 
 /* --- what the release says of itself ------------------------------------------------------------ */
@@ -190,9 +178,9 @@ static uint64_t sum(const uint64_t counts[ENTRY_KINDS]) {
 
 /* One kind of change, among licences or among all entries. Where keys cannot be compared, the number
  * of licences is. */
-static int guard_change(const struct db_comparison *comparison, enum change change, uint32_t limit,
-                        const struct db *before, const struct db *after,
-                        struct guard_result *result, struct error *error) {
+static int guard_change(const struct db_comparison *comparison, const struct examples *examples,
+                        enum change change, uint32_t limit, struct guard_result *result,
+                        struct error *error) {
     const uint64_t *old = comparison->before.kinds, *new = comparison->after.kinds;
     uint64_t count = sum(comparison->changes[change]), whole = sum(old);
     uint64_t licences = comparison->changes[change][ENTRY_LICENCE];
@@ -207,7 +195,9 @@ static int guard_change(const struct db_comparison *comparison, enum change chan
     if (!comparison->has_same_keys)
         return error_set(error, ERR_CONFLICT, "%llu licences instead of %llu",
                          (unsigned long long)new[0], (unsigned long long)old[0]);
-    return say_entries(before, after, change, count, whole, error);
+    return error_set(error, ERR_CONFLICT, "%llu of %llu entries are %s, with the keys %s%s",
+                     (unsigned long long)count, (unsigned long long)whole, change_name(change),
+                     examples[change].text, count > examples[change].count ? ", ..." : "");
 }
 
 /* Going back must not make licences valid by the way that are suspended or revoked now. */
@@ -224,9 +214,10 @@ static int guard_milder(const struct guard_limits *limits, const struct db_compa
 
 int guard_release(const struct guard_limits *limits, const struct db *before,
                   const struct db *after, struct guard_result *result, struct error *error) {
+    struct examples examples[CHANGE_COUNT] = {0};
     struct db_comparison comparison;
     *result = (struct guard_result){.guard = GUARD_PASSED};
-    int code = db_compare(before, after, NULL, NULL, &comparison, error);
+    int code = db_compare(before, after, take_example, examples, &comparison, error);
     if (code == 0)
         code = guard_facts(limits, before, after, result, error);
     if (code == 0)
@@ -234,12 +225,10 @@ int guard_release(const struct guard_limits *limits, const struct db *before,
     if (code == 0)
         code = guard_milder(limits, &comparison, result, error);
     if (code == 0)
-        code = guard_change(&comparison, CHANGE_DROPPED, limits->dropped, before, after, result,
-                            error);
+        code = guard_change(&comparison, examples, CHANGE_DROPPED, limits->dropped, result, error);
     if (code == 0 && !limits->accepts_vanished)
         code = guard_vanished(&comparison, before, after, result, error);
     if (code == 0)
-        code = guard_change(&comparison, CHANGE_CHANGED, limits->changed, before, after, result,
-                            error);
+        code = guard_change(&comparison, examples, CHANGE_CHANGED, limits->changed, result, error);
     return code;
 }

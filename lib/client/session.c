@@ -14,6 +14,15 @@ static enum link_result pass_over(const struct link *link, struct error *error, 
     return link->is_udp ? LINK_WAIT : link_fail(link, LINK_DISTRUSTED, error, what);
 }
 
+/* What is alike for every frame that may come. LINK_DONE: `frame` is its header, and the caller reads
+ * on. */
+static enum link_result look_at(const struct link *link, const uint8_t *bytes, size_t len,
+                                struct frame *frame, struct error *error) {
+    if (frame_read_header(frame, bytes, len) != FRAME_OK)
+        return pass_over(link, error, "it does not speak this protocol");
+    return frame->type == FRAME_REFUSE ? link_take_refusal(link, frame, error) : LINK_DONE;
+}
+
 #define NOT_ENROLLED "this kiosk is not enrolled with it (or not any more)"
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -39,17 +48,22 @@ static enum link_result take_cookie(struct waiting *waiting, const uint8_t *byte
     return LINK_WAIT;
 }
 
+/* The same for the frames of an opening, before which a cookie may come over UDP. */
+static enum link_result look_at_opening(struct waiting *waiting, const uint8_t *bytes, size_t len,
+                                        struct error *error) {
+    struct frame frame = {0};
+    enum link_result result = look_at(waiting->link, bytes, len, &frame, error);
+    bool is_cookie = waiting->link->is_udp && frame.type == FRAME_COOKIE && !waiting->has_cookie;
+    return result == LINK_DONE && is_cookie ? take_cookie(waiting, bytes, len, error) : result;
+}
+
 static enum link_result take_accept(void *context, uint8_t *bytes, size_t len,
                                     struct error *error) {
     struct waiting *waiting = context;
     struct link *link = waiting->link;
-    struct frame frame;
-    if (frame_read_header(&frame, bytes, len) != FRAME_OK)
-        return pass_over(link, error, "it does not speak this protocol");
-    if (link->is_udp && frame.type == FRAME_COOKIE && !waiting->has_cookie)
-        return take_cookie(waiting, bytes, len, error);
-    if (frame.type == FRAME_REFUSE)
-        return link_take_refusal(link, &frame, error);
+    enum link_result result = look_at_opening(waiting, bytes, len, error);
+    if (result != LINK_DONE)
+        return result;
     if (opening_finish(&waiting->session->opening, bytes, len, &waiting->session->keys))
         return LINK_DONE;
     const char *what = "it does not have the server key that was given";
@@ -60,13 +74,9 @@ static enum link_result take_admit(void *context, uint8_t *bytes, size_t len, st
     struct waiting *waiting = context;
     struct client_session *session = waiting->session;
     struct link *link = waiting->link;
-    struct frame frame;
-    if (frame_read_header(&frame, bytes, len) != FRAME_OK)
-        return pass_over(link, error, "it does not speak this protocol");
-    if (link->is_udp && frame.type == FRAME_COOKIE && !waiting->has_cookie)
-        return take_cookie(waiting, bytes, len, error);
-    if (frame.type == FRAME_REFUSE)
-        return link_take_refusal(link, &frame, error);
+    enum link_result result = look_at_opening(waiting, bytes, len, error);
+    if (result != LINK_DONE)
+        return result;
     switch (identity_finish(&session->keys, session->identify, bytes, len)) {
     case ADMISSION_GOOD:
         return LINK_DONE;
@@ -135,10 +145,9 @@ static enum link_result take_answer(void *context, uint8_t *bytes, size_t len,
     struct link *link = asked->link;
     struct frame frame;
     struct error reason;
-    if (frame_read_header(&frame, bytes, len) != FRAME_OK)
-        return pass_over(link, error, "it does not speak this protocol");
-    if (frame.type == FRAME_REFUSE)
-        return link_take_refusal(link, &frame, error);
+    enum link_result result = look_at(link, bytes, len, &frame, error);
+    if (result != LINK_DONE)
+        return result;
     int code = answer_open(asked->answer, asked->what, bytes, len, asked->ask, asked->ask_len,
                            asked->session->keys.key, &reason);
     if (code == 0 && asked->answer->status == ANSWER_NOT_ENROLLED)

@@ -183,7 +183,13 @@ static void walk(struct compare *compare, db_compare_tell *tell, void *context) 
         const uint8_t *old = i < before->header.count ? db_entry(before, i) : NULL;
         const uint8_t *new = j < after->header.count ? db_entry(after, j) : NULL;
         int order = old == NULL ? 1 : new == NULL ? -1 : memcmp(old, new, DB_KEY_LEN);
-        if (order < 0)
+        if (order <= 0)
+            count_entry(before, old, &compare->result->before);
+        if (order >= 0)
+            count_entry(after, new, &compare->result->after);
+        if (!compare->result->has_same_keys)
+            ; /* that two keys differ says nothing */
+        else if (order < 0)
             note(compare, CHANGE_DROPPED, old, tell, context);
         else if (order > 0)
             note(compare, CHANGE_ADDED, new, tell, context);
@@ -208,12 +214,6 @@ int db_compare(const struct db *before, const struct db *after, db_compare_tell 
     comparison->has_same_codes =
         comparison->has_same_keys &&
         have_same_fields(&before->header.facts.fields, &after->header.facts.fields);
-    for (uint64_t i = 0; i < before->header.count; i++)
-        count_entry(before, db_entry(before, i), &comparison->before);
-    for (uint64_t i = 0; i < after->header.count; i++)
-        count_entry(after, db_entry(after, i), &comparison->after);
-    if (!comparison->has_same_keys)
-        return 0;
     int code = match_sets(&compare, error);
     if (code == 0)
         walk(&compare, tell, context);

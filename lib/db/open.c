@@ -103,14 +103,15 @@ int db_open(struct db *db, const char *path, const struct rsa_public *authority,
     return code;
 }
 
-int db_read_header(struct db_header *header, const char *path, struct error *error) {
-    uint8_t page[DB_PAGE];
+int db_read_header(struct db_header *header, const char *path, const struct rsa_public *authority,
+                   struct error *error) {
+    uint8_t head[DB_HEAD_LEN];
     if (file_name_missing(path, error) != 0)
         return ERR_FORMAT;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return error_set_errno(error, "%s", path);
-    int code = read_head(fd, page, sizeof page);
+    int code = read_head(fd, head, sizeof head);
     if (code == ERR_SYSTEM)
         error_set_errno(error, "%s", path);
     int saved = errno;
@@ -120,7 +121,9 @@ int db_read_header(struct db_header *header, const char *path, struct error *err
         return error_set(error, code, "%s: not a dlv database (shorter than its header)", path);
     if (code != 0)
         return code;
-    code = db_header_decode(header, page, error);
+    code = db_header_decode(header, head, error);
+    if (code == 0 && authority != NULL)
+        code = db_header_verify(header, head + DB_SIGNATURES, authority, error);
     return code == 0 ? 0 : error_prefix(error, code, path);
 }
 

@@ -38,9 +38,11 @@ static inline const uint8_t *db_entry(const struct db *db, uint64_t at) {
     return db->entries + at * DB_ENTRY_LEN;
 }
 
-/* The header of `path` alone, its signature unchecked (to learn the sequence number of a file that
- * is to be replaced). 0, ERR_SYSTEM with errno set (ENOENT: no such file), or ERR_FORMAT. */
-int db_read_header(struct db_header *header, const char *path, struct error *error);
+/* The header of `path` alone, however large the file is. `authority` checks its signature; NULL: nobody
+ * does (to learn the sequence number of a file that is to be replaced). 0, ERR_SYSTEM with errno set
+ * (ENOENT: no such file), ERR_FORMAT or ERR_SIGNATURE. */
+int db_read_header(struct db_header *header, const char *path, const struct rsa_public *authority,
+                   struct error *error);
 
 /* Checks everything: chunk digests, zeros between sections, sorted order, terms, fan-out, Merkle
  * nodes and root. It reads the whole file, on `thread_count` threads, which have ended when
