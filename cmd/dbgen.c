@@ -675,7 +675,7 @@ static int check_files(const char *registry) {
     if (places_keep_apart(&(struct place){"--output", output}, read, BASE) != EXIT_OK ||
         places_keep_apart(&(struct place){"--rejects", rejects_path}, read, ALL) != EXIT_OK)
         return EXIT_TROUBLE;
-    if (into == NULL && !is_check && places_is_folder_link(output))
+    if (into == NULL && !is_check && release_folder_is_link(output))
         return usage_error("%s is the link of a folder of releases: --into makes the next one",
                            output);
     if (!is_check && file_check_place(output, &db_file_kind, REPLACE_ANY, &error) != 0)

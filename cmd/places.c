@@ -49,16 +49,6 @@ int places_keep_apart(const struct place *written, const struct place *others, s
     return EXIT_OK;
 }
 
-bool places_is_folder_link(const char *path) {
-    char target[64];
-    const char *slash = strrchr(path, '/');
-    ssize_t len = readlink(path, target, sizeof target - 1);
-    if (len <= 3 || strcmp(slash != NULL ? slash + 1 : path, "current") != 0)
-        return false;
-    target[len] = '\0';
-    return strspn(target, "0123456789") == (size_t)len - 3 && strcmp(target + len - 3, ".db") == 0;
-}
-
 int places_check_room(const char *output, const char *before) {
     char own_folder[PATH_MAX];
     struct statvfs room;

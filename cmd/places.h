@@ -2,7 +2,6 @@
 #ifndef DLV_CMD_PLACES_H
 #define DLV_CMD_PLACES_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 struct place {
@@ -13,10 +12,6 @@ struct place {
 /* EXIT_OK where none of `others` is the file `written`, under whatever name; or EXIT_TROUBLE after
  * saying which is. */
 int places_keep_apart(const struct place *written, const struct place *others, size_t count);
-
-/* Whether a path is the link `current` of a folder that dbgen --into has made: writing through it would
- * change a release that has been published. */
-bool places_is_folder_link(const char *path);
 
 /* A release is about as large as the one before. Whether there is room for it is known before the hours
  * of work. EXIT_OK, also where there is none before, or EXIT_TROUBLE after saying how much is free. */

@@ -134,35 +134,33 @@ static int look_at(struct place *place, const char *path, struct error *error) {
     return 0;
 }
 
-/* Whether the file begins as files of this kind do. An empty one does. */
-static bool has_mark(const char *path, const struct file_kind *kind, struct error *error,
+/* Whether a regular file is as files of this kind are. An empty one is. */
+static bool has_mark(const struct place *place, const struct file_kind *kind, struct error *error,
                      int *code) {
     char start[64];
-    struct stat status;
     size_t len = kind->mark != NULL ? strlen(kind->mark) : 0;
-    if (kind->exact_len != 0 && stat(path, &status) == 0 && status.st_size != 0 &&
-        (size_t)status.st_size != kind->exact_len) {
-        *code = 0;
-        return false;
-    }
-    int fd = len > 0 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    off_t size = place->status.st_size;
     *code = 0;
+    if (size == 0)
+        return true;
+    if (kind->exact_len != 0 && size != (off_t)kind->exact_len)
+        return false;
     if (len == 0)
         return true;
+    int fd = open(place->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     ssize_t n = fd >= 0 ? read(fd, start, len) : -1;
     if (n < 0)
-        *code = error_set_errno(error, "%s", path);
+        *code = error_set_errno(error, "%s", place->path);
     if (fd >= 0)
         close(fd);
-    return n == 0 || (n == (ssize_t)len && memcmp(start, kind->mark, len) == 0);
+    return n == (ssize_t)len && memcmp(start, kind->mark, len) == 0;
 }
 
-static bool is_key(const char *path) {
+static bool is_key(const struct place *place) {
     static const struct file_kind pem = {.mark = "-----BEGIN "};
-    struct stat status;
     struct error ignored;
     int code;
-    return stat(path, &status) == 0 && status.st_size > 0 && has_mark(path, &pem, &ignored, &code);
+    return place->status.st_size > 0 && has_mark(place, &pem, &ignored, &code);
 }
 
 static int check_place(const struct place *place, const struct file_kind *kind,
@@ -175,10 +173,10 @@ static int check_place(const struct place *place, const struct file_kind *kind,
                          type_name(place->status.st_mode));
     if (replacing == REPLACE_NOTHING)
         return error_set(error, ERR_EXISTS, "%s: exists already", place->path);
-    if (replacing == REPLACE_KIND && !has_mark(place->path, kind, error, &code) && code == 0)
+    if (replacing == REPLACE_KIND && !has_mark(place, kind, error, &code) && code == 0)
         code = error_set(error, ERR_EXISTS, "%s: exists, and is not %s", place->path, kind->what);
     /* A key is lost for good, so nothing but another key ever takes its place. */
-    if (replacing == REPLACE_ANY && is_key(place->path) && code == 0)
+    if (replacing == REPLACE_ANY && is_key(place) && code == 0)
         code = error_set(error, ERR_FORMAT, "%s: is a key, which is never replaced", place->path);
     return code;
 }
@@ -203,7 +201,7 @@ int file_remove(const char *path, const struct file_kind *kind, struct error *er
     struct place place;
     int code = look_at(&place, path, error);
     if (code != 0 || !place.is_there || !S_ISREG(place.status.st_mode) ||
-        !has_mark(place.path, kind, error, &code))
+        !has_mark(&place, kind, error, &code))
         return code;
     return unlink(place.path) == 0 ? 0 : error_set_errno(error, "%s: cannot be removed", path);
 }

@@ -109,6 +109,16 @@ int release_folder_open(struct release_folder *folder, const char *path, bool is
     return code;
 }
 
+bool release_folder_is_link(const char *path) {
+    char target[64];
+    const char *slash = strrchr(path, '/');
+    ssize_t len = readlink(path, target, sizeof target - 1);
+    if (len < 0 || strcmp(slash != NULL ? slash + 1 : path, "current") != 0)
+        return false;
+    target[len] = '\0';
+    return sequence_in(target) != 0;
+}
+
 void release_folder_close(struct release_folder *folder) {
     if (folder->lock >= 0)
         close(folder->lock);

@@ -36,6 +36,10 @@ int release_folder_move(struct release_folder *folder, uint64_t sequence, struct
  * ERR_SYSTEM. */
 int release_folder_prune(const struct release_folder *folder, uint64_t keep, struct error *error);
 
+/* Whether a path is the link `current` of such a folder: writing through it would change a release that
+ * has been published. */
+bool release_folder_is_link(const char *path);
+
 void release_folder_close(struct release_folder *folder);
 
 #endif

@@ -185,12 +185,12 @@ static void warn_of_age(struct parent *parent) {
     for (size_t i = 0; i < sizeof days / sizeof *days; i++) {
         if (left_s > (int64_t)days[i] * 86400)
             continue;
-        if (days[i] < parent->warned_at)
-            serve_log(parent->settings, "%s sequence=%llu days_left=%d",
-                      days[i] == 0 ? "database_has_run_out" : "database_runs_out",
-                      (unsigned long long)facts->sequence, days[i]);
-        if (days[i] < parent->warned_at)
-            parent->warned_at = days[i];
+        if (days[i] >= parent->warned_at)
+            return;
+        parent->warned_at = days[i];
+        serve_log(parent->settings, "%s sequence=%llu days_left=%d",
+                  days[i] == 0 ? "database_has_run_out" : "database_runs_out",
+                  (unsigned long long)facts->sequence, days[i]);
         return;
     }
 }
