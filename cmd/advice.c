@@ -40,6 +40,9 @@ const char *advice_text(const struct build_result *result) {
         return " (see --memory)";
     case BUILD_CHOOSE_OUTPUT:
         return ADVICE_OF_OUTPUT;
+    case BUILD_FOLLOW_AUTHORITY:
+        return " (where this key takes the place of that one, --authority names the public key of "
+               "that one)";
     case BUILD_SET_CLOCK:
         return " (set the clock, or give --created)";
     case BUILD_CHOOSE_SEQUENCE:

@@ -27,8 +27,9 @@
 
 #define CLASSES_MAX EVIDENCE_CLASSES_MAX
 
-static const char *servers, *db_path, *authority_path, *lookup_key_path, *number, *document,
-    *at_text, *evidence_path, *server_key_path, *kiosk_key_path, *state_folder, *db_name;
+static const char *servers, *db_path, *lookup_key_path, *number, *document, *at_text,
+    *evidence_path, *kiosk_key_path, *state_folder, *db_name;
+static struct option_list authority_paths, server_key_paths;
 static const char *name_text, *phone_text, *birth_date_text, *card_text, *classes_text;
 static bool force, is_literal, is_legacy, is_json, prove, is_quick, is_udp, is_exact,
     shows_question;
@@ -37,7 +38,8 @@ static uint64_t max_skew_s, stale_ok_days, timeout_s;
 static const struct option options[] = {
     OPTION_TEXT("-s, --server HOST:PORT[,...]", &servers,
                 "ask this server, or the next of the list where it fails"),
-    OPTION_TEXT("--server-key PUB", &server_key_path, "the server's public key"),
+    OPTION_LIST("--server-key PUB", &server_key_paths,
+                "the server's public key; given twice, its old one or its new one"),
     OPTION_TEXT("-k, --key KEY", &kiosk_key_path,
                 "this kiosk's private key; without it the server must answer anonymous clients"),
     OPTION_FLAG("-u, --udp", &is_udp, "ask over UDP instead of TCP"),
@@ -49,7 +51,8 @@ static const struct option options[] = {
     OPTION_FLAG("--legacy", &is_legacy, "use the protocol of the scripts that dlv replaces"),
     OPTION_TEXT("-d, --db FILE", &db_path, "ask this database instead, offline"),
     OPTION_TEXT("--db-name NAME", &db_name, "believe no database but the one of this name"),
-    OPTION_TEXT("-a, --authority PUB", &authority_path, "the public key that signed the database"),
+    OPTION_LIST("-a, --authority PUB", &authority_paths,
+                "the public key that signed the database; given twice, the old one or the new one"),
     OPTION_TEXT("--lookup-key FILE", &lookup_key_path, "the lookup key of a keyed database"),
     OPTION_TEXT("-n, --number N", &number, "the licence number (- for one a line on stdin)"),
     OPTION_TEXT("--name NAME", &name_text, "the holder's name, to be compared"),
@@ -93,12 +96,12 @@ struct asking {
     struct moment at; /* where --at is given */
     unsigned class_count;
     struct span classes[CLASSES_MAX];
-    struct rsa_public authority;
+    struct key_set authorities;
     struct lookup_key lookup_key;
     struct trust trust;
     struct offline offline;
     struct client client;
-    struct rsa_public server_key;
+    struct key_set server_keys;
     struct rsa_private kiosk;
     struct random random; /* of the original protocol */
     char source[SOURCE_SIZE];
@@ -575,13 +578,13 @@ static bool is_lines(int operand_count, char **operands) {
 
 static int check_online_usage(void) {
     bool wants_proof = prove || evidence_path != NULL;
-    if (server_key_path == NULL)
+    if (server_key_paths.count == 0)
         return usage_error("--server needs --server-key, the server's public key (or --legacy)");
     if (is_quick)
         return usage_error("--quick belongs to --db; --prove proves a server's answers");
-    if (wants_proof != (authority_path != NULL))
+    if (wants_proof != (authority_paths.count > 0))
         return usage_error("--prove and --evidence need --authority, and it needs them");
-    if (lookup_key_path != NULL && authority_path == NULL)
+    if (lookup_key_path != NULL && authority_paths.count == 0)
         return usage_error("--lookup-key belongs to --prove or --db: the server has its own");
     return EXIT_OK;
 }
@@ -615,7 +618,7 @@ static int check_usage(int operand_count, char **operands) {
     if (document != NULL &&
         options_refuse("name phone birth-date card", "--document, which is one of a licence") != 0)
         return EXIT_TROUBLE;
-    if (db_path != NULL && authority_path == NULL)
+    if (db_path != NULL && authority_paths.count == 0)
         return usage_error("--db needs --authority");
     if (db_path != NULL)
         return options_refuse("legacy timeout server-key key udp max-skew",
@@ -633,16 +636,16 @@ static int check_usage(int operand_count, char **operands) {
 /* What is to be written is nothing that is read, and finds its place. */
 static int check_evidence_place(void) {
     const struct place read[] = {{"--db", db_path},
-                                 {"--authority", authority_path},
                                  {"--key", kiosk_key_path},
                                  {"--document", document},
-                                 {"--server-key", server_key_path},
                                  {"--lookup-key", lookup_key_path}};
     struct error error;
     if (evidence_path == NULL)
         return EXIT_OK;
-    if (places_keep_apart(&(struct place){"--evidence", evidence_path}, read,
-                          sizeof read / sizeof read[0]) != EXIT_OK)
+    const struct place written = {"--evidence", evidence_path};
+    if (places_keep_apart(&written, read, sizeof read / sizeof read[0]) != EXIT_OK ||
+        places_keep_list_apart(&written, "--authority", &authority_paths) != EXIT_OK ||
+        places_keep_list_apart(&written, "--server-key", &server_key_paths) != EXIT_OK)
         return EXIT_TROUBLE;
     int code = file_check_place(evidence_path, &evidence_file_kind, evidence_replacing(), &error);
     return code == 0
@@ -652,12 +655,12 @@ static int check_evidence_place(void) {
 
 static int load_keys(struct asking *asking) {
     struct error error;
-    if ((authority_path != NULL &&
-         rsa_public_load(&asking->authority, authority_path, 2048, &error) != 0) ||
+    if (key_set_load(&asking->authorities, authority_paths.items, authority_paths.count, 2048,
+                     &error) != 0 ||
+        key_set_load(&asking->server_keys, server_key_paths.items, server_key_paths.count, 2048,
+                     &error) != 0 ||
         (lookup_key_path != NULL &&
          lookup_key_load(&asking->lookup_key, lookup_key_path, &error) != 0) ||
-        (server_key_path != NULL &&
-         rsa_public_load(&asking->server_key, server_key_path, 2048, &error) != 0) ||
         (kiosk_key_path != NULL &&
          rsa_private_load(&asking->kiosk, kiosk_key_path, 2048, &error) != 0))
         return trouble("%s", error.text);
@@ -668,7 +671,8 @@ static int load_keys(struct asking *asking) {
 
 static int open_asking(struct asking *asking) {
     const struct lookup_key *lookup_key = lookup_key_path != NULL ? &asking->lookup_key : NULL;
-    const struct trust_policy policy = {.authority = prove ? &asking->authority : NULL,
+    const struct trust_policy policy = {.authorities = prove ? &asking->authorities : NULL,
+                                        .followed = &asking->authorities,
                                         .lookup_key = lookup_key,
                                         .name = db_name,
                                         .state_folder = state_folder,
@@ -677,7 +681,7 @@ static int open_asking(struct asking *asking) {
                                         .max_skew_s = (int64_t)max_skew_s,
                                         .is_moment_given = at_text != NULL};
     const struct offline_settings offline = {.path = db_path,
-                                             .authority = &asking->authority,
+                                             .authorities = &asking->authorities,
                                              .lookup_key = lookup_key,
                                              .is_quick = is_quick,
                                              .is_proved = prove,
@@ -685,7 +689,7 @@ static int open_asking(struct asking *asking) {
                                              .trust = &asking->trust};
     const struct client_settings client = {
         .servers = servers,
-        .identity = {.server = &asking->server_key,
+        .identity = {.servers = &asking->server_keys,
                      .kiosk = kiosk_key_path != NULL ? &asking->kiosk : NULL},
         .is_udp = is_udp,
         .is_proved = prove,

@@ -33,6 +33,7 @@ static const char *sign, *output, *created_text, *utc_offset_text, *lookup_key_p
     *temporary_folder, *changes_to, *import_path;
 static const char *name, *covers, *patterns, *history_text, *calling_code, *national_digits,
     *fields_text;
+static struct option_list followed_paths;
 static const char *delimiter_text, *encoding_text;
 static const char *into;
 static uint64_t republished, kept, accept_milder;
@@ -46,6 +47,8 @@ static bool force, no_inherit, is_lines, skip_bad, is_test, has_legacy, drops_se
 
 static const struct option options[] = {
     OPTION_TEXT("-s, --sign KEY", &sign, "the authority's private key"),
+    OPTION_LIST("-a, --authority PUB", &followed_paths,
+                "the public key that signed the release before, where --sign is a new one"),
     OPTION_TEXT("-o, --output FILE", &output,
                 "the database; it is replaced only when the new one is complete"),
     OPTION_TEXT("--into DIR", &into,
@@ -281,11 +284,16 @@ static void choose_resources(struct build_settings *settings) {
     settings->temporary_folder = temporary_folder != NULL ? temporary_folder : folder;
 }
 
-static int load_keys(struct rsa_private *authority, struct lookup_key *lookup_key) {
+/* Releases of the key that signs are followed, and of those that it takes the place of. */
+static int load_keys(struct rsa_private *authority, struct key_set *followed,
+                     struct lookup_key *lookup_key) {
     struct error error;
     if ((sign != NULL && rsa_private_load(authority, sign, 2048, &error) != 0) ||
-        (lookup_key_path != NULL && lookup_key_load(lookup_key, lookup_key_path, &error) != 0))
+        (lookup_key_path != NULL && lookup_key_load(lookup_key, lookup_key_path, &error) != 0) ||
+        key_set_load(followed, followed_paths.items, followed_paths.count, 2048, &error) != 0)
         return trouble("%s", error.text);
+    if (sign != NULL && key_set_add(followed, &authority->public) != 0)
+        return usage_error("--authority: more keys than are followed");
     return EXIT_OK;
 }
 
@@ -460,15 +468,17 @@ static int choose_limits(struct guard_limits *chosen) {
 
 static int plan(struct build *build, struct rsa_private *authority, struct lookup_key *lookup_key,
                 struct display *display) {
+    static struct key_set followed;
     struct build_settings *settings = &build->plan.settings;
     struct error error;
-    if (load_keys(authority, lookup_key) != EXIT_OK ||
+    if (load_keys(authority, &followed, lookup_key) != EXIT_OK ||
         choose_import(&build->plan.import) != EXIT_OK ||
         choose_limits(&build->plan.limits) != EXIT_OK)
         return EXIT_TROUBLE;
     build->plan.after_path = after_path;
     settings->path = output;
     settings->authority = authority;
+    settings->followed = &followed;
     settings->lookup_key = lookup_key_path != NULL ? lookup_key : NULL;
     settings->progress = show_progress;
     settings->progress_context = display;
@@ -672,8 +682,11 @@ static int check_files(const char *registry) {
     const char *before = changes_to != NULL ? changes_to : after_path != NULL ? after_path : output;
     enum { BASE = 4, ALL = sizeof read / sizeof read[0] };
     struct error error;
-    if (places_keep_apart(&(struct place){"--output", output}, read, BASE) != EXIT_OK ||
-        places_keep_apart(&(struct place){"--rejects", rejects_path}, read, ALL) != EXIT_OK)
+    const struct place written = {"--output", output}, rejects = {"--rejects", rejects_path};
+    if (places_keep_apart(&written, read, BASE) != EXIT_OK ||
+        places_keep_apart(&rejects, read, ALL) != EXIT_OK ||
+        places_keep_list_apart(&written, "--authority", &followed_paths) != EXIT_OK ||
+        places_keep_list_apart(&rejects, "--authority", &followed_paths) != EXIT_OK)
         return EXIT_TROUBLE;
     if (into == NULL && !is_check && release_folder_is_link(output))
         return usage_error("%s is the link of a folder of releases: --into makes the next one",

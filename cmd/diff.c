@@ -13,11 +13,12 @@
 
 #define KEY_SHOWN 16 /* bytes of a key */
 
-static const char *authority;
+static struct option_list authorities;
 static bool is_json, lists;
 
 static const struct option options[] = {
-    OPTION_TEXT("-a, --authority PUB", &authority, "the authority's public key"),
+    OPTION_LIST("-a, --authority PUB", &authorities,
+                "the authority's public key; given twice, both its old one and its new one"),
     OPTION_FLAG("-l, --list", &lists, "list every entry that differs, by the start of its key"),
     OPTION_FLAG("-j, --json", &is_json, "print one object instead of lines"),
     OPTIONS_END,
@@ -112,9 +113,9 @@ static void print_json(const struct db_comparison *comparison) {
     json_end();
 }
 
-static int open_verified(struct db *db, const char *path, const struct rsa_public *key) {
+static int open_verified(struct db *db, const char *path, const struct key_set *keys) {
     struct error error;
-    int code = db_open(db, path, key, &error);
+    int code = db_open(db, path, keys, &error);
     if (code == 0)
         code = db_verify(db, parallel_processors(), path, &error);
     return code == 0 ? EXIT_OK : trouble("%s", error.text);
@@ -131,19 +132,19 @@ static bool is_any_change(const struct db_comparison *comparison) {
 
 static int run_diff(int operand_count, char **operands) {
     static struct db before, after;
-    static struct rsa_public key;
+    static struct key_set keys;
     struct db_comparison comparison;
     struct error error;
     if (operand_count != 2)
         return usage_error("two databases are needed: OLD NEW");
-    if (authority == NULL)
+    if (authorities.count == 0)
         return usage_error("--authority is needed");
     if (is_json && lists)
         return usage_error("--list goes with text");
-    if (rsa_public_load(&key, authority, 2048, &error) != 0)
+    if (key_set_load(&keys, authorities.items, authorities.count, 2048, &error) != 0)
         return trouble("%s", error.text);
-    if (open_verified(&before, operands[0], &key) != EXIT_OK ||
-        open_verified(&after, operands[1], &key) != EXIT_OK)
+    if (open_verified(&before, operands[0], &keys) != EXIT_OK ||
+        open_verified(&after, operands[1], &keys) != EXIT_OK)
         return EXIT_TROUBLE;
     if (strcmp(before.header.facts.name, after.header.facts.name) != 0)
         trouble("warning: they are of two registers, \"%s\" and \"%s\"", before.header.facts.name,

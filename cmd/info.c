@@ -4,31 +4,31 @@
 #include "crypto/rsa_key.h"
 #include "db/open.h"
 
-static const char *authority;
+static struct option_list authorities;
 static bool is_json;
 
 static const struct option options[] = {
-    OPTION_TEXT("-a, --authority PUB", &authority,
-                "the authority's public key; without it nothing is checked"),
+    OPTION_LIST("-a, --authority PUB", &authorities,
+                "the authority's public key (or several); without it nothing is checked"),
     OPTION_FLAG("-j, --json", &is_json, "print one object instead of lines"),
     OPTIONS_END,
 };
 
 static int run_info(int operand_count, char **operands) {
-    static struct rsa_public key;
+    static struct key_set keys;
     char fingerprint[RSA_FINGERPRINT_SIZE];
     struct db_header header;
     struct error error;
     if (operand_count != 1)
         return usage_error("one database is needed");
     const char *path = operands[0];
-    if (authority != NULL && rsa_public_load(&key, authority, 2048, &error) != 0)
+    bool is_checked = authorities.count > 0;
+    if (key_set_load(&keys, authorities.items, authorities.count, 2048, &error) != 0)
         return trouble("%s", error.text);
-    if (db_read_header(&header, path, authority != NULL ? &key : NULL, &error) != 0)
+    if (db_read_header(&header, path, is_checked ? &keys : NULL, &error) != 0)
         return trouble("%s", error.text);
     rsa_fingerprint_of_id(header.facts.authority_id, fingerprint);
-    print_facts(path, &header, fingerprint, authority != NULL ? FACTS_SIGNED : FACTS_UNCHECKED,
-                is_json);
+    print_facts(path, &header, fingerprint, is_checked ? FACTS_SIGNED : FACTS_UNCHECKED, is_json);
     return finish_output();
 }
 

@@ -97,6 +97,16 @@ static int take_size(const struct option *option, const char *text) {
     return EXIT_OK;
 }
 
+static int take_item(const struct option *option, const char *text) {
+    struct option_words words = option_words(option);
+    struct option_list *list = option->target.list;
+    if (list->count == OPTION_LIST_MAX)
+        return usage_error("--%.*s is given more than %d times", (int)words.name_len, words.name,
+                           OPTION_LIST_MAX);
+    list->items[list->count++] = text;
+    return EXIT_OK;
+}
+
 static int take_argument(const struct option *option, const char *text) {
     switch (option->type) {
     case OPTION_IS_COUNT:
@@ -106,6 +116,8 @@ static int take_argument(const struct option *option, const char *text) {
     case OPTION_IS_TEXT:
         *option->target.text = text;
         return EXIT_OK;
+    case OPTION_IS_LIST:
+        return take_item(option, text);
     case OPTION_IS_FLAG:
         break;
     }
@@ -144,7 +156,7 @@ static int take_option(int argc, char **argv, int *i) {
         if (argument == NULL)
             return usage_error("--%.*s wants %.*s", (int)words.name_len, words.name,
                                (int)words.argument_len, words.argument);
-        if (given[option - parsed_options])
+        if (given[option - parsed_options] && option->type != OPTION_IS_LIST)
             return usage_error("--%.*s is given twice", (int)words.name_len, words.name);
     }
     given[option - parsed_options] = true;

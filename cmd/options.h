@@ -7,7 +7,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum option_type { OPTION_IS_FLAG, OPTION_IS_TEXT, OPTION_IS_COUNT, OPTION_IS_SIZE };
+enum option_type {
+    OPTION_IS_FLAG,
+    OPTION_IS_TEXT,
+    OPTION_IS_LIST,
+    OPTION_IS_COUNT,
+    OPTION_IS_SIZE
+};
+
+#define OPTION_LIST_MAX 4
+
+/* What an option says that may be given several times. */
+struct option_list {
+    unsigned count;
+    const char *items[OPTION_LIST_MAX];
+};
 
 struct option {
     /* how it is spelt and what it does, with a tab between: "-o, --output FILE\tthe database"; NULL
@@ -17,6 +31,7 @@ struct option {
     union {
         bool *flag;
         const char **text;
+        struct option_list *list;
         uint64_t *count;
     } target;                    /* where the value goes */
     uint64_t min, max, fallback; /* of a count; the fallback is the value where none is given */
@@ -28,6 +43,10 @@ struct option {
     { spelling "\t" help, OPTION_IS_FLAG, {.flag = target}, 0, 0, 0, NULL }
 #define OPTION_TEXT(spelling, target, help)                                                        \
     { spelling "\t" help, OPTION_IS_TEXT, {.text = target}, 0, 0, 0, NULL }
+
+/* May be given several times. */
+#define OPTION_LIST(spelling, target, help)                                                        \
+    { spelling "\t" help, OPTION_IS_LIST, {.list = target}, 0, 0, 0, NULL }
 
 /* A number from `min` to `max`. Help shows them, the unit and the default. A default below `min`
  * means that the applet computes it; then `help` says how. */

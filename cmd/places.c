@@ -49,6 +49,14 @@ int places_keep_apart(const struct place *written, const struct place *others, s
     return EXIT_OK;
 }
 
+int places_keep_list_apart(const struct place *written, const char *name,
+                           const struct option_list *list) {
+    struct place others[OPTION_LIST_MAX];
+    for (unsigned i = 0; i < list->count; i++)
+        others[i] = (struct place){name, list->items[i]};
+    return places_keep_apart(written, others, list->count);
+}
+
 int places_check_room(const char *output, const char *before) {
     char own_folder[PATH_MAX];
     struct statvfs room;

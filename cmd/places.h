@@ -2,6 +2,8 @@
 #ifndef DLV_CMD_PLACES_H
 #define DLV_CMD_PLACES_H
 
+#include "options.h"
+
 #include <stddef.h>
 
 struct place {
@@ -12,6 +14,10 @@ struct place {
 /* EXIT_OK where none of `others` is the file `written`, under whatever name; or EXIT_TROUBLE after
  * saying which is. */
 int places_keep_apart(const struct place *written, const struct place *others, size_t count);
+
+/* The same for what one option names several times. */
+int places_keep_list_apart(const struct place *written, const char *name,
+                           const struct option_list *list);
 
 /* A release is about as large as the one before. Whether there is room for it is known before the hours
  * of work. EXIT_OK, also where there is none before, or EXIT_TROUBLE after saying how much is free. */

@@ -11,6 +11,7 @@
 #include "serve/kiosks.h"
 #include "serve/release.h"
 #include "serve/serve.h"
+#include "serve/server_keys.h"
 #include "serve/tickets.h"
 #include "xdp/program.h"
 
@@ -21,8 +22,9 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *db_path, *authority, *key_path, *listen_text, *lookup_key_path, *kiosks,
-    *ticket_key, *stats, *user, *xdp, *no_sandbox;
+static const char *db_path, *listen_text, *lookup_key_path, *kiosks, *ticket_key, *stats, *user,
+    *xdp, *no_sandbox;
+static struct option_list authority_paths, key_paths;
 static bool force, is_check, is_legacy, is_anonymous, is_once, is_quick, populates, locks,
     is_tcp_only, is_xdp_optional, is_xdp_generic;
 static uint64_t workers, key_holders, connections, timeout_s, idle_s, openings, openings_per_source,
@@ -30,8 +32,10 @@ static uint64_t workers, key_holders, connections, timeout_s, idle_s, openings, 
 
 static const struct option options[] = {
     OPTION_TEXT("-d, --db FILE", &db_path, "the database"),
-    OPTION_TEXT("-a, --authority PUB", &authority, "the public key that signed it"),
-    OPTION_TEXT("-k, --key KEY", &key_path, "the server's private key"),
+    OPTION_LIST("-a, --authority PUB", &authority_paths,
+                "the public key that signed it; given twice, the old one or the new one"),
+    OPTION_LIST("-k, --key KEY", &key_paths,
+                "the server's private key; given twice, clients may know either"),
     OPTION_TEXT("--lookup-key FILE", &lookup_key_path, "the lookup key of a keyed database"),
     OPTION_TEXT("-l, --listen ADDR:PORT", &listen_text,
                 "where to listen, over TCP and UDP; default :8080, every address; port 0: any free "
@@ -145,16 +149,22 @@ static void log_line(const char *line) {
 static int check_usage(int operand_count, char **operands) {
     if (operand_count > 0)
         return usage_error("\"%s\" is not expected here", operands[0]);
-    if (db_path == NULL || authority == NULL || key_path == NULL)
+    if (db_path == NULL || authority_paths.count == 0 || key_paths.count == 0)
         return usage_error("--db, --authority and --key are needed");
     if (is_legacy && !is_anonymous)
         return usage_error("--legacy needs --anonymous: its clients cannot be enrolled");
     if (kiosks == NULL && !is_anonymous)
         return usage_error("--kiosks FILE says who may ask; --anonymous lets everybody");
-    const struct place read[] = {{"--db", db_path},    {"--authority", authority},
-                                 {"--key", key_path},  {"--lookup-key", lookup_key_path},
-                                 {"--kiosks", kiosks}, {"--ticket-key", ticket_key}};
-    return places_keep_apart(&(struct place){"--stats", stats}, read, sizeof read / sizeof read[0]);
+    const struct place read[] = {{"--db", db_path},
+                                 {"--lookup-key", lookup_key_path},
+                                 {"--kiosks", kiosks},
+                                 {"--ticket-key", ticket_key}};
+    const struct place written = {"--stats", stats};
+    return places_keep_apart(&written, read, sizeof read / sizeof read[0]) == EXIT_OK &&
+                   places_keep_list_apart(&written, "--authority", &authority_paths) == EXIT_OK &&
+                   places_keep_list_apart(&written, "--key", &key_paths) == EXIT_OK
+               ? EXIT_OK
+               : EXIT_TROUBLE;
 }
 
 static int choose_counts(struct serve_settings *settings) {
@@ -178,10 +188,11 @@ static int choose_counts(struct serve_settings *settings) {
 static int load_keys(struct serve_settings *settings) {
     struct error error;
     settings->is_keyed = lookup_key_path != NULL;
-    if (rsa_public_load(&settings->authority, authority, 2048, &error) != 0 ||
+    settings->authority_paths = (struct serve_paths){authority_paths.count, authority_paths.items};
+    settings->key_paths = (struct serve_paths){key_paths.count, key_paths.items};
+    if (server_keys_renew(settings, NULL, &error) < 0 ||
         (settings->is_keyed &&
-         lookup_key_load(&settings->lookup_key, lookup_key_path, &error) != 0) ||
-        rsa_private_load(&settings->key, key_path, 2048, &error) != 0)
+         lookup_key_load(&settings->lookup_key, lookup_key_path, &error) != 0))
         return trouble("%s", error.text);
     return EXIT_OK;
 }
@@ -281,7 +292,6 @@ static int run_server(int operand_count, char **operands) {
     settings.db_path = db_path;
     settings.host = host;
     settings.port = port;
-    settings.key_path = key_path;
     settings.kiosks_path = kiosks;
     settings.is_anonymous = is_anonymous;
     settings.ticket_key_path = ticket_key;
@@ -296,6 +306,7 @@ static int run_server(int operand_count, char **operands) {
     settings.log = log_line;
     if (is_check) {
         int status = check(&settings);
+        server_keys_forget(&settings);
         wipe(&settings, sizeof settings);
         return status;
     }

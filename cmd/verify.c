@@ -17,13 +17,15 @@
 #include <string.h>
 #include <time.h>
 
-static const char *authority, *evidence_path, *number, *document, *lookup_key_path, *classes_text;
+static struct option_list authorities;
+static const char *evidence_path, *number, *document, *lookup_key_path, *classes_text;
 static const char *field_texts[FIELD_COUNT];
 static bool is_json;
 static uint64_t days_left;
 
 static const struct option options[] = {
-    OPTION_TEXT("-a, --authority PUB", &authority, "the authority's public key"),
+    OPTION_LIST("-a, --authority PUB", &authorities,
+                "the authority's public key; given twice, its old one or its new one"),
     OPTION_TEXT("-e, --evidence FILE", &evidence_path, "check an evidence file instead"),
     OPTION_TEXT("-n, --number N", &number, "check that it is about this licence number"),
     OPTION_TEXT("--name NAME", &field_texts[FIELD_NAME], "and that this name was compared, ..."),
@@ -47,15 +49,15 @@ static int judge_age(const struct release_facts *facts) {
     return is_short ? EXIT_NOT_VALID : EXIT_OK;
 }
 
-static int verify_database(const char *path, const struct rsa_public *key) {
+static int verify_database(const char *path, const struct key_set *keys) {
     struct db db;
     struct error error;
     char fingerprint[RSA_FINGERPRINT_SIZE];
-    if (db_open(&db, path, key, &error) != 0)
+    if (db_open(&db, path, keys, &error) != 0)
         return trouble("%s", error.text);
     int code = db_verify(&db, parallel_processors(), path, &error), status = EXIT_OK;
     if (code == 0) {
-        rsa_fingerprint(key, fingerprint);
+        rsa_fingerprint_of_id(db.header.facts.authority_id, fingerprint);
         print_facts(path, &db.header, fingerprint, FACTS_VERIFIED, is_json);
         status = judge_age(&db.header.facts);
     }
@@ -166,7 +168,7 @@ static int check_question(const struct evidence *evidence, const struct release_
     return EXIT_OK;
 }
 
-static int verify_evidence(const struct rsa_public *key, int operand_count, char **operands) {
+static int verify_evidence(const struct key_set *keys, int operand_count, char **operands) {
     static struct evidence evidence;
     static struct evidence_result result;
     static struct lookup_key lookup_key;
@@ -179,12 +181,12 @@ static int verify_evidence(const struct rsa_public *key, int operand_count, char
     if (lookup_key_path != NULL && lookup_key_load(&lookup_key, lookup_key_path, &error) != 0)
         return trouble("%s", error.text);
     if (evidence_read(&evidence, text, (size_t)len, &error) != 0 ||
-        evidence_check(&evidence, key, lookup_key_path ? &lookup_key : NULL, time(NULL), &result,
+        evidence_check(&evidence, keys, lookup_key_path ? &lookup_key : NULL, time(NULL), &result,
                        &error) != 0)
         return trouble("%s: %s", evidence_path, error.text);
     if (check_question(&evidence, &result.header.facts, operand_count, operands) != EXIT_OK)
         return EXIT_TROUBLE;
-    rsa_fingerprint(key, fingerprint);
+    rsa_fingerprint_of_id(result.header.facts.authority_id, fingerprint);
     judge_absence(&evidence, &result);
     print_result(&evidence, &result, fingerprint);
     if (finish_output() != EXIT_OK)
@@ -195,9 +197,9 @@ static int verify_evidence(const struct rsa_public *key, int operand_count, char
 }
 
 static int run_verify(int operand_count, char **operands) {
-    struct rsa_public key;
+    static struct key_set keys;
     struct error error;
-    if (authority == NULL)
+    if (authorities.count == 0)
         return usage_error("--authority is needed");
     bool has_fields = false;
     for (unsigned field = FIELD_NAME; field < FIELD_COUNT; field++)
@@ -211,10 +213,10 @@ static int run_verify(int operand_count, char **operands) {
         return usage_error("one database is needed");
     if ((number != NULL) + (document != NULL) + (operand_count > 0) > 1)
         return usage_error("one question at most: RECORD, --number or --document");
-    if (rsa_public_load(&key, authority, 2048, &error) != 0)
+    if (key_set_load(&keys, authorities.items, authorities.count, 2048, &error) != 0)
         return trouble("%s", error.text);
-    return evidence_path != NULL ? verify_evidence(&key, operand_count, operands)
-                                 : verify_database(operands[0], &key);
+    return evidence_path != NULL ? verify_evidence(&keys, operand_count, operands)
+                                 : verify_database(operands[0], &keys);
 }
 
 const struct applet applet_verify = {

@@ -77,7 +77,7 @@ def refusal(reason):
 
 
 def transcript(server_id, frame, n):
-    return sha256(b"dlv session 2 open", server_id, frame[:8], frame[28 : 60 + n])
+    return sha256(b"dlv session 2 open", server_id, frame[:8], frame[28 : 64 + n])
 
 
 def session_keys(t0, accept, secret, common):
@@ -101,7 +101,7 @@ class Opening:
         self.server, self.n = server, server.key_size // 8
         self.secret = secret or os.urandom(32)
         self.exponent = exponent or X25519PrivateKey.generate()
-        self.frame = header(OPEN, 60 + self.n) + bytes(20) + raw(self.exponent.public_key()) + \
+        self.frame = header(OPEN, 64 + self.n) + bytes(20) + key_id(server)[:4] + raw(self.exponent.public_key()) + \
             (ciphertext or server.encrypt(self.secret, oaep(b"dlv session 2 open")))
         self.t0 = transcript(key_id(server), self.frame, self.n)
 
@@ -436,15 +436,15 @@ class Core:
 
     def accept(self, frame):
         n = self.key.key_size // 8
-        if len(frame) != 60 + n:
+        if len(frame) != 64 + n or frame[28:32] != key_id(self.key.public_key())[:4]:
             return refusal(OPENING)
         try:
-            secret = self.key.decrypt(frame[60 : 60 + n], oaep(b"dlv session 2 open"))
+            secret = self.key.decrypt(frame[64 : 64 + n], oaep(b"dlv session 2 open"))
         except ValueError:
             return refusal(OPENING)
         t0 = transcript(key_id(self.key.public_key()), frame, n)
         exponent = X25519PrivateKey.generate()
-        common = exponent.exchange(X25519PublicKey.from_public_bytes(frame[28:60]))
+        common = exponent.exchange(X25519PublicKey.from_public_bytes(frame[32:64]))
         start = header(ACCEPT, 156) + raw(exponent.public_key())
         accept_key, session_key = session_keys(t0, start, secret, common)
         ticket = os.urandom(88)  # whatever the server likes

@@ -40,8 +40,8 @@ static int advise(struct build *build, enum build_advice advice, int code) {
 
 int build_follow(struct build *build, const char *path, struct error *error) {
     struct build_settings *settings = &build->plan.settings;
-    int code = predecessor_open(&build->predecessor, path, &settings->authority->public,
-                                settings->lookup_key, settings->thread_count, error);
+    int code = predecessor_open(&build->predecessor, path, settings->followed, settings->lookup_key,
+                                settings->thread_count, error);
     if (code != 0)
         return code;
     build->has_predecessor = true;
@@ -78,14 +78,12 @@ static int lock_output(struct build *build, struct error *error) {
 static int note_release(struct build *build, const char *path, struct db_header *latest,
                         struct error *error) {
     const struct build_settings *settings = &build->plan.settings;
-    uint8_t own_id[SHA256_LEN];
     struct db_header header;
     int code = db_read_header(&header, path, NULL, error);
     if (code != 0)
         return advise(build, BUILD_CHOOSE_OUTPUT, code);
-    rsa_public_id(&settings->authority->public, own_id);
-    if (memcmp(header.facts.authority_id, own_id, SHA256_LEN) != 0)
-        return advise(build, BUILD_CHOOSE_OUTPUT,
+    if (key_set_find(settings->followed, header.facts.authority_id, SHA256_LEN) < 0)
+        return advise(build, BUILD_FOLLOW_AUTHORITY,
                       error_set(error, ERR_CONFLICT, "%s: is signed by another authority", path));
     if (strcmp(header.facts.name, settings->facts.name) != 0)
         return advise(build, BUILD_CHOOSE_OUTPUT,
@@ -468,18 +466,18 @@ static int write_file(struct reading *reading, int fd, struct error *error) {
 /* Opens the release before, if there is one, and compares. */
 static int guard_file(struct build *build, int fd, struct error *error) {
     const struct build_settings *settings = &build->plan.settings;
-    const struct rsa_public *authority = &settings->authority->public;
+    const struct key_set *authorities = settings->followed;
     struct db before = {0}, after;
     struct error reason;
     if (build->latest_path[0] == '\0')
         return 0;
-    int code = db_open_fd(&after, fd, settings->path, authority, error);
+    int code = db_open_fd(&after, fd, settings->path, authorities, error);
     if (code != 0)
         return code;
     bool is_predecessor =
         build->has_predecessor && strcmp(build->latest_path, build->predecessor.path) == 0;
     if (!is_predecessor)
-        code = db_open(&before, build->latest_path, authority, error);
+        code = db_open(&before, build->latest_path, authorities, error);
     build_report(settings, "comparing", "entries", 0, 0);
     if (code == 0)
         code = guard_release(&build->plan.limits, is_predecessor ? &build->predecessor.db : &before,

@@ -23,6 +23,7 @@
 enum build_advice {
     BUILD_NO_ADVICE,
     BUILD_ALLOW_MEMORY,       /* more memory would do */
+    BUILD_FOLLOW_AUTHORITY,   /* the release before is of an authority that is not followed */
     BUILD_CHOOSE_OUTPUT,      /* the output names a file that is no database */
     BUILD_SET_CLOCK,          /* the clock, or the time given, is behind the predecessor's */
     BUILD_CHOOSE_SEQUENCE,    /* the sequence number is behind the predecessor's */

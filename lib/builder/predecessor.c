@@ -3,11 +3,11 @@
 #include <string.h>
 
 int predecessor_open(struct predecessor *predecessor, const char *path,
-                     const struct rsa_public *authority, const struct lookup_key *lookup_key,
+                     const struct key_set *authorities, const struct lookup_key *lookup_key,
                      unsigned thread_count, struct error *error) {
     memset(predecessor, 0, sizeof *predecessor);
     predecessor->path = path;
-    int code = db_open(&predecessor->db, path, authority, error);
+    int code = db_open(&predecessor->db, path, authorities, error);
     if (code == 0)
         code = db_check_lookup_key(&predecessor->db.header, lookup_key, path, error);
     if (code == 0)

@@ -19,7 +19,7 @@ struct predecessor {
 /* Opens `path`, checks all of it on `thread_count` threads, and that `lookup_key` (NULL: none) is
  * its own. 0, or a negative code with the reason. */
 int predecessor_open(struct predecessor *predecessor, const char *path,
-                     const struct rsa_public *authority, const struct lookup_key *lookup_key,
+                     const struct key_set *authorities, const struct lookup_key *lookup_key,
                      unsigned thread_count, struct error *error);
 
 /* The next entry, at *entry, and its further terms: 1; 0 at the end; or ERR_FORMAT with the

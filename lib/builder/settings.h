@@ -2,7 +2,7 @@
 #ifndef DLV_BUILDER_SETTINGS_H
 #define DLV_BUILDER_SETTINGS_H
 
-#include "crypto/rsa.h"
+#include "crypto/key_set.h"
 #include "db/lookup_key.h"
 #include "db/release.h"
 
@@ -14,6 +14,8 @@ typedef void build_progress(void *context, const char *stage, const char *unit, 
 struct build_settings {
     const char *path;                    /* where the file is to appear */
     const struct rsa_private *authority; /* signs; 2048 bits or more */
+    /* whose releases may come before: its own, and those of the keys that it takes the place of */
+    const struct key_set *followed;
     const struct lookup_key *lookup_key; /* the stored keys are made with it; NULL: a plain file */
     struct release_facts facts;          /* authority_id is filled in by the build */
     size_t memory;                /* bytes for facts, at least a page; some MiB come on top */

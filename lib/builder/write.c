@@ -426,7 +426,9 @@ static int write_head(const struct pass *pass, struct error *error) {
 static int write_signature(const struct pass *pass, struct error *error) {
     const struct rsa_private *authority = pass->writer->settings->authority;
     uint8_t head[DB_HEAD_LEN], signature[RSA_LEN_MAX];
+    struct key_set own = {0};
     struct db_header again;
+    key_set_add(&own, &authority->public);
     if (!rsa_sign(authority, pass->header->id, signature))
         return error_set(error, ERR_SIGNATURE, "signing with the authority's key failed");
     db_signatures_encode(head + DB_SIGNATURES, pass->header->facts.authority_id, signature,
@@ -438,7 +440,7 @@ static int write_signature(const struct pass *pass, struct error *error) {
         return ERR_SYSTEM;
     int code = db_header_decode(&again, head, error);
     if (code == 0)
-        code = db_header_verify(&again, head + DB_SIGNATURES, &authority->public, error);
+        code = db_header_verify(&again, head + DB_SIGNATURES, &own, error);
     return code == 0 ? 0 : error_prefix(error, code, pass->writer->settings->path);
 }
 

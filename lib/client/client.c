@@ -24,6 +24,7 @@ int client_init(struct client *client, const struct client_settings *settings,
     client->link.fd = -1;
     client->link.is_udp = settings->is_udp;
     client->server_at = 0;
+    client->key_at = 0;
     client->release = (struct known_release){0};
     client_session_forget(&client->session);
     client->pipeline.session = &client->session;
@@ -90,7 +91,7 @@ static enum link_result ask(struct client *client, const struct task *task) {
 static enum link_result converse(struct client *client, const struct task *task) {
     enum link_result result =
         client_session_open(&client->session, &client->link, &client->settings.identity,
-                            &client->random, task->deadline_ms, task->error);
+                            client->key_at, &client->random, task->deadline_ms, task->error);
     if (result == LINK_DONE && !client->release.is_known)
         result = learn_release(client, task);
     return result == LINK_DONE ? ask(client, task) : result;
@@ -133,20 +134,27 @@ static bool wait_for_busy(const struct client *client, int64_t wait_ms, int64_t 
 #define CHANGES_MAX 4 /* how often a release may change under a question */
 
 /* Asks the server, and asks again where only an old connection, an old session or an old release has
- * failed. */
+ * failed, or where another of the pinned keys may be its own. */
 static enum link_result ask_server(struct client *client, struct task *task) {
     int64_t wait_ms = BUSY_WAIT_MS;
     task->deadline_ms = net_now_ms() + client->settings.timeout_ms;
-    for (int changes = 0;;) {
+    unsigned keys_left = client->settings.identity.servers->count - 1;
+    for (int changes = 0, ends = 0;;) {
         bool was_connected = client->link.fd >= 0, was_open = client->session.is_open;
         enum link_result result = attempt(client, task);
         if (result == LINK_SESSION_ENDED || result == LINK_DISTRUSTED || result == LINK_WRONG_KEY)
             client_session_forget(&client->session);
-        bool may_repeat = (result == LINK_SESSION_ENDED && was_open) ||
+        /* A key of the server's may be withdrawn just after the session was opened. */
+        bool may_repeat = (result == LINK_SESSION_ENDED && (was_open || ends++ == 0)) ||
                           (result == LINK_LOST && was_connected) ||
                           (result == LINK_CHANGED && changes++ < CHANGES_MAX);
         if (may_repeat)
             continue;
+        if (result == LINK_WRONG_KEY && keys_left > 0) {
+            keys_left--;
+            client->key_at = (client->key_at + 1) % client->settings.identity.servers->count;
+            continue;
+        }
         if (result != LINK_BUSY || !wait_for_busy(client, wait_ms, task->deadline_ms))
             return result;
         wait_ms *= 2;

@@ -36,6 +36,7 @@ struct client {
     struct random random;
     struct link link; /* link.server is whoever was asked last */
     size_t server_at; /* the place of its name in settings.servers */
+    unsigned key_at;  /* the pinned key that the last session was opened with */
     struct client_session session;
     struct known_release release; /* of the server that was believed last */
     int disbelief;                /* why its release is not believed, or its answer */

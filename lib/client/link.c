@@ -130,7 +130,7 @@ enum link_result link_take_refusal(const struct link *link, const struct frame *
     case REFUSED_SESSION:
         return link_fail(link, LINK_SESSION_ENDED, error, "the session has ended");
     default:
-        return link_fail(link, LINK_REFUSED, error,
+        return link_fail(link, LINK_WRONG_KEY, error,
                          "it opens no session: it has another key than the one given");
     }
 }

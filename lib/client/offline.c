@@ -8,7 +8,7 @@ int offline_open(struct offline *offline, const struct offline_settings *setting
                  struct error *error) {
     struct db *db = &offline->db;
     offline->settings = *settings;
-    int code = db_open(db, settings->path, settings->authority, error);
+    int code = db_open(db, settings->path, settings->authorities, error);
     if (code != 0)
         return code;
     known_release_of_file(&offline->release, db);

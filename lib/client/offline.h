@@ -9,7 +9,7 @@
 
 struct offline_settings {
     const char *path;
-    const struct rsa_public *authority;
+    const struct key_set *authorities;
     const struct lookup_key *lookup_key; /* NULL: of a plain database */
     bool is_quick;                       /* the file is not checked in full when it is opened */
     bool is_proved;                      /* each answer is proved to the root */

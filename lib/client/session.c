@@ -90,13 +90,13 @@ static enum link_result take_admit(void *context, uint8_t *bytes, size_t len, st
 
 /* Says in the session which kiosk this is. Over UDP the cookie of the opening still does. */
 static enum link_result identify(struct client_session *session, struct link *link,
-                                 const struct session_identity *identity, struct random *random,
-                                 int64_t deadline_ms, struct error *error) {
+                                 const struct rsa_public *server, const struct rsa_private *kiosk,
+                                 struct random *random, int64_t deadline_ms, struct error *error) {
     uint8_t nonce[ASK_RANDOM_LEN];
     struct waiting waiting = {
         .frame = session->identify, .frame_len = IDENTIFY_LEN, .session = session, .link = link};
     random_bytes(random, nonce, sizeof nonce);
-    if (!identity_seal(session->identify, &session->keys, identity->server, identity->kiosk, nonce))
+    if (!identity_seal(session->identify, &session->keys, server, kiosk, nonce))
         return link_fail(link, LINK_REFUSED, error, "the key of the kiosk does not do");
     memcpy(session->identify + IDENTIFY_COOKIE, session->opening.frame + OPEN_COOKIE, COOKIE_LEN);
     return link_exchange(link, session->identify, IDENTIFY_LEN, take_admit, &waiting, deadline_ms,
@@ -104,20 +104,22 @@ static enum link_result identify(struct client_session *session, struct link *li
 }
 
 enum link_result client_session_open(struct client_session *session, struct link *link,
-                                     const struct session_identity *identity, struct random *random,
-                                     int64_t deadline_ms, struct error *error) {
+                                     const struct session_identity *identity, unsigned server_key,
+                                     struct random *random, int64_t deadline_ms,
+                                     struct error *error) {
+    const struct rsa_public *server = &identity->servers->keys[server_key];
     struct opening *opening = &session->opening;
     struct waiting waiting = {.frame = opening->frame, .session = session, .link = link};
     if (session->is_open && net_now_ms() < session->renew_ms)
         return LINK_DONE;
-    if (!opening_begin(opening, identity->server, &random->drbg.vtable))
+    if (!opening_begin(opening, server, &random->drbg.vtable))
         return link_fail(link, LINK_REFUSED, error,
                          "no session can be opened with the server's key");
     waiting.frame_len = opening->frame_len;
     enum link_result result = link_exchange(link, opening->frame, opening->frame_len, take_accept,
                                             &waiting, deadline_ms, "opening a session", error);
     if (result == LINK_DONE && identity->kiosk != NULL)
-        result = identify(session, link, identity, random, deadline_ms, error);
+        result = identify(session, link, server, identity->kiosk, random, deadline_ms, error);
     wipe(&session->opening, sizeof session->opening);
     if (result != LINK_DONE)
         return result;

@@ -5,6 +5,7 @@
 
 #include "client/link.h"
 #include "client/release.h"
+#include "crypto/key_set.h"
 #include "crypto/random.h"
 #include "wire/answer.h"
 #include "wire/identity.h"
@@ -20,15 +21,17 @@ struct client_session {
 
 /* Whose keys a session is opened with. */
 struct session_identity {
-    const struct rsa_public *server; /* pinned */
+    const struct key_set *servers;   /* pinned: the server has one of them */
     const struct rsa_private *kiosk; /* NULL: anonymous */
 };
 
-/* Opens a session over the link, unless there is one that need not be renewed yet. LINK_DONE, or
- * another result with the reason. */
+/* Opens a session over the link, unless there is one that need not be renewed yet, with the one of the
+ * pinned keys that is at `server_key`. LINK_DONE, or another result with the reason; LINK_WRONG_KEY
+ * where the server does not have this key. */
 enum link_result client_session_open(struct client_session *session, struct link *link,
-                                     const struct session_identity *identity, struct random *random,
-                                     int64_t deadline_ms, struct error *error);
+                                     const struct session_identity *identity, unsigned server_key,
+                                     struct random *random, int64_t deadline_ms,
+                                     struct error *error);
 
 /* Seals a question in a frame of at least `len_min` bytes, as far as the link takes frames so long.
  * Returns its length, or 0 where the question does not fit. */

@@ -48,6 +48,14 @@ static int read_file(const char *path, struct remembered *remembered, struct err
     return 0;
 }
 
+static int conflict(const char *path, uint64_t sequence, const struct remembered *seen,
+                    struct error *error) {
+    return error_set(error, ERR_CONFLICT,
+                     "its database has sequence number %llu, but %llu has been seen before "
+                     "(remembered in %s)",
+                     (unsigned long long)sequence, seen->sequence, path);
+}
+
 static int compare(const char *path, uint64_t sequence, int64_t time_s, int64_t behind_max_s,
                    struct error *error) {
     struct remembered seen;
@@ -56,10 +64,7 @@ static int compare(const char *path, uint64_t sequence, int64_t time_s, int64_t 
     if (code != 0)
         return code;
     if (seen.sequence > sequence)
-        return error_set(error, ERR_CONFLICT,
-                         "its database has sequence number %llu, but %llu has been seen before "
-                         "(remembered in %s)",
-                         (unsigned long long)sequence, seen.sequence, path);
+        return conflict(path, sequence, &seen, error);
     if (time_s != 0 && time_s + behind_max_s < (int64_t)seen.time_s)
         return error_set(error, ERR_CONFLICT,
                          "its clock is behind a time that a server gave before (remembered in %s)",
@@ -72,11 +77,11 @@ static int compare(const char *path, uint64_t sequence, int64_t time_s, int64_t 
     return file_write(path, text, len, &state_file_kind, REPLACE_KIND, error);
 }
 
-static int file_path(char path[PATH_MAX], const char *folder, const struct release_facts *facts,
-                     struct error *error) {
+static int file_path(char path[PATH_MAX], const char *folder, const uint8_t *authority_id,
+                     const char *db_name, struct error *error) {
     char name[2 * NAME_BYTES + 1];
-    hex_encode(name, facts->authority_id, NAME_BYTES);
-    return format_text(path, PATH_MAX, "%s/%s.%s.seen", folder, name, facts->name) < PATH_MAX
+    hex_encode(name, authority_id, NAME_BYTES);
+    return format_text(path, PATH_MAX, "%s/%s.%s.seen", folder, name, db_name) < PATH_MAX
                ? 0
                : error_set(error, ERR_LIMIT, "%s: too long a name", folder);
 }
@@ -120,15 +125,36 @@ static int take_lock(const char *folder, struct error *error) {
     return fd;
 }
 
-int client_state_check(const char *folder, const struct release_facts *facts, int64_t time_s,
-                       int64_t behind_max_s, struct error *error) {
+/* What was seen of the same database under the other authorities. */
+static int compare_others(const char *folder, const struct release_facts *facts,
+                          const struct key_set *authorities, struct error *error) {
     char path[PATH_MAX];
-    if (file_path(path, folder, facts, error) != 0)
+    struct remembered seen;
+    int code = 0;
+    for (unsigned i = 0; authorities != NULL && i < authorities->count && code == 0; i++) {
+        if (memcmp(authorities->ids[i], facts->authority_id, SHA256_LEN) == 0)
+            continue;
+        code = file_path(path, folder, authorities->ids[i], facts->name, error);
+        if (code == 0)
+            code = read_file(path, &seen, error);
+        if (code == 0 && seen.sequence > facts->sequence)
+            code = conflict(path, facts->sequence, &seen, error);
+    }
+    return code;
+}
+
+int client_state_check(const char *folder, const struct release_facts *facts,
+                       const struct key_set *authorities, int64_t time_s, int64_t behind_max_s,
+                       struct error *error) {
+    char path[PATH_MAX];
+    if (file_path(path, folder, facts->authority_id, facts->name, error) != 0)
         return ERR_LIMIT;
     int lock = take_lock(folder, error);
     if (lock < 0)
         return lock;
-    int code = compare(path, facts->sequence, time_s, behind_max_s, error);
+    int code = compare_others(folder, facts, authorities, error);
+    if (code == 0)
+        code = compare(path, facts->sequence, time_s, behind_max_s, error);
     close(lock);
     return code;
 }
@@ -137,7 +163,7 @@ int client_state_time(const char *folder, const struct release_facts *facts, int
                       struct error *error) {
     char path[PATH_MAX];
     struct remembered seen;
-    int code = file_path(path, folder, facts, error);
+    int code = file_path(path, folder, facts->authority_id, facts->name, error);
     if (code == 0)
         code = read_file(path, &seen, error);
     *time_s = code == 0 ? (int64_t)seen.time_s : 0;

@@ -35,7 +35,7 @@ static int check_clock(struct trust *trust, const char *who, int64_t server_time
 static int check_age(const struct trust *trust, const struct release_facts *facts,
                      int64_t server_time_s, int64_t now_s, struct error *error) {
     int64_t time_s = server_time_s != 0 ? server_time_s : now_s;
-    bool doubts_server = trust->policy.authority != NULL && now_s > time_s;
+    bool doubts_server = trust->policy.authorities != NULL && now_s > time_s;
     int64_t stale_s = doubts_server ? now_s : time_s;
     if (server_time_s != 0 && facts->created_s > time_s + trust->policy.max_skew_s)
         return error_set(error, ERR_CONFLICT, "its clock is behind the date of its own database");
@@ -45,10 +45,10 @@ static int check_age(const struct trust *trust, const struct release_facts *fact
 static int check_signature(const struct trust *trust, const struct known_release *release,
                            struct error *error) {
     const struct db_header *header = &release->header;
-    if (trust->policy.authority == NULL)
+    if (trust->policy.authorities == NULL)
         return 0;
     int code =
-        db_header_verify(header, release->head + DB_SIGNATURES, trust->policy.authority, error);
+        db_header_verify(header, release->head + DB_SIGNATURES, trust->policy.authorities, error);
     return code == 0 ? db_check_lookup_key(header, trust->policy.lookup_key, "its database", error)
                      : code;
 }
@@ -62,8 +62,8 @@ static int check_sequence(struct trust *trust, const struct release_facts *facts
                          (unsigned long long)facts->sequence,
                          (unsigned long long)trust->sequence_seen);
     if (trust->policy.state_folder != NULL) {
-        int code = client_state_check(trust->policy.state_folder, facts, server_time_s,
-                                      trust->policy.max_skew_s, error);
+        int code = client_state_check(trust->policy.state_folder, facts, trust->policy.followed,
+                                      server_time_s, trust->policy.max_skew_s, error);
         if (code != 0)
             return code == ERR_CONFLICT ? code : ERR_LOCAL;
     }
@@ -169,7 +169,7 @@ static int judge_answer(struct trust *trust, const char *who, const struct known
         return error_set(error, ERR_FORMAT, "an answer that contradicts itself");
     if (question->what == WHAT_PROOFS)
         code = check_proofs(trust, release, question, answer, error);
-    else if (trust->policy.authority != NULL)
+    else if (trust->policy.authorities != NULL)
         code = error_set(error, ERR_SIGNATURE, "an answer without proof");
     for (unsigned i = 0; code == 0 && i < answer->count; i++) {
         if (!is_consistent(release, &question->items[i], &answer->entries[i]))

@@ -16,9 +16,11 @@
 #include "wire/answer.h"
 
 struct trust_policy {
-    const struct rsa_public *authority; /* signs releases, and proofs are demanded; NULL: neither */
+    /* one of them signs releases, and proofs are demanded; NULL: neither */
+    const struct key_set *authorities;
     const struct lookup_key *lookup_key; /* of a keyed database, for proofs; NULL: a plain one */
     const char *name;                    /* of the database; NULL: any */
+    const struct key_set *followed;      /* the authorities that are pinned, also without proofs */
     const char *state_folder;            /* remembers releases between runs; NULL: nowhere */
     int64_t built_s;      /* Unix seconds: our clock is wrong if it shows an earlier time */
     bool is_moment_given; /* the day that is asked about does not come from this machine's clock */

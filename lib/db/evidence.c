@@ -366,14 +366,14 @@ static int check_sets(struct evidence *evidence, const struct db_header *header,
     return 0;
 }
 
-int evidence_check(struct evidence *evidence, const struct rsa_public *authority,
+int evidence_check(struct evidence *evidence, const struct key_set *authorities,
                    const struct lookup_key *lookup_key, int64_t now_s,
                    struct evidence_result *result, struct error *error) {
     struct db_header *header = &result->header;
     struct class_sets sets;
     int code = db_header_decode(header, evidence->head, error);
     if (code == 0)
-        code = db_header_verify(header, evidence->head + DB_SIGNATURES, authority, error);
+        code = db_header_verify(header, evidence->head + DB_SIGNATURES, authorities, error);
     if (code == 0)
         code = db_check_lookup_key(header, lookup_key, "the database", error);
     if (code == 0)

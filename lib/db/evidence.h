@@ -53,9 +53,9 @@ size_t evidence_write(const struct evidence *evidence, char *text);
  * line. */
 int evidence_read(struct evidence *evidence, const char *text, size_t len, struct error *error);
 
-/* Checks the evidence against the authority's key and, for a keyed database, its lookup key (NULL
+/* Checks the evidence against the authorities' keys and, for a keyed database, its lookup key (NULL
  * for a plain one), at `now_s`. 0, with what it shows, or a negative code with the reason. */
-int evidence_check(struct evidence *evidence, const struct rsa_public *authority,
+int evidence_check(struct evidence *evidence, const struct key_set *authorities,
                    const struct lookup_key *lookup_key, int64_t now_s,
                    struct evidence_result *result, struct error *error);
 

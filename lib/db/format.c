@@ -309,15 +309,16 @@ static bool signatures_are_clean(const uint8_t *page, uint32_t count) {
 }
 
 int db_header_verify(const struct db_header *header, const uint8_t signatures[DB_PAGE],
-                     const struct rsa_public *authority, struct error *error) {
-    uint8_t id[SHA256_LEN];
+                     const struct key_set *authorities, struct error *error) {
+    const uint8_t *id = header->facts.authority_id;
     uint32_t count = load_le32(signatures + AT_SIGNATURE_COUNT);
-    rsa_public_id(authority, id);
-    if (memcmp(header->facts.authority_id, id, SHA256_LEN) != 0)
+    int place = key_set_find(authorities, id, SHA256_LEN);
+    if (place < 0)
         return error_set(error, ERR_SIGNATURE,
                          "signed by another authority (its key is not the one given)");
     if (count < 1 || count > SIGNATURES_MAX || !signatures_are_clean(signatures, count))
         return error_set(error, ERR_FORMAT, "the page of signatures is damaged");
+    const struct rsa_public *authority = &authorities->keys[place];
     for (uint32_t i = 0; i < count; i++) {
         const uint8_t *slot = signatures + AT_FIRST_SIGNATURE + i * SIGNATURE_SLOT;
         uint32_t len = load_le32(slot + SIGNATURE_LEN);

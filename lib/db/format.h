@@ -4,7 +4,7 @@
 #define DLV_DB_FORMAT_H
 
 #include "base/file.h"
-#include "crypto/rsa_key.h"
+#include "crypto/key_set.h"
 #include "db/entry.h"
 #include "db/release.h"
 
@@ -78,9 +78,9 @@ int db_header_decode(struct db_header *header, const uint8_t page[DB_PAGE], stru
 void db_signatures_encode(uint8_t page[DB_PAGE], const uint8_t authority_id[SHA256_LEN],
                           const uint8_t *signature, size_t len);
 
-/* Checks that the header names this authority, and that one of the signatures is its. 0 or
+/* Checks that the header names one of these authorities, and that one of the signatures is its. 0 or
  * ERR_SIGNATURE. */
 int db_header_verify(const struct db_header *header, const uint8_t signatures[DB_PAGE],
-                     const struct rsa_public *authority, struct error *error);
+                     const struct key_set *authorities, struct error *error);
 
 #endif

@@ -37,9 +37,9 @@ static int open_sections(struct db *db, struct error *error) {
                                   db->header.set_count, db->header.dictionary_root, error);
 }
 
-/* Opens and maps `fd`; the reason does not yet name the file. The header is either signed by the
- * authority or the one that is expected. */
-static int open_mapped(struct db *db, int fd, const struct rsa_public *authority,
+/* Opens and maps `fd`; the reason does not yet name the file. The header is either signed by one
+ * of the authorities or the one that is expected. */
+static int open_mapped(struct db *db, int fd, const struct key_set *authorities,
                        const struct db_header *expected, struct error *error) {
     uint8_t head[DB_HEAD_LEN];
     struct stat status;
@@ -50,7 +50,7 @@ static int open_mapped(struct db *db, int fd, const struct rsa_public *authority
         return error_set(error, ERR_FORMAT, "not a dlv database (shorter than its header)");
     code = db_header_decode(&db->header, head, error);
     if (code == 0 && expected == NULL)
-        code = db_header_verify(&db->header, head + DB_SIGNATURES, authority, error);
+        code = db_header_verify(&db->header, head + DB_SIGNATURES, authorities, error);
     else if (code == 0 && memcmp(db->header.id, expected->id, SHA256_LEN) != 0)
         code = error_set(error, ERR_FORMAT, "another header than was written");
     if (code != 0)
@@ -77,10 +77,10 @@ static int open_mapped(struct db *db, int fd, const struct rsa_public *authority
     return code;
 }
 
-int db_open_fd(struct db *db, int fd, const char *name, const struct rsa_public *authority,
+int db_open_fd(struct db *db, int fd, const char *name, const struct key_set *authorities,
                struct error *error) {
     memset(db, 0, sizeof *db);
-    int code = open_mapped(db, fd, authority, NULL, error);
+    int code = open_mapped(db, fd, authorities, NULL, error);
     return code == 0 ? 0 : error_prefix(error, code, name);
 }
 
@@ -91,19 +91,19 @@ int db_open_unsigned(struct db *db, int fd, const char *name, const struct db_he
     return code == 0 ? 0 : error_prefix(error, code, name);
 }
 
-int db_open(struct db *db, const char *path, const struct rsa_public *authority,
+int db_open(struct db *db, const char *path, const struct key_set *authorities,
             struct error *error) {
     if (file_name_missing(path, error) != 0)
         return ERR_FORMAT;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return error_set_errno(error, "%s", path);
-    int code = db_open_fd(db, fd, path, authority, error);
+    int code = db_open_fd(db, fd, path, authorities, error);
     close(fd);
     return code;
 }
 
-int db_read_header(struct db_header *header, const char *path, const struct rsa_public *authority,
+int db_read_header(struct db_header *header, const char *path, const struct key_set *authorities,
                    struct error *error) {
     uint8_t head[DB_HEAD_LEN];
     if (file_name_missing(path, error) != 0)
@@ -122,8 +122,8 @@ int db_read_header(struct db_header *header, const char *path, const struct rsa_
     if (code != 0)
         return code;
     code = db_header_decode(header, head, error);
-    if (code == 0 && authority != NULL)
-        code = db_header_verify(header, head + DB_SIGNATURES, authority, error);
+    if (code == 0 && authorities != NULL)
+        code = db_header_verify(header, head + DB_SIGNATURES, authorities, error);
     return code == 0 ? 0 : error_prefix(error, code, path);
 }
 

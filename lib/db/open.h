@@ -19,13 +19,13 @@ struct db {
     size_t map_len;
 };
 
-/* Opens `path`. 0, or a negative code with the reason, which names the file. */
-int db_open(struct db *db, const char *path, const struct rsa_public *authority,
+/* Opens `path`, which one of the authorities must have signed. 0, or a negative code with the reason, which names the file. */
+int db_open(struct db *db, const char *path, const struct key_set *authorities,
             struct error *error);
 
 /* The same for an open file; `name` is what the reason calls it. The caller keeps and closes `fd`.
  */
-int db_open_fd(struct db *db, int fd, const char *name, const struct rsa_public *authority,
+int db_open_fd(struct db *db, int fd, const char *name, const struct key_set *authorities,
                struct error *error);
 
 /* The same for a file that has just been written and is not signed yet: its header page must be the one
@@ -38,10 +38,10 @@ static inline const uint8_t *db_entry(const struct db *db, uint64_t at) {
     return db->entries + at * DB_ENTRY_LEN;
 }
 
-/* The header of `path` alone, however large the file is. `authority` checks its signature; NULL: nobody
+/* The header of `path` alone, however large the file is. One of `authorities` has signed it; NULL: nobody
  * does (to learn the sequence number of a file that is to be replaced). 0, ERR_SYSTEM with errno set
  * (ENOENT: no such file), ERR_FORMAT or ERR_SIGNATURE. */
-int db_read_header(struct db_header *header, const char *path, const struct rsa_public *authority,
+int db_read_header(struct db_header *header, const char *path, const struct key_set *authorities,
                    struct error *error);
 
 /* Checks everything: chunk digests, zeros between sections, sorted order, terms, fan-out, Merkle

@@ -16,17 +16,18 @@ const struct lookup_key *kat_lookup_key(const struct kat_vector *vector) {
 /* Opens what the fields name. 0 or a negative code with the reason, which names no line. */
 static int open_named(struct kat_vector *vector, struct error *reason) {
     struct kat_database *database = vector->database;
-    struct rsa_public authority;
+    struct key_set authorities;
     char path[PATH_MAX];
     kat_path_beside(vector, F_AUTHORITY, path);
-    int code = rsa_public_load(&authority, path, 2048, reason);
+    const char *const authority_path = path;
+    int code = key_set_load(&authorities, &authority_path, 1, 2048, reason);
     if (code == 0 && kat_has(vector, F_LOOKUP_KEY)) {
         kat_path_beside(vector, F_LOOKUP_KEY, path);
         code = lookup_key_load(&database->lookup_key, path, reason);
     }
     kat_path_beside(vector, F_DATABASE, path);
     if (code == 0)
-        code = db_open(&database->db, path, &authority, reason);
+        code = db_open(&database->db, path, &authorities, reason);
     if (code != 0)
         return code;
     database->is_open = true;

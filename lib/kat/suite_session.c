@@ -165,11 +165,12 @@ static const struct rsa_public *find_kiosk(const void *context, const uint8_t id
 /* The ticket key of the case, bound to its server and to the authority of its database. */
 static bool make_ticket_key(struct kat_vector *vector, struct session_case *session,
                             const uint8_t server_id[SHA256_LEN]) {
-    uint8_t secret[AEAD_KEY_LEN], binding[SHA256_LEN];
+    uint8_t secret[AEAD_KEY_LEN];
+    struct ticket_binding binding;
     if (!kat_get_bytes(vector, F_TICKET_KEY, secret, sizeof secret) || !kat_open_database(vector))
         return false;
-    ticket_binding(binding, server_id, vector->database->db.header.facts.authority_id);
-    ticket_key_init(&session->ticket_key, secret, binding,
+    ticket_bind(&binding, server_id, vector->database->db.header.facts.authority_id);
+    ticket_key_init(&session->ticket_key, secret, &binding,
                     (int64_t)(session->now / TICKET_LIFETIME_S));
     return true;
 }

@@ -35,6 +35,12 @@ void board_set_ring(struct board *board, const struct ticket_ring *ring) {
     board->rings[now & 1] = *ring;
 }
 
+void board_set_keys(struct board *board, const struct server_public *keys) {
+    unsigned now = atomic_load(&board->keys_now);
+    board->keys[(now + 1) & 1] = *keys;
+    atomic_store_explicit(&board->keys_now, now + 1, memory_order_release);
+}
+
 int board_load_kiosks(struct board *board, const char *path, struct error *error) {
     unsigned now = atomic_load(&board->kiosks_now);
     int code = kiosks_load(&board->kiosks[(now + 1) & 1], path, error);

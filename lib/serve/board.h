@@ -1,7 +1,7 @@
 /* What the server's processes have in common: two pieces of shared memory.
  *
  * The notice board is written by the parent and read by its children: ticket keys, the cookie key,
- * the kiosks. What changes has two places; the parent fills the one that is not in use and then
+ * public keys, the kiosks. What changes has two places; the parent fills the one that is not in use and then
  * points to it. It is kept out of core files and, where allowed, locked in memory.
  * The tally is written by the children: limits and counts. */
 #ifndef DLV_SERVE_BOARD_H
@@ -10,6 +10,7 @@
 #include "serve/counts.h"
 #include "serve/kiosks.h"
 #include "serve/limit.h"
+#include "serve/serve.h"
 #include "wire/cookie.h"
 #include "wire/ticket.h"
 
@@ -17,17 +18,22 @@
 
 #define TICKET_PERIOD_S 3600   /* how long a ticket key seals new tickets */
 #define TICKET_LIFETIME_S 3600 /* how long a ticket can be used */
-#define TICKET_KEYS 3
+#define TICKET_SECRETS 3
+#define TICKET_KEYS_MAX (TICKET_SECRETS * KEY_SET_MAX * KEY_SET_MAX)
 
+/* Every key opens the tickets that it sealed; the first one of each key of the server's seals new
+ * ones. */
 struct ticket_ring {
-    /* [0] seals new tickets; every key opens the tickets that it sealed */
-    struct ticket_key keys[TICKET_KEYS];
+    unsigned count;
+    struct ticket_key keys[TICKET_KEYS_MAX];
 };
 
 struct board {
     uint8_t cookie_key[COOKIE_KEY_LEN];
     _Atomic unsigned ring_now;
     struct ticket_ring rings[2];
+    _Atomic unsigned keys_now;
+    struct server_public keys[2];
     /* how many lists there have been; the lowest bit says which place is in use */
     _Atomic unsigned kiosks_now;
     struct kiosks kiosks[2];
@@ -52,15 +58,20 @@ static inline const struct ticket_ring *board_ring(const struct board *board) {
     return &board->rings[atomic_load_explicit(&board->ring_now, memory_order_acquire) & 1];
 }
 
+static inline const struct server_public *board_keys(const struct board *board) {
+    return &board->keys[atomic_load_explicit(&board->keys_now, memory_order_acquire) & 1];
+}
+
 /* The list of kiosks that is in use; NULL where there is none. */
 static inline const struct kiosks *board_kiosks(const struct board *board) {
     unsigned now = atomic_load_explicit(&board->kiosks_now, memory_order_acquire);
     return now != 0 ? &board->kiosks[now & 1] : NULL;
 }
 
-/* For the parent: publishes new keys, or a new list. The previous ones are wiped, or stay in the
- * other place until the next change. */
+/* For the parent: publishes new ticket keys, new public keys, or a new list. Ticket keys that are not
+ * good any more are wiped; the others stay in the other place until the next change. */
 void board_set_ring(struct board *board, const struct ticket_ring *ring);
+void board_set_keys(struct board *board, const struct server_public *keys);
 int board_load_kiosks(struct board *board, const char *path, struct error *error);
 
 #endif

@@ -1,10 +1,9 @@
 #include "serve/children.h"
 
-#include "base/bytes.h"
-#include "crypto/rsa_key.h"
 #include "net/socket.h"
 #include "os/confine.h"
 #include "os/process.h"
+#include "os/secret_memory.h"
 #include "serve/key_holder.h"
 #include "serve/log.h"
 #include "serve/worker.h"
@@ -72,13 +71,13 @@ static int run_key_holder(const struct children *children, pid_t parent_pid) {
     keep[count] = children->requests[1];
     close_others(keep, count + 1);
     /* This may fail without harm: an unprivileged process can lock only a little memory. */
-    mlock(&children->settings->key, sizeof children->settings->key);
+    mlock(children->settings->keys, sizeof *children->settings->keys);
     process_set_nice(geteuid() == 0 ? KEY_HOLDER_NICE : KEY_HOLDER_NICE - WORKER_NICE);
     if (become_child(children, parent_pid, &error) != 0 || random_open(&random, &error) != 0 ||
         confine_files(&children->settings->sandbox, &error) != 0 ||
         confine_calls(&children->settings->sandbox, CONFINE_KEY_HOLDER, &error) != 0)
         return fail(children, "key_holder", &error);
-    const struct key_holder holder = {.key = &children->settings->key,
+    const struct key_holder holder = {.keys = children->settings->keys,
                                       .board = children->board,
                                       .is_legacy_allowed = children->settings->is_legacy,
                                       .requests = children->requests[1],
@@ -118,8 +117,8 @@ static int run_worker(const struct children *children, unsigned w, int orders, p
     close_others(keep, sizeof keep / sizeof *keep);
     process_set_nice(WORKER_NICE);
     if (become_child(children, parent_pid, &error) != 0 ||
-        db_open_fd(&db, children->release->fd, settings->db_path, &settings->authority, &error) !=
-            0)
+        db_open_fd(&db, children->release->fd, settings->db_path, &settings->public.authorities,
+                   &error) != 0)
         return fail(children, "worker", &error);
     close(children->release->fd);
     return worker_run(settings, &db, &place, confine_worker);
@@ -136,9 +135,15 @@ static void note_start(struct child *child, pid_t pid) {
 }
 
 static int start_key_holder(struct children *children, unsigned k, struct error *error) {
-    pid_t own_pid = getpid(), pid = fork();
+    struct private_key_set *keys = children->settings->keys;
+    pid_t own_pid = getpid();
+    if (secret_memory_bequeath(keys, sizeof *keys, true) != 0)
+        return error_set_errno(error, "madvise");
+    pid_t pid = fork();
     if (pid == 0)
         _exit(run_key_holder(children, own_pid));
+    if (secret_memory_bequeath(keys, sizeof *keys, false) != 0 && pid >= 0)
+        kill(pid, SIGKILL);
     if (pid < 0)
         return error_set_errno(error, "fork");
     note_start(&children->key_holders[k], pid);
@@ -163,29 +168,6 @@ static int start_worker(struct children *children, unsigned w, struct error *err
     return 0;
 }
 
-static void forget_private_key(struct rsa_private *key) {
-    wipe(&key->key, sizeof key->key);
-    wipe(key->store, sizeof key->store);
-}
-
-/* The private key is in this process only while a key-holder is made. */
-static int restart_key_holder(struct children *children, unsigned k, struct error *error) {
-    struct serve_settings *settings = children->settings;
-    uint8_t id[SHA256_LEN], again[SHA256_LEN];
-    rsa_public_id(&settings->key.public, id);
-    const struct rsa_public public = settings->key.public;
-    int code = rsa_private_load(&settings->key, settings->key_path, 2048, error);
-    rsa_public_id(&settings->key.public, again);
-    if (code == 0 && memcmp(id, again, sizeof id) != 0)
-        code = error_set(error, ERR_CONFLICT, "%s: not the key that the server was started with",
-                         settings->key_path);
-    if (code == 0)
-        code = start_key_holder(children, k, error);
-    forget_private_key(&settings->key);
-    settings->key.public = public;
-    return code;
-}
-
 static int open_channels(struct children *children) {
     if (channel_pair(children->requests) != 0)
         return ERR_SYSTEM;
@@ -208,7 +190,6 @@ int children_start(struct children *children, struct error *error) {
         return error_set_errno(error, "socketpair");
     for (unsigned k = 0; k < settings->key_holder_count && code == 0; k++)
         code = start_key_holder(children, k, error);
-    forget_private_key(&children->settings->key);
     for (unsigned w = 0; w < settings->worker_count && code == 0; w++)
         code = start_worker(children, w, error);
     return code;
@@ -304,7 +285,7 @@ int64_t children_restart_due(struct children *children, int64_t max) {
     int64_t now_ms = net_now_ms();
     for (unsigned i = 0; i < SERVE_PROCESSES_MAX; i++) {
         int64_t wait_ms = restart_if_due(children, &children->key_holders[i], "key_holder",
-                                         restart_key_holder, i, now_ms);
+                                         start_key_holder, i, now_ms);
         max = wait_ms < max ? wait_ms : max;
         if (children->is_draining)
             continue; /* the connections of a failed worker are gone */
@@ -322,8 +303,28 @@ void children_order(struct children *children, enum channel_order order, int fd)
     }
 }
 
+int children_replace_key_holders(struct children *children, struct error *error) {
+    int code = 0;
+    for (unsigned k = 0; k < SERVE_PROCESSES_MAX; k++) {
+        pid_t pid = children->key_holders[k].pid;
+        if (pid <= 0)
+            continue;
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        children->key_holders[k].pid = 0;
+    }
+    for (unsigned k = 0; k < children->settings->key_holder_count; k++) {
+        if (code == 0)
+            code = start_key_holder(children, k, error);
+        if (code != 0)
+            plan_restart(&children->key_holders[k]);
+    }
+    /* What they were at work on is done by the new ones. */
+    children_order(children, CHANNEL_AGAIN, -1);
+    return code;
+}
+
 void children_kill(struct children *children) {
-    forget_private_key(&children->settings->key);
     for (unsigned i = 0; i < SERVE_PROCESSES_MAX; i++) {
         if (children->workers[i].pid > 0)
             kill(children->workers[i].pid, SIGKILL);

@@ -41,8 +41,8 @@ struct children {
     bool has_served;
 };
 
-/* Starts all children, and wipes the private key in the settings from this process. 0, or
- * ERR_SYSTEM with the reason. */
+/* Starts all children. Key-holders alone inherit the private keys of the settings. 0, or ERR_SYSTEM with
+ * the reason. */
 int children_start(struct children *children, struct error *error);
 
 /* Whether all workers have said that they are ready. */
@@ -55,6 +55,10 @@ int children_note_end(struct children *children, pid_t pid, int status, struct e
 /* Starts the children that are due. Returns the milliseconds until the next one is due, at most
  * `max`. */
 int64_t children_restart_due(struct children *children, int64_t max);
+
+/* Starts new key-holders, with the keys that the settings have now, in place of those that run; their
+ * work is repeated. 0, or ERR_SYSTEM with the reason: then it is tried again later. */
+int children_replace_key_holders(struct children *children, struct error *error);
 
 /* Sends an order to all workers, with a descriptor where fd is not -1. */
 void children_order(struct children *children, enum channel_order order, int fd);

@@ -135,6 +135,21 @@ static bool linger(struct connection *connection, struct connection_host *host,
 
 /* --- the original protocol -------------------------------------------------------------------- */
 
+/* The key that clients of the original protocol are sent. */
+static const struct rsa_public *legacy_key(const struct connection_host *host) {
+    return &board_keys(host->answerer->board)->servers.keys[0];
+}
+
+static bool say_key(struct connection *connection, struct connection_host *host,
+                    enum connection_step *step) {
+    char pem[RSA_PEM_MAX];
+    const struct rsa_public *key = legacy_key(host);
+    /* The original script's exportKey() writes no line feed at the end. */
+    size_t len = rsa_public_write_pem(key, pem) - 1;
+    connection->legacy->modulus_len = key->n_len;
+    return say(connection, host, pem, len, step);
+}
+
 /* Takes one message of the original protocol from the socket, or a part of one. */
 static bool take_legacy(struct connection *connection, struct connection_host *host,
                         enum connection_step *step) {
@@ -147,7 +162,7 @@ static bool take_legacy(struct connection *connection, struct connection_host *h
         return close_it(connection, END_ORDINARY, step);
     switch (legacy_server_take(connection->legacy, host->in, (size_t)n, &used)) {
     case LEGACY_SERVER_SEND_KEY:
-        return say(connection, host, host->pem, host->pem_len, step);
+        return say_key(connection, host, step);
     case LEGACY_SERVER_DECRYPT:
         connection->job.work = CHANNEL_LEGACY;
         connection->job.bytes = connection->legacy->buffer;
@@ -304,7 +319,7 @@ static bool decide(struct connection *connection, struct connection_host *host,
     connection->legacy = malloc(sizeof *connection->legacy);
     if (connection->legacy == NULL)
         return close_it(connection, END_ORDINARY, step);
-    legacy_server_init(connection->legacy, host->modulus_len);
+    legacy_server_init(connection->legacy, legacy_key(host)->n_len);
     connection->protocol = LEGACY;
     return true;
 }

@@ -44,9 +44,6 @@ struct connection {
 struct connection_host {
     struct answerer *answerer;
     bool is_legacy_allowed;
-    size_t modulus_len;
-    size_t pem_len;
-    char pem[RSA_LEN_MAX * 3]; /* what every legacy connection is sent first */
     size_t buffered;
     uint8_t in[CONNECTION_IN_MAX];
     uint8_t out[CONNECTION_IN_MAX + FRAME_MAX];

@@ -18,11 +18,17 @@ static const struct rsa_public *find_kiosk(const void *context, const uint8_t id
 
 static void decrypt(const struct key_holder *holder, struct channel_request *request,
                     struct channel_reply *reply) {
-    size_t len = request->len;
-    bool is_good = rsa_oaep_decrypt(holder->key, RSA_SHA1, NULL, 0, request->bytes, &len);
-    reply->result = is_good ? CHANNEL_GOOD : CHANNEL_BAD;
-    reply->len = is_good ? (uint32_t)len : 0;
-    memcpy(reply->bytes, request->bytes, reply->len);
+    reply->result = CHANNEL_BAD;
+    for (unsigned i = 0; i < holder->keys->count && reply->result == CHANNEL_BAD; i++) {
+        size_t len = request->len;
+        memcpy(reply->bytes, request->bytes, len);
+        if (rsa_oaep_decrypt(&holder->keys->keys[i], RSA_SHA1, NULL, 0, reply->bytes, &len)) {
+            reply->result = CHANNEL_GOOD;
+            reply->len = (uint32_t)len;
+        } else {
+            wipe(reply->bytes, sizeof reply->bytes);
+        }
+    }
 }
 
 /* What changes with the time is prepared once a second, not for each opening. */
@@ -32,11 +38,23 @@ static void prepare(const struct key_holder *holder, struct random *random,
     host->find_kiosk = kiosks != NULL ? find_kiosk : NULL;
     host->kiosks = kiosks;
     host->ticket_keys = board_ring(holder->board)->keys;
-    host->ticket_key_count = TICKET_KEYS;
+    host->ticket_key_count = board_ring(holder->board)->count;
     if (host->made_s == now_s)
         return;
     host->made_s = now_s;
     x25519_generate(host->exponent, host->share, random);
+}
+
+/* Takes the key that the client means, as far as there is one. */
+static void choose_key(const struct key_holder *holder, struct session_host *host,
+                       const struct channel_request *request) {
+    const struct private_key_set *set = holder->keys;
+    for (unsigned i = 0; i < set->count && request->len > OPEN_CIPHERTEXT; i++) {
+        rsa_public_id(&set->keys[i].public, host->id);
+        host->key = &set->keys[i];
+        if (memcmp(request->bytes + OPEN_KEY_ID, host->id, OPEN_KEY_ID_LEN) == 0)
+            return;
+    }
 }
 
 static void open_session(const struct key_holder *holder, struct random *random,
@@ -44,6 +62,7 @@ static void open_session(const struct key_holder *holder, struct random *random,
                          struct channel_reply *reply) {
     int64_t now_s = time(NULL);
     prepare(holder, random, host, now_s);
+    choose_key(holder, host, request);
     bool is_good = session_accept(host, request->bytes, request->len, now_s, &random->drbg.vtable,
                                   reply->bytes);
     reply->result = is_good ? CHANNEL_GOOD : CHANNEL_BAD;
@@ -82,8 +101,8 @@ static void serve(const struct key_holder *holder, struct random *random, struct
 
 int key_holder_run(const struct key_holder *holder, struct random *random) {
     struct channel_request request;
-    struct session_host host = {.key = holder->key, .lifetime_s = TICKET_LIFETIME_S};
-    rsa_public_id(&holder->key->public, host.id);
+    struct session_host host = {.key = &holder->keys->keys[0], .lifetime_s = TICKET_LIFETIME_S};
+    rsa_public_id(&host.key->public, host.id);
     for (;;) {
         ssize_t n = read(holder->requests, &request, sizeof request);
         if (n < 0 && errno == EINTR)
@@ -96,6 +115,6 @@ int key_holder_run(const struct key_holder *holder, struct random *random) {
         wipe(&request, sizeof request);
     }
     wipe(&host, sizeof host);
-    wipe(holder->key, sizeof *holder->key);
+    wipe(holder->keys, sizeof *holder->keys);
     return 0;
 }

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 struct key_holder {
-    struct rsa_private *key; /* wiped at the end */
+    struct private_key_set *keys; /* wiped at the end */
     const struct board *board;
     bool is_legacy_allowed; /* else nothing is ever merely decrypted */
     int requests;           /* from all workers; waits */

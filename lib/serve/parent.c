@@ -3,12 +3,12 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/format.h"
-#include "crypto/rsa_key.h"
 #include "net/socket.h"
 #include "os/confine.h"
 #include "os/service.h"
 #include "serve/children.h"
 #include "serve/log.h"
+#include "serve/server_keys.h"
 #include "serve/stats.h"
 #include "serve/tickets.h"
 
@@ -43,17 +43,42 @@ struct parent {
 
 /* --- reloading ------------------------------------------------------------------------------- */
 
-/* Tickets are good only with this server's key and this authority's databases. */
-static void bind_tickets(struct parent *parent) {
-    uint8_t server_id[SHA256_LEN], authority_id[SHA256_LEN];
-    rsa_public_id(&parent->settings->key.public, server_id);
-    rsa_public_id(&parent->settings->authority, authority_id);
-    ticket_binding(parent->tickets.binding, server_id, authority_id);
+/* Tickets are good only with the server's keys and the databases of these authorities. */
+static void make_tickets(struct parent *parent) {
+    const struct server_public *public = &parent->settings->public;
+    const uint8_t *in_use = parent->release.header.facts.authority_id;
+    int authority = key_set_find(&public->authorities, in_use, SHA256_LEN);
+    tickets_make(&parent->tickets, time(NULL), &parent->random, &public->servers,
+                 &public->authorities, authority >= 0 ? (unsigned)authority : 0);
+    board_set_ring(parent->board, &parent->tickets.ring);
 }
 
 static void update_tickets(struct parent *parent) {
-    if (tickets_update(&parent->tickets, time(NULL), &parent->random))
-        board_set_ring(parent->board, &parent->tickets.ring);
+    if (tickets_are_due(&parent->tickets, time(NULL)))
+        make_tickets(parent);
+}
+
+/* Reads the server's keys and the authorities' again. */
+static void reload_keys(struct parent *parent) {
+    struct serve_settings *settings = parent->settings;
+    const struct key_set before = settings->public.servers;
+    struct error error;
+    int result = server_keys_renew(settings, &parent->release.header, &error);
+    if (result < 0) {
+        serve_log(settings, "keys_refused reason=\"%s\"", error.text);
+        parent->reloads[RELOAD_KEYS_REFUSED]++;
+    }
+    if (result <= 0)
+        return;
+    parent->reloads[RELOAD_KEYS]++;
+    board_set_keys(parent->board, &settings->public);
+    make_tickets(parent);
+    bool are_new = before.count != settings->public.servers.count ||
+                   memcmp(before.ids, settings->public.servers.ids, sizeof before.ids) != 0;
+    if (are_new && children_replace_key_holders(&parent->children, &error) != 0)
+        serve_log(settings, "restart_failed role=key_holder reason=\"%s\"", error.text);
+    serve_log(settings, "keys_reloaded server_keys=%u authorities=%u",
+              settings->public.servers.count, settings->public.authorities.count);
 }
 
 /* Reads the list of kiosks and the ticket key again. Where a file is wrong, the old content stays
@@ -80,6 +105,7 @@ static void reload(struct parent *parent) {
     char state[80];
     format_text(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)net_now_us());
     service_notify(state);
+    reload_keys(parent);
     reload_files(parent);
     release_reload(&parent->release);
     service_notify("READY=1");
@@ -90,6 +116,7 @@ static void finish_reload(struct parent *parent, int status) {
     const struct release *release = &parent->release;
     if (release_finish_reload(&parent->release, status)) {
         children_order(&parent->children, CHANNEL_DATABASE, release->fd);
+        make_tickets(parent); /* it may be of another authority */
         serve_log(parent->settings, "reloaded sequence=%llu entries=%llu",
                   (unsigned long long)release->header.facts.sequence,
                   (unsigned long long)release->header.count);
@@ -329,13 +356,12 @@ static int open_board(struct parent *parent, struct error *error) {
         code = tally_open(&parent->tally, settings->worker_count, error);
     if (code == 0 && settings->kiosks_path != NULL)
         code = board_load_kiosks(parent->board, settings->kiosks_path, error);
-    bind_tickets(parent);
     if (code == 0)
         code = tickets_load(&parent->tickets, settings->ticket_key_path, time(NULL), error);
     if (code != 0)
         return code;
     random_bytes(&parent->random, parent->board->cookie_key, COOKIE_KEY_LEN);
-    update_tickets(parent);
+    board_set_keys(parent->board, &settings->public);
     return 0;
 }
 
@@ -360,6 +386,7 @@ static int start(struct parent *parent, sigset_t *signals, struct error *error) 
         code = release_open(&parent->release, error);
     if (code != 0)
         return code;
+    make_tickets(parent);
     raise_descriptor_limit(settings);
     raise_lock_limit(settings);
     code = open_sockets(parent, error);
@@ -400,6 +427,7 @@ int serve_run(struct serve_settings *settings, struct error *error) {
     if (parent.release.checker > 0)
         kill(parent.release.checker, SIGKILL);
     children_kill(&parent.children);
+    server_keys_forget(settings);
     wipe(&parent.tickets, sizeof parent.tickets);
     wipe(&parent.random, sizeof parent.random);
     if (code == 0)

@@ -28,11 +28,18 @@ static size_t check_cookie(const struct reception *reception, const struct socka
     return FRAME_HEADER_LEN + COOKIE_LEN;
 }
 
+/* Whether an OPEN frame means one of our keys. */
+static bool is_for_us(const struct reception *reception, const uint8_t *frame, size_t len) {
+    const struct key_set *own = &board_keys(reception->admission.board)->servers;
+    int place = len > OPEN_SHARE ? key_set_find(own, frame + OPEN_KEY_ID, OPEN_KEY_ID_LEN) : -1;
+    return place >= 0 && len == OPEN_LEN(own->keys[place].n_len);
+}
+
 size_t reception_take(const struct reception *reception, const struct sockaddr_storage *peer,
                       bool wants_cookie, bool has_room, uint8_t *frame, size_t len,
                       uint8_t reply[RECEPTION_REPLY_MAX]) {
     bool is_identify = frame[FRAME_TYPE] == FRAME_IDENTIFY;
-    if (len != (is_identify ? IDENTIFY_LEN : OPEN_LEN(reception->modulus_len)))
+    if (is_identify ? len != IDENTIFY_LEN : !is_for_us(reception, frame, len))
         return refuse(reception, COUNT_REFUSED_OPENING, REFUSED_OPENING, reply);
     size_t cookie_len = wants_cookie ? check_cookie(reception, peer, frame, reply) : 0;
     if (cookie_len > 0)

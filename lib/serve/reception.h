@@ -9,7 +9,6 @@
 struct reception {
     struct admission admission;
     struct counts *counts;
-    size_t modulus_len; /* of the server's key */
 };
 
 /* Room for the longest reply. */

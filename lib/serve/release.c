@@ -15,7 +15,7 @@
  * time. */
 static int open_checked(const struct serve_settings *settings, int fd, struct db *db,
                         struct error *error) {
-    int code = db_open_fd(db, fd, settings->db_path, &settings->authority, error);
+    int code = db_open_fd(db, fd, settings->db_path, &settings->public.authorities, error);
     if (code != 0)
         return code;
     code = db_check_lookup_key(&db->header, settings->is_keyed ? &settings->lookup_key : NULL,

@@ -9,7 +9,7 @@
 #define DLV_SERVE_SERVE_H
 
 #include "base/file.h"
-#include "crypto/rsa.h"
+#include "crypto/key_set.h"
 #include "db/lookup_key.h"
 #include "db/open.h"
 #include "os/confine.h"
@@ -20,17 +20,28 @@
 #define SERVE_PROCESSES_MAX 64
 #define SERVE_QUEUES_MAX 32
 
+/* The public keys that are good now. */
+struct server_public {
+    struct key_set servers; /* the server's own; the first one is for the original protocol */
+    struct key_set authorities;
+};
+
+struct serve_paths {
+    unsigned count;
+    const char *const *items;
+};
+
 struct serve_settings {
     const char *db_path;
-    struct rsa_public authority;
+    struct serve_paths authority_paths, key_paths; /* read again on SIGHUP */
     struct lookup_key lookup_key;
     bool is_keyed;
-    const char *key_path;        /* read again for a key-holder that replaces one */
-    struct rsa_private key;      /* wiped from the parent once the key-holders have it */
-    const char *kiosks_path;     /* NULL: no kiosk is enrolled */
-    bool is_anonymous;           /* clients that are not enrolled are answered */
-    const char *ticket_key_path; /* NULL: ticket keys of this server's own */
-    const char *stats_path;      /* NULL: none */
+    struct server_public public;  /* what these files hold (server_keys_renew) */
+    struct private_key_set *keys; /* likewise; no child but a key-holder inherits them */
+    const char *kiosks_path;      /* NULL: no kiosk is enrolled */
+    bool is_anonymous;            /* clients that are not enrolled are answered */
+    const char *ticket_key_path;  /* NULL: ticket keys of this server's own */
+    const char *stats_path;       /* NULL: none */
     enum file_replacing stats_replacing;
     const char *host; /* empty: every address */
     const char *port;

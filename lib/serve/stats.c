@@ -102,8 +102,9 @@ static void put_latency(struct writer *writer, const uint64_t buckets[LATENCY_BU
         (unsigned long long)(sum_us % 1000000), metric, (unsigned long long)total);
 }
 
-static const char *const reload_names[RELOAD_COUNT] = {"database", "database_refused", "kiosks",
-                                                       "kiosks_refused", "ticket_key_refused"};
+static const char *const reload_names[RELOAD_COUNT] = {
+    "database", "database_refused", "kiosks", "kiosks_refused", "ticket_key_refused",
+    "keys",     "keys_refused"};
 
 /* Every one begins with the description of the first metric. */
 const struct file_kind stats_file_kind = {

@@ -32,12 +32,12 @@ static void fail(struct succession *succession, const struct error *error) {
     db_close(&succession->next);
 }
 
-void succession_begin(struct succession *succession, int fd) {
+void succession_begin(struct succession *succession, int fd, const struct key_set *authorities) {
     const struct serve_settings *settings = succession->settings;
     struct error error;
     db_close(&succession->next);
     succession->prepared = settings->populates ? 0 : SIZE_MAX;
-    if (db_open_fd(&succession->next, fd, settings->db_path, &settings->authority, &error) != 0)
+    if (db_open_fd(&succession->next, fd, settings->db_path, authorities, &error) != 0)
         fail(succession, &error);
     close(fd);
     if (!settings->populates)

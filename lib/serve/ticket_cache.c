@@ -16,15 +16,17 @@ static int64_t kiosk_until(const struct board *board, const uint8_t id[KIOSK_ID_
 
 /* Opens a ticket and puts it into its place. False where it is not ours. */
 static bool learn(struct known_ticket *known, const struct board *board,
-                  const uint8_t sealed[TICKET_LEN], unsigned kiosks_now) {
+                  const uint8_t sealed[TICKET_LEN], unsigned kiosks_now, unsigned ring_now) {
+    const struct ticket_ring *ring = board_ring(board);
     struct ticket opened;
-    if (!ticket_open(&opened, sealed, board_ring(board)->keys, TICKET_KEYS))
+    if (ticket_open(&opened, sealed, ring->keys, ring->count) == NULL)
         return false;
     int64_t until_s = kiosk_until(board, opened.kiosk);
     if (opened.expires_s > until_s)
         opened.expires_s = until_s;
     known->is_known = true;
     known->kiosks_now = kiosks_now;
+    known->ring_now = ring_now;
     known->opened = opened;
     memcpy(known->sealed, sealed, TICKET_LEN);
     wipe(&opened, sizeof opened);
@@ -34,11 +36,12 @@ static bool learn(struct known_ticket *known, const struct board *board,
 const struct ticket *ticket_cache_open(struct ticket_cache *cache, const struct board *board,
                                        const uint8_t sealed[TICKET_LEN], int64_t now_s) {
     unsigned kiosks_now = atomic_load_explicit(&board->kiosks_now, memory_order_acquire);
+    unsigned ring_now = atomic_load_explicit(&board->ring_now, memory_order_acquire);
     unsigned place = load_le16(sealed + TICKET_LEN - AEAD_TAG_LEN) % TICKET_CACHE_SIZE;
     struct known_ticket *known = &cache->known[place];
     bool is_known = known->is_known && known->kiosks_now == kiosks_now &&
-                    memcmp(known->sealed, sealed, TICKET_LEN) == 0;
-    if (!is_known && !learn(known, board, sealed, kiosks_now))
+                    known->ring_now == ring_now && memcmp(known->sealed, sealed, TICKET_LEN) == 0;
+    if (!is_known && !learn(known, board, sealed, kiosks_now, ring_now))
         return NULL;
     return known->opened.expires_s >= now_s ? &known->opened : NULL;
 }

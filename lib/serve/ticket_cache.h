@@ -10,6 +10,7 @@
 struct known_ticket {
     bool is_known;
     unsigned kiosks_now; /* the list of kiosks that it was checked against */
+    unsigned ring_now;   /* the ticket keys that it was opened with */
     struct ticket opened;
     uint8_t sealed[TICKET_LEN];
 };

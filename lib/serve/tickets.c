@@ -18,47 +18,73 @@ int tickets_load(struct ticket_source *source, const char *path, int64_t now_s,
         memcpy(source->secret, secret, SECRET_LEN);
         source->is_shared = true;
         source->changed_in = now_s / TICKET_PERIOD_S;
-        source->period = 0; /* so that tickets_update makes a new ring */
+        source->period = 0; /* so that a new ring is due */
     }
     wipe(secret, sizeof secret);
     return 0;
 }
 
-static void update_shared(struct ticket_source *source, int64_t period) {
-    struct ticket_key *keys = source->ring.keys;
+/* --- the ring --------------------------------------------------------------------------------- */
+
+static void set_secret(struct ticket_source *source, unsigned place,
+                       const uint8_t bytes[AEAD_KEY_LEN], int64_t period) {
+    memmove(source->now[place].bytes, bytes, AEAD_KEY_LEN);
+    source->now[place].period = period;
+}
+
+static void renew_shared(struct ticket_source *source, int64_t period) {
     /* For one period after the file has changed, tickets under the old secret can still be in use.
      * Otherwise the next period's key is there, in case another server's clock is a little
      * ahead. */
     bool is_new = period <= source->changed_in + 1;
-    ticket_key_init(&keys[0], source->secret, source->binding, period);
-    ticket_key_init(&keys[1], source->secret, source->binding, period - 1);
-    ticket_key_init(&keys[2], is_new ? source->previous_secret : source->secret, source->binding,
-                    is_new ? source->changed_in : period + 1);
+    set_secret(source, 0, source->secret, period);
+    set_secret(source, 1, source->secret, period - 1);
+    set_secret(source, 2, is_new ? source->previous_secret : source->secret,
+               is_new ? source->changed_in : period + 1);
     if (!is_new)
         wipe(source->previous_secret, sizeof source->previous_secret);
 }
 
-/* Every key is set, because a key of zeros would be one that everybody knows. */
-static void update_own(struct ticket_source *source, struct random *random) {
-    struct ticket_key *keys = source->ring.keys;
+/* Every secret is set, because zeros would be one that everybody knows. */
+static void renew_own(struct ticket_source *source, struct random *random) {
     uint8_t bytes[AEAD_KEY_LEN];
     for (unsigned i = source->period == 0 ? 2 : 1; i > 0; i--) {
         random_bytes(random, bytes, sizeof bytes);
-        keys[1] = keys[0];
-        ticket_key_init(&keys[0], bytes, source->binding, 0);
-        keys[2] = keys[0];
+        set_secret(source, 1, source->now[0].bytes, 0);
+        set_secret(source, 0, bytes, 0);
+        set_secret(source, 2, bytes, 0);
     }
     wipe(bytes, sizeof bytes);
 }
 
-bool tickets_update(struct ticket_source *source, int64_t now_s, struct random *random) {
+bool tickets_are_due(const struct ticket_source *source, int64_t now_s) {
+    return now_s / TICKET_PERIOD_S != source->period;
+}
+
+/* Adds the keys that are bound to these two. */
+static void add_keys(struct ticket_source *source, const uint8_t server_id[SHA256_LEN],
+                     const uint8_t authority_id[SHA256_LEN]) {
+    struct ticket_ring *ring = &source->ring;
+    struct ticket_binding binding;
+    ticket_bind(&binding, server_id, authority_id);
+    for (unsigned i = 0; i < TICKET_SECRETS; i++)
+        ticket_key_init(&ring->keys[ring->count++], source->now[i].bytes, &binding,
+                        source->now[i].period);
+}
+
+void tickets_make(struct ticket_source *source, int64_t now_s, struct random *random,
+                  const struct key_set *servers, const struct key_set *authorities,
+                  unsigned authority) {
     int64_t period = now_s / TICKET_PERIOD_S;
-    if (period == source->period)
-        return false;
-    if (source->is_shared)
-        update_shared(source, period);
-    else
-        update_own(source, random);
+    if (tickets_are_due(source, now_s) && source->is_shared)
+        renew_shared(source, period);
+    else if (tickets_are_due(source, now_s))
+        renew_own(source, random);
     source->period = period;
-    return true;
+    wipe(&source->ring, sizeof source->ring);
+    for (unsigned s = 0; s < servers->count; s++) {
+        for (unsigned a = 0; a < authorities->count; a++)
+            add_keys(source, servers->ids[s],
+                     authorities->ids[(authority + a) % authorities->count]);
+    }
 }

@@ -1,8 +1,12 @@
 /* The keys that seal tickets; a new one is used in each period.
  *
- * Without a file each key is random. The previous key is kept while its tickets can still be used,
- * and is then wiped. Servers that share a file of 32 secret bytes derive each period's key from it,
- * and so can open each other's tickets. */
+ * Without a file each period's secret is random. The previous one is kept while its tickets can still be
+ * used, and is then wiped. Servers that share a file of 32 secret bytes derive each period's key from
+ * it, and so can open each other's tickets.
+ *
+ * A ticket is bound to the key of the server that its session was opened with, and to the authority of
+ * the database then in use. While keys are rolled there are several of both, and a ticket is good for as
+ * long as its two are among them. */
 #ifndef DLV_SERVE_TICKETS_H
 #define DLV_SERVE_TICKETS_H
 
@@ -13,13 +17,17 @@
 #include <stdbool.h>
 
 struct ticket_source {
-    uint8_t binding[SHA256_LEN]; /* ticket_binding; the owner sets it once */
     bool is_shared;
     uint8_t secret[AEAD_KEY_LEN]; /* the secret in the file */
     /* the secret that the file held before; it is kept for one period */
     uint8_t previous_secret[AEAD_KEY_LEN];
     int64_t changed_in; /* the period in which the file changed */
     int64_t period;     /* the period that `ring` was made for */
+    /* what the ring is derived from; [0] is for new tickets */
+    struct {
+        uint8_t bytes[AEAD_KEY_LEN];
+        int64_t period;
+    } now[TICKET_SECRETS];
     struct ticket_ring ring;
 };
 
@@ -29,7 +37,13 @@ struct ticket_source {
 int tickets_load(struct ticket_source *source, const char *path, int64_t now_s,
                  struct error *error);
 
-/* Makes the ring of keys for the current period. Returns whether it has changed. */
-bool tickets_update(struct ticket_source *source, int64_t now_s, struct random *random);
+/* Whether a new ring is due, because a period is over or the file has changed. */
+bool tickets_are_due(const struct ticket_source *source, int64_t now_s);
+
+/* Makes the ring of keys for the current period: for each of the server's keys, and each authority,
+ * beginning with the one at `authority`, whose database is in use. */
+void tickets_make(struct ticket_source *source, int64_t now_s, struct random *random,
+                  const struct key_set *servers, const struct key_set *authorities,
+                  unsigned authority);
 
 #endif

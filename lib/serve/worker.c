@@ -139,7 +139,7 @@ static void take_orders(struct worker *worker) {
     if (order == 0) {
         worker->is_over = true; /* the parent has ended */
     } else if (order == CHANNEL_DATABASE && fd >= 0) {
-        succession_begin(&worker->succession, fd);
+        succession_begin(&worker->succession, fd, &board_keys(worker->place->board)->authorities);
     } else if (order == CHANNEL_DRAIN && !worker->is_draining) {
         drain(worker);
     } else if (order == CHANNEL_AGAIN) {
@@ -208,7 +208,6 @@ static void prepare_hosts(struct worker *worker) {
     const struct serve_settings *settings = worker->settings;
     const struct worker_place *place = worker->place;
     struct connection_host *host = &worker->connections.host;
-    char pem[RSA_PEM_MAX];
     uint64_t first_id;
     worker->counts = &place->tally->counts[place->index];
     worker->reception =
@@ -216,8 +215,7 @@ static void prepare_hosts(struct worker *worker) {
                                          .tally = place->tally,
                                          .per_second = settings->openings_per_second,
                                          .per_source = settings->openings_per_source},
-                           .counts = worker->counts,
-                           .modulus_len = settings->key.public.n_len};
+                           .counts = worker->counts};
     worker->answerer.source = (struct response_source){
         .db = worker->db, .lookup_key = settings->is_keyed ? &settings->lookup_key : NULL};
     worker->answerer.board = place->board;
@@ -226,10 +224,6 @@ static void prepare_hosts(struct worker *worker) {
     worker->answerer.source.is_anonymous_allowed = settings->is_anonymous;
     host->answerer = &worker->answerer;
     host->is_legacy_allowed = settings->is_legacy;
-    host->modulus_len = settings->key.public.n_len;
-    /* The original script's exportKey() writes no line feed at the end. */
-    host->pem_len = rsa_public_write_pem(&settings->key.public, pem) - 1;
-    memcpy(host->pem, pem, host->pem_len);
     random_bytes(&worker->random, &first_id, sizeof first_id);
     requests_init(&worker->requests, place->index, place->requests, place->replies,
                   settings->key_holder_count, first_id >> 8);

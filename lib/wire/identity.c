@@ -73,7 +73,8 @@ enum admission_status identity_finish(struct session *session, const uint8_t *id
 
 /* Whether the identity is that of an enrolled kiosk. Where kiosks are enrolled, a signature is
  * verified in every case, so that the time does not tell whether a kiosk is known. */
-static bool check_identity(const struct session_host *host, const uint8_t identity[IDENTITY_LEN],
+static bool check_identity(const struct session_host *host, const uint8_t server_id[SHA256_LEN],
+                           const uint8_t identity[IDENTITY_LEN],
                            const uint8_t session_key[SESSION_KEY_LEN], int64_t now_s) {
     uint8_t digest[SHA256_LEN];
     if (host->find_kiosk == NULL)
@@ -82,16 +83,16 @@ static bool check_identity(const struct session_host *host, const uint8_t identi
     bool is_known =
         kiosk != NULL && identity[IDENTITY_KIND] == IDENTITY_KIOSK && identity[IDENTITY_ZERO] == 0;
     const struct rsa_public *key = kiosk != NULL ? kiosk : &host->key->public;
-    signed_digest(digest, host->id, session_key);
+    signed_digest(digest, server_id, session_key);
     bool is_signed = rsa_verify(key, digest, identity + IDENTITY_SIGNATURE, key->n_len);
     is_signed &= load_le16(identity + IDENTITY_SIGNATURE_LEN) == key->n_len;
     return is_known & is_signed;
 }
 
 /* Writes the ADMIT frame. The old ticket becomes the new one. */
-static void write_admit(const struct session_host *host, const uint8_t *identify,
-                        struct ticket *ticket, bool is_admitted, int64_t now_s,
-                        const br_prng_class **source, uint8_t admit[ADMIT_LEN]) {
+static void write_admit(const struct session_host *host, const struct ticket_key *sealing,
+                        const uint8_t *identify, struct ticket *ticket, bool is_admitted,
+                        int64_t now_s, const br_prng_class **source, uint8_t admit[ADMIT_LEN]) {
     uint8_t *admitted = admit + ADMIT_BODY, nonce[AEAD_NONCE_LEN];
     memset(admit, 0, ADMIT_LEN);
     frame_write_header(admit, FRAME_ADMIT, 0, ADMIT_LEN);
@@ -103,7 +104,7 @@ static void write_admit(const struct session_host *host, const uint8_t *identify
     if (is_admitted) {
         memcpy(ticket->kiosk, identify + IDENTIFY_BODY + IDENTITY_ID, KIOSK_ID_LEN);
         ticket->expires_s = now_s + host->lifetime_s;
-        ticket_seal(admitted + ADMITTED_TICKET, ticket, &host->ticket_keys[0], nonce);
+        ticket_seal(admitted + ADMITTED_TICKET, ticket, sealing, nonce);
         store_le32(admitted + ADMITTED_LIFETIME, host->lifetime_s);
         store_le64(admitted + ADMITTED_TIME, (uint64_t)now_s);
     }
@@ -119,14 +120,21 @@ enum admission_status session_admit(const struct session_host *host, uint8_t *fr
     enum admission_status status = ADMISSION_FOREIGN;
     uint8_t *identity = frame + IDENTIFY_BODY;
     if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != FRAME_IDENTIFY ||
-        header.len != len || len != IDENTIFY_LEN || frame[IDENTIFY_NONCE] != NONCE_ASK ||
-        !ticket_open(&ticket, frame + IDENTIFY_TICKET, host->ticket_keys, host->ticket_key_count))
+        header.len != len || len != IDENTIFY_LEN || frame[IDENTIFY_NONCE] != NONCE_ASK)
         return status;
+    const struct ticket_key *opening =
+        ticket_open(&ticket, frame + IDENTIFY_TICKET, host->ticket_keys, host->ticket_key_count);
+    if (opening == NULL)
+        return status;
+    /* The session was opened with this key of the server's, which need not be its first. */
+    const uint8_t *server_id = opening->server_id;
+    const struct ticket_key *sealing =
+        ticket_key_of(host->ticket_keys, host->ticket_key_count, server_id);
     if (ticket.expires_s >= now_s &&
         aead_open(ticket.session_key, frame + IDENTIFY_NONCE, frame, IDENTIFY_BODY, identity,
                   IDENTITY_LEN, identity + IDENTITY_LEN)) {
-        bool is_admitted = check_identity(host, identity, ticket.session_key, now_s);
-        write_admit(host, frame, &ticket, is_admitted, now_s, source, admit);
+        bool is_admitted = check_identity(host, server_id, identity, ticket.session_key, now_s);
+        write_admit(host, sealing, frame, &ticket, is_admitted, now_s, source, admit);
         status = is_admitted ? ADMISSION_GOOD : ADMISSION_NOT_ENROLLED;
     }
     wipe(&ticket, sizeof ticket);

@@ -56,7 +56,7 @@ bool identity_seal(uint8_t frame[IDENTIFY_LEN], const struct session *session,
 enum admission_status identity_finish(struct session *session, const uint8_t *identify,
                                       const uint8_t *frame, size_t len);
 
-/* For the server: answers an IDENTIFY frame, whose cookie must be zeros, and which is decrypted in
+/* For the server: answers an IDENTIFY frame of a session that was opened with any of its keys, whose cookie must be zeros, and which is decrypted in
  * place. Writes ADMIT_LEN bytes at `admit`, unless the result is ADMISSION_FOREIGN: the ticket is not
  * good, or the frame not the session's.
  *

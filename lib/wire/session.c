@@ -29,7 +29,7 @@ static void hash_pieces(uint8_t digest[SHA256_LEN], const char *purpose, const v
 static void hash_opening(uint8_t transcript[SHA256_LEN], const uint8_t server_id[SHA256_LEN],
                          const uint8_t *frame, size_t n_len) {
     hash_pieces(transcript, PROTOCOL " open", server_id, SHA256_LEN, frame, FRAME_HEADER_LEN,
-                frame + OPEN_SHARE, X25519_LEN + n_len);
+                frame + OPEN_KEY_ID, OPEN_LEN(n_len) - OPEN_KEY_ID);
 }
 
 struct session_keys {
@@ -63,14 +63,15 @@ bool opening_begin(struct opening *opening, const struct rsa_public *server,
     uint8_t *frame = opening->frame;
     opening->frame_len = OPEN_LEN(server->n_len);
     frame_write_header(frame, FRAME_OPEN, 0, opening->frame_len);
+    rsa_public_id(server, server_id);
     memset(frame + OPEN_COOKIE, 0, COOKIE_LEN);
+    memcpy(frame + OPEN_KEY_ID, server_id, OPEN_KEY_ID_LEN);
     draw(source, opening->secret, SESSION_SECRET_LEN);
     draw(source, opening->exponent, X25519_LEN);
     x25519_share(frame + OPEN_SHARE, opening->exponent);
     if (!rsa_oaep_encrypt(server, RSA_SHA256, oaep_label, sizeof oaep_label - 1, source,
                           opening->secret, SESSION_SECRET_LEN, frame + OPEN_CIPHERTEXT))
         return false;
-    rsa_public_id(server, server_id);
     hash_opening(opening->transcript, server_id, frame, server->n_len);
     return true;
 }
@@ -135,6 +136,10 @@ static bool write_accept(const struct session_host *host, const uint8_t transcri
     uint8_t *body = accept + FRAME_HEADER_LEN + X25519_LEN;
     struct session_keys keys;
     struct ticket ticket;
+    const struct ticket_key *sealing =
+        ticket_key_of(host->ticket_keys, host->ticket_key_count, host->id);
+    if (sealing == NULL)
+        return false;
     frame_write_header(accept, FRAME_ACCEPT, 0, ACCEPT_LEN);
     draw(source, nonce, sizeof nonce);
     memcpy(accept + FRAME_HEADER_LEN, host->share, X25519_LEN);
@@ -143,7 +148,7 @@ static bool write_accept(const struct session_host *host, const uint8_t transcri
     memcpy(ticket.session_key, keys.session, SESSION_KEY_LEN);
     memset(ticket.kiosk, 0, KIOSK_ID_LEN);
     ticket.expires_s = now_s + host->lifetime_s;
-    ticket_seal(body, &ticket, &host->ticket_keys[0], nonce);
+    ticket_seal(body, &ticket, sealing, nonce);
     store_le32(body + TICKET_LEN, host->lifetime_s);
     store_le64(body + TICKET_LEN + 4, (uint64_t)now_s);
     aead_seal(keys.accept, nonce_zero, "", 0, body, ACCEPT_SEALED_LEN, body + ACCEPT_SEALED_LEN);
@@ -159,7 +164,8 @@ bool session_accept(const struct session_host *host, const uint8_t *frame, size_
     size_t n_len = host->key->public.n_len;
     uint8_t transcript[SHA256_LEN], secret[SESSION_SECRET_LEN];
     if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != FRAME_OPEN ||
-        header.len != len || len != OPEN_LEN(n_len))
+        header.len != len || len != OPEN_LEN(n_len) ||
+        memcmp(frame + OPEN_KEY_ID, host->id, OPEN_KEY_ID_LEN) != 0)
         return false;
     draw(source, secret, sizeof secret);
     bool is_good = decrypt_secret(secret, host->key, frame + OPEN_CIPHERTEXT);

@@ -17,9 +17,12 @@
 
 #define SESSION_SECRET_LEN 32
 
+#define OPEN_KEY_ID_LEN 4 /* the first bytes of the id of the server's key */
+
 /* Offsets in an OPEN frame. */
 #define OPEN_COOKIE FRAME_HEADER_LEN
-#define OPEN_SHARE (OPEN_COOKIE + COOKIE_LEN)
+#define OPEN_KEY_ID (OPEN_COOKIE + COOKIE_LEN)
+#define OPEN_SHARE (OPEN_KEY_ID + OPEN_KEY_ID_LEN)
 #define OPEN_CIPHERTEXT (OPEN_SHARE + X25519_LEN)
 
 /* Length of an OPEN frame to a server whose modulus has `n_len` bytes. */
@@ -70,11 +73,12 @@ typedef const struct rsa_public *(*session_find_kiosk)(const void *context,
                                                        const uint8_t id[SHA256_LEN], int64_t now_s);
 
 struct session_host {
-    const struct rsa_private *key;
-    uint8_t id[SHA256_LEN];               /* rsa_public_id of the key */
-    session_find_kiosk find_kiosk;        /* NULL: no kiosk is enrolled */
-    const void *kiosks;                   /* passed to find_kiosk */
-    const struct ticket_key *ticket_keys; /* the first one seals, all of them open */
+    const struct rsa_private *key; /* which the client must mean */
+    uint8_t id[SHA256_LEN];        /* rsa_public_id of the key */
+    session_find_kiosk find_kiosk; /* NULL: no kiosk is enrolled */
+    const void *kiosks;            /* passed to find_kiosk */
+    /* all of them open; the first one that is bound to the server's key seals */
+    const struct ticket_key *ticket_keys;
     unsigned ticket_key_count;
     uint32_t lifetime_s; /* how long a ticket is good, in seconds */
     /* The server's exponent and its share. Several openings may use the same pair. It must be wiped

@@ -17,8 +17,15 @@
 #define TICKET_SEALED_LEN (SESSION_KEY_LEN + KIOSK_ID_LEN + 8)
 #define TICKET_LEN (TICKET_KEY_ID_LEN + AEAD_NONCE_LEN + TICKET_SEALED_LEN + AEAD_TAG_LEN)
 
+/* What tickets are bound to: elsewhere they are good for nothing. */
+struct ticket_binding {
+    uint8_t server_id[SHA256_LEN]; /* rsa_public_id of the server's key */
+    uint8_t digest[SHA256_LEN];    /* of that and the authority's */
+};
+
 /* This is a secret. Its owner wipes it when it is no longer used. */
 struct ticket_key {
+    uint8_t server_id[SHA256_LEN]; /* not secret: of the key that sessions were opened with */
     uint8_t id[TICKET_KEY_ID_LEN]; /* not secret */
     uint8_t key[AEAD_KEY_LEN];
 };
@@ -29,22 +36,26 @@ struct ticket {
     int64_t expires_s;           /* Unix seconds */
 };
 
-/* What tickets are bound to, of the ids (rsa_public_id) of the server's key and of the authority's:
- * elsewhere they are good for nothing. */
-void ticket_binding(uint8_t binding[SHA256_LEN], const uint8_t server_id[SHA256_LEN],
-                    const uint8_t authority_id[SHA256_LEN]);
+/* Binds to these two, of which the ids (rsa_public_id) are given. */
+void ticket_bind(struct ticket_binding *binding, const uint8_t server_id[SHA256_LEN],
+                 const uint8_t authority_id[SHA256_LEN]);
 
 /* Derives the ticket key of a period (an hour, counted from 1970), and its id, from 32 secret bytes. */
 void ticket_key_init(struct ticket_key *key, const uint8_t secret[AEAD_KEY_LEN],
-                     const uint8_t binding[SHA256_LEN], int64_t period);
+                     const struct ticket_binding *binding, int64_t period);
+
+/* The first of the keys that is bound to the server's key with this id; NULL: none is. */
+const struct ticket_key *ticket_key_of(const struct ticket_key *keys, unsigned key_count,
+                                       const uint8_t server_id[SHA256_LEN]);
 
 /* Seals a ticket. `nonce` must be random. */
 void ticket_seal(uint8_t sealed[TICKET_LEN], const struct ticket *ticket,
                  const struct ticket_key *key, const uint8_t nonce[AEAD_NONCE_LEN]);
 
-/* Opens a ticket with the one of `key_count` keys that it names. False where no such key is there,
- * or where the ticket was not sealed with it. The caller must check whether it has expired. */
-bool ticket_open(struct ticket *ticket, const uint8_t sealed[TICKET_LEN],
-                 const struct ticket_key *keys, unsigned key_count);
+/* Opens a ticket with the one of `key_count` keys that it names, which is returned. NULL where no such
+ * key is there, or where the ticket was not sealed with it. The caller must check whether it has
+ * expired. */
+const struct ticket_key *ticket_open(struct ticket *ticket, const uint8_t sealed[TICKET_LEN],
+                                     const struct ticket_key *keys, unsigned key_count);
 
 #endif

@@ -361,15 +361,18 @@ static void measure_cold(void) {
 
 static void build(const char *folder) {
     static struct rsa_private authority;
+    static struct key_set authorities;
     char path[4096];
     struct random random;
     struct error error;
     snprintf(path, sizeof path, "%s/bench.db", folder);
     if (random_open(&random, &error) != 0 || !rsa_generate(&authority, 2048, &random))
         fail("no key");
+    key_set_add(&authorities, &authority.public);
     const struct build_settings settings = {
         .path = path,
         .authority = &authority,
+        .followed = &authorities,
         .facts = {.sequence = 1, .name = "bench", .fields = {1, {FIELD_NAME}}},
         .memory = (size_t)4 << 30,
         .temporary_folder = folder,
@@ -377,12 +380,12 @@ static void build(const char *folder) {
     if (database_make(&settings, count, make_key, &error) < 0)
         fail(error.text);
     drop_cached(path);
-    if (db_open(&db, path, &authority.public, &error) != 0)
+    if (db_open(&db, path, &authorities, &error) != 0)
         fail(error.text);
     measure_cold();
     db_close(&db);
     drop_cached(path);
-    if (db_open(&db, path, &authority.public, &error) != 0 ||
+    if (db_open(&db, path, &authorities, &error) != 0 ||
         db_populate(&db, 0, db.map_len, path, &error) != 0)
         fail(error.text);
     unlink(path);

@@ -192,13 +192,16 @@ static void draw(void *bytes, size_t len) {
 }
 
 static bool make_keys(const char *server_path, const char *kiosk_path) {
-    uint8_t secret[AEAD_KEY_LEN];
+    uint8_t secret[AEAD_KEY_LEN], id[SHA256_LEN];
+    struct ticket_binding binding;
     if (random_open(&randomness, NULL) != 0 ||
         rsa_private_load(&server, server_path, 2048, NULL) != 0 ||
         rsa_private_load(&kiosk, kiosk_path, 2048, NULL) != 0)
         return false;
     draw(secret, sizeof secret);
-    ticket_key_init(&ticket_key, secret, (const uint8_t[SHA256_LEN]){0}, 0);
+    rsa_public_id(&server.public, id);
+    ticket_bind(&binding, id, id);
+    ticket_key_init(&ticket_key, secret, &binding, 0);
     classify_key(&server);
     classify_key(&kiosk);
     classify(&ticket_key.key, sizeof ticket_key.key);

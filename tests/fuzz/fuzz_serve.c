@@ -35,15 +35,18 @@ static void make_good_ask(const struct ticket_key *key) {
 }
 
 static void init(void) {
-    struct rsa_public authority;
+    static const char *const authority = "vectors/golden_authority.pub";
+    static struct server_public keys;
     struct ticket_source tickets = {0};
     struct error error;
-    if (rsa_public_load(&authority, "vectors/golden_authority.pub", 2048, &error) != 0 ||
-        db_open(&db, "vectors/golden.db", &authority, &error) != 0 ||
+    if (key_set_load(&keys.authorities, &authority, 1, 2048, &error) != 0 ||
+        db_open(&db, "vectors/golden.db", &keys.authorities, &error) != 0 ||
         random_open(&randomness, &error) != 0 || board_open(&board, &error) != 0 ||
         tally_open(&tally, 1, &error) != 0)
         abort();
-    tickets_update(&tickets, 4000, &randomness);
+    keys.servers = keys.authorities; /* any key will do */
+    board_set_keys(board, &keys);
+    tickets_make(&tickets, 4000, &randomness, &keys.servers, &keys.authorities, 0);
     board_set_ring(board, &tickets.ring);
     make_good_ask(&tickets.ring.keys[0]);
     answerer.source.db = &db;
@@ -53,11 +56,8 @@ static void init(void) {
     answerer.random = &randomness;
     host.answerer = &answerer;
     host.is_legacy_allowed = true;
-    host.modulus_len = 256;
-    host.pem_len = 450;
     reception = (struct reception){.admission = {.board = board, .tally = tally},
-                                   .counts = &tally->counts[0],
-                                   .modulus_len = 256};
+                                   .counts = &tally->counts[0]};
     requests_init(&requests, 0, -1, -1, 1, 1);
     datagrams.fd = -1;
     datagrams.answerer = &answerer;

@@ -34,7 +34,8 @@ static void take_raw(const uint8_t *data, size_t size) {
     if (opening_finish(&opening, data, size, &session))
         abort();
     opening_set_cookie(&opening, data, size);
-    ticket_key_init(&ticket_key, key, (const uint8_t[SHA256_LEN]){0}, 0);
+    const struct ticket_binding binding = {0};
+    ticket_key_init(&ticket_key, key, &binding, 0);
     const struct session_host host = {.ticket_keys = &ticket_key, .ticket_key_count = 1};
     uint8_t admit[ADMIT_LEN];
     memcpy(copy, data, size);

@@ -83,6 +83,6 @@ def test_protocol_example():
         if line[0].strip():
             rows.append([line[0].strip(), ""])
         rows[-1][1] += re.sub(r"[^0-9a-f]", "", line[1])
-    assert len(rows) == 36
+    assert len(rows) == 37
     for name, value in rows:
         assert any(value in one.hex() for one in known), name

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import socket
 import struct
@@ -390,7 +391,7 @@ def test_children_do_not_outlive_a_killed_parent(release, serve, small_db):
 
 
 def test_only_key_holders_have_the_key(release, serve, small_db, keys):
-    """The prime is in no other process's memory."""
+    """The prime is in no worker's memory, and in the parent's only where nobody inherits it and no core file has it."""
     from Cryptodome.PublicKey import RSA
     prime = RSA.import_key(keys.server.read_bytes()).p.to_bytes(128, "big")
     server = serve(release, small_db, "--workers", "2", "--key-holders", "1")
@@ -405,14 +406,19 @@ def test_only_key_holders_have_the_key(release, serve, small_db, keys):
                     continue
                 memory.seek(low)
                 if prime in memory.read(high - low):
-                    return True
-        return False
+                    yield low
+
+    def flags(pid, low):
+        text = pathlib.Path(f"/proc/{pid}/smaps").read_text()
+        return re.search(rf"(?s)^0*{low:x}-.*?^VmFlags: ([^\n]*)", text, re.M)[1].split()
 
     try:
-        held = [holds(pid) for pid in [server.process.pid, *server.children()]]
+        held = [list(holds(pid)) for pid in [server.process.pid, *server.children()]]
+        kept = [flags(server.process.pid, low) for low in held[0]]
     except PermissionError:
         pytest.skip("may not read other processes' memory here")
-    assert held == [False, True, False, False]
+    assert [bool(places) for places in held] == [True, True, False, False]
+    assert all("dd" in one and "dc" in one for one in kept), kept  # not dumped, not copied by fork(2)
 
 
 def test_log_says_nothing_of_persons(dlv, serve, small_db):

@@ -429,7 +429,7 @@ def test_openings_altered(dlv, serve, small_db, server_pub, Client):
     """All fail alike: the same eight bytes."""
     server = everybody(serve, dlv, small_db)
     n = 256
-    for at in (60, 61, 60 + n - 2, 60 + n - 1):
+    for at in (28, 31, 64, 65, 64 + n - 2, 64 + n - 1):
         client = Client(server.port, server_pub)
         opening = peer.Opening(server_pub)
         frame = opening.frame
@@ -462,7 +462,7 @@ def test_openings_that_only_their_client_can_make(dlv, serve, small_db, server_p
 @BOTH
 def test_another_version_gets_one_refusal(dlv, serve, small_db, server_pub, Client):
     server = everybody(serve, dlv, small_db)
-    for frame in (peer.header(peer.OPEN, 316, version=1), b"dlv\0\0\0\0\0", b"dlv\xff" + os.urandom(200)):
+    for frame in (peer.header(peer.OPEN, 320, version=1), b"dlv\0\0\0\0\0", b"dlv\xff" + os.urandom(200)):
         client = Client(server.port, server_pub)
         assert client.exchange(frame) == peer.refusal(peer.VERSION)
         if Client is TcpClient:

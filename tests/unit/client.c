@@ -205,8 +205,8 @@ static void test_name(void) {
 }
 
 static void test_proof_demanded(void) {
-    static struct rsa_public authority;
-    const struct trust_policy policy = {.max_skew_s = 60, .authority = &authority};
+    static const struct key_set authorities;
+    const struct trust_policy policy = {.max_skew_s = 60, .authorities = &authorities};
     struct error error;
     prepare(&policy);
     check_refused("without proof");

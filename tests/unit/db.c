@@ -435,7 +435,7 @@ static void test_changed_while_opened(const struct build_settings *settings) {
     }
     CHECK(pthread_create(&thread, NULL, scribble, &scribbler) == 0);
     for (int i = 0; i < 20000 && refused < 3; i++) {
-        if (db_open(&db, settings->path, &settings->authority->public, &error) == 0)
+        if (db_open(&db, settings->path, settings->followed, &error) == 0)
             db_close(&db);
         else
             refused += strstr(error.text, "changed while it was opened") != NULL;
@@ -467,14 +467,17 @@ static void check_answers(const struct db *db) {
 
 static void test_database(struct random *random) {
     static struct rsa_private authority;
+    static struct key_set authorities;
     char path[] = "/tmp/dlv-unit-XXXXXX";
     struct error error;
     struct db db;
     CHECK(rsa_generate(&authority, 2048, random));
+    key_set_add(&authorities, &authority.public);
     close(mkstemp(path));
     const struct build_settings settings = {
         .path = path,
         .authority = &authority,
+        .followed = &authorities,
         .facts = {.sequence = 1, .name = "unit", .fields = {1, {FIELD_NAME}}},
         .memory = 1 << 20,
         .temporary_folder = "/tmp",
@@ -482,7 +485,7 @@ static void test_database(struct random *random) {
     static const uint32_t counts[] = {1, 2, 3, 5, 15, 16, 17, 33, 100, 3000};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         build(&settings, counts[i]);
-        CHECK(db_open(&db, path, &authority.public, &error) == 0);
+        CHECK(db_open(&db, path, &authorities, &error) == 0);
         CHECK(db_verify(&db, parallel_processors(), path, &error) == 0);
         check_look_ups(&db, counts[i]);
         check_proofs(&db, counts[i], merkle_height(counts[i]));
@@ -493,7 +496,7 @@ static void test_database(struct random *random) {
     struct build_settings sparing = settings; /* some thirty runs, which are merged */
     sparing.memory = 1 << 16;
     build(&sparing, 20000);
-    CHECK(db_open(&db, path, &authority.public, &error) == 0);
+    CHECK(db_open(&db, path, &authorities, &error) == 0);
     CHECK(db_verify(&db, parallel_processors(), path, &error) == 0);
     check_look_ups(&db, 20000);
     db_close(&db);

@@ -113,26 +113,61 @@ static void test_admission(void) {
 /* --- ticket keys ------------------------------------------------------------------------------ */
 
 static bool knows(const struct ticket_ring *ring, const struct ticket_key *key) {
-    for (int i = 0; i < TICKET_KEYS; i++) {
+    for (unsigned i = 0; i < ring->count; i++) {
         if (memcmp(&ring->keys[i], key, sizeof *key) == 0)
             return true;
     }
     return false;
 }
 
+static const struct key_set one_key = {.count = 1, .ids = {{1}}};
+
+static bool update(struct ticket_source *source, int64_t now_s) {
+    if (!tickets_are_due(source, now_s))
+        return false;
+    tickets_make(source, now_s, &randomness, &one_key, &one_key, 0);
+    return true;
+}
+
+/* While keys are rolled, tickets of each pair of a server's key and an authority are good, and new ones
+ * are those of the authority whose database is in use. */
+static void test_ticket_keys_of_a_roll(void) {
+    static const struct key_set servers = {.count = 2, .ids = {{1}, {2}}},
+                                authorities = {.count = 3, .ids = {{3}, {4}, {5}}};
+    struct ticket_source source = {0};
+    struct ticket_ring before;
+    tickets_make(&source, TICKET_PERIOD_S, &randomness, &servers, &authorities, 0);
+    before = source.ring;
+    CHECK(before.count == 2 * 3 * TICKET_SECRETS);
+    tickets_make(&source, TICKET_PERIOD_S, &randomness, &servers, &authorities, 2);
+    for (unsigned i = 0; i < before.count; i++)
+        CHECK(knows(&source.ring, &before.keys[i]));
+    for (unsigned s = 0; s < servers.count; s++) {
+        const struct ticket_key *old = ticket_key_of(before.keys, before.count, servers.ids[s]);
+        const struct ticket_key *new =
+            ticket_key_of(source.ring.keys, source.ring.count, servers.ids[s]);
+        CHECK(old != NULL && new != NULL && memcmp(old, new, sizeof *old) != 0);
+    }
+    tickets_make(&source, TICKET_PERIOD_S, &randomness, &one_key, &authorities, 1);
+    unsigned known = 0;
+    for (unsigned i = 0; i < before.count; i++)
+        known += knows(&source.ring, &before.keys[i]);
+    CHECK(known == 3 * TICKET_SECRETS); /* those of the key that has stayed */
+}
+
 static void test_own_ticket_keys(void) {
     struct ticket_source source = {0};
     CHECK(tickets_load(&source, NULL, 0, NULL) == 0);
-    CHECK(tickets_update(&source, 10 * TICKET_PERIOD_S, &randomness) == 1);
-    for (int i = 0; i < TICKET_KEYS; i++)
+    CHECK(update(&source, 10 * TICKET_PERIOD_S) == 1);
+    for (unsigned i = 0; i < source.ring.count; i++)
         CHECK(!bytes_are_zero(source.ring.keys[i].key, AEAD_KEY_LEN));
-    CHECK(tickets_update(&source, 11 * TICKET_PERIOD_S - 1, &randomness) == 0);
+    CHECK(update(&source, 11 * TICKET_PERIOD_S - 1) == 0);
     const struct ticket_key first = source.ring.keys[0];
-    CHECK(tickets_update(&source, 11 * TICKET_PERIOD_S, &randomness) == 1);
+    CHECK(update(&source, 11 * TICKET_PERIOD_S) == 1);
     CHECK(memcmp(&source.ring.keys[0], &first, sizeof first) != 0 && knows(&source.ring, &first));
-    CHECK(tickets_update(&source, 12 * TICKET_PERIOD_S, &randomness) == 1);
+    CHECK(update(&source, 12 * TICKET_PERIOD_S) == 1);
     CHECK(!knows(&source.ring, &first));
-    CHECK(tickets_update(&source, 11 * TICKET_PERIOD_S, &randomness) == 1); /* a clock set back */
+    CHECK(update(&source, 11 * TICKET_PERIOD_S) == 1); /* a clock set back */
     CHECK(!knows(&source.ring, &first));
 }
 
@@ -151,19 +186,19 @@ static void test_shared_ticket_keys(const char *folder) {
     write_file(path, secret, sizeof secret);
     CHECK(tickets_load(&here, path, now_s - 50 * TICKET_PERIOD_S, &error) == 0);
     CHECK(tickets_load(&there, path, now_s - 50 * TICKET_PERIOD_S, &error) == 0);
-    tickets_update(&here, now_s, &randomness);
-    tickets_update(&there, now_s + TICKET_PERIOD_S, &randomness); /* whose clock is ahead */
+    update(&here, now_s);
+    update(&there, now_s + TICKET_PERIOD_S); /* whose clock is ahead */
     CHECK(knows(&here.ring, &there.ring.keys[0]) && knows(&there.ring, &here.ring.keys[0]));
 
     const struct ticket_key old = here.ring.keys[0];
     secret[0] = 2;
     write_file(path, secret, sizeof secret);
     CHECK(tickets_load(&here, path, now_s, &error) == 0);
-    CHECK(tickets_update(&here, now_s, &randomness) == 1);
+    CHECK(update(&here, now_s) == 1);
     CHECK(memcmp(&here.ring.keys[0], &old, sizeof old) != 0 && knows(&here.ring, &old));
-    tickets_update(&here, now_s + TICKET_PERIOD_S, &randomness);
+    update(&here, now_s + TICKET_PERIOD_S);
     CHECK(knows(&here.ring, &old));
-    tickets_update(&here, now_s + 2 * TICKET_PERIOD_S, &randomness);
+    update(&here, now_s + 2 * TICKET_PERIOD_S);
     CHECK(!knows(&here.ring, &old) && bytes_are_zero(here.previous_secret, AEAD_KEY_LEN));
 
     const struct ticket_ring ring = here.ring;
@@ -519,16 +554,18 @@ static int count_mappings(const char *name) {
 static void test_succession(void) {
     static const char path[] = "vectors/golden.db";
     static struct serve_settings settings = {.db_path = path, .log = log_nothing};
+    static const char *const authority = "vectors/golden_authority.pub";
+    struct key_set *authorities = &settings.public.authorities;
     struct succession succession;
     struct error error;
     struct db db;
-    CHECK(rsa_public_load(&settings.authority, "vectors/golden_authority.pub", 2048, &error) == 0);
+    CHECK(key_set_load(authorities, &authority, 1, 2048, &error) == 0);
     for (int populates = 0; populates < 2; populates++) {
         settings.populates = populates == 1;
-        CHECK(db_open(&db, path, &settings.authority, &error) == 0);
+        CHECK(db_open(&db, path, authorities, &error) == 0);
         CHECK(succession_init(&succession, &settings, &db, &error) == 0);
         for (int i = 0; i < 3; i++) {
-            succession_begin(&succession, open(path, O_RDONLY));
+            succession_begin(&succession, open(path, O_RDONLY), authorities);
             for (int step = 0; step < i; step++)
                 succession_step(&succession);
         }
@@ -537,7 +574,7 @@ static void test_succession(void) {
         CHECK(db.map != NULL && count_mappings("golden.db") == 1);
         /* What is no database changes nothing. */
         const void *last = db.map;
-        succession_begin(&succession, open("README.md", O_RDONLY));
+        succession_begin(&succession, open("README.md", O_RDONLY), authorities);
         while (succession_is_due(&succession))
             succession_step(&succession);
         CHECK(db.map == last && count_mappings("golden.db") == 1);
@@ -553,6 +590,7 @@ int main(void) {
     test_limit_shared();
     test_admission();
     test_own_ticket_keys();
+    test_ticket_keys_of_a_roll();
     test_shared_ticket_keys(folder);
     test_kiosks(folder);
     test_requests();

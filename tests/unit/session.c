@@ -17,7 +17,7 @@ static const struct rsa_public *find_kiosk(const void *context, const uint8_t id
                                                                           : NULL;
 }
 
-static const uint8_t binding[SHA256_LEN] = {1};
+static struct ticket_binding binding;
 
 static struct session_host host_of(struct ticket_key *ticket_key) {
     static const uint8_t secret[AEAD_KEY_LEN] = {42};
@@ -28,7 +28,8 @@ static struct session_host host_of(struct ticket_key *ticket_key) {
                                 .lifetime_s = 3600};
     x25519_generate(host.exponent, host.share, &randomness);
     rsa_public_id(&server_key.public, host.id);
-    ticket_key_init(ticket_key, secret, binding, 3);
+    ticket_bind(&binding, host.id, host.id);
+    ticket_key_init(ticket_key, secret, &binding, 3);
     kiosk_until_s = 5000;
     return host;
 }
@@ -116,10 +117,10 @@ static void test_identities(void) {
           ADMISSION_NOT_ENROLLED);
     /* Another server, with the same ticket keys. */
     memcpy(sent, frame, sizeof sent);
-    rsa_public_id(&other_key.public, host.id);
+    rsa_public_id(&other_key.public, ticket_key.server_id);
     CHECK(session_admit(&host, sent, sizeof sent, 1000, &randomness.drbg.vtable, admit) ==
           ADMISSION_NOT_ENROLLED);
-    rsa_public_id(&server_key.public, host.id);
+    rsa_public_id(&server_key.public, ticket_key.server_id);
     memcpy(sent, frame, sizeof sent);
     CHECK(session_admit(&host, sent, sizeof sent, 1000, &randomness.drbg.vtable, admit) ==
           ADMISSION_GOOD);
@@ -150,8 +151,9 @@ static void test_openings_altered(void) {
         bool is_accepted = session_accept(&host, frame, len, 1, &randomness.drbg.vtable, accept);
         bool is_finished = is_accepted && opening_finish(&opening, accept, ACCEPT_LEN, &session);
         /* Another share is another session, which the client does not take for its own. */
-        CHECK(is_finished == (i >= OPEN_COOKIE && i < OPEN_SHARE));
-        CHECK(is_accepted == (i >= OPEN_COOKIE && i < OPEN_CIPHERTEXT));
+        CHECK(is_finished == (i >= OPEN_COOKIE && i < OPEN_KEY_ID));
+        bool is_for_key = i < OPEN_KEY_ID || i >= OPEN_SHARE;
+        CHECK(is_accepted == (i >= OPEN_COOKIE && i < OPEN_CIPHERTEXT && is_for_key));
     }
     for (size_t cut = 0; cut < len; cut++)
         CHECK(!session_accept(&host, opening.frame, cut, 1, &randomness.drbg.vtable, accept));
@@ -175,7 +177,7 @@ static void test_tickets(void) {
     struct ticket ticket = {.expires_s = 77, .kiosk = {9}, .session_key = {8}}, got;
     uint8_t sealed[TICKET_LEN], nonce[AEAD_NONCE_LEN] = {5};
     for (int i = 0; i < 3; i++)
-        ticket_key_init(&keys[i], secrets[i], binding, 0);
+        ticket_key_init(&keys[i], secrets[i], &binding, 0);
     ticket_seal(sealed, &ticket, &keys[2], nonce);
     CHECK(ticket_open(&got, sealed, keys, 3) && got.expires_s == 77 && got.kiosk[0] == 9 &&
           got.session_key[0] == 8);
@@ -191,14 +193,14 @@ static void test_tickets(void) {
 /* A ticket key is that of its secret, period, server and authority. */
 static void test_ticket_binding(void) {
     static const uint8_t secret[AEAD_KEY_LEN] = {9}, one[SHA256_LEN] = {1}, two[SHA256_LEN] = {2};
-    uint8_t bindings[3][SHA256_LEN];
+    struct ticket_binding bindings[3];
     struct ticket_key keys[4];
-    ticket_binding(bindings[0], one, two);
-    ticket_binding(bindings[1], two, one);
-    ticket_binding(bindings[2], one, one);
+    ticket_bind(&bindings[0], one, two);
+    ticket_bind(&bindings[1], two, one);
+    ticket_bind(&bindings[2], one, one);
     for (int i = 0; i < 3; i++)
-        ticket_key_init(&keys[i], secret, bindings[i], 5);
-    ticket_key_init(&keys[3], secret, bindings[0], 6);
+        ticket_key_init(&keys[i], secret, &bindings[i], 5);
+    ticket_key_init(&keys[3], secret, &bindings[0], 6);
     for (int i = 0; i < 4; i++) {
         for (int other = 0; other < i; other++)
             CHECK(memcmp(keys[i].key, keys[other].key, AEAD_KEY_LEN) != 0 &&

@@ -120,7 +120,9 @@ static void test_session(void) {
         .key = &key, .ticket_keys = &ticket_key, .ticket_key_count = 1, .lifetime_s = 60};
     rsa_public_id(&key.public, host.id);
     x25519_generate(host.exponent, host.share, &randomness);
-    ticket_key_init(&ticket_key, secret, (const uint8_t[SHA256_LEN]){0}, 0);
+    struct ticket_binding binding;
+    ticket_bind(&binding, host.id, host.id);
+    ticket_key_init(&ticket_key, secret, &binding, 0);
     CHECK(opening_begin(&opening, &key.public, &randomness.drbg.vtable));
     x25519_agree(common, opening.exponent, host.share);
     run_on_stack(step_accept);

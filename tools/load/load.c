@@ -110,12 +110,12 @@ static int prepare_questions(struct load *load, struct error *error) {
 
 static int prepare_openings(struct load *load, struct error *error) {
     load->frame_count = OPENINGS;
-    load->frame_len = OPEN_LEN(load->settings->server_key->n_len);
+    load->frame_len = OPEN_LEN(load->settings->server_keys->keys[0].n_len);
     load->frames = malloc(OPENINGS * load->frame_len);
     if (load->frames == NULL)
         return error_set(error, ERR_MEMORY, "no memory");
     for (uint32_t i = 0; i < OPENINGS; i++) {
-        if (!opening_begin(&load->openings[i], load->settings->server_key,
+        if (!opening_begin(&load->openings[i], &load->settings->server_keys->keys[0],
                            &load->client.random.drbg.vtable))
             return error_set(error, ERR_LIMIT, "the key of the server does not do");
         memcpy(load->frames + i * load->frame_len, load->openings[i].frame, load->frame_len);
@@ -394,7 +394,7 @@ static int open_stream(struct load *load, unsigned i, struct error *error) {
 static int open_load(struct load *load, struct error *error) {
     const struct load_settings *settings = load->settings;
     const struct client_settings client = {.servers = settings->server,
-                                           .identity = {settings->server_key, settings->kiosk},
+                                           .identity = {settings->server_keys, settings->kiosk},
                                            .is_udp = settings->is_udp,
                                            .timeout_ms = settings->timeout_ms};
     int code = client_init(&load->client, &client, error);

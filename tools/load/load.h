@@ -18,7 +18,7 @@
 
 struct load_settings {
     const char *server; /* host:port */
-    const struct rsa_public *server_key;
+    const struct key_set *server_keys;
     const struct rsa_private *kiosk; /* NULL: anonymous */
     bool is_udp;
     bool is_unchecked;    /* any datagram is an answer: what a bare echo of the same frames takes */

@@ -83,17 +83,17 @@ static int check_usage(int operand_count, char **operands) {
 }
 
 static int run_load(int operand_count, char **operands) {
-    static struct rsa_public server_key;
+    static struct key_set server_keys;
     static struct rsa_private kiosk;
     static struct load_result result;
     struct error error;
     if (check_usage(operand_count, operands) != EXIT_OK)
         return EXIT_TROUBLE;
-    if (rsa_public_load(&server_key, server_key_path, 2048, &error) != 0 ||
+    if (key_set_load(&server_keys, &server_key_path, 1, 2048, &error) != 0 ||
         (kiosk_key_path != NULL && rsa_private_load(&kiosk, kiosk_key_path, 2048, &error) != 0))
         return trouble("%s", error.text);
     const struct load_settings settings = {.server = server,
-                                           .server_key = &server_key,
+                                           .server_keys = &server_keys,
                                            .kiosk = kiosk_key_path != NULL ? &kiosk : NULL,
                                            .is_udp = is_udp,
                                            .is_openings = is_openings,
