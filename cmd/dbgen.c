@@ -26,6 +26,8 @@
 #include <unistd.h>
 
 #define SECONDS_BETWEEN_LINES 10
+/* Room for dates and times as numbers; a slip that used the numbers up could not be undone. */
+#define SEQUENCE_MAX 1000000000000000
 #define MEMORY_MIN ((uint64_t)16 << 20)
 #define MEMORY_BESIDE ((uint64_t)8 << 20) /* for buffers and the program itself */
 
@@ -67,7 +69,7 @@ static const struct option options[] = {
                 "the database's name, by which it is told from others; default licences"),
     OPTION_FLAG("--test", &is_test, "mark it as made for trying things out"),
     OPTION_FLAG("--legacy", &has_legacy, "let it answer questions of the original protocol, too"),
-    OPTION_COUNT("--sequence N", &sequence, 1, INT64_MAX, 0, NULL,
+    OPTION_COUNT("--sequence N", &sequence, 1, SEQUENCE_MAX, 0, NULL,
                  "the release's number; default one more than the file that is replaced, else 1"),
     OPTION_TEXT("--created TIME", &created_text, "when the release was made; default now"),
     OPTION_COUNT("--valid-days N", &valid_days, 0, 36525, 30, "days",

@@ -1,18 +1,14 @@
 #include "applet.h"
 #include "places.h"
-#include "print.h"
+#include "server_check.h"
 
 #include "base/bytes.h"
-#include "base/date.h"
 #include "base/format.h"
 #include "base/text.h"
 #include "crypto/rsa_key.h"
 #include "net/socket.h"
-#include "serve/kiosks.h"
-#include "serve/release.h"
 #include "serve/serve.h"
 #include "serve/server_keys.h"
-#include "serve/tickets.h"
 #include "xdp/program.h"
 
 #include <pwd.h>
@@ -56,8 +52,10 @@ static const struct option options[] = {
                 "servers that share this file answer each other's sessions (keygen --type ticket)"),
     OPTION_TEXT("--stats FILE", &stats,
                 "write counters to this file every 5 seconds, in Prometheus' text format"),
-    OPTION_FLAG("--check", &is_check,
-                "look at all that a start or a SIGHUP reads, say what it is, and start nothing"),
+    OPTION_FLAG(
+        "--check", &is_check,
+        "look at all that a start or a SIGHUP reads, say what it is (and what is new to the "
+        "server that writes --stats), and start nothing"),
     OPTION_FLAG("-f, --force", &force, "replace that file even if it holds no metrics of dlv"),
     OPTION_TEXT("--user NAME", &user,
                 "the user that the processes run as that face the network, where started as root; "
@@ -219,62 +217,6 @@ static int find_user(struct serve_settings *settings) {
     return EXIT_OK;
 }
 
-/* --- --check ---------------------------------------------------------------------------------- */
-
-static int check_database(const struct serve_settings *settings) {
-    struct release release = {.settings = settings};
-    char until[TIME_TEXT_SIZE] = "any day";
-    struct error error;
-    if (release_open(&release, &error) != 0)
-        return trouble("%s", error.text);
-    close(release.fd);
-    const struct release_facts *facts = &release.header.facts;
-    if (facts->valid_until_s != 0)
-        time_format(until, facts->valid_until_s, facts->utc_offset_s);
-    print("%s: release %llu of %s, %llu entries, good until %s\n", settings->db_path,
-          (unsigned long long)facts->sequence, facts->name,
-          (unsigned long long)release.header.count, until);
-    return EXIT_OK;
-}
-
-static int check_kiosks(const struct serve_settings *settings) {
-    unsigned ended = 0;
-    struct error error;
-    if (settings->kiosks_path == NULL)
-        return EXIT_OK;
-    struct kiosks *list = calloc(1, sizeof *list);
-    if (list == NULL)
-        return trouble("no memory");
-    int code = kiosks_load(list, settings->kiosks_path, &error);
-    for (uint32_t i = 0; i < list->count && code == 0; i++)
-        ended += list->sorted[i].not_after_s < (int64_t)time(NULL);
-    if (code == 0)
-        print("%s: %u kiosks, %u of them past their last day\n", settings->kiosks_path, list->count,
-              ended);
-    free(list);
-    return code == 0 ? EXIT_OK : trouble("%s", error.text);
-}
-
-static int check_ticket_key(const struct serve_settings *settings) {
-    static struct ticket_source source;
-    struct error error;
-    int code = tickets_load(&source, settings->ticket_key_path, time(NULL), &error);
-    wipe(&source, sizeof source);
-    if (code != 0)
-        return trouble("%s", error.text);
-    if (settings->ticket_key_path != NULL)
-        print("%s: a ticket key\n", settings->ticket_key_path);
-    return EXIT_OK;
-}
-
-/* Looks at everything, also after something that is wrong. */
-static int check(const struct serve_settings *settings) {
-    int database = check_database(settings), kiosk_list = check_kiosks(settings);
-    int tickets = check_ticket_key(settings);
-    bool is_good = database == EXIT_OK && kiosk_list == EXIT_OK && tickets == EXIT_OK;
-    return finish_output() == EXIT_OK && is_good ? EXIT_OK : EXIT_TROUBLE;
-}
-
 static int run_server(int operand_count, char **operands) {
     static struct serve_settings settings;
     char host[NET_HOST_SIZE], port[NET_PORT_SIZE];
@@ -282,6 +224,8 @@ static int run_server(int operand_count, char **operands) {
     if (check_usage(operand_count, operands) != EXIT_OK || read_xdp(&settings) != EXIT_OK ||
         read_sandbox(&settings) != EXIT_OK || choose_counts(&settings) != EXIT_OK)
         return EXIT_TROUBLE;
+    if (listen_text != NULL && listen_text[0] == '\0')
+        return usage_error("--listen is empty (an unset variable?)");
     if (net_split(listen_text ? listen_text : ":8080", "8080", host, port, &error) != 0)
         return usage_error("--listen: %s", error.text);
     if (xdp != NULL && (*host != '\0' || is_tcp_only || is_once))
@@ -305,7 +249,7 @@ static int run_server(int operand_count, char **operands) {
     settings.locks = locks;
     settings.log = log_line;
     if (is_check) {
-        int status = check(&settings);
+        int status = server_check(&settings);
         server_keys_forget(&settings);
         wipe(&settings, sizeof settings);
         return status;
@@ -337,13 +281,15 @@ const struct applet applet_server = {
         "Clients know the server by its public key, and open sessions over TCP or UDP. --kiosks is a list\n"
         "of those that may. Each line holds a name, the kiosk's public key (the base64 of its PEM file,\n"
         "in one line) and, if wanted, a last day.\n\n"
-        "SIGHUP reads the kiosks, the ticket key and the database again. The new database is checked\n"
+        "SIGHUP reads the keys, the kiosks, the ticket key and the database again. What is wrong is refused,\n"
+        "and the old stays in use. Several keys, in one file or in several, are equally good: so an old\n"
+        "one can be replaced by a new one while clients know the one or the other. The new database is checked\n"
         "while the old one still answers. It takes over where every check passes and its sequence number\n"
         "is higher, and no question is lost. The sessions of a kiosk that was removed end at once.\n"
         "--check does the checks of a start and of SIGHUP beforehand, and starts nothing.\n"
         "SIGTERM and SIGINT end the server, after the open connections have ended.\n\n"
-        "Only processes that do nothing but decrypt hold the private key. Those that talk to clients never\n"
-        "have it. Both give up root, the file system and every system call that they do not need; one that\n"
+        "The private key is with the parent, and with processes that do nothing but decrypt. Those that talk\n"
+        "to clients never have it. Both give up root, the file system and every system call that they do not need; one that\n"
         "fails is replaced. Sockets may come by LISTEN_FDS; NOTIFY_SOCKET is told when the server is ready.\n"
         "The log on stderr has one event on each line, and says nothing about persons.\n\n"
         "--xdp takes UDP to the server's port out of the interface before the kernel's network stack. Use\n"

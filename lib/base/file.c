@@ -239,13 +239,15 @@ static void remove_leftovers(const char *folder, const char *base) {
         closedir(names);
 }
 
-/* Gives the new file the owner and the mode that it shall have. Only root can give files away, so an
- * owner that cannot be kept is no failure. */
+/* Gives the new file the owner and the mode of the one that it replaces. Only root can give files away,
+ * so an owner that cannot be kept is no failure. */
 static int set_access(int fd, const struct place *place, const struct file_kind *kind) {
-    mode_t mode = place->is_there ? place->status.st_mode & 07777 : kind->mode;
+    mode_t mode = place->status.st_mode & 07777;
+    if (!place->is_there)
+        return 0;
     if (kind->is_private)
         mode &= S_IRWXU;
-    if (place->is_there && fchown(fd, place->status.st_uid, place->status.st_gid) != 0)
+    if (fchown(fd, place->status.st_uid, place->status.st_gid) != 0)
         errno = 0;
     return fchmod(fd, mode);
 }
@@ -268,14 +270,16 @@ int atomic_file_open(struct atomic_file *file, const char *path, const struct fi
     file_folder(folder, place.path);
     remove_leftovers(folder, base);
 
+    /* A file that replaces none has the mode of its kind, as far as the umask lets it. */
+    mode_t mode = place.is_there ? S_IRUSR | S_IWUSR : kind->mode;
     file->is_unnamed = false;
     file->replaces = replacing != REPLACE_NOTHING;
     if (access("/proc/self/fd", X_OK) == 0) {
-        file->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
+        file->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
         file->is_unnamed = file->fd >= 0;
     }
     if (file->fd < 0)
-        file->fd = open(file->temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
+        file->fd = open(file->temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, mode);
     if (file->fd < 0 || flock(file->fd, LOCK_EX | LOCK_NB) != 0 ||
         set_access(file->fd, &place, kind) != 0) {
         error_set_errno(error, "%s: cannot be created", path);

@@ -60,6 +60,10 @@ int net_split(const char *text, const char *port_default, char host[NET_HOST_SIZ
     }
     if (number < 0 || number > 65535 || host_len >= NET_HOST_SIZE)
         return error_set(error, ERR_FORMAT, "\"%s\" is not an address (want host:port)", text);
+    if (host_len > 0 && strspn(host_start, "0123456789") == host_len)
+        return error_set(error, ERR_FORMAT,
+                         "\"%s\" is not an address (a port has a colon: \":%.*s\")", text,
+                         (int)host_len, host_start);
     memcpy(host, host_start, host_len);
     host[host_len] = '\0';
     format_text(port, NET_PORT_SIZE, "%u", (unsigned)number & 0xFFFF);

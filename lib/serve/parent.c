@@ -179,11 +179,12 @@ static void write_stats(const struct parent *parent) {
     struct parent_counts counts = {.restarts = parent->children.restarts};
     struct error error;
     memcpy(counts.reloads, parent->reloads, sizeof counts.reloads);
+    const struct kiosks *kiosks = board_kiosks(parent->board);
+    counts.kiosks = kiosks != NULL ? kiosks->count : 0;
     counts.reloads[RELOAD_DATABASE] = parent->release.taken_count;
     counts.reloads[RELOAD_DATABASE_REFUSED] = parent->release.refused_count;
     if (settings->stats_path != NULL &&
-        stats_write(settings->stats_path, settings->stats_replacing, parent->tally,
-                    settings->worker_count, &parent->release.header, &counts, time(NULL),
+        stats_write(settings, parent->tally, &parent->release.header, &counts, time(NULL),
                     &error) != 0)
         serve_log(settings, "stats_failed reason=\"%s\"", error.text);
 }
@@ -192,10 +193,12 @@ static void say_ready(const struct parent *parent) {
     const struct serve_settings *settings = parent->settings;
     char address[NET_ADDRESS_SIZE];
     net_local_address(parent->children.listener, address);
-    serve_log(settings, "ready address=%s sequence=%llu entries=%llu workers=%u key_holders=%u",
+    const struct kiosks *kiosks = board_kiosks(parent->board);
+    serve_log(settings,
+              "ready address=%s sequence=%llu entries=%llu workers=%u key_holders=%u kiosks=%u",
               address, (unsigned long long)parent->release.header.facts.sequence,
               (unsigned long long)parent->release.header.count, settings->worker_count,
-              settings->key_holder_count);
+              settings->key_holder_count, kiosks != NULL ? kiosks->count : 0);
     service_notify("READY=1");
 }
 

@@ -1,5 +1,6 @@
 #include "serve/server_keys.h"
 
+#include "base/bytes.h"
 #include "os/secret_memory.h"
 
 #include <string.h>
@@ -13,9 +14,18 @@ int server_keys_load(const struct serve_settings *settings, struct private_key_s
     if (code == 0)
         code = private_key_set_load(own, settings->key_paths.items, settings->key_paths.count,
                                     BITS_MIN, error);
-    if (code == 0)
-        key_set_of_private(&public->servers, own);
-    return code;
+    if (code != 0)
+        return code;
+    key_set_of_private(&public->servers, own);
+    for (unsigned i = 0; i < public->servers.count; i++) {
+        if (key_set_find(&public->authorities, public->servers.ids[i], SHA256_LEN) < 0)
+            continue;
+        wipe(own, sizeof *own);
+        return error_set(error, ERR_CONFLICT,
+                         "the server's key is the authority's, which signs databases and does not "
+                         "belong on a server: make another (dlv keygen)");
+    }
+    return 0;
 }
 
 /* A database whose authority is not believed any more would be answered from all the same. */

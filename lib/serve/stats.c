@@ -110,14 +110,22 @@ static const char *const reload_names[RELOAD_COUNT] = {
 const struct file_kind stats_file_kind = {
     .what = "a file of metrics of dlv", .mark = "# HELP dlv_", .mode = 0644};
 
-int stats_write(const char *path, enum file_replacing replacing, const struct tally *tally,
-                unsigned worker_count, const struct db_header *header,
-                const struct parent_counts *parent, int64_t now_s, struct error *error) {
+static void put_keys(struct writer *writer, const char *of, const struct key_set *keys) {
+    char fingerprint[RSA_FINGERPRINT_SIZE];
+    for (unsigned i = 0; i < keys->count; i++) {
+        rsa_fingerprint_of_id(keys->ids[i], fingerprint);
+        put(writer, STATS_KEY_INFO " 1\n", of, fingerprint);
+    }
+}
+
+int stats_write(const struct serve_settings *settings, const struct tally *tally,
+                const struct db_header *header, const struct parent_counts *parent, int64_t now_s,
+                struct error *error) {
     char text[TEXT_MAX];
     struct writer writer = {text, text + sizeof text};
     uint64_t named[COUNT_NAMES] = {0}, found[FOUND_COUNT] = {0}, latency[LATENCY_BUCKETS] = {0},
              sum_us = 0;
-    for (unsigned w = 0; w < worker_count; w++) {
+    for (unsigned w = 0; w < settings->worker_count; w++) {
         const struct counts *counts = &tally->counts[w];
         for (int i = 0; i < COUNT_NAMES; i++)
             named[i] += atomic_load(&counts->named[i]);
@@ -152,5 +160,10 @@ int stats_write(const char *path, enum file_replacing replacing, const struct ta
     for (int what = 0; what < RELOAD_COUNT; what++)
         put(&writer, "dlv_reloads_total{what=\"%s\"} %u\n", reload_names[what],
             parent->reloads[what]);
-    return file_write(path, text, (size_t)(writer.at - text), &stats_file_kind, replacing, error);
+    put_gauge(&writer, "dlv_kiosks", "kiosks that are enrolled", (long long)parent->kiosks);
+    put_head(&writer, "dlv_key_info", "gauge", "public keys in use");
+    put_keys(&writer, "server", &settings->public.servers);
+    put_keys(&writer, "authority", &settings->public.authorities);
+    return file_write(settings->stats_path, text, (size_t)(writer.at - text), &stats_file_kind,
+                      settings->stats_replacing, error);
 }

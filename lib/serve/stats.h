@@ -23,13 +23,17 @@ enum reload_result {
 struct parent_counts {
     unsigned restarts; /* children that had failed and were replaced */
     unsigned reloads[RELOAD_COUNT];
+    unsigned kiosks; /* that are enrolled */
 };
+
+/* A key in use: of the "server" or the "authority", by its fingerprint. */
+#define STATS_KEY_INFO "dlv_key_info{of=\"%s\",id=\"%s\"}"
 
 extern const struct file_kind stats_file_kind;
 
-/* Replaces the file as a whole, where file_write does that. 0 or a negative code. */
-int stats_write(const char *path, enum file_replacing replacing, const struct tally *tally,
-                unsigned worker_count, const struct db_header *header,
-                const struct parent_counts *parent, int64_t now_s, struct error *error);
+/* Replaces the file of the settings as a whole, where file_write does that. 0 or a negative code. */
+int stats_write(const struct serve_settings *settings, const struct tally *tally,
+                const struct db_header *header, const struct parent_counts *parent, int64_t now_s,
+                struct error *error);
 
 #endif

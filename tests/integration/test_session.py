@@ -1,5 +1,6 @@
 """The session protocol: dlv's server and an independent client (tools/session_peer.py)."""
 
+import base64
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ import time
 import dbformat
 import pytest
 import session_peer as peer
-from conftest import DOCUMENT, HEADER, ROOT, SANITIZED, SMALL, VECTORS, build, kiosk_line
+from conftest import DOCUMENT, HEADER, ROOT, SANITIZED, SMALL, VECTORS, build, kiosk_line, one_line
 from session_peer import Refused, TcpClient, UdpClient
 
 NUMBER = dbformat.number_digest("GJ05-1234")
@@ -715,7 +716,7 @@ def test_stats(dlv, serve, small_db, server_pub, tmp_path):
     text = stats.read_text()
     value = {}
     for line in text.splitlines():
-        assert re.fullmatch(r"# (HELP|TYPE) dlv_\w+ .+|dlv_\w+(\{\w+=\"[^\"]+\"\})? \d+(\.\d+)?", line), line
+        assert re.fullmatch(r"# (HELP|TYPE) dlv_\w+ .+|dlv_\w+(\{\w+=\"[^\"]+\"(,\w+=\"[^\"]+\")?\})? \d+(\.\d+)?", line), line
         if line[0] != "#":
             name, number = line.rsplit(" ", 1)
             value[name] = float(number)
@@ -764,7 +765,7 @@ def test_another_register_is_not_taken(release, serve, keys, tmp_path):
         assert "event=reload_refused sequence_kept=1" in server.reload()
 
 
-def test_check(release, keys, small_db, tmp_path):
+def test_check(release, serve, keys, small_db, tmp_path):
     """All that a start or a SIGHUP would read is looked at, and everything that is wrong is told at once."""
     kiosks, ticket_key = tmp_path / "kiosks", tmp_path / "ticket"
     kiosks.write_text(kiosk_line(keys.kiosk_pub) + kiosk_line(keys.other_pub, "old", "2020-01-01"))
@@ -773,6 +774,24 @@ def test_check(release, keys, small_db, tmp_path):
     done = release(*run, "--db", small_db, status=0)
     assert "release 1 of licences, 13 entries, good until 20" in done.out and "2 kiosks, 1 of them past their last day" in done.out
     assert "a ticket key" in done.out and done.err == ""
+    fingerprint = lambda key: "SHA256:" + base64.b64encode(peer.key_id(peer.load_public(key))).decode().rstrip("=")
+    assert f"--key: {fingerprint(keys.server_pub)}\n--" not in done.out and f"--key: {fingerprint(keys.server_pub)}\n" in done.out
+    # Beside a server that is running, it says what would change.
+    stats = tmp_path / "stats"
+    server = serve(release, small_db, "--stats", stats, "--kiosks", kiosks, who=())
+    while not stats.exists():
+        time.sleep(0.05)
+    done = release(*run, "--db", small_db, "--stats", stats, status=0)
+    assert "that release is in use" in done.out and "2 kiosks are enrolled now" in done.out
+    assert f"--key: {fingerprint(keys.server_pub)}, in use\n" in done.out
+    build(release, keys, tmp_path / "next.db", SMALL, "--sequence", "3")
+    run_new = [keys.other if word == keys.server else word for word in run]
+    done = release(*run_new, "--db", tmp_path / "next.db", "--stats", stats, status=0)
+    assert "takes the place of release 1" in done.out and f"--key: {fingerprint(keys.other_pub)}, new\n" in done.out
+    server.stop()
+    stats.write_text(stats.read_text().replace("dlv_database_sequence 1", "dlv_database_sequence 9"))
+    line = one_line(release(*run, "--db", small_db, "--stats", stats))
+    assert "its sequence number 1 is not above 9, in use" in line
     kiosks.write_text("broken\n")
     ticket_key.write_bytes(b"short")
     (tmp_path / "bad.db").write_bytes(small_db.read_bytes()[:-1])

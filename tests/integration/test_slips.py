@@ -5,12 +5,13 @@ import itertools
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import time
 
 import pytest
-from conftest import HEADER, VECTORS, one_line
+from conftest import HEADER, VECTORS, kiosk_line, one_line
 
 GOOD = HEADER + "Asha,9800000098,GJ01,valid,2020-01-01,2030-01-01\n"
 BAD = GOOD + "Ravi,9800000099,GJ02,broken,2020-01-01,2030-01-01\n"
@@ -381,3 +382,42 @@ def test_users(release, files, serve, user, ids):
     while not all(line in status_of(pid) for pid in server.children() for line in wanted):
         assert time.monotonic() < deadline, [status_of(pid) for pid in server.children()]
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("args, told", [
+    (["--key", "authority.key"], "the server's key is the authority's"),
+    (["--key", "server.key", "--listen", ""], "--listen is empty"),
+    (["--key", "server.key", "--listen", "18080"], 'a port has a colon: ":18080"')])
+def test_a_server_that_was_started_wrongly(release, files, args, told):
+    line = one_line(release("server", "--db", "l.db", "--authority", "authority.pub", "--anonymous", *args, cwd=files, timeout=10))
+    assert told in line
+
+
+def test_a_list_of_kiosks_that_was_cut_off(release, files, keys, serve):
+    """A script that fails while it writes the list does not end every kiosk's session."""
+    kiosks = files / "kiosks"
+    kiosks.write_text(kiosk_line(keys.kiosk_pub))
+    server = serve(release, files / "l.db", "--kiosks", kiosks, who=())
+    assert b"kiosks=1" in server.log
+    for text in ("", "# of 2026\n", kiosk_line(keys.kiosk_pub)[:200]):
+        kiosks.write_text(text)
+        server.log = b""
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for(rb"event=kiosks_refused")
+        release("client", "--server", server.address, "--server-key", keys.server_pub, "--key", keys.kiosk, "--number", "GJ01", status=0)
+
+
+def test_new_files_have_no_more_rights_than_the_umask_gives(release, files):
+    for mask, mode in ((0o077, 0o600), (0o027, 0o640), (0o022, 0o644)):
+        old = os.umask(mask)
+        try:
+            release("dbgen", "--sign", "authority.key", "-o", f"n{mask}.db", "registry.csv", cwd=files, status=0)
+        finally:
+            os.umask(old)
+        assert (files / f"n{mask}.db").stat().st_mode & 0o777 == mode
+
+
+def test_a_sequence_number_leaves_room(release, files):
+    run = ["dbgen", "--sign", "authority.key", "-o", "l.db", "registry.csv", "--sequence"]
+    assert "not a number from 1 to" in one_line(release(*run, "9223372036854775807", cwd=files))
+    release(*run, "20261128120000", cwd=files, status=0)

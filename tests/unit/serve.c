@@ -146,7 +146,7 @@ static void test_ticket_keys_of_a_roll(void) {
         const struct ticket_key *old = ticket_key_of(before.keys, before.count, servers.ids[s]);
         const struct ticket_key *new =
             ticket_key_of(source.ring.keys, source.ring.count, servers.ids[s]);
-        CHECK(old != NULL && new != NULL && memcmp(old, new, sizeof *old) != 0);
+        CHECK(old != NULL && new != NULL &&memcmp(old, new, sizeof *old) != 0);
     }
     tickets_make(&source, TICKET_PERIOD_S, &randomness, &one_key, &authorities, 1);
     unsigned known = 0;
@@ -491,7 +491,9 @@ static void test_stats(void) {
     static char text[32768], wanted[100];
     char path[] = "/tmp/dlv-unit-XXXXXX";
     struct db_header header = {.count = 77, .facts = {.sequence = 9, .valid_until_s = 5500}};
-    const struct parent_counts parent = {3, {4, 5, 6, 7, 8}};
+    const struct parent_counts parent = {3, {4, 5, 6, 7, 8}, 12};
+    struct serve_settings settings = {
+        .stats_path = path, .stats_replacing = REPLACE_KIND, .worker_count = 2};
     struct error error;
     CHECK(tally != NULL);
     for (unsigned w = 0; w < 2 && tally != NULL; w++) {
@@ -504,7 +506,7 @@ static void test_stats(void) {
         count_add(&tally->counts[w].latency_sum_us, 1500007);
     }
     CHECK(close(mkstemp(path)) == 0);
-    CHECK(stats_write(path, REPLACE_KIND, tally, 2, &header, &parent, 5000, &error) == 0);
+    CHECK(stats_write(&settings, tally, &header, &parent, 5000, &error) == 0);
     int fd = open(path, O_RDONLY);
     ssize_t len = read(fd, text, sizeof text - 1);
     CHECK(len > 0 && (size_t)len < sizeof text - 1);
