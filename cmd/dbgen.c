@@ -1,5 +1,6 @@
 #include "advice.h"
 #include "applet.h"
+#include "built.h"
 #include "places.h"
 
 #include "base/bytes.h"
@@ -253,12 +254,16 @@ static void show_conflict(void *context, uint64_t line, uint64_t other, const ch
 
 static int choose_times(struct release_facts *facts) {
     struct moment created = {.unix_s = time(NULL)};
+    int64_t latest_s = (created.unix_s > built_s() ? created.unix_s : built_s()) + 86400;
+    if (created_text == NULL && created.unix_s < built_s())
+        return trouble("the clock of this machine is behind the date of this program: set it, or "
+                       "give --created");
     if (utc_offset_text != NULL && utc_offset_parse(utc_offset_text, &facts->utc_offset_s) != 0)
         return usage_error("--utc-offset \"%s\" is not one (want +05:30 or Z)", utc_offset_text);
     if (created_text != NULL && moment_parse(created_text, &created) != 0)
         return usage_error("--created \"%s\" is not a time (want 2026-11-24T10:00:00+05:30)",
                            created_text);
-    if (created.unix_s > (int64_t)time(NULL) + 86400 && !limits.accepts_facts)
+    if (created.unix_s > latest_s && !limits.accepts_facts)
         return usage_error("--created \"%s\" is in the future: nobody would believe the release "
                            "before (--accept-facts takes it)",
                            created_text);

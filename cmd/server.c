@@ -1,4 +1,5 @@
 #include "applet.h"
+#include "built.h"
 #include "places.h"
 #include "server_check.h"
 
@@ -231,6 +232,8 @@ static int run_server(int operand_count, char **operands) {
     if (xdp != NULL && (*host != '\0' || is_tcp_only || is_once))
         return usage_error("--xdp takes UDP to every address of the interface: --listen :PORT, and "
                            "neither --tcp-only nor --once");
+    if (time(NULL) < built_s())
+        return trouble("the clock of this machine is behind the date of this program: set it");
     if (load_keys(&settings) != EXIT_OK || find_user(&settings) != EXIT_OK)
         return EXIT_TROUBLE;
     settings.db_path = db_path;

@@ -160,7 +160,7 @@ static const int worker_calls[] = {
 };
 
 static const int key_holder_calls[] = {
-    SYS_read,         SYS_write, SYS_clock_gettime, SYS_restart_syscall,
+    SYS_read,         SYS_write, SYS_clock_gettime, SYS_getrandom, SYS_restart_syscall,
     SYS_rt_sigreturn, SYS_exit,  SYS_exit_group,
 };
 

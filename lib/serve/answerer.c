@@ -14,6 +14,10 @@ static const uint8_t *next_nonce(struct answerer *answerer) {
     return answerer->nonce;
 }
 
+void answerer_renew_nonces(struct answerer *answerer) {
+    store_le32(answerer->nonce + ASK_RANDOM_LEN - 4, 0);
+}
+
 /* What a proof shows: FOUND_NOTHING, or the kind of the entry that was found. */
 static unsigned found_by_proof(const struct proof *proof) {
     return proof->is_presence ? FOUND_LICENCE + terms_kind(proof->entries[0].entry + ENTRY_TERMS)

@@ -18,6 +18,9 @@ struct answerer {
     struct ticket_cache tickets;
 };
 
+/* To be called when the random source was seeded anew: nonces go on from another random place. */
+void answerer_renew_nonces(struct answerer *answerer);
+
 /* Answers the ASK frame at `ask`, which is decrypted in place, with a frame of at most its length at
  * `out`: an ANSWER or a REFUSE. Returns its length, at least FRAME_HEADER_LEN. */
 size_t answerer_ask(struct answerer *answerer, uint8_t *ask, size_t ask_len, uint8_t *out);

@@ -42,6 +42,7 @@ static void prepare(const struct key_holder *holder, struct random *random,
     if (host->made_s == now_s)
         return;
     host->made_s = now_s;
+    random_refresh(random);
     x25519_generate(host->exponent, host->share, random);
 }
 

@@ -228,6 +228,7 @@ static void warn_of_age(struct parent *parent) {
 /* Does what is due now. Returns the milliseconds until something may be due again. */
 static int64_t do_what_is_due(struct parent *parent) {
     int64_t now_ms = net_now_ms();
+    random_refresh(&parent->random);
     update_tickets(parent);
     if (!parent->children.has_served && !parent->children.is_draining &&
         children_are_ready(&parent->children)) {

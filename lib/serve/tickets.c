@@ -18,7 +18,7 @@ int tickets_load(struct ticket_source *source, const char *path, int64_t now_s,
         memcpy(source->secret, secret, SECRET_LEN);
         source->is_shared = true;
         source->changed_in = now_s / TICKET_PERIOD_S;
-        source->period = 0; /* so that a new ring is due */
+        source->is_made = false; /* so that a new ring is due */
     }
     wipe(secret, sizeof secret);
     return 0;
@@ -48,17 +48,18 @@ static void renew_shared(struct ticket_source *source, int64_t period) {
 /* Every secret is set, because zeros would be one that everybody knows. */
 static void renew_own(struct ticket_source *source, struct random *random) {
     uint8_t bytes[AEAD_KEY_LEN];
-    for (unsigned i = source->period == 0 ? 2 : 1; i > 0; i--) {
+    for (unsigned i = source->has_secrets ? 1 : 2; i > 0; i--) {
         random_bytes(random, bytes, sizeof bytes);
         set_secret(source, 1, source->now[0].bytes, 0);
         set_secret(source, 0, bytes, 0);
         set_secret(source, 2, bytes, 0);
+        source->has_secrets = true;
     }
     wipe(bytes, sizeof bytes);
 }
 
 bool tickets_are_due(const struct ticket_source *source, int64_t now_s) {
-    return now_s / TICKET_PERIOD_S != source->period;
+    return !source->is_made || now_s / TICKET_PERIOD_S != source->period;
 }
 
 /* Adds the keys that are bound to these two. */
@@ -81,6 +82,7 @@ void tickets_make(struct ticket_source *source, int64_t now_s, struct random *ra
     else if (tickets_are_due(source, now_s))
         renew_own(source, random);
     source->period = period;
+    source->is_made = true;
     wipe(&source->ring, sizeof source->ring);
     for (unsigned s = 0; s < servers->count; s++) {
         for (unsigned a = 0; a < authorities->count; a++)

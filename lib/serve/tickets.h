@@ -22,7 +22,9 @@ struct ticket_source {
     /* the secret that the file held before; it is kept for one period */
     uint8_t previous_secret[AEAD_KEY_LEN];
     int64_t changed_in; /* the period in which the file changed */
-    int64_t period;     /* the period that `ring` was made for */
+    bool is_made;       /* there is a ring, ... */
+    int64_t period;     /* ... made for this period */
+    bool has_secrets;   /* of its own */
     /* what the ring is derived from; [0] is for new tickets */
     struct {
         uint8_t bytes[AEAD_KEY_LEN];

@@ -75,7 +75,7 @@ def test_sessions_stay_as_long_as_their_key(dlv, roll, keys, way):
     item = peer.item(peer.sha256(b"nobody"))
     assert client.ask([item]).status == peer.GOOD
     roll.own("other", "server")
-    roll.trusted("other", "authority")
+    roll.trusted("kiosk", "authority")
     roll.hang_up(rb"event=keys_reloaded server_keys=2 authorities=2")
     assert client.ask([item]).status == peer.GOOD
     again = TRANSPORTS[way](roll.server.port, server_pub).open()

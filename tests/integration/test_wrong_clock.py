@@ -115,3 +115,19 @@ def test_a_release_that_is_older_than_the_server_says(shifted, release, serve, d
     server = serve(release, db, who=("--anonymous",))
     online = ["client", "--server", server.address, "--server-key", keys.server_pub, "--number", "GJ02"]
     assert "was valid until" in one_line(shifted(2 * YEAR, *online, "--prove", "--authority", keys.authority_pub))
+
+
+def test_no_server_starts_with_a_clock_that_is_known_to_be_wrong(shifted, db, keys):
+    """Its tickets would expire at any time, and every kiosk would be told a wrong day."""
+    for by in (-3 * YEAR, -int(time.time()) + 1000):
+        line = one_line(shifted(by, "server", "--db", db, "--authority", keys.authority_pub, "--key", keys.server, "--anonymous",
+                                "--listen", "127.0.0.1:0", built=int(time.time()) - DAY, timeout=20))
+        assert "the clock of this machine is behind the date of this program" in line
+
+
+def test_no_database_is_made_with_such_a_clock(shifted, db, keys, tmp_path):
+    made = ["dbgen", "--sign", keys.authority, "-o", tmp_path / "n.db", "-"]
+    rows = HEADER + "Asha,9800000098,GJ01,valid,2020-01-01,2030-01-01\n"
+    line = one_line(shifted(-3 * YEAR, *made, stdin=rows, built=int(time.time()) - DAY))
+    assert "the clock of this machine is behind the date of this program" in line and "--created" in line
+    shifted(-3 * YEAR, *made, "--created", day_text(), stdin=rows, built=int(time.time()) - DAY, status=0)

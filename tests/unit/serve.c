@@ -158,6 +158,11 @@ static void test_ticket_keys_of_a_roll(void) {
 static void test_own_ticket_keys(void) {
     struct ticket_source source = {0};
     CHECK(tickets_load(&source, NULL, 0, NULL) == 0);
+    CHECK(update(&source, 0)); /* whatever the clock says: a key of zeros would be known to all */
+    for (unsigned i = 0; i < source.ring.count; i++)
+        CHECK(!bytes_are_zero(source.ring.keys[i].key, AEAD_KEY_LEN));
+    for (unsigned i = 0; i < TICKET_SECRETS; i++)
+        CHECK(!bytes_are_zero(source.now[i].bytes, AEAD_KEY_LEN));
     CHECK(update(&source, 10 * TICKET_PERIOD_S) == 1);
     for (unsigned i = 0; i < source.ring.count; i++)
         CHECK(!bytes_are_zero(source.ring.keys[i].key, AEAD_KEY_LEN));
