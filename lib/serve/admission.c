@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define BURST_S 5 /* what may come at once: the rate of so many seconds */
+#define KNOWN_S 86400
 
 static const uint8_t v4_prefix[12] = {[10] = 0xFF, [11] = 0xFF};
 
@@ -27,19 +28,88 @@ void admission_address(uint8_t bytes[ADDRESS_LEN], const struct sockaddr_storage
     }
 }
 
-static struct limit *limit_of(const struct admission *admission,
-                              const struct sockaddr_storage *address) {
-    uint8_t bytes[ADDRESS_LEN], mac[SHA256_LEN];
+/* --- prefixes --------------------------------------------------------------------------------- */
+
+/* A length of prefixes, and how many times the limit of one address such a network has. */
+struct level {
+    unsigned bits;
+    unsigned times;
+};
+
+#define V4(bits) (96 + (bits)) /* as IPv6 writes it */
+
+/* The network that admission_network is about is in both. */
+static const struct level v4_levels[] = {{V4(32), 1}, {V4(24), 4}, {V4(16), 16}};
+static const struct level v6_levels[] = {{128, 1}, {64, 2}, {56, 4}, {48, 16}};
+
+static bool is_v4(const uint8_t address[ADDRESS_LEN]) {
+    return memcmp(address, v4_prefix, sizeof v4_prefix) == 0;
+}
+
+/* A keyed hash of the first bits of an address, all of which are whole bytes. */
+static void hash_prefix(const struct admission *admission, const uint8_t address[ADDRESS_LEN],
+                        unsigned bits, uint8_t hash[SHA256_LEN]) {
+    uint8_t prefix[17];
+    prefix[0] = (uint8_t)bits;
+    memcpy(prefix + 1, address, bits / 8);
+    hmac_sha256(hash, admission->board->cookie_key, COOKIE_KEY_LEN, prefix, 1 + bits / 8);
+}
+
+uint64_t admission_network(const struct admission *admission,
+                           const struct sockaddr_storage *address) {
+    uint8_t bytes[ADDRESS_LEN], hash[SHA256_LEN];
     admission_address(bytes, address);
-    size_t len = memcmp(bytes, v4_prefix, sizeof v4_prefix) == 0 ? 16 : 8;
-    hmac_sha256(mac, admission->board->cookie_key, COOKIE_KEY_LEN, bytes, len);
-    return &admission->tally->sources[load_le32(mac) % SOURCES];
+    hash_prefix(admission, bytes, is_v4(bytes) ? V4(24) : 56, hash);
+    return load_le64(hash);
+}
+
+/* --- limits ----------------------------------------------------------------------------------- */
+
+static bool take_level(const struct admission *admission, const uint8_t address[ADDRESS_LEN],
+                       const struct level *level, unsigned times, int64_t now_us) {
+    struct limit *sources = admission->tally->sources;
+    unsigned rate = admission->per_source * level->times * times;
+    uint8_t hash[SHA256_LEN];
+    hash_prefix(admission, address, level->bits, hash);
+    bool first = limit_take(&sources[load_le32(hash) % SOURCES], now_us, rate, rate * BURST_S);
+    bool second = limit_take(&sources[load_le32(hash + 4) % SOURCES], now_us, rate, rate * BURST_S);
+    return first || second;
 }
 
 bool admission_take(const struct admission *admission, const struct sockaddr_storage *address) {
+    uint8_t bytes[ADDRESS_LEN];
     int64_t now_us = net_now_us();
-    return limit_take(limit_of(admission, address), now_us, admission->per_source,
-                      admission->per_source * BURST_S) &&
-           limit_take(&admission->tally->openings, now_us, admission->per_second,
+    admission_address(bytes, address);
+    const struct level *levels = is_v4(bytes) ? v4_levels : v6_levels;
+    size_t count =
+        is_v4(bytes) ? sizeof v4_levels / sizeof *v4_levels : sizeof v6_levels / sizeof *v6_levels;
+    bool is_known = admission_knows(admission, admission_network(admission, address));
+    unsigned times = is_known ? ADMISSION_KNOWN_TIMES : 1;
+    for (size_t i = 0; i < count && admission->per_source > 0; i++) {
+        if (!take_level(admission, bytes, &levels[i], times, now_us))
+            return false;
+    }
+    return limit_take(&admission->tally->openings, now_us, admission->per_second,
                       admission->per_second);
+}
+
+/* --- networks of kiosks ----------------------------------------------------------------------- */
+
+/* An entry holds the upper half of the network's number, and when a kiosk was seen there. */
+static _Atomic uint64_t *find_known(const struct admission *admission, uint64_t network) {
+    return &admission->tally->known[network % KNOWN_NETWORKS];
+}
+
+static uint32_t now_s(void) {
+    return (uint32_t)(net_now_us() / 1000000);
+}
+
+void admission_note_kiosk(const struct admission *admission, uint64_t network) {
+    uint64_t entry = (network & ~(uint64_t)UINT32_MAX) | now_s();
+    atomic_store_explicit(find_known(admission, network), entry, memory_order_relaxed);
+}
+
+bool admission_knows(const struct admission *admission, uint64_t network) {
+    uint64_t entry = atomic_load_explicit(find_known(admission, network), memory_order_relaxed);
+    return entry >> 32 == network >> 32 && entry != 0 && now_s() - (uint32_t)entry < KNOWN_S;
 }

@@ -2,6 +2,8 @@
 
 #include "base/bytes.h"
 
+#include <string.h>
+
 /* A nonce that never comes twice in a session, on whatever server: it is random, except for the
  * last four bytes, which count. */
 static const uint8_t *next_nonce(struct answerer *answerer) {
@@ -46,9 +48,15 @@ size_t answerer_ask(struct answerer *answerer, uint8_t *ask, size_t ask_len, uin
     if (ask_len >= ASK_LEN_MIN)
         ticket = ticket_cache_open(&answerer->tickets, answerer->board, ask + ASK_TICKET,
                                    answerer->source.now_s);
+    uint8_t tag[AEAD_TAG_LEN] = {0};
+    if (ask_len >= ASK_LEN_MIN)
+        memcpy(tag, ask + ask_len - AEAD_TAG_LEN, sizeof tag);
+    answerer->was_new = false;
     switch (respond(&answerer->source, ticket, ask, ask_len, next_nonce(answerer),
                     &answerer->memory, out, &len)) {
     case RESPONSE_ANSWER:
+        answerer->was_new = !seen_before(answerer->seen, tag);
+        answerer->asker = load_le64(ticket->kiosk);
         count_answers(answerer);
         break;
     case RESPONSE_NOT_ENROLLED:

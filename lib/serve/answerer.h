@@ -16,6 +16,9 @@ struct answerer {
     uint8_t nonce[ASK_RANDOM_LEN];
     struct response_memory memory;
     struct ticket_cache tickets;
+    struct seen *seen; /* of all workers */
+    bool was_new;      /* the last question that was answered had not come before */
+    uint64_t asker;    /* the kiosk that asked it; 0: nobody in particular */
 };
 
 /* To be called when the random source was seeded anew: nonces go on from another random place. */

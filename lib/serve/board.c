@@ -2,14 +2,14 @@
 
 #include <sys/mman.h>
 
-static void *share(size_t len) {
+static void *share(size_t len, int flags) {
     void *memory =
-        mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | flags, -1, 0);
     return memory == MAP_FAILED ? NULL : memory;
 }
 
 int board_open(struct board **board, struct error *error) {
-    *board = share(sizeof **board);
+    *board = share(sizeof **board, MAP_NORESERVE);
     if (*board == NULL)
         return error_set_errno(error, "shared memory");
     madvise(*board, sizeof **board, MADV_DONTDUMP);
@@ -18,7 +18,8 @@ int board_open(struct board **board, struct error *error) {
 }
 
 int tally_open(struct tally **tally, unsigned worker_count, struct error *error) {
-    *tally = share(sizeof **tally + worker_count * sizeof(struct counts));
+    /* All of it will be used, so it is there from the start. */
+    *tally = share(sizeof **tally + worker_count * sizeof(struct counts), MAP_POPULATE);
     return *tally != NULL ? 0 : error_set_errno(error, "shared memory");
 }
 

@@ -10,6 +10,7 @@
 #include "serve/counts.h"
 #include "serve/kiosks.h"
 #include "serve/limit.h"
+#include "serve/seen.h"
 #include "serve/serve.h"
 #include "wire/cookie.h"
 #include "wire/ticket.h"
@@ -39,11 +40,14 @@ struct board {
     struct kiosks kiosks[2];
 };
 
-#define SOURCES 4096 /* limits of sources; several sources may share one */
+#define SOURCES 65536 /* limits of sources (admission.h): half a MiB */
+#define KNOWN_NETWORKS 16384
 
 struct tally {
     struct limit openings;
     struct limit sources[SOURCES];
+    _Atomic uint64_t known[KNOWN_NETWORKS]; /* where kiosks have been seen (admission.h) */
+    struct seen seen;
     struct counts counts[]; /* one a worker */
 };
 

@@ -42,29 +42,31 @@ static bool wait_to_read(struct connection *connection, enum connection_step *st
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
-/* A copy of `len` bytes in memory of the connection's own; NULL where all connections together have
- * too much. */
-static uint8_t *keep(struct connection_host *host, const uint8_t *bytes, size_t len) {
-    if (host->buffered + len > CONNECTIONS_BUFFERED_MAX)
+/* A copy of `len` bytes in memory of the connection's own; NULL where its holder has too much. */
+static uint8_t *keep(struct connection *connection, struct connection_host *host,
+                     const uint8_t *bytes, size_t len) {
+    if (!holders_buffer(&host->holders, &connection->holding, (uint32_t)len,
+                        CONNECTIONS_BUFFERED_MAX))
         return NULL;
     uint8_t *kept = malloc(len);
-    if (kept != NULL) {
+    if (kept != NULL)
         memcpy(kept, bytes, len);
-        host->buffered += len;
-    }
+    else
+        holders_unbuffer(&host->holders, &connection->holding, (uint32_t)len);
     return kept;
 }
 
-static void drop(struct connection_host *host, uint8_t **kept, uint32_t *len) {
-    host->buffered -= *len;
+static void drop(struct connection *connection, struct connection_host *host, uint8_t **kept,
+                 uint32_t *len) {
+    holders_unbuffer(&host->holders, &connection->holding, *len);
     free(*kept);
     *kept = NULL;
     *len = 0;
 }
 
 void connection_end(struct connection *connection, struct connection_host *host) {
-    drop(host, &connection->in, &connection->in_len);
-    drop(host, &connection->out, &connection->out_len);
+    drop(connection, host, &connection->in, &connection->in_len);
+    drop(connection, host, &connection->out, &connection->out_len);
     if (connection->legacy != NULL)
         wipe(connection->legacy, sizeof *connection->legacy);
     free(connection->legacy);
@@ -97,7 +99,7 @@ static bool say(struct connection *connection, struct connection_host *host, con
         return true;
     if (*step != CONNECTION_WRITE)
         return false;
-    connection->out = keep(host, (const uint8_t *)bytes + sent, len - sent);
+    connection->out = keep(connection, host, (const uint8_t *)bytes + sent, len - sent);
     if (connection->out == NULL)
         return close_it(connection, END_ORDINARY, step);
     connection->out_at = 0;
@@ -115,7 +117,7 @@ static bool flush(struct connection *connection, struct connection_host *host,
                            connection->out_len - connection->out_at, &sent, step);
     connection->out_at += (uint32_t)sent;
     if (is_all)
-        drop(host, &connection->out, &connection->out_len);
+        drop(connection, host, &connection->out, &connection->out_len);
     return is_all;
 }
 
@@ -192,7 +194,7 @@ static bool keep_rest(struct connection *connection, struct connection_host *hos
                       const struct input *input, enum connection_step *step) {
     if (input->at == input->end)
         return true;
-    connection->in = keep(host, host->in + input->at, input->end - input->at);
+    connection->in = keep(connection, host, host->in + input->at, input->end - input->at);
     if (connection->in == NULL)
         return close_it(connection, END_ORDINARY, step);
     connection->in_len = (uint32_t)(input->end - input->at);
@@ -248,7 +250,11 @@ static enum answering answer_frames(struct connection *connection, struct connec
         if (frame->type != FRAME_ASK)
             return NOT_FRAMES;
         size_t len = answerer_ask(host->answerer, bytes, frame->len, host->out + *out_len);
-        connection->is_active |= len > FRAME_HEADER_LEN;
+        /* What a listener has replayed keeps no connection, and is nobody's. */
+        if (host->answerer->was_new) {
+            connection->is_active = true;
+            connection->asker = host->answerer->asker;
+        }
         *out_len += len;
         input->at += frame->len;
     }
@@ -261,7 +267,7 @@ static bool read_input(struct connection *connection, struct connection_host *ho
     *input = (struct input){.end = connection->in_len};
     if (input->end > 0) {
         memcpy(host->in, connection->in, input->end);
-        drop(host, &connection->in, &connection->in_len);
+        drop(connection, host, &connection->in, &connection->in_len);
     }
     size_t room = sizeof host->in - input->end;
     if (room == 0)
@@ -359,7 +365,7 @@ static bool answer_job(struct connection *connection, struct connection_host *ho
                        const void *bytes, size_t len) {
     enum connection_step step;
     connection->is_waiting = false;
-    drop(host, &connection->in, &connection->in_len);
+    drop(connection, host, &connection->in, &connection->in_len);
     return say(connection, host, bytes, len, &step) || step != CONNECTION_CLOSE;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/list.h"
 #include "serve/answerer.h"
+#include "serve/holders.h"
 #include "serve/requests.h"
 #include "wire/legacy.h"
 
@@ -21,13 +22,18 @@ struct connection {
     uint32_t generation; /* counts the uses of the slot, so that a late event finds nobody */
     uint32_t interest;   /* what epoll watches for */
     int64_t deadline_ms;
-    struct list age; /* in the order of deadlines */
+    int64_t accepted_ms;
+    struct list age;        /* in the order of deadlines */
+    uint64_t network;       /* that it comes from (admission_network) */
+    uint64_t asker;         /* the kiosk that has asked on it last; 0: none has */
+    struct holding holding; /* the kiosk, or else the network, whose it is */
     struct job job;
     uint8_t protocol;
     uint8_t end;     /* enum connection_end */
     bool is_waiting; /* its job is with the key-holders */
     bool closes;     /* once everything has been sent */
-    bool is_active;  /* has asked or opened with success since its owner last reset this */
+    /* has opened a session, or asked what was not asked before, since its owner last reset this */
+    bool is_active;
     uint32_t in_len; /* bytes at `in`: the beginning of a frame, an OPEN frame, or frames that could
                         not be answered yet */
     uint32_t out_at; /* bytes at `out` that have been sent */
@@ -38,13 +44,13 @@ struct connection {
 };
 
 #define CONNECTION_IN_MAX 16384
-#define CONNECTIONS_BUFFERED_MAX (64u << 20) /* bytes of `in` and `out` of all together */
+#define CONNECTIONS_BUFFERED_MAX (64u << 20) /* bytes of `in` and `out` of all (holders.h) */
 
 /* What all connections of a worker share. */
 struct connection_host {
     struct answerer *answerer;
     bool is_legacy_allowed;
-    size_t buffered;
+    struct holders holders;
     uint8_t in[CONNECTION_IN_MAX];
     uint8_t out[CONNECTION_IN_MAX + FRAME_MAX];
 };

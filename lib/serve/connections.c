@@ -9,15 +9,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ACCEPTS_MAX 64 /* how many connections are accepted before other events get their turn */
-#define QUEUE_MAX 512  /* how many openings may wait for a key-holder */
+#define ACCEPTS_MAX 64   /* how many connections are accepted before other events get their turn */
+#define NEWCOMER_MS 2000 /* how long a connection is left alone, if another can go instead */
 
 int connections_open(struct connections *all) {
     list_init(&all->young);
     list_init(&all->live);
     all->slots = calloc(all->settings->connection_max, sizeof(struct connection *));
     all->free_slots = calloc(all->settings->connection_max, sizeof *all->free_slots);
-    return all->slots != NULL && all->free_slots != NULL ? 0 : ERR_MEMORY;
+    all->host.holders.max = all->settings->connection_max;
+    return all->slots != NULL && all->free_slots != NULL ? holders_open(&all->host.holders)
+                                                         : ERR_MEMORY;
 }
 
 void connections_free(struct connections *all) {
@@ -25,6 +27,7 @@ void connections_free(struct connections *all) {
         free(all->slots[i]);
     free(all->slots);
     free(all->free_slots);
+    holders_free(&all->host.holders);
 }
 
 /* --- slots ------------------------------------------------------------------------------------ */
@@ -59,6 +62,7 @@ void connections_close(struct connections *all, struct connection *connection) {
     close(connection->fd); /* this removes it from epoll, too */
     requests_cancel(all->requests, &connection->job);
     connection_end(connection, &all->host);
+    holders_take_back(&all->host.holders, &connection->holding);
     list_remove(&connection->age);
     connection->fd = -1;
     connection->generation++;
@@ -100,8 +104,11 @@ static void watch(struct connections *all, struct connection *connection, uint32
     connection->interest = interest;
 }
 
-/* Gives a client that has asked with success a longer time to be idle. */
+/* Gives a client that has asked with success a longer time to be idle. From then on the connection counts
+ * as its kiosk's, not its network's: a whole country may come through one gateway. */
 static void renew(struct connections *all, struct connection *connection) {
+    holders_give(&all->host.holders, &connection->holding,
+                 connection->asker != 0 ? connection->asker : connection->network);
     connection->is_active = false;
     connection->deadline_ms = net_now_ms() + all->settings->idle_ms;
     list_remove(&connection->age);
@@ -114,21 +121,24 @@ static bool start_job(struct connections *all, struct connection *connection) {
     uint8_t reply[RECEPTION_REPLY_MAX];
     struct sockaddr_storage peer = {0};
     socklen_t peer_len = sizeof peer;
-    if (connection->job.work != CHANNEL_LEGACY) {
-        bool has_room = all->requests->waiting_count < QUEUE_MAX;
-        /* A connection without a peer is lost, and shares the limit of the address of zeros. */
-        if (getpeername(connection->fd, (struct sockaddr *)&peer, &peer_len) != 0)
-            peer.ss_family = AF_UNSPEC;
-        size_t len = reception_take(all->reception, &peer, false, has_room, connection->in,
-                                    connection->in_len, reply);
-        if (len > 0) {
-            connection_refuse(connection, &all->host, reply, len);
-            return false;
-        }
+    bool is_legacy = connection->job.work == CHANNEL_LEGACY;
+    size_t len = 0;
+    /* A connection without a peer is lost, and shares the limit of the address of zeros. */
+    if (getpeername(connection->fd, (struct sockaddr *)&peer, &peer_len) != 0)
+        peer.ss_family = AF_UNSPEC;
+    bool is_taken = !is_legacy || reception_take_legacy(all->reception, &peer);
+    if (!is_legacy)
+        len = reception_take(all->reception, &peer, false, true, connection->in, connection->in_len,
+                             reply);
+    reception_label(all->reception, &peer, &connection->job);
+    if (len == 0 && is_taken) {
+        connection_wait(connection);
+        if (requests_add(all->requests, &connection->job, net_now_ms()))
+            return true;
+        len = reception_busy(all->reception, reply);
     }
-    connection_wait(connection);
-    requests_add(all->requests, &connection->job);
-    return true;
+    connection_refuse(connection, &all->host, reply, is_legacy ? 0 : len);
+    return false;
 }
 
 static void advance(struct connections *all, struct connection *connection) {
@@ -159,32 +169,47 @@ static void advance(struct connections *all, struct connection *connection) {
     }
 }
 
-/* --- new connections -------------------------------------------------------------------------- */
-
-/* The first of `list` that is not being answered just now; NULL: there is none. */
-static struct connection *oldest(struct list *list) {
-    for (struct list *link = list->next; link != list; link = link->next) {
-        struct connection *connection = LIST_ENTRY(link, struct connection, age);
-        if (!connection->is_waiting)
-            return connection;
-    }
-    return NULL;
+void connections_refuse(struct connections *all, struct connection *connection) {
+    uint8_t reply[RECEPTION_REPLY_MAX];
+    size_t len = reception_busy(all->reception, reply);
+    connection_refuse(connection, &all->host, reply, connection->legacy != NULL ? 0 : len);
+    advance(all, connection);
 }
 
-/* Closes a connection to make room: the oldest without a session, else the one that has been idle
- * for longest. False where every connection is being answered just now. */
+/* --- new connections -------------------------------------------------------------------------- */
+
+static struct connection *connection_of(struct holding *holding) {
+    return LIST_ENTRY(holding, struct connection, holding);
+}
+
+/* It is not being answered just now, ... */
+static bool is_free(const void *context, struct holding *holding) {
+    (void)context;
+    return !connection_of(holding)->is_waiting;
+}
+
+/* ... nor has it just come. */
+static bool may_go(const void *context, struct holding *holding) {
+    const int64_t *now_ms = context;
+    return is_free(NULL, holding) && *now_ms - connection_of(holding)->accepted_ms >= NEWCOMER_MS;
+}
+
+/* Closes a connection to make room: of whoever holds the most, the one that has been silent for longest.
+ * False where every connection is being answered just now. */
 static bool evict(struct connections *all) {
-    struct connection *connection = oldest(&all->young);
-    if (connection == NULL)
-        connection = oldest(&all->live);
-    if (connection == NULL)
+    const struct holders *holders = &all->host.holders;
+    int64_t now_ms = net_now_ms();
+    struct holding *holding = holders_choose(holders, may_go, &now_ms);
+    if (holding == NULL)
+        holding = holders_choose(holders, is_free, NULL);
+    if (holding == NULL)
         return false;
     count(all->counts, COUNT_EVICTED);
-    connections_close(all, connection);
+    connections_close(all, connection_of(holding));
     return true;
 }
 
-static void add_connection(struct connections *all, int fd) {
+static void add_connection(struct connections *all, int fd, const struct sockaddr_storage *peer) {
     struct connection *connection = take_slot(all);
     if (connection == NULL) {
         close(fd);
@@ -192,6 +217,9 @@ static void add_connection(struct connections *all, int fd) {
     }
     connection_init(connection, fd, net_now_ms() + all->settings->deadline_ms);
     connection->interest = EPOLLIN;
+    connection->accepted_ms = net_now_ms();
+    connection->network = admission_network(&all->reception->admission, peer);
+    holders_give(&all->host.holders, &connection->holding, connection->network);
     list_append(&all->young, &connection->age);
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = connection_id(connection)};
     count(all->counts, COUNT_ACCEPTED);
@@ -204,16 +232,21 @@ static void add_connection(struct connections *all, int fd) {
 
 void connections_accept(struct connections *all) {
     for (int i = 0; i < ACCEPTS_MAX; i++) {
-        if (connections_count(all) == all->settings->connection_max && !evict(all))
-            return;
-        int fd = accept4(all->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage peer = {0};
+        socklen_t peer_len = sizeof peer;
+        int fd = accept4(all->listener, (struct sockaddr *)&peer, &peer_len,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && (errno == EMFILE || errno == ENFILE) && evict(all))
             continue;
         if (fd < 0 && (errno == ECONNABORTED || errno == EINTR))
             continue;
         if (fd < 0)
             return;
-        add_connection(all, fd);
+        if (connections_count(all) == all->settings->connection_max && !evict(all)) {
+            close(fd);
+            return;
+        }
+        add_connection(all, fd, &peer);
         if (all->settings->is_once) {
             epoll_ctl(all->epoll, EPOLL_CTL_DEL, all->listener, NULL);
             return;

@@ -42,6 +42,9 @@ void connections_take_event(struct connections *all, uint64_t data, uint32_t eve
 void connections_take_reply(struct connections *all, struct connection *connection,
                             const struct channel_reply *reply, const char *text);
 
+/* Its job will not be done: the client is told to come later. */
+void connections_refuse(struct connections *all, struct connection *connection);
+
 void connections_close(struct connections *all, struct connection *connection);
 
 /* Closes connections whose time is over; or those with a session that ask nothing just now. */

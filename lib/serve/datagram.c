@@ -50,8 +50,11 @@ static size_t take_open(struct datagram_server *server, const struct datagram_ro
                      .bytes = job->bytes,
                      .len = len};
     list_init(&job->job.link);
-    requests_add(server->requests, &job->job);
-    return 0;
+    reception_label(server->reception, &route->peer, &job->job);
+    if (requests_add(server->requests, &job->job, net_now_ms()))
+        return 0;
+    job->is_used = false;
+    return reception_busy(server->reception, out);
 }
 
 /* --- frames ----------------------------------------------------------------------------------- */

@@ -53,3 +53,21 @@ size_t reception_take(const struct reception *reception, const struct sockaddr_s
         count(reception->counts, COUNT_OPENINGS);
     return 0;
 }
+
+size_t reception_busy(const struct reception *reception, uint8_t reply[RECEPTION_REPLY_MAX]) {
+    return refuse(reception, COUNT_REFUSED_BUSY, REFUSED_BUSY, reply);
+}
+
+bool reception_take_legacy(const struct reception *reception, const struct sockaddr_storage *peer) {
+    bool is_taken = admission_take(&reception->admission, peer);
+    if (!is_taken)
+        count(reception->counts, COUNT_REFUSED_LIMIT);
+    return is_taken;
+}
+
+void reception_label(const struct reception *reception, const struct sockaddr_storage *peer,
+                     struct job *job) {
+    job->network = admission_network(&reception->admission, peer);
+    job->is_known = admission_knows(&reception->admission, job->network);
+    job->deadline_ms = net_now_ms() + JOB_DEADLINE_MS;
+}

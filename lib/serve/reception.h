@@ -4,6 +4,7 @@
 #define DLV_SERVE_RECEPTION_H
 
 #include "serve/admission.h"
+#include "serve/requests.h"
 #include "wire/frame.h"
 
 struct reception {
@@ -14,10 +15,21 @@ struct reception {
 /* Room for the longest reply. */
 #define RECEPTION_REPLY_MAX (FRAME_HEADER_LEN + COOKIE_LEN)
 
+/* There is no room for a job: writes what its client is told. */
+size_t reception_busy(const struct reception *reception, uint8_t reply[RECEPTION_REPLY_MAX]);
+
+/* Says of a job what its place in the queue depends on. */
+void reception_label(const struct reception *reception, const struct sockaddr_storage *peer,
+                     struct job *job);
+
+/* Whether a question of the original protocol, which costs as much as an opening, may be given to a
+ * key-holder. */
+bool reception_take_legacy(const struct reception *reception, const struct sockaddr_storage *peer);
+
 /* Receives an OPEN or IDENTIFY frame of `len` bytes from `peer`.
  *
  * wants_cookie  over UDP, where nobody has shown yet that the address is the sender's own
- * has_room      false: as many openings wait for key-holders as may
+ * has_room      false: there is no memory for one more
  * Returns 0 where the frame goes to a key-holder; its cookie is then zeros. Otherwise returns the
  * length of the reply at `reply`: a COOKIE, or a REFUSE. */
 size_t reception_take(const struct reception *reception, const struct sockaddr_storage *peer,

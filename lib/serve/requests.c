@@ -1,6 +1,7 @@
 #include "serve/requests.h"
 
 #include "base/bytes.h"
+#include "net/socket.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -21,8 +22,8 @@ void requests_init(struct requests *requests, uint32_t worker, int to_key_holder
     if (requests->limit > UNDER_WAY_MAX)
         requests->limit = UNDER_WAY_MAX;
     requests->next_id = first_id;
-    list_init(&requests->openings);
-    list_init(&requests->legacy);
+    for (unsigned i = 0; i < QUEUE_COUNT; i++)
+        list_init(&requests->lines[i].jobs);
 }
 
 /* --- sending ---------------------------------------------------------------------------------- */
@@ -51,26 +52,117 @@ static bool start(struct requests *requests, struct job *job) {
     slot->is_repeated = 0;
     slot->job = job;
     job->under_way = (int)place;
-    list_remove(&job->link);
-    requests->waiting_count--;
     requests->under_way_count++;
     return true;
 }
 
+/* --- waiting ---------------------------------------------------------------------------------- */
+
+static struct job_line *line_of(struct requests *requests, const struct job *job) {
+    enum job_queue queue = job->work == CHANNEL_LEGACY ? QUEUE_LEGACY
+                           : job->is_known             ? QUEUE_KNOWN
+                                                       : QUEUE_OTHER;
+    return &requests->lines[queue];
+}
+
+static uint16_t *count_of(struct job_line *line, const struct job *job) {
+    return &line->by_network[job->network % QUEUE_NETWORKS];
+}
+
+static void leave(struct requests *requests, struct job *job) {
+    struct job_line *line = line_of(requests, job);
+    list_remove(&job->link);
+    line->count--;
+    --*count_of(line, job);
+    requests->waiting_count--;
+}
+
+#define SHARES 16
+static const unsigned shares[QUEUE_COUNT] = {10, 4, 2};
+
+/* The line that is to be served next: the first one that has something left of its share. */
+static struct job_line *next_line(struct requests *requests) {
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < QUEUE_COUNT; i++) {
+            if (requests->lines[i].count > 0 && requests->lines[i].credit > 0)
+                return &requests->lines[i];
+        }
+        for (unsigned i = 0; i < QUEUE_COUNT; i++)
+            requests->lines[i].credit = shares[i];
+    }
+    return NULL;
+}
+
 static void send_waiting(struct requests *requests) {
-    while (requests->under_way_count < requests->limit) {
-        struct list *queue =
-            list_is_empty(&requests->openings) ? &requests->legacy : &requests->openings;
-        if (list_is_empty(queue) || !start(requests, LIST_ENTRY(queue->next, struct job, link)))
+    struct job_line *line;
+    while (requests->under_way_count < requests->limit && (line = next_line(requests)) != NULL) {
+        struct job *job = LIST_ENTRY(line->jobs.next, struct job, link);
+        if (!start(requests, job))
             return;
+        leave(requests, job);
+        line->credit--;
     }
 }
 
-void requests_add(struct requests *requests, struct job *job) {
+/* Gives up the newest job of the network that has most in the line, if that is more than `own`. */
+static bool make_room(struct requests *requests, struct job_line *line, unsigned own) {
+    unsigned most = 0;
+    for (unsigned i = 1; i < QUEUE_NETWORKS; i++) {
+        if (line->by_network[i] > line->by_network[most])
+            most = i;
+    }
+    if (line->by_network[most] <= own)
+        return false;
+    for (struct list *link = line->jobs.previous; link != &line->jobs; link = link->previous) {
+        struct job *job = LIST_ENTRY(link, struct job, link);
+        if (job->network % QUEUE_NETWORKS != most)
+            continue;
+        leave(requests, job);
+        requests->shed(requests->shed_context, job);
+        return true;
+    }
+    return false;
+}
+
+/* How long the next job of the line will wait: until all that wait are done, or, where that is sooner,
+ * those before it, of which the line's share is done in each round. */
+static int64_t expected_wait_ms(const struct requests *requests, const struct job_line *line) {
+    int64_t all = requests->waiting_count;
+    int64_t own = (int64_t)line->count * SHARES / shares[line - requests->lines];
+    return (all < own ? all : own) * requests->spacing_us / 1000;
+}
+
+bool requests_add(struct requests *requests, struct job *job, int64_t now_ms) {
+    struct job_line *line = line_of(requests, job);
     job->under_way = -1;
-    list_append(job->work == CHANNEL_LEGACY ? &requests->legacy : &requests->openings, &job->link);
+    if (requests->waiting_count == 0)
+        requests->last_reply_us = now_ms * 1000;
+    if (now_ms + expected_wait_ms(requests, line) > job->deadline_ms)
+        return false;
+    if (line->count == QUEUE_MAX && !make_room(requests, line, *count_of(line, job) + 1u))
+        return false;
+    list_append(&line->jobs, &job->link);
+    line->count++;
+    ++*count_of(line, job);
     requests->waiting_count++;
     send_waiting(requests);
+    return true;
+}
+
+int64_t requests_shed_overdue(struct requests *requests, int64_t now_ms, int64_t otherwise) {
+    for (unsigned i = 0; i < QUEUE_COUNT; i++) {
+        struct job_line *line = &requests->lines[i];
+        while (line->count > 0) {
+            struct job *first = LIST_ENTRY(line->jobs.next, struct job, link);
+            if (first->deadline_ms > now_ms) {
+                otherwise = first->deadline_ms < otherwise ? first->deadline_ms : otherwise;
+                break;
+            }
+            leave(requests, first);
+            requests->shed(requests->shed_context, first);
+        }
+    }
+    return otherwise;
 }
 
 /* --- receiving -------------------------------------------------------------------------------- */
@@ -85,13 +177,22 @@ static struct job *release(struct requests *requests, struct under_way *slot) {
     return job;
 }
 
+/* How fast replies come while jobs wait, averaged over some sixteen of them. */
+static void note_spacing(struct requests *requests) {
+    int64_t now_us = net_now_us(), last_us = requests->last_reply_us;
+    requests->last_reply_us = now_us;
+    if (requests->waiting_count == 0 || last_us == 0)
+        requests->spacing_us -= requests->spacing_us / 16;
+    else
+        requests->spacing_us += (now_us - last_us - requests->spacing_us) / 16;
+}
+
 void requests_cancel(struct requests *requests, struct job *job) {
     if (job->under_way >= 0) {
         requests->under_way[job->under_way].job = NULL;
         job->under_way = -1;
     } else if (!list_is_empty(&job->link)) {
-        list_remove(&job->link);
-        requests->waiting_count--;
+        leave(requests, job);
     }
 }
 
@@ -105,6 +206,7 @@ bool requests_take_reply(struct requests *requests, struct channel_reply *reply,
         struct under_way *slot = &requests->under_way[reply->id % UNDER_WAY_MAX];
         if (slot->is_used && slot->request.id == reply->id) {
             *job = release(requests, slot);
+            note_spacing(requests);
             return true;
         }
         /* it is for the process that was here before, or is the second reply to a request */

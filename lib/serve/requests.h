@@ -15,6 +15,9 @@
 struct job {
     struct list link; /* links it into the queue while it waits there */
     enum channel_work work;
+    uint64_t network;    /* that it came from (admission_network) */
+    bool is_known;       /* kiosks have been seen there (admission_knows) */
+    int64_t deadline_ms; /* after this nobody waits for it any more */
     /* it is a member of a struct datagram_job; otherwise of a struct connection */
     bool is_datagram;
     /* its place among the requests that were sent; -1: it has not been sent */
@@ -33,6 +36,22 @@ struct under_way {
     struct channel_request request;
 };
 
+/* Jobs wait by kind, and each kind has its share of the key-holders' time, so that none can keep out
+ * another: of sixteen jobs ten come from networks where kiosks have been seen, four from others, and two
+ * are of the original protocol. Within a kind whoever came first is first. */
+enum job_queue { QUEUE_KNOWN, QUEUE_OTHER, QUEUE_LEGACY, QUEUE_COUNT };
+
+#define QUEUE_MAX 512        /* jobs of each kind that wait */
+#define QUEUE_NETWORKS 1024  /* places to count by network */
+#define JOB_DEADLINE_MS 4000 /* how long a client may have to wait for a job */
+
+struct job_line {
+    struct list jobs;
+    unsigned count;
+    unsigned credit;                     /* of its share in this round */
+    uint16_t by_network[QUEUE_NETWORKS]; /* how many of its jobs are of each network */
+};
+
 struct requests {
     int to_key_holders;
     int from_key_holders;
@@ -42,9 +61,12 @@ struct requests {
     unsigned under_way_count;
     unsigned waiting_count;
     uint64_t next_id; /* the lowest bits are its place among the requests that were sent */
-    struct list openings;
-    /* these come after the openings, because each brings one answer, not a session's worth */
-    struct list legacy;
+    struct job_line lines[QUEUE_COUNT];
+    int64_t last_reply_us;
+    int64_t spacing_us; /* between replies, on average, while jobs wait */
+    /* What is to be done with a job that will not be done: its client is told to come later. */
+    void (*shed)(void *context, struct job *job);
+    void *shed_context;
     struct under_way under_way[UNDER_WAY_MAX];
 };
 
@@ -53,8 +75,13 @@ struct requests {
 void requests_init(struct requests *requests, uint32_t worker, int to_key_holders,
                    int from_key_holders, unsigned key_holder_count, uint64_t first_id);
 
-/* Puts a job into the queue, and sends as many requests as can be sent. */
-void requests_add(struct requests *requests, struct job *job);
+/* Puts a job into the queue, and sends as many requests as can be sent. Where its kind has QUEUE_MAX jobs
+ * waiting, the network that has most of them gives one up (shed is called for it); where it cannot be done
+ * by its deadline, as things go, or no network has more than its own, false: the job was not taken. */
+bool requests_add(struct requests *requests, struct job *job, int64_t now_ms);
+
+/* Gives up the jobs whose deadline is over. When the next one's is, or `otherwise` if that is sooner. */
+int64_t requests_shed_overdue(struct requests *requests, int64_t now_ms, int64_t otherwise);
 
 /* Cancels a job, whether it waits or was sent. A reply to it will be dropped. */
 void requests_cancel(struct requests *requests, struct job *job);

@@ -22,6 +22,7 @@
 /* while openings wait, a worker that has been busy for this long pauses */
 #define BUSY_US 1000
 #define REST_US 100     /* how long it pauses, so that key-holders get a tenth of the core */
+#define SHED_MS 1000    /* how often jobs that wait in vain are looked for */
 #define REPORT_MS 60000 /* how often the counters are logged */
 
 /* The data of an epoll event: a connection's number, or one of these. */
@@ -52,6 +53,7 @@ struct worker {
     int64_t idle_us;       /* how long it has waited for events since then */
     bool is_xdp_due;       /* the rings held more frames than one turn may answer */
     int64_t next_report_ms;
+    int64_t next_shed_ms; /* when a job may wait in vain */
     struct epoll_event events[EVENTS_MAX];
 };
 
@@ -105,11 +107,24 @@ static void take_replies(struct worker *worker) {
     while (requests_take_reply(&worker->requests, &reply, &job)) {
         if (job != NULL)
             count_reply(worker->counts, job->work, (enum channel_result)reply.result);
+        if (job != NULL && job->work == CHANNEL_IDENTIFY && reply.result == CHANNEL_GOOD)
+            admission_note_kiosk(&worker->reception.admission, job->network);
         if (job != NULL && job->is_datagram)
             datagram_take_reply(&worker->datagrams, job, &reply);
         else if (job != NULL)
             take_connection_reply(worker, LIST_ENTRY(job, struct connection, job), &reply);
         wipe(&reply, sizeof reply);
+    }
+}
+
+/* A job waits in vain. */
+static void shed(void *context, struct job *job) {
+    struct worker *worker = context;
+    if (job->is_datagram) {
+        count(worker->counts, COUNT_REFUSED_BUSY);
+        datagram_take_reply(&worker->datagrams, job, NULL);
+    } else {
+        connections_refuse(&worker->connections, LIST_ENTRY(job, struct connection, job));
     }
 }
 
@@ -179,7 +194,9 @@ static void report(struct worker *worker) {
 static int wait_ms(const struct worker *worker, int64_t now_ms) {
     if (worker->is_xdp_due || succession_is_due(&worker->succession))
         return 0;
-    int64_t next = connections_deadline(&worker->connections, worker->next_report_ms);
+    int64_t next = worker->next_report_ms < worker->next_shed_ms ? worker->next_report_ms
+                                                                 : worker->next_shed_ms;
+    next = connections_deadline(&worker->connections, next);
     return next <= now_ms ? 0 : (int)(next - now_ms);
 }
 
@@ -219,6 +236,7 @@ static void prepare_hosts(struct worker *worker) {
     worker->answerer.source = (struct response_source){
         .db = worker->db, .lookup_key = settings->is_keyed ? &settings->lookup_key : NULL};
     worker->answerer.board = place->board;
+    worker->answerer.seen = &place->tally->seen;
     worker->answerer.counts = worker->counts;
     worker->answerer.random = &worker->random;
     worker->answerer.source.is_anonymous_allowed = settings->is_anonymous;
@@ -227,6 +245,8 @@ static void prepare_hosts(struct worker *worker) {
     random_bytes(&worker->random, &first_id, sizeof first_id);
     requests_init(&worker->requests, place->index, place->requests, place->replies,
                   settings->key_holder_count, first_id >> 8);
+    worker->requests.shed = shed;
+    worker->requests.shed_context = worker;
     worker->datagrams.fd = place->datagrams;
     worker->datagrams.answerer = &worker->answerer;
     worker->datagrams.reception = &worker->reception;
@@ -361,6 +381,7 @@ int worker_run(const struct serve_settings *settings, struct db *db,
         take_events(&worker);
         int64_t now_ms = net_now_ms();
         connections_close_overdue(&worker.connections, now_ms);
+        worker.next_shed_ms = requests_shed_overdue(&worker.requests, now_ms, now_ms + SHED_MS);
         if (now_ms >= worker.next_report_ms) {
             worker.next_report_ms = now_ms + REPORT_MS;
             report(&worker);

@@ -52,6 +52,7 @@ static void init(void) {
     answerer.source.db = &db;
     answerer.source.is_anonymous_allowed = true;
     answerer.board = board;
+    answerer.seen = &tally->seen;
     answerer.counts = &tally->counts[0];
     answerer.random = &randomness;
     host.answerer = &answerer;

@@ -143,7 +143,7 @@ def test_garbage_and_silence(dlv, serve, small_db):
 
 
 def test_two_hundred_at_once(release, serve, small_db):
-    server = serve(release, small_db)
+    server = serve(release, small_db, "--openings-per-source", "0")
     with concurrent.futures.ThreadPoolExecutor(200) as pool:
         records = [GOOD if i % 2 else f"nobody {i} 1" for i in range(200)]
         answers = list(pool.map(lambda r: original_client.ask("127.0.0.1", server.port, r), records))

@@ -119,7 +119,7 @@ def test_client_that_leaves_while_decrypting(dlv, serve, small_db):
 
 def test_flood_of_openings_does_not_stop_greetings(release, serve, small_db):
     """Ciphertexts wait for the key in a queue of their own."""
-    server = serve(release, small_db, "--workers", "1", "--key-holders", "1")
+    server = serve(release, small_db, "--workers", "1", "--key-holders", "1", "--openings-per-source", "0")
     peers = [Peer(server).greet() for _ in range(400)]
     question = peers[0].question()
     for peer in peers:
@@ -216,7 +216,7 @@ def write(path, data):
 def test_reload_under_load_loses_nothing(release, serve, keys, tmp_path):
     db = tmp_path / "l.db"
     build(release, keys, db, rows("always", "r1"), "--legacy")
-    server = serve(release, db)
+    server = serve(release, db, "--openings-per-source", "0")
     over, wrong = threading.Event(), []
 
     def load():

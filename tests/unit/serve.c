@@ -6,6 +6,7 @@
 #include "histogram.h"
 #include "os/confine.h"
 #include "serve/admission.h"
+#include "serve/holders.h"
 #include "serve/kiosks.h"
 #include "serve/requests.h"
 #include "serve/stats.h"
@@ -90,10 +91,20 @@ static void test_admission(void) {
         memcpy(&address, &v6, sizeof v6);
         taken += admission_take(&admission, &address);
     }
-    CHECK(taken == 10);
+    CHECK(taken == 20);
     v6.sin6_addr.s6_addr[7] = 1; /* another /64 */
     memcpy(&address, &v6, sizeof v6);
     CHECK(admission_take(&admission, &address));
+    /* All of a /48, however many networks it has: sixteen times five seconds of one address. */
+    memset(&tally, 0, sizeof tally);
+    taken = 0;
+    for (int i = 0; i < 65536; i += 7) {
+        v6.sin6_addr.s6_addr[6] = (uint8_t)(i >> 8);
+        v6.sin6_addr.s6_addr[7] = (uint8_t)i;
+        memcpy(&address, &v6, sizeof v6);
+        taken += admission_take(&admission, &address);
+    }
+    CHECK(taken >= 160 && taken < 170); /* time goes on a little */
 
     /* IPv4, however it is written, and one address apart. */
     uint8_t a[ADDRESS_LEN], b[ADDRESS_LEN];
@@ -108,6 +119,113 @@ static void test_admission(void) {
     memcpy(&address, &mapped, sizeof mapped);
     admission_address(b, &address);
     CHECK(memcmp(a, b, ADDRESS_LEN) == 0);
+}
+
+/* A network in which kiosks have been seen has more, and loses it when none was seen for a day. */
+static void test_known_networks(void) {
+    static struct board board;
+    static struct tally tally;
+    const struct admission admission = {
+        .board = &board, .tally = &tally, .per_second = 0, .per_source = 2};
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_storage address = {0};
+    int taken[2] = {0, 0};
+    for (int is_known = 0; is_known < 2; is_known++) {
+        v4.sin_addr.s_addr = htonl(0x0A000001 + ((uint32_t)is_known << 16));
+        memcpy(&address, &v4, sizeof v4);
+        uint64_t network = admission_network(&admission, &address);
+        CHECK(!admission_knows(&admission, network));
+        if (is_known)
+            admission_note_kiosk(&admission, network);
+        CHECK(admission_knows(&admission, network) == is_known);
+        for (int i = 0; i < 1000; i++)
+            taken[is_known] += admission_take(&admission, &address);
+    }
+    CHECK(taken[0] == 10 && taken[1] >= 160 && taken[1] < 170);
+}
+
+/* Two hundred thousand addresses that ask for all they can get do not stop another one. */
+static void test_flood_of_sources(void) {
+    static struct board board;
+    static struct tally tally;
+    const struct admission admission = {
+        .board = &board, .tally = &tally, .per_second = 0, .per_source = 2};
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_storage address = {0};
+    int stopped = 0;
+    for (uint32_t i = 0; i < 10000; i++) {
+        v4.sin_addr.s_addr = htonl(i * 430001); /* of as many networks */
+        memcpy(&address, &v4, sizeof v4);
+        for (int n = 0; n < 20; n++)
+            admission_take(&admission, &address);
+    }
+    for (uint32_t i = 0; i < 1000; i++) {
+        v4.sin_addr.s_addr = htonl(0xC0000000 + i * 65537);
+        memcpy(&address, &v4, sizeof v4);
+        stopped += !admission_take(&admission, &address);
+    }
+    CHECK(stopped < 100);
+}
+
+/* --- who holds what ---------------------------------------------------------------------------- */
+
+static bool any(const void *context, struct holding *holding) {
+    return context != holding;
+}
+
+static void test_holders(void) {
+    enum { MAX = 100 };
+    struct holders holders = {.max = MAX};
+    static struct holding holding[MAX];
+    CHECK(holders_open(&holders) == 0 && holders_choose(&holders, any, NULL) == NULL);
+    /* One has forty, thirty others have two each. */
+    for (int i = 0; i < MAX; i++)
+        holders_give(&holders, &holding[i], i < 40 ? 7 : 1000 + (uint64_t)i % 30);
+    for (int i = 0; i < 38; i++) {
+        CHECK(holders_choose(&holders, any, NULL) == &holding[i]);
+        holders_take_back(&holders, &holding[i]);
+    }
+    /* Now all have two; who asks goes last. */
+    holders_give(&holders, &holding[38], 7);
+    CHECK(holders_choose(&holders, any, &holding[39]) != &holding[39]);
+    /* A connection becomes a kiosk's: the source has less by it. */
+    holders_give(&holders, &holding[39], 42);
+    CHECK(holding[38].holder->count == 1 && holding[39].holder->count == 1);
+    /* Memory: one holder has at most half, another one a share of what is left. */
+    uint32_t first = 0, second = 0;
+    while (holders_buffer(&holders, &holding[38], 10, 3000))
+        first += 10;
+    while (holders_buffer(&holders, &holding[39], 10, 3000))
+        second += 10;
+    CHECK(first == 1500 && second == 750);
+    CHECK(holders_buffer(&holders, &holding[50], 10, 3000));
+    holders_take_back(&holders, &holding[38]);
+    CHECK(holders.buffered == 760);
+    holders_unbuffer(&holders, &holding[39], 750);
+    for (int i = 0; i < MAX; i++)
+        holders_take_back(&holders, &holding[i]);
+    CHECK(holders.buffered == 0 && holders.most == 0);
+    for (int i = 0; i < MAX; i++)
+        holders_give(&holders, &holding[i], (uint64_t)i);
+    CHECK(holders.most == 1 && holders.free == NULL);
+    holders_free(&holders);
+}
+
+static void test_seen(void) {
+    static struct seen seen;
+    static uint8_t kept[1000][AEAD_TAG_LEN];
+    uint8_t tag[AEAD_TAG_LEN];
+    unsigned mistaken = 0, forgotten = 0;
+    for (unsigned i = 0; i < SEEN_TAGS + SEEN_TAGS / 2; i++) {
+        random_bytes(&randomness, tag, sizeof tag);
+        mistaken += seen_before(&seen, tag);
+        if (i >= SEEN_TAGS / 2 && i % (SEEN_TAGS / 1000) == 0 && i / (SEEN_TAGS / 1000) < 1500)
+            memcpy(kept[(i / (SEEN_TAGS / 1000)) % 1000], tag, sizeof tag);
+    }
+    CHECK(mistaken < SEEN_TAGS / 200);
+    for (unsigned i = 0; i < 1000; i++)
+        forgotten += !bytes_are_zero(kept[i], AEAD_TAG_LEN) && !seen_before(&seen, kept[i]);
+    CHECK(forgotten == 0);
 }
 
 /* --- ticket keys ------------------------------------------------------------------------------ */
@@ -256,7 +374,11 @@ static void test_kiosks(const char *folder) {
 /* --- the way to the key-holders --------------------------------------------------------------- */
 
 static struct job make_job(enum channel_work work, const char *text) {
-    struct job job = {.work = work, .under_way = -1, .bytes = (const uint8_t *)text, .len = 1};
+    struct job job = {.work = work,
+                      .under_way = -1,
+                      .deadline_ms = 10000,
+                      .bytes = (const uint8_t *)text,
+                      .len = 1};
     list_init(&job.link);
     return job;
 }
@@ -271,6 +393,65 @@ static void reply_to(int fd, uint64_t id) {
     CHECK(write(fd, &reply, sizeof reply) == (ssize_t)sizeof reply);
 }
 
+static unsigned shed_count;
+static struct job *shed_last;
+
+static void note_shed(void *context, struct job *job) {
+    (void)context;
+    shed_count++;
+    shed_last = job;
+}
+
+/* Who floods a queue gives way in it himself; no kind keeps out another; nobody waits in vain. */
+static void test_fair_queues(void) {
+    enum { FLOOD = 1500 };
+    static struct requests requests;
+    static struct job flood[FLOOD], other[20], legacy[20], known[20];
+    struct channel_request request;
+    int to[2], from[2], taken = 0, counts[4] = {0};
+    CHECK(channel_pair(to) == 0 && channel_pair(from) == 0);
+    requests_init(&requests, 3, to[0], from[0], 1, 1000);
+    requests.shed = note_shed;
+    for (int i = 0; i < FLOOD; i++) {
+        flood[i] = make_job(CHANNEL_OPEN, "f");
+        flood[i].network = 77;
+        taken += requests_add(&requests, &flood[i], 0);
+    }
+    CHECK(taken == QUEUE_MAX + 4 && shed_count == 0);
+    for (int i = 0; i < 20; i++) {
+        other[i] = make_job(CHANNEL_OPEN, "o");
+        other[i].network = 1000 + (uint64_t)i;
+        legacy[i] = make_job(CHANNEL_LEGACY, "l");
+        known[i] = make_job(CHANNEL_OPEN, "k");
+        known[i].is_known = true;
+        CHECK(requests_add(&requests, &other[i], 0) && requests_add(&requests, &legacy[i], 0) &&
+              requests_add(&requests, &known[i], 0));
+    }
+    CHECK(shed_count == 20 && shed_last->network == 77);
+    while (next_request(to[1], &request) != '-')
+        ;
+    for (int i = 0; i < 32; i++) { /* two rounds */
+        struct channel_reply reply;
+        struct job *done;
+        reply_to(from[1], requests.under_way[i % 4].request.id);
+        while (requests_take_reply(&requests, &reply, &done))
+            ;
+        char what = next_request(to[1], &request);
+        counts[what == 'k' ? 0 : what == 'f' || what == 'o' ? 1 : what == 'l' ? 2 : 3]++;
+    }
+    CHECK(counts[0] == 20 && counts[1] == 8 && counts[2] == 4 && counts[3] == 0);
+    CHECK(requests_shed_overdue(&requests, 9999, 20000) == 10000);
+    shed_count = 0;
+    CHECK(requests_shed_overdue(&requests, 10001, 20000) == 20000);
+    CHECK(requests.waiting_count == 0 && shed_count == QUEUE_MAX - 8 + 16);
+    struct job late = make_job(CHANNEL_OPEN, "x");
+    CHECK(!requests_add(&requests, &late, 10001));
+    for (int i = 0; i < 2; i++) {
+        close(to[i]);
+        close(from[i]);
+    }
+}
+
 static void test_requests(void) {
     static struct requests requests;
     struct channel_request request[8];
@@ -281,11 +462,11 @@ static void test_requests(void) {
     requests_init(&requests, 3, to[0], from[0], 1, 1000);
     for (int i = 0; i < 6; i++) {
         legacy[i] = make_job(CHANNEL_LEGACY, &"abcdef"[i]);
-        requests_add(&requests, &legacy[i]);
+        CHECK(requests_add(&requests, &legacy[i], 0));
     }
     for (int i = 0; i < 3; i++) {
         openings[i] = make_job(CHANNEL_OPEN, &"XYZ"[i]);
-        requests_add(&requests, &openings[i]);
+        CHECK(requests_add(&requests, &openings[i], 0));
     }
     /* Four are under way; of the others, openings come first. */
     for (int i = 0; i < 4; i++)
@@ -596,11 +777,16 @@ int main(void) {
     test_limit();
     test_limit_shared();
     test_admission();
+    test_known_networks();
+    test_flood_of_sources();
+    test_holders();
+    test_seen();
     test_own_ticket_keys();
     test_ticket_keys_of_a_roll();
     test_shared_ticket_keys(folder);
     test_kiosks(folder);
     test_requests();
+    test_fair_queues();
     test_histogram();
     test_calls();
     test_files();
