@@ -492,6 +492,7 @@ static int plan(struct build *build, struct rsa_private *authority, struct looku
     build->plan.is_time_given = created_text != NULL;
     build->plan.is_lines = is_lines;
     build->plan.is_check = is_check;
+    build->plan.follows = followed_paths.count > 0;
     build->plan.rejects_path = rejects_path;
     build->plan.replacing = rejects_replacing();
     build->plan.leaves_out_bad_rows = skip_bad;
@@ -502,7 +503,7 @@ static int plan(struct build *build, struct rsa_private *authority, struct looku
     if (choose_facts(&settings->facts) != EXIT_OK)
         return EXIT_TROUBLE;
     if (changes_to != NULL && build_follow(build, changes_to, &error) != 0)
-        return trouble("%s", error.text);
+        return trouble("%s%s", error.text, advice_text(&build->result));
     return choose_times(&settings->facts);
 }
 

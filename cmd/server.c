@@ -189,9 +189,11 @@ static int load_keys(struct serve_settings *settings) {
     settings->is_keyed = lookup_key_path != NULL;
     settings->authority_paths = (struct serve_paths){authority_paths.count, authority_paths.items};
     settings->key_paths = (struct serve_paths){key_paths.count, key_paths.items};
-    if (server_keys_renew(settings, NULL, &error) < 0 ||
-        (settings->is_keyed &&
-         lookup_key_load(&settings->lookup_key, lookup_key_path, &error) != 0))
+    if (settings->is_keyed && lookup_key_load(&settings->lookup_key, lookup_key_path, &error) != 0)
+        return trouble("%s", error.text);
+    /* --check goes on after a file that is wrong. */
+    if (!is_check && (server_keys_renew_authorities(settings, &error) < 0 ||
+                      server_keys_renew_own(settings, &error) < 0))
         return trouble("%s", error.text);
     return EXIT_OK;
 }
@@ -253,7 +255,6 @@ static int run_server(int operand_count, char **operands) {
     settings.log = log_line;
     if (is_check) {
         int status = server_check(&settings);
-        server_keys_forget(&settings);
         wipe(&settings, sizeof settings);
         return status;
     }

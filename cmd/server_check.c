@@ -10,11 +10,13 @@
 #include "base/text.h"
 #include "serve/kiosks.h"
 #include "serve/release.h"
+#include "serve/server_keys.h"
 #include "serve/stats.h"
 #include "serve/tickets.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,12 +25,28 @@
 /* The metrics of the server that is running; empty where there are none. */
 static char metrics[METRICS_MAX + 1];
 
-static void read_metrics(const struct serve_settings *settings) {
+#define METRICS_FRESH_S 60 /* a server writes them every five seconds */
+
+/* EXIT_OK, also where there are none that a running server writes; or EXIT_TROUBLE. */
+static int read_metrics(const struct serve_settings *settings) {
+    const char *path = settings->stats_path, *mark = stats_file_kind.mark;
+    struct stat status;
     struct error error;
-    const char *path = settings->stats_path;
-    ssize_t len =
-        path != NULL && access(path, R_OK) == 0 ? file_read(path, metrics, METRICS_MAX, &error) : 0;
-    metrics[len > 0 ? len : 0] = '\0';
+    metrics[0] = '\0';
+    if (path == NULL)
+        return EXIT_OK;
+    if (stat(path, &status) != 0 || status.st_mtime + METRICS_FRESH_S < time(NULL)) {
+        print("%s: no server writes it, so nothing is compared\n", path);
+        return EXIT_OK;
+    }
+    ssize_t len = file_read(path, metrics, METRICS_MAX, &error);
+    if (len < 0)
+        return trouble("%s", error.text);
+    metrics[len] = '\0';
+    if (strncmp(metrics, mark, strlen(mark)) == 0 && strstr(metrics, "dlv_key_info{") != NULL)
+        return EXIT_OK;
+    metrics[0] = '\0';
+    return trouble("%s: no metrics that dlv server has written, or not all of them", path);
 }
 
 /* The value of a metric without labels. False where it is not there. */
@@ -81,13 +99,28 @@ static int check_database(const struct serve_settings *settings) {
 }
 
 static void show_keys(const char *of, const char *option, const struct key_set *keys) {
+    char fingerprint[RSA_FINGERPRINT_SIZE], wanted[80];
     for (unsigned i = 0; i < keys->count; i++) {
-        char fingerprint[RSA_FINGERPRINT_SIZE];
         rsa_fingerprint_of_id(keys->ids[i], fingerprint);
         print("%s: %s%s\n", option, fingerprint,
               metrics[0] == '\0'           ? ""
               : is_in_use(of, fingerprint) ? ", in use"
                                            : ", new");
+    }
+    /* And those that are in use and would be no more. */
+    format_text(wanted, sizeof wanted, "\ndlv_key_info{of=\"%s\",id=\"", of);
+    for (const char *at = metrics; (at = strstr(at, wanted)) != NULL;) {
+        at += strlen(wanted);
+        format_text(fingerprint, sizeof fingerprint, "%.*s", (int)strcspn(at, "\""), at);
+        bool stays = false;
+        for (unsigned i = 0; i < keys->count; i++) {
+            char own[RSA_FINGERPRINT_SIZE];
+            rsa_fingerprint_of_id(keys->ids[i], own);
+            stays |= strcmp(own, fingerprint) == 0;
+        }
+        if (!stays)
+            print("%s: %s is in use and goes: who knows no other key of the %s is left out\n",
+                  option, fingerprint, of);
     }
 }
 
@@ -106,10 +139,16 @@ static int check_kiosks(const struct serve_settings *settings) {
     if (code == 0)
         print("%s: %u kiosks, %u of them past their last day\n", settings->kiosks_path, list->count,
               ended);
-    if (code == 0 && find_metric("dlv_kiosks", &in_use))
-        print("  %llu kiosks are enrolled now\n", in_use);
+    bool is_empty = code == 0 && list->count == 0;
     free(list);
-    return code == 0 ? EXIT_OK : trouble("%s", error.text);
+    if (code != 0)
+        return trouble("%s", error.text);
+    if (!find_metric("dlv_kiosks", &in_use))
+        return EXIT_OK;
+    print("  %llu kiosks are enrolled now\n", in_use);
+    return is_empty && in_use > 0
+               ? trouble("%s: enrols nobody any more (was it cut off?)", settings->kiosks_path)
+               : EXIT_OK;
 }
 
 static int check_ticket_key(const struct serve_settings *settings) {
@@ -124,12 +163,25 @@ static int check_ticket_key(const struct serve_settings *settings) {
     return EXIT_OK;
 }
 
-int server_check(const struct serve_settings *settings) {
-    read_metrics(settings);
-    int database = check_database(settings);
+/* Each file is looked at, also after one that is wrong. */
+static int check_keys(struct serve_settings *settings) {
+    struct error error;
+    int status = EXIT_OK;
+    if (server_keys_renew_authorities(settings, &error) < 0)
+        status = trouble("%s", error.text);
+    if (server_keys_renew_own(settings, &error) < 0)
+        status = trouble("%s", error.text);
     show_keys("authority", "--authority", &settings->public.authorities);
     show_keys("server", "--key", &settings->public.servers);
-    int kiosk_list = check_kiosks(settings), tickets = check_ticket_key(settings);
-    bool is_good = database == EXIT_OK && kiosk_list == EXIT_OK && tickets == EXIT_OK;
+    return status;
+}
+
+int server_check(struct serve_settings *settings) {
+    int read = read_metrics(settings), keys = check_keys(settings);
+    int database = check_database(settings), kiosk_list = check_kiosks(settings);
+    int tickets = check_ticket_key(settings);
+    bool is_good = read == EXIT_OK && database == EXIT_OK && keys == EXIT_OK &&
+                   kiosk_list == EXIT_OK && tickets == EXIT_OK;
+    server_keys_forget(settings);
     return finish_output() == EXIT_OK && is_good ? EXIT_OK : EXIT_TROUBLE;
 }

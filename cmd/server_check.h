@@ -7,6 +7,6 @@
 /* Says what each file is, and, where the settings name a file of metrics that a server writes, what
  * would change in that server. Everything is looked at, also after something that is wrong. EXIT_OK or
  * EXIT_TROUBLE. */
-int server_check(const struct serve_settings *settings);
+int server_check(struct serve_settings *settings);
 
 #endif

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +19,13 @@ int file_name_missing(const char *path, struct error *error) {
                : 0;
 }
 
+#define PIPE_MS 5000 /* how long the next bytes of a pipe are waited for */
+
 ssize_t file_read(const char *path, void *buffer, size_t max, struct error *error) {
     if (file_name_missing(path, error) != 0)
         return ERR_FORMAT;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* A pipe that nobody writes to would be waited for, for ever. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return error_set_errno(error, "%s", path);
     size_t len = 0;
@@ -29,7 +33,8 @@ ssize_t file_read(const char *path, void *buffer, size_t max, struct error *erro
         uint8_t beyond;
         bool full = len == max;
         ssize_t n = read(fd, full ? &beyond : (uint8_t *)buffer + len, full ? 1 : max - len);
-        if (n < 0 && errno == EINTR)
+        struct pollfd waited_for = {.fd = fd, .events = POLLIN};
+        if (n < 0 && (errno == EINTR || (errno == EAGAIN && poll(&waited_for, 1, PIPE_MS) > 0)))
             continue;
         if (n < 0) {
             error_set_errno(error, "%s", path);

@@ -38,10 +38,29 @@ static int advise(struct build *build, enum build_advice advice, int code) {
 
 /* --- before the input is read ----------------------------------------------------------------- */
 
+/* Whether the release is of an authority that this build may follow. */
+static int check_followed(struct build *build, const struct db_header *header, const char *path,
+                          struct error *error) {
+    const struct release_facts *facts = &header->facts;
+    char fingerprint[RSA_FINGERPRINT_SIZE];
+    if (key_set_find(build->plan.settings.followed, facts->authority_id, SHA256_LEN) >= 0)
+        return 0;
+    rsa_fingerprint_of_id(facts->authority_id, fingerprint);
+    return advise(build, BUILD_FOLLOW_AUTHORITY,
+                  error_set(error, ERR_CONFLICT, "%s: is signed by another authority, %s", path,
+                            fingerprint));
+}
+
 int build_follow(struct build *build, const char *path, struct error *error) {
     struct build_settings *settings = &build->plan.settings;
-    int code = predecessor_open(&build->predecessor, path, settings->followed, settings->lookup_key,
-                                settings->thread_count, error);
+    struct db_header header;
+    int code = db_read_header(&header, path, NULL, error);
+    if (code == 0)
+        code = check_followed(build, &header, path, error);
+    if (code != 0)
+        return code;
+    code = predecessor_open(&build->predecessor, path, settings->followed, settings->lookup_key,
+                            settings->thread_count, error);
     if (code != 0)
         return code;
     build->has_predecessor = true;
@@ -82,9 +101,8 @@ static int note_release(struct build *build, const char *path, struct db_header 
     int code = db_read_header(&header, path, NULL, error);
     if (code != 0)
         return advise(build, BUILD_CHOOSE_OUTPUT, code);
-    if (key_set_find(settings->followed, header.facts.authority_id, SHA256_LEN) < 0)
-        return advise(build, BUILD_FOLLOW_AUTHORITY,
-                      error_set(error, ERR_CONFLICT, "%s: is signed by another authority", path));
+    if (check_followed(build, &header, path, error) != 0)
+        return ERR_CONFLICT;
     if (strcmp(header.facts.name, settings->facts.name) != 0)
         return advise(build, BUILD_CHOOSE_OUTPUT,
                       error_set(error, ERR_CONFLICT, "%s: is a release of \"%s\", not of \"%s\"",
@@ -107,6 +125,11 @@ static int find_latest(struct build *build, struct db_header *latest, struct err
         code = note_release(build, build->plan.settings.path, latest, error);
     if (code == 0 && build->plan.after_path != NULL)
         code = note_release(build, build->plan.after_path, latest, error);
+    if (code == 0 && build->plan.follows && build->latest_path[0] == '\0' &&
+        !build->has_predecessor)
+        return error_set(error, ERR_CONFLICT,
+                         "--authority names the key of a release before, and there is none in %s",
+                         build->plan.settings.path);
     if (code != 0 || !build->has_predecessor)
         return code;
     bool is_same = memcmp(base->id, latest->id, SHA256_LEN) == 0;
@@ -158,8 +181,12 @@ static int settle_sequence(struct build *build, struct error *error) {
 }
 
 int build_begin(struct build *build, struct error *error) {
-    if (build->plan.is_check)
-        return 0;
+    const struct build_settings *settings = &build->plan.settings;
+    if (build->plan.is_check) {
+        /* Nothing is written, but what would stop the build afterwards does so now. */
+        build->is_new = settings->path == NULL || access(settings->path, F_OK) != 0;
+        return settings->followed->count > 0 ? settle_sequence(build, error) : 0;
+    }
     int code = lock_output(build, error);
     return code == 0 ? settle_sequence(build, error) : code;
 }

@@ -42,6 +42,7 @@ struct build_plan {
     bool is_lines;                  /* plain records, one a line, instead of CSV */
     const char *after_path;         /* the release before; NULL: the file that is replaced */
     struct guard_limits limits;
+    bool follows;                  /* a release before is expected, of another authority */
     bool is_check;                 /* everything is read and said, and nothing is written */
     const char *rejects_path;      /* where bad rows are kept */
     enum file_replacing replacing; /* of the rejects file */

@@ -1,7 +1,8 @@
 /* Several RSA keys that are equally good: an old one and its successor, while a key is rolled.
  *
  * A key file may hold more than one PEM block, one behind the other, and several files may be named;
- * the set is all of them, in this order. */
+ * the set is all of them, in this order. What stands outside the blocks says nothing; a block that is
+ * damaged, cut off or of another kind makes the file a bad one. */
 #ifndef DLV_CRYPTO_KEY_SET_H
 #define DLV_CRYPTO_KEY_SET_H
 

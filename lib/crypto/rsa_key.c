@@ -374,6 +374,17 @@ int rsa_private_read_pem(struct rsa_private *key, const char *pem, size_t len,
 
 /* --- files ------------------------------------------------------------------------------------ */
 
+/* Where one key is wanted, nobody can say which of several is meant. */
+static int check_single(const char *pem, size_t len, const char *path, struct error *error) {
+    static const char mark[] = "-----BEGIN ";
+    const char *first = memmem(pem, len, mark, sizeof mark - 1);
+    size_t rest = first != NULL ? len - (size_t)(first + 1 - pem) : 0;
+    return rest == 0 || memmem(first + 1, rest, mark, sizeof mark - 1) == NULL
+               ? 0
+               : error_set(error, ERR_FORMAT, "%s: more than one key, and one is wanted here",
+                           path);
+}
+
 static int check_bits(const struct rsa_public *key, const char *path, unsigned bits_min,
                       struct error *error) {
     if (rsa_bits(key) >= bits_min)
@@ -391,6 +402,9 @@ int rsa_public_load(struct rsa_public *key, const char *path, unsigned bits_min,
     int code = rsa_public_read_pem(key, pem, (size_t)len, error);
     if (code != 0)
         return error_prefix(error, code, path);
+    code = check_single(pem, (size_t)len, path, error);
+    if (code != 0)
+        return code;
     return check_bits(key, path, bits_min, error);
 }
 
@@ -401,6 +415,11 @@ int rsa_private_load(struct rsa_private *key, const char *path, unsigned bits_mi
     if (len < 0)
         return (int)len;
     int code = rsa_private_read_pem(key, pem, (size_t)len, error);
+    if (code == 0 && check_single(pem, (size_t)len, path, error) != 0) {
+        wipe(pem, sizeof pem);
+        wipe(key, sizeof *key);
+        return ERR_FORMAT;
+    }
     wipe(pem, sizeof pem);
     if (code != 0)
         return error_prefix(error, code, path);

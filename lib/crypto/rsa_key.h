@@ -43,7 +43,8 @@ size_t rsa_private_write_pem(const struct rsa_private *key, char *pem);
 int rsa_public_read_pem(struct rsa_public *key, const char *pem, size_t len, struct error *error);
 int rsa_private_read_pem(struct rsa_private *key, const char *pem, size_t len, struct error *error);
 
-/* The same from a file. The key must have at least `bits_min` bits. The reason names the file. */
+/* The same from a file, which holds one key only (for several see crypto/key_set.h). The key must have at
+ * least `bits_min` bits. The reason names the file. */
 int rsa_public_load(struct rsa_public *key, const char *path, unsigned bits_min,
                     struct error *error);
 int rsa_private_load(struct rsa_private *key, const char *path, unsigned bits_min,

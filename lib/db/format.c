@@ -313,9 +313,13 @@ int db_header_verify(const struct db_header *header, const uint8_t signatures[DB
     const uint8_t *id = header->facts.authority_id;
     uint32_t count = load_le32(signatures + AT_SIGNATURE_COUNT);
     int place = key_set_find(authorities, id, SHA256_LEN);
-    if (place < 0)
+    if (place < 0) {
+        char fingerprint[RSA_FINGERPRINT_SIZE];
+        rsa_fingerprint_of_id(id, fingerprint);
         return error_set(error, ERR_SIGNATURE,
-                         "signed by another authority (its key is not the one given)");
+                         "signed by another authority, %s (its key is not the one given)",
+                         fingerprint);
+    }
     if (count < 1 || count > SIGNATURES_MAX || !signatures_are_clean(signatures, count))
         return error_set(error, ERR_FORMAT, "the page of signatures is damaged");
     const struct rsa_public *authority = &authorities->keys[place];

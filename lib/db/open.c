@@ -95,7 +95,7 @@ int db_open(struct db *db, const char *path, const struct key_set *authorities,
             struct error *error) {
     if (file_name_missing(path, error) != 0)
         return ERR_FORMAT;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return error_set_errno(error, "%s", path);
     int code = db_open_fd(db, fd, path, authorities, error);

@@ -117,7 +117,7 @@ static int run_worker(const struct children *children, unsigned w, int orders, p
     close_others(keep, sizeof keep / sizeof *keep);
     process_set_nice(WORKER_NICE);
     if (become_child(children, parent_pid, &error) != 0 ||
-        db_open_fd(&db, children->release->fd, settings->db_path, &settings->public.authorities,
+        db_open_fd(&db, children->release->fd, settings->db_path, &settings->public.served,
                    &error) != 0)
         return fail(children, "worker", &error);
     close(children->release->fd);

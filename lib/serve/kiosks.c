@@ -5,6 +5,7 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +76,9 @@ static int parse(struct kiosks *kiosks, FILE *file, const char *path, struct err
 }
 
 int kiosks_load(struct kiosks *kiosks, const char *path, struct error *error) {
-    FILE *file = fopen(path, "re");
+    /* A pipe that nobody writes to would be waited for, for ever. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
     if (file == NULL)
         return error_set_errno(error, "%s", path);
     kiosks->count = 0;

@@ -47,9 +47,9 @@ struct parent {
 static void make_tickets(struct parent *parent) {
     const struct server_public *public = &parent->settings->public;
     const uint8_t *in_use = parent->release.header.facts.authority_id;
-    int authority = key_set_find(&public->authorities, in_use, SHA256_LEN);
-    tickets_make(&parent->tickets, time(NULL), &parent->random, &public->servers,
-                 &public->authorities, authority >= 0 ? (unsigned)authority : 0);
+    int authority = key_set_find(&public->served, in_use, SHA256_LEN);
+    tickets_make(&parent->tickets, time(NULL), &parent->random, &public->servers, &public->served,
+                 authority >= 0 ? (unsigned)authority : 0);
     board_set_ring(parent->board, &parent->tickets.ring);
 }
 
@@ -58,25 +58,54 @@ static void update_tickets(struct parent *parent) {
         make_tickets(parent);
 }
 
+/* Has the children know the keys that are good now. */
+static void publish_keys(struct parent *parent) {
+    struct serve_settings *settings = parent->settings;
+    char fingerprint[RSA_FINGERPRINT_SIZE];
+    if (server_keys_serve(settings, &parent->release.header)) {
+        rsa_fingerprint_of_id(parent->release.header.facts.authority_id, fingerprint);
+        serve_log(settings, "authority_kept id=%s reason=\"it has signed the database in use\"",
+                  fingerprint);
+    }
+    board_set_keys(parent->board, &settings->public);
+    make_tickets(parent);
+}
+
+/* Says of keys that were taken out or put in which they are. */
+static void log_keys(const struct parent *parent, const char *event, const struct key_set *before,
+                     const struct key_set *after) {
+    char fingerprint[RSA_FINGERPRINT_SIZE];
+    for (unsigned i = 0; i < before->count + after->count; i++) {
+        bool is_old = i < before->count;
+        const uint8_t *id = is_old ? before->ids[i] : after->ids[i - before->count];
+        if (key_set_find(is_old ? after : before, id, SHA256_LEN) >= 0)
+            continue;
+        rsa_fingerprint_of_id(id, fingerprint);
+        serve_log(parent->settings, "%s_%s id=%s", event, is_old ? "removed" : "added",
+                  fingerprint);
+    }
+}
+
 /* Reads the server's keys and the authorities' again. */
 static void reload_keys(struct parent *parent) {
     struct serve_settings *settings = parent->settings;
-    const struct key_set before = settings->public.servers;
+    const struct server_public before = settings->public;
     struct error error;
-    int result = server_keys_renew(settings, &parent->release.header, &error);
-    if (result < 0) {
+    int authorities = server_keys_renew_authorities(settings, &error);
+    if (authorities < 0)
+        serve_log(settings, "authorities_refused reason=\"%s\"", error.text);
+    int own = server_keys_renew_own(settings, &error);
+    if (own < 0)
         serve_log(settings, "keys_refused reason=\"%s\"", error.text);
-        parent->reloads[RELOAD_KEYS_REFUSED]++;
-    }
-    if (result <= 0)
+    parent->reloads[RELOAD_KEYS_REFUSED] += authorities < 0 || own < 0;
+    if (authorities <= 0 && own <= 0)
         return;
     parent->reloads[RELOAD_KEYS]++;
-    board_set_keys(parent->board, &settings->public);
-    make_tickets(parent);
-    bool are_new = before.count != settings->public.servers.count ||
-                   memcmp(before.ids, settings->public.servers.ids, sizeof before.ids) != 0;
-    if (are_new && children_replace_key_holders(&parent->children, &error) != 0)
+    publish_keys(parent);
+    if (own > 0 && children_replace_key_holders(&parent->children, &error) != 0)
         serve_log(settings, "restart_failed role=key_holder reason=\"%s\"", error.text);
+    log_keys(parent, "key", &before.servers, &settings->public.servers);
+    log_keys(parent, "authority", &before.authorities, &settings->public.authorities);
     serve_log(settings, "keys_reloaded server_keys=%u authorities=%u",
               settings->public.servers.count, settings->public.authorities.count);
 }
@@ -97,6 +126,9 @@ static void reload_files(struct parent *parent) {
     if (tickets_load(&parent->tickets, settings->ticket_key_path, time(NULL), &error) != 0) {
         serve_log(settings, "ticket_key_refused reason=\"%s\"", error.text);
         parent->reloads[RELOAD_TICKET_KEY_REFUSED]++;
+    } else if (!parent->tickets.is_made) {
+        serve_log(settings, "ticket_key_reloaded");
+        parent->reloads[RELOAD_TICKET_KEY]++;
     }
     update_tickets(parent);
 }
@@ -116,7 +148,7 @@ static void finish_reload(struct parent *parent, int status) {
     const struct release *release = &parent->release;
     if (release_finish_reload(&parent->release, status)) {
         children_order(&parent->children, CHANNEL_DATABASE, release->fd);
-        make_tickets(parent); /* it may be of another authority */
+        publish_keys(parent); /* it may be of another authority */
         serve_log(parent->settings, "reloaded sequence=%llu entries=%llu",
                   (unsigned long long)release->header.facts.sequence,
                   (unsigned long long)release->header.count);
@@ -365,7 +397,6 @@ static int open_board(struct parent *parent, struct error *error) {
     if (code != 0)
         return code;
     random_bytes(&parent->random, parent->board->cookie_key, COOKIE_KEY_LEN);
-    board_set_keys(parent->board, &settings->public);
     return 0;
 }
 
@@ -390,7 +421,8 @@ static int start(struct parent *parent, sigset_t *signals, struct error *error) 
         code = release_open(&parent->release, error);
     if (code != 0)
         return code;
-    make_tickets(parent);
+    settings->public.served = settings->public.authorities;
+    publish_keys(parent);
     raise_descriptor_limit(settings);
     raise_lock_limit(settings);
     code = open_sockets(parent, error);

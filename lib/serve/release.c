@@ -43,7 +43,7 @@ static void note_page(struct release *release, const struct db *db, int fd) {
 
 int release_open(struct release *release, struct error *error) {
     struct db db;
-    int fd = open(release->settings->db_path, O_RDONLY | O_CLOEXEC);
+    int fd = open(release->settings->db_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return error_set_errno(error, "%s", release->settings->db_path);
     int code = open_checked(release->settings, fd, &db, error);
@@ -146,7 +146,7 @@ void release_reload(struct release *release) {
         release->is_reload_due = true;
         return;
     }
-    int fd = open(release->settings->db_path, O_RDONLY | O_CLOEXEC);
+    int fd = open(release->settings->db_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     int code = fd < 0 ? error_set_errno(&error, "%s", release->settings->db_path)
                       : begin_check(release, fd, &error);
     if (code == 0)

@@ -22,8 +22,9 @@
 
 /* The public keys that are good now. */
 struct server_public {
-    struct key_set servers; /* the server's own; the first one is for the original protocol */
-    struct key_set authorities;
+    struct key_set servers;     /* the server's own; the first one is for the original protocol */
+    struct key_set authorities; /* believed: one of them signs the next database */
+    struct key_set served;      /* these, and that of the database in use (server_keys_serve) */
 };
 
 struct serve_paths {
@@ -36,7 +37,7 @@ struct serve_settings {
     struct serve_paths authority_paths, key_paths; /* read again on SIGHUP */
     struct lookup_key lookup_key;
     bool is_keyed;
-    struct server_public public;  /* what these files hold (server_keys_renew) */
+    struct server_public public;  /* what these files hold (server_keys.h) */
     struct private_key_set *keys; /* likewise; no child but a key-holder inherits them */
     const char *kiosks_path;      /* NULL: no kiosk is enrolled */
     bool is_anonymous;            /* clients that are not enrolled are answered */

@@ -5,15 +5,15 @@
 
 #include "serve/serve.h"
 
-/* Reads them all. 0, or a negative code with the reason; then `own` is wiped. */
-int server_keys_load(const struct serve_settings *settings, struct private_key_set *own,
-                     struct server_public *public, struct error *error);
+/* Each of these puts what its files say now into the settings, where that is good and differs. Returns 1
+ * where the settings have changed, 0 where there was nothing to change, or a negative code with the
+ * reason: then everything is as it was. */
+int server_keys_renew_own(struct serve_settings *settings, struct error *error);
+int server_keys_renew_authorities(struct serve_settings *settings, struct error *error);
 
-/* Puts what the files say now into the settings (keys, public), where it is good and differs, and where
- * the authority of the database in use stays. Returns 1 where the settings have changed, 0 where there
- * was nothing to change, or a negative code with the reason: then everything is as it was. */
-int server_keys_renew(struct serve_settings *settings, const struct db_header *in_use,
-                      struct error *error);
+/* The authority of the database in use stays among those that are served, even if it is not believed any
+ * more, until that database is replaced. Returns whether it is such a one. */
+bool server_keys_serve(struct serve_settings *settings, const struct db_header *in_use);
 
 /* Wipes the private keys. */
 void server_keys_forget(struct serve_settings *settings);

@@ -103,8 +103,8 @@ static void put_latency(struct writer *writer, const uint64_t buckets[LATENCY_BU
 }
 
 static const char *const reload_names[RELOAD_COUNT] = {
-    "database", "database_refused", "kiosks", "kiosks_refused", "ticket_key_refused",
-    "keys",     "keys_refused"};
+    "database",           "database_refused", "kiosks", "kiosks_refused",
+    "ticket_key_refused", "ticket_key",       "keys",   "keys_refused"};
 
 /* Every one begins with the description of the first metric. */
 const struct file_kind stats_file_kind = {

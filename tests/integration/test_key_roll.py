@@ -1,5 +1,6 @@
 """An old key is replaced by a new one while everybody goes on working: the server's, and the authority's."""
 
+import os
 import re
 import signal
 import subprocess
@@ -123,11 +124,105 @@ def test_bad_key_files_change_nothing(dlv, roll, keys, text, told):
 
 
 def test_bad_authority_files_change_nothing(dlv, roll, keys):
+    for text in ("", "-----BEGIN PUBLIC KEY-----\nMIIB", keys.server.read_text(), keys.server_pub.read_text()):
+        (roll.folder / "trusted.pub").write_text(text)
+        roll.hang_up(rb"event=authorities_refused")
+        ask(dlv, roll, "server")
+    # What is wrong with one file does not keep the other from being read.
+    roll.own("other")
+    roll.hang_up(rb"event=keys_reloaded server_keys=1 authorities=1")
+    assert b"event=key_removed id=SHA256:" in roll.server.log and b"event=key_added id=SHA256:" in roll.server.log
+    ask(dlv, roll, "other")
+
+
+def test_an_authority_that_is_taken_out_too_early(dlv, roll, keys):
+    """What it has signed is served until another database takes its place; the server is never stuck."""
+    roll.trusted("kiosk")
+    roll.hang_up(rb"event=authority_kept id=SHA256:")
+    ask(dlv, roll, "server")
+    for pid in roll.server.children()[-2:]:  # a worker that is started now serves it, too
+        os.kill(pid, signal.SIGKILL)
+    roll.server.wait_for(rb"event=child_restarted role=worker")
+    deadline = time.monotonic() + 20
+    while dlv("client", "--server", roll.server.address, "--server-key", keys.server_pub, *NUMBER).returncode != 0:
+        assert time.monotonic() < deadline
+    build(dlv, keys, roll.db, SMALL, "--legacy", "--sequence", "5")
+    assert "event=reload_refused" in roll.server.reload()  # of the one that is believed no more
+    # Key and database change together, in one step.
+    dlv("dbgen", "--sign", keys.folder / "other.key", "--authority", keys.authority_pub, *ACCEPT, "--legacy", "--sequence", "9",
+        "-o", roll.db, "-", stdin=SMALL, status=0)
     roll.trusted("other")
-    roll.hang_up(rb'event=keys_refused reason="the authority SHA256:\S+ has signed the database in use: keep its key')
-    roll.own("other")  # one of both is bad, so neither is taken
+    roll.hang_up(rb"event=reloaded sequence=9")
+    ask(dlv, roll, "server", options=("--prove", "--authority", keys.folder / "other.pub"))
+
+
+def damaged(keys):
+    new, old = keys.folder.joinpath("other.key").read_text(), keys.server.read_text()
+    return {"cut off behind": new + old[:900], "cut off before": old[:900] + "\n" + new, "a bit": new + old.replace("A", "B", 1),
+            "a public key behind": new + keys.server_pub.read_text(), "a public key before": keys.server_pub.read_text() + new,
+            "nothing but the beginning": new + "-----BEGIN PRIVATE KEY-----\n"}
+
+
+@pytest.mark.parametrize("how", ["cut off behind", "cut off before", "a bit", "a public key behind", "a public key before",
+                                 "nothing but the beginning"])
+def test_a_file_of_which_a_part_is_wrong_is_wrong(dlv, roll, keys, how):
+    """Or the old key would be gone by a slip, and with it every kiosk that knows no other."""
+    path = roll.folder / "own.key"
+    path.write_text(damaged(keys)[how])
+    line = one_line(dlv("server", "--check", "--db", roll.db, "--authority", keys.authority_pub, "--key", path, "--anonymous", "--legacy"))
+    assert str(path) in line and "key " in line
     roll.hang_up(rb"event=keys_refused")
     ask(dlv, roll, "server")
+
+
+def test_how_keys_may_be_put_together(dlv, keys, small_db, tmp_path):
+    """As people do it: without a line feed between, with Windows' line ends, with remarks, with a mark of the byte order."""
+    old, new = keys.authority_pub.read_text(), keys.folder.joinpath("other.pub").read_text()
+    for text in (new.rstrip() + old, (new + old).replace("\n", "\r\n"), "of 2026:\n" + new + "\nand before:\n" + old,
+                 "\ufeff" + old, new + new + old, old.rstrip()):
+        (tmp_path / "keys.pub").write_text(text, newline="")
+        dlv("verify", "--authority", tmp_path / "keys.pub", small_db, status=0)
+
+
+def test_where_one_key_is_wanted(release, serve, small_db, keys, tmp_path):
+    both = tmp_path / "both.key"
+    both.write_text(keys.authority.read_text() + keys.server.read_text())
+    line = one_line(release("dbgen", "--sign", both, "-o", tmp_path / "l.db", "-", stdin=SMALL))
+    assert line == f"dlv dbgen: {both}: more than one key, and one is wanted here\n"
+    line = one_line(release("client", "--server", "127.0.0.1:1", "--server-key", keys.server_pub, "--key", both, *NUMBER))
+    assert "more than one key" in line
+
+
+def test_a_pipe_for_a_file_holds_nobody(release, serve, small_db, keys, tmp_path):
+    roll = Roll(serve, release, small_db, keys, tmp_path, "--ticket-key", tmp_path / "ticket", "--kiosks", tmp_path / "kiosks") \
+        if prepare_files(release, keys, tmp_path) else None
+    for name, event in (("ticket", rb"event=ticket_key_refused"), ("own.key", rb"event=keys_refused"), ("kiosks", rb"event=kiosks_refused"),
+                        ("trusted.pub", rb"event=authorities_refused"), ("served.db", rb"event=reload_refused")):
+        path = tmp_path / name
+        kept = path.read_bytes()
+        path.unlink()
+        os.mkfifo(path)
+        roll.server.log = b""
+        roll.server.process.send_signal(signal.SIGHUP)
+        roll.server.wait_for(event, 10)
+        ask(release, roll, "server")
+        path.unlink()
+        path.write_bytes(kept)
+
+
+def prepare_files(release, keys, folder):
+    (folder / "kiosks").write_text(kiosk_line(keys.kiosk_pub))
+    return release("keygen", "--type", "ticket", "-o", folder / "ticket", status=0)
+
+
+def test_ticket_keys_are_told(release, serve, small_db, keys, tmp_path):
+    release("keygen", "--type", "ticket", "-o", tmp_path / "ticket", status=0)
+    roll = Roll(serve, release, small_db, keys, tmp_path, "--ticket-key", tmp_path / "ticket")
+    release("keygen", "--type", "ticket", "--force", "-o", tmp_path / "ticket", status=0)
+    roll.hang_up(rb"event=ticket_key_reloaded")
+    for bad in (bytes(32), b"a" * 32):
+        (tmp_path / "ticket").write_bytes(bad)
+        roll.hang_up(rb"event=ticket_key_refused [^\n]*not random")
 
 
 def test_more_keys_than_are_taken(release, keys, tmp_path):
@@ -137,7 +232,7 @@ def test_more_keys_than_are_taken(release, keys, tmp_path):
     (tmp_path / "many.key").write_text(many)
     (tmp_path / "twice.key").write_text(2 * (tmp_path / "0.key").read_text())
     line = one_line(release("server", "--db", "x", "--authority", keys.authority_pub, "--key", tmp_path / "many.key", "--anonymous"))
-    assert line == f"dlv server: {tmp_path}/many.key: these are more than 4 keys\n"
+    assert line == f"dlv server: {tmp_path}/many.key: key 5 in it: these are more than 4 keys\n"
     line = one_line(release("server", "--db", "x", "--authority", keys.authority_pub, "--key", tmp_path / "twice.key", "--anonymous"))
     assert line == "dlv server: x: No such file or directory\n"
     given = [word for _ in range(5) for word in ("--authority", keys.authority_pub)]
@@ -194,7 +289,7 @@ def test_authority_key(dlv, roll, keys):
     old = ("--authority", keys.authority_pub)
     # A release of a key that nobody was told of is refused everywhere.
     line = one_line(dlv("dbgen", "--sign", new_key, "-o", roll.db, "-", stdin=SMALL))
-    assert "is signed by another authority (where this key takes the place of that one, --authority names" in line
+    assert "is signed by another authority, SHA256:" in line and "where this key takes the place of that one, --authority names" in line
     before = dlv("info", "--json", roll.db).out
     dlv("dbgen", "--sign", new_key, *old, "--legacy", "-o", roll.db, "-", stdin=SMALL, status=0)
     after = dlv("info", "--json", roll.db).out
@@ -216,8 +311,6 @@ def test_authority_key(dlv, roll, keys):
     roll.trusted("other")
     roll.hang_up(rb"event=keys_reloaded server_keys=1 authorities=1")
     ask(dlv, roll, "server", options=("--prove", *new))
-    roll.trusted("authority")
-    roll.hang_up(rb"event=keys_refused")
 
 
 def test_one_file_of_both_keys(dlv, keys, small_db, tmp_path):
@@ -246,8 +339,20 @@ def test_changes_and_folders_follow_the_new_key(dlv, keys, tmp_path):
     # Guards hold across the roll, and going back signs the old content with the new key.
     few = "".join(WHOLE.splitlines(True)[:20])
     assert "dropped" in one_line(dlv("dbgen", "--sign", new, *old, "--into", folder, "-", stdin=few))
+    assert "--authority names" in one_line(dlv("dbgen", "--sign", new, "--into", folder, "--republish", "1"))
     dlv("dbgen", "--sign", new, *old, "--into", folder, "--republish", "1", status=0)
     dlv("verify", "--authority", keys.folder / "other.pub", folder / "current", status=0)
+
+
+def test_what_is_checked_beforehand(dlv, keys, tmp_path):
+    """A rehearsal that passes is a build that passes; and a release that is to be followed must be there."""
+    new, old = keys.folder / "other.key", ("--authority", keys.authority_pub)
+    build(dlv, keys, tmp_path / "l.db", WHOLE)
+    run = ["dbgen", "--check", "--sign", new, "-o", tmp_path / "l.db", "-"]
+    assert "--authority names" in one_line(dlv(*run, stdin=WHOLE))
+    dlv(*run, *old, stdin=WHOLE, status=0)
+    line = one_line(dlv("dbgen", "--sign", new, *old, "-o", tmp_path / "mistyped.db", "-", stdin=WHOLE))
+    assert "names the key of a release before, and there is none in" in line and not (tmp_path / "mistyped.db").exists()
 
 
 def test_an_old_release_of_the_old_key_does_not_come_back(dlv, keys, tmp_path):

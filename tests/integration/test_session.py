@@ -788,8 +788,18 @@ def test_check(release, serve, keys, small_db, tmp_path):
     run_new = [keys.other if word == keys.server else word for word in run]
     done = release(*run_new, "--db", tmp_path / "next.db", "--stats", stats, status=0)
     assert "takes the place of release 1" in done.out and f"--key: {fingerprint(keys.other_pub)}, new\n" in done.out
+    assert f"--key: {fingerprint(keys.server_pub)} is in use and goes" in done.out
+    enrolled = kiosks.read_text()
+    kiosks.write_text("")
+    assert "enrols nobody any more" in one_line(release(*run, "--db", small_db, "--stats", stats))
+    kiosks.write_text(enrolled)
     server.stop()
-    stats.write_text(stats.read_text().replace("dlv_database_sequence 1", "dlv_database_sequence 9"))
+    text = stats.read_text()
+    stats.write_text(text[:500])
+    assert "no metrics that dlv server has written, or not all of them" in one_line(release(*run, "--db", small_db, "--stats", stats))
+    os.utime(stats, (1, 1))
+    assert "no server writes it" in release(*run, "--db", small_db, "--stats", stats, status=0).out
+    stats.write_text(text.replace("dlv_database_sequence 1", "dlv_database_sequence 9"))
     line = one_line(release(*run, "--db", small_db, "--stats", stats))
     assert "its sequence number 1 is not above 9, in use" in line
     kiosks.write_text("broken\n")
