@@ -121,6 +121,7 @@ struct asking {
 static const char *error_word(enum link_result result, int code) {
     switch (result) {
     case LINK_LOST:
+    case LINK_NO_WAY:
     case LINK_TIMED_OUT:
     case LINK_NO_ADDRESS:
         return "unreachable";

@@ -16,8 +16,9 @@ MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 WARNINGS := -Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
     -Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef -Wvla -Wimplicit-fallthrough
 REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=. -gno-record-gcc-switches
-# What hardens a release, as far as the compiler $(1) knows it.
-hardening = -fPIE -fstack-protector-strong $(call try_cc,$(1),-fcf-protection=full) \
+# What hardens a release, as far as the compiler $(1) knows it. No -fcf-protection: nothing turns on what it is
+# for in a program without the dynamic linker of another C library, and it takes 3 KB.
+hardening = -fPIE -fstack-protector-strong $(call try_cc,$(1),-fcf-protection=none) \
     $(call try_cc,$(1),-mbranch-protection=standard) $(call try_cc,$(1),-fstack-clash-protection)
 zero_locals = $(or $(call try_cc,$(1),-ftrivial-auto-var-init=zero), \
     $(call try_cc,$(1),-ftrivial-auto-var-init=zero -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang))
@@ -34,7 +35,7 @@ release_flags = -g -fno-asynchronous-unwind-tables -fno-unwind-tables $(call har
 # know the machine, the compiler's own does it.
 LINKER := $(if $(filter x86_64-% aarch64-%,$(MACHINE)),$(shell $(CC) -fuse-ld=lld -nostdlib -shared -x c /dev/null \
     -o /dev/null 2>/dev/null && echo -fuse-ld=lld))
-LINK_HARDENING := $(LINKER) -Wl,-z,text,-z,relro,-z,now,-z,noexecstack,--gc-sections,--build-id=none
+LINK_HARDENING := $(LINKER) -Wl,-O2,-z,text,-z,relro,-z,now,-z,noexecstack,--gc-sections,--build-id=none
 
 ifneq (,$(findstring musl,$(MACHINE)))
 # The compiler's own C library is musl (Alpine).

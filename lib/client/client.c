@@ -114,14 +114,14 @@ static enum link_result attempt(struct client *client, const struct task *task) 
             return result;
         *task->error = reason;
         link_close(&client->link);
-        if (!client->settings.is_udp || result != LINK_LOST)
+        if (!client->settings.is_udp || (result != LINK_LOST && result != LINK_NO_WAY))
             return result;
     }
     return result;
 }
 
-/* Whether a busy server is asked again after a while: only where there is no other server. If so,
- * waits. */
+/* Whether a server that is busy, or that there is no way to just now, is asked again after a while: only
+ * where there is no other server. If so, waits. */
 static bool wait_for_busy(const struct client *client, int64_t wait_ms, int64_t deadline_ms) {
     bool is_only_server = strchr(client->settings.servers, ',') == NULL;
     if (!is_only_server || net_now_ms() + wait_ms >= deadline_ms)
@@ -155,7 +155,8 @@ static enum link_result ask_server(struct client *client, struct task *task) {
             client->key_at = (client->key_at + 1) % client->settings.identity.servers->count;
             continue;
         }
-        if (result != LINK_BUSY || !wait_for_busy(client, wait_ms, task->deadline_ms))
+        bool may_pass = result == LINK_BUSY || result == LINK_NO_WAY;
+        if (!may_pass || !wait_for_busy(client, wait_ms, task->deadline_ms))
             return result;
         wait_ms *= 2;
     }

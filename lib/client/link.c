@@ -4,12 +4,31 @@
 #include <string.h>
 #include <unistd.h>
 
-#define UDP_RETRY_MS 300 /* before a frame is sent again the first time; doubled each time */
+/* Before a frame is sent again over UDP: at first always as long, then twice as long each time. */
+#define UDP_RETRY_MS 200
+#define UDP_EAGER_MS 2000
+
+/* Whether a send(2) or connect(2) has failed only just now: no route, no buffers, no network yet. */
+static bool is_passing(int number) {
+    return number == ENETUNREACH || number == EHOSTUNREACH || number == ENETDOWN ||
+           number == ENOBUFS || number == ENOMEM || number == EADDRNOTAVAIL || number == EPERM ||
+           number == ECONNREFUSED;
+}
 
 enum link_result link_fail(const struct link *link, enum link_result result, struct error *error,
                            const char *what) {
     error_set(error, ERR_FORMAT, "%s: %s", link->server, what);
     return result;
+}
+
+/* Keeps the first of these. */
+static void note_hint(struct link *link, enum link_result result, const struct error *reason) {
+    if (link->has_hint)
+        return;
+    link->has_hint = true;
+    link->hint = result;
+    link->hint_reason = *reason;
+    link->hint_ms = net_now_ms();
 }
 
 /* What a failure of the socket comes to. */
@@ -33,8 +52,10 @@ enum link_result link_open(struct link *link, unsigned nth, int64_t deadline_ms,
                             : net_connect(host, port, deadline_ms, error);
     if (link->fd >= 0)
         return LINK_DONE;
+    bool is_no_way = is_passing(errno) && errno != ECONNREFUSED;
     enum link_result result = link->fd == ERR_TIMEOUT ? LINK_TIMED_OUT
                               : link->fd == ERR_LIMIT ? LINK_NO_ADDRESS
+                              : is_no_way             ? LINK_NO_WAY
                                                       : LINK_LOST;
     link->fd = -1;
     return result;
@@ -94,10 +115,17 @@ enum link_result link_receive(struct link *link, link_take *take, void *context,
     enum link_result result = LINK_WAIT;
     while (result == LINK_WAIT) {
         uint8_t *bytes;
+        if (net_now_ms() >= deadline_ms)
+            return socket_failed(link, ERR_TIMEOUT, doing, error);
         long n = link->is_udp ? receive_datagram(link, &bytes, deadline_ms)
                               : receive_stream(link, &bytes, deadline_ms);
         if (n == ERR_FORMAT)
             return link_fail(link, LINK_DISTRUSTED, error, "it does not speak this protocol");
+        if (n < 0 && link->is_udp && n != ERR_TIMEOUT && is_passing(errno)) {
+            socket_failed(link, (int)n, doing, error);
+            note_hint(link, LINK_LOST, error);
+            continue;
+        }
         if (n < 0)
             return socket_failed(link, (int)n, doing, error);
         result = take(context, bytes, (size_t)n, error);
@@ -105,22 +133,55 @@ enum link_result link_receive(struct link *link, link_take *take, void *context,
     return result;
 }
 
-enum link_result link_exchange(struct link *link, const uint8_t *frame, size_t len, link_take *take,
-                               void *context, int64_t deadline_ms, const char *doing,
-                               struct error *error) {
-    int64_t retry_ms = link->is_udp ? UDP_RETRY_MS : INT64_MAX / 4;
-    for (;; retry_ms *= 2) {
-        int64_t retry_at_ms = net_now_ms() + retry_ms;
-        int64_t until_ms = deadline_ms < retry_at_ms ? deadline_ms : retry_at_ms;
-        enum link_result result = link_send(link, frame, len, deadline_ms, doing, error);
+static int64_t sooner(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* Sends a datagram. What has failed only just now counts as lost on the way. */
+static enum link_result send_datagram(struct link *link, const uint8_t *frame, size_t len,
+                                      int64_t deadline_ms, const char *doing, struct error *error) {
+    enum link_result result = link_send(link, frame, len, deadline_ms, doing, error);
+    if (result != LINK_LOST || !is_passing(errno))
+        return result;
+    note_hint(link, LINK_NO_WAY, error);
+    return LINK_DONE;
+}
+
+static enum link_result exchange_datagrams(struct link *link, const uint8_t *frame, size_t len,
+                                           link_take *take, void *context, int64_t deadline_ms,
+                                           const char *doing, struct error *error) {
+    int64_t start_ms = net_now_ms(), retry_ms = UDP_RETRY_MS;
+    link->has_hint = false;
+    for (;;) {
+        int64_t now_ms = net_now_ms(), until_ms = sooner(deadline_ms, now_ms + retry_ms);
+        enum link_result result = send_datagram(link, frame, len, deadline_ms, doing, error);
         if (result == LINK_DONE)
             result = link_receive(link, take, context, until_ms, doing, error);
-        if (result != LINK_TIMED_OUT || until_ms == deadline_ms)
+        if (result != LINK_TIMED_OUT)
             return result;
+        bool is_believed = link->has_hint && net_now_ms() >= link->hint_ms + LINK_DOUBT_MS;
+        if (is_believed || (link->has_hint && until_ms == deadline_ms)) {
+            *error = link->hint_reason;
+            return link->hint;
+        }
+        if (until_ms == deadline_ms)
+            return result;
+        if (now_ms - start_ms >= UDP_EAGER_MS)
+            retry_ms *= 2;
     }
 }
 
-enum link_result link_take_refusal(const struct link *link, const struct frame *frame,
+enum link_result link_exchange(struct link *link, const uint8_t *frame, size_t len, link_take *take,
+                               void *context, int64_t deadline_ms, const char *doing,
+                               struct error *error) {
+    if (link->is_udp)
+        return exchange_datagrams(link, frame, len, take, context, deadline_ms, doing, error);
+    enum link_result result = link_send(link, frame, len, deadline_ms, doing, error);
+    return result == LINK_DONE ? link_receive(link, take, context, deadline_ms, doing, error)
+                               : result;
+}
+
+static enum link_result refusal_of(const struct link *link, const struct frame *frame,
                                    struct error *error) {
     switch (frame->detail) {
     case REFUSED_VERSION:
@@ -133,4 +194,13 @@ enum link_result link_take_refusal(const struct link *link, const struct frame *
         return link_fail(link, LINK_WRONG_KEY, error,
                          "it opens no session: it has another key than the one given");
     }
+}
+
+enum link_result link_take_refusal(struct link *link, const struct frame *frame,
+                                   struct error *error) {
+    enum link_result result = refusal_of(link, frame, error);
+    if (!link->is_udp)
+        return result;
+    note_hint(link, result, error);
+    return LINK_WAIT;
 }

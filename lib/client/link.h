@@ -15,6 +15,7 @@ enum link_result {
     LINK_DONE,
     LINK_WAIT,          /* over UDP: this frame is not the one that is waited for */
     LINK_LOST,          /* the network failed; another connection may do */
+    LINK_NO_WAY,        /* there is no way to the server just now */
     LINK_TIMED_OUT,     /* nothing came in the time allowed */
     LINK_NO_ADDRESS,    /* the server's name has no further address */
     LINK_BUSY,          /* the server says that it is busy */
@@ -30,6 +31,12 @@ struct link {
     char server[LINK_SERVER_SIZE]; /* "host:port", as reasons call it */
     bool is_udp;
     int fd; /* -1: not connected */
+    /* Over UDP anybody may have sent a REFUSE, or an error by ICMP. So what they come to is believed
+     * only where nothing better has come LINK_DOUBT_MS later. */
+    bool has_hint;
+    enum link_result hint;
+    struct error hint_reason;
+    int64_t hint_ms; /* when it came */
     /* over TCP, what has come and was not taken yet */
     size_t in_at;
     size_t in_end;
@@ -57,8 +64,11 @@ enum link_result link_send(const struct link *link, const uint8_t *frames, size_
 enum link_result link_receive(struct link *link, link_take *take, void *context,
                               int64_t deadline_ms, const char *doing, struct error *error);
 
+#define LINK_DOUBT_MS 1000
+
 /* Sends a frame and receives until it is answered. Over UDP the frame is sent again while nothing
- * comes, and frames from elsewhere are ignored. */
+ * comes, every 200 ms in the first two seconds and then ever slower; frames from elsewhere are ignored,
+ * and a datagram that cannot be sent just now counts as lost. The deadline holds whatever comes. */
 enum link_result link_exchange(struct link *link, const uint8_t *frame, size_t len, link_take *take,
                                void *context, int64_t deadline_ms, const char *doing,
                                struct error *error);
@@ -68,8 +78,8 @@ enum link_result link_fail(const struct link *link, enum link_result result, str
                            const char *what);
 
 /* What a REFUSE frame comes to. It is not authenticated. But it holds no verdict either, so whoever
- * forges it can only make us go elsewhere. */
-enum link_result link_take_refusal(const struct link *link, const struct frame *frame,
+ * forges it can only make us go elsewhere; over UDP not even that, if the server answers (LINK_WAIT). */
+enum link_result link_take_refusal(struct link *link, const struct frame *frame,
                                    struct error *error);
 
 #endif

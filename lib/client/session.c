@@ -16,7 +16,7 @@ static enum link_result pass_over(const struct link *link, struct error *error, 
 
 /* What is alike for every frame that may come. LINK_DONE: `frame` is its header, and the caller reads
  * on. */
-static enum link_result look_at(const struct link *link, const uint8_t *bytes, size_t len,
+static enum link_result look_at(struct link *link, const uint8_t *bytes, size_t len,
                                 struct frame *frame, struct error *error) {
     if (frame_read_header(frame, bytes, len) != FRAME_OK)
         return pass_over(link, error, "it does not speak this protocol");
@@ -33,18 +33,29 @@ struct waiting {
     size_t frame_len;
     struct client_session *session;
     struct link *link;
-    bool has_cookie;
+    int64_t cookie_ms; /* when the last cookie was taken */
 };
+
+/* Anybody may send a COOKIE, so whichever comes is tried; but the frame is not sent again for each. */
+#define COOKIE_PAUSE_MS 10
 
 /* Sends the frame once more, with the cookie that came. */
 static enum link_result take_cookie(struct waiting *waiting, const uint8_t *bytes, size_t len,
                                     struct error *error) {
     struct opening *opening = &waiting->session->opening;
-    waiting->has_cookie = opening_set_cookie(opening, bytes, len);
+    int64_t now_ms = net_now_ms();
+    uint8_t before[COOKIE_LEN];
+    memcpy(before, opening->frame + OPEN_COOKIE, COOKIE_LEN);
+    bool is_cookie = now_ms >= waiting->cookie_ms + COOKIE_PAUSE_MS &&
+                     opening_set_cookie(opening, bytes, len) &&
+                     memcmp(before, opening->frame + OPEN_COOKIE, COOKIE_LEN) != 0;
+    if (is_cookie)
+        waiting->cookie_ms = now_ms;
     memcpy(waiting->session->identify + IDENTIFY_COOKIE, opening->frame + OPEN_COOKIE, COOKIE_LEN);
-    if (waiting->has_cookie &&
-        net_send(waiting->link->fd, waiting->frame, waiting->frame_len, net_now_ms() + 1000) != 0)
-        return link_fail(waiting->link, LINK_LOST, error, "opening a session");
+    /* Where this fails, the frame is sent again soon. */
+    if (is_cookie)
+        net_send(waiting->link->fd, waiting->frame, waiting->frame_len, net_now_ms());
+    (void)error;
     return LINK_WAIT;
 }
 
@@ -53,7 +64,7 @@ static enum link_result look_at_opening(struct waiting *waiting, const uint8_t *
                                         struct error *error) {
     struct frame frame = {0};
     enum link_result result = look_at(waiting->link, bytes, len, &frame, error);
-    bool is_cookie = waiting->link->is_udp && frame.type == FRAME_COOKIE && !waiting->has_cookie;
+    bool is_cookie = waiting->link->is_udp && frame.type == FRAME_COOKIE;
     return result == LINK_DONE && is_cookie ? take_cookie(waiting, bytes, len, error) : result;
 }
 

@@ -127,6 +127,14 @@ static struct addrinfo *resolve(const char *host, const char *port, int type, in
     return NULL;
 }
 
+/* Frees them, and leaves errno as it is. Returns `code`. */
+static int free_addresses(struct addrinfo *addresses, int code) {
+    int number = errno;
+    freeaddrinfo(addresses);
+    errno = number;
+    return code;
+}
+
 int net_connect(const char *host, const char *port, int64_t deadline_ms, struct error *error) {
     struct addrinfo *addresses = resolve(host, port, SOCK_STREAM, 0, error);
     int code = ERR_SYSTEM;
@@ -141,8 +149,7 @@ int net_connect(const char *host, const char *port, int64_t deadline_ms, struct 
         error_set_errno(error, "%s:%s: no connection", host, port);
     else if (code < 0)
         error_set(error, code, "%s:%s: no connection within the time allowed", host, port);
-    freeaddrinfo(addresses);
-    return code;
+    return free_addresses(addresses, code);
 }
 
 int net_connect_datagrams(const char *host, const char *port, unsigned nth, struct error *error) {
@@ -158,11 +165,12 @@ int net_connect_datagrams(const char *host, const char *port, unsigned nth, stru
         code = fd >= 0 && connect(fd, address->ai_addr, address->ai_addrlen) == 0
                    ? fd
                    : error_set_errno(error, "%s:%s: no way there", host, port);
+        int number = errno;
         if (code < 0 && fd >= 0)
             close(fd);
+        errno = number;
     }
-    freeaddrinfo(addresses);
-    return code;
+    return free_addresses(addresses, code);
 }
 
 int net_send(int fd, const void *bytes, size_t len, int64_t deadline_ms) {

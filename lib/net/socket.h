@@ -31,7 +31,7 @@ int net_split(const char *text, const char *port_default, char host[NET_HOST_SIZ
 int net_connect(const char *host, const char *port, int64_t deadline_ms, struct error *error);
 
 /* Returns a connected, non-blocking UDP socket to the nth of the host's addresses. ERR_SYSTEM with
- * the reason, or ERR_LIMIT where the host has fewer addresses. */
+ * the reason (and errno set), or ERR_LIMIT where the host has fewer addresses. */
 int net_connect_datagrams(const char *host, const char *port, unsigned nth, struct error *error);
 
 /* Sends all bytes. 0, ERR_SYSTEM (with errno set) or ERR_TIMEOUT. */

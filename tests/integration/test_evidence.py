@@ -81,7 +81,7 @@ def test_wrong_keys(dlv, keys, tmp_path):
     assert "another authority" in one_line(dlv(*verify, "--authority", keys.authority_pub))
     assert "keyed" in one_line(dlv(*verify, *GOLDEN))
     other = tmp_path / "other"
-    other.write_bytes(bytes(32))
+    other.write_bytes(bytes(range(32)))
     assert "another lookup key" in one_line(dlv(*verify, *GOLDEN, "--lookup-key", other))
     make(dlv, path, "golden", "--number", "gj051234")
     assert "not keyed" in one_line(dlv(*verify, *GOLDEN, "--lookup-key", LOOKUP))
