@@ -133,7 +133,8 @@ static int check_kiosks(const struct serve_settings *settings) {
     struct kiosks *list = calloc(1, sizeof *list);
     if (list == NULL)
         return trouble("no memory");
-    int code = kiosks_load(list, settings->kiosks_path, &error);
+    struct kiosks_change change;
+    int code = kiosks_load(list, NULL, settings->kiosks_path, &change, &error);
     for (uint32_t i = 0; i < list->count && code == 0; i++)
         ended += list->sorted[i].not_after_s < (int64_t)time(NULL);
     if (code == 0)

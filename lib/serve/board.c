@@ -42,18 +42,12 @@ void board_set_keys(struct board *board, const struct server_public *keys) {
     atomic_store_explicit(&board->keys_now, now + 1, memory_order_release);
 }
 
-int board_load_kiosks(struct board *board, const char *path, struct error *error) {
+int board_load_kiosks(struct board *board, const char *path, struct kiosks_change *change,
+                      struct error *error) {
     unsigned now = atomic_load(&board->kiosks_now);
     const struct kiosks *old = board_kiosks(board);
-    struct kiosks *next = &board->kiosks[(now + 1) & 1];
-    int code = kiosks_load(next, path, error);
-    if (code != 0)
-        return code;
-    if (next->count == 0 && old != NULL && old->count > 0)
-        return error_set(error, ERR_CONFLICT,
-                         "%s: enrols nobody any more (was it cut off?); stop the server where that "
-                         "is meant",
-                         path);
-    atomic_store_explicit(&board->kiosks_now, now + 1, memory_order_release);
-    return 0;
+    int code = kiosks_load(&board->kiosks[(now + 1) & 1], old, path, change, error);
+    if (code == 0 || old != NULL)
+        atomic_store_explicit(&board->kiosks_now, now + 1, memory_order_release);
+    return code;
 }

@@ -76,6 +76,9 @@ static inline const struct kiosks *board_kiosks(const struct board *board) {
  * good any more are wiped; the others stay in the other place until the next change. */
 void board_set_ring(struct board *board, const struct ticket_ring *ring);
 void board_set_keys(struct board *board, const struct server_public *keys);
-int board_load_kiosks(struct board *board, const char *path, struct error *error);
+
+/* Where the file is wrong, the old list goes on, without those whom the file revokes. */
+int board_load_kiosks(struct board *board, const char *path, struct kiosks_change *change,
+                      struct error *error);
 
 #endif

@@ -9,11 +9,12 @@
 
 static const struct rsa_public *find_kiosk(const void *context, const uint8_t id[SHA256_LEN],
                                            int64_t now_s) {
+    static struct rsa_public key;
     const struct kiosks *kiosks = context;
     const struct kiosk *kiosk = kiosks_find(kiosks, id, SHA256_LEN);
-    return kiosk != NULL && kiosk->not_after_s >= now_s && kiosk->key < KIOSKS_MAX
-               ? &kiosks->keys[kiosk->key]
-               : NULL;
+    /* Some key is taken up in any case, so that the time does not tell whether the kiosk is known. */
+    bool is_read = kiosks_key(kiosks, kiosk != NULL ? kiosk : &kiosks->sorted[0], &key);
+    return kiosk != NULL && is_read && kiosk->not_after_s >= now_s ? &key : NULL;
 }
 
 static void decrypt(const struct key_holder *holder, struct channel_request *request,

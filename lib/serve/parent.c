@@ -110,18 +110,36 @@ static void reload_keys(struct parent *parent) {
               settings->public.servers.count, settings->public.authorities.count);
 }
 
+static void reload_kiosks(struct parent *parent) {
+    const struct serve_settings *settings = parent->settings;
+    struct kiosks_change change;
+    struct error error;
+    int code = board_load_kiosks(parent->board, settings->kiosks_path, &change, &error);
+    unsigned count = board_kiosks(parent->board)->count;
+    if (code != 0)
+        serve_log(settings, "kiosks_refused kiosks=%u revoked=%u reason=\"%s\"", count,
+                  change.revoked, error.text);
+    else
+        serve_log(settings, "kiosks_reloaded kiosks=%u added=%u removed=%u revoked=%u", count,
+                  change.added, change.removed, change.revoked);
+    if (change.unlisted > 0)
+        serve_log(settings, "kiosks_kept unlisted=%u reason=\"%s\"", change.unlisted,
+                  change.why_kept);
+    if (change.unknown > 0)
+        serve_log(settings, "kiosks_unknown revoked=%u first=\"%s\"", change.unknown,
+                  change.unknown_name);
+    parent->reloads[code != 0             ? RELOAD_KIOSKS_REFUSED
+                    : change.unlisted > 0 ? RELOAD_KIOSKS_KEPT
+                                          : RELOAD_KIOSKS]++;
+}
+
 /* Reads the list of kiosks and the ticket key again. Where a file is wrong, the old content stays
  * in use. */
 static void reload_files(struct parent *parent) {
     const struct serve_settings *settings = parent->settings;
     struct error error;
     if (settings->kiosks_path != NULL) {
-        bool is_good = board_load_kiosks(parent->board, settings->kiosks_path, &error) == 0;
-        if (is_good)
-            serve_log(settings, "kiosks_reloaded kiosks=%u", board_kiosks(parent->board)->count);
-        else
-            serve_log(settings, "kiosks_refused reason=\"%s\"", error.text);
-        parent->reloads[is_good ? RELOAD_KIOSKS : RELOAD_KIOSKS_REFUSED]++;
+        reload_kiosks(parent);
     }
     if (tickets_load(&parent->tickets, settings->ticket_key_path, time(NULL), &error) != 0) {
         serve_log(settings, "ticket_key_refused reason=\"%s\"", error.text);
@@ -385,13 +403,14 @@ static int try_bypass(struct parent *parent, struct error *error) {
 
 static int open_board(struct parent *parent, struct error *error) {
     const struct serve_settings *settings = parent->settings;
+    struct kiosks_change change;
     int code = random_open(&parent->random, error);
     if (code == 0)
         code = board_open(&parent->board, error);
     if (code == 0)
         code = tally_open(&parent->tally, settings->worker_count, error);
     if (code == 0 && settings->kiosks_path != NULL)
-        code = board_load_kiosks(parent->board, settings->kiosks_path, error);
+        code = board_load_kiosks(parent->board, settings->kiosks_path, &change, error);
     if (code == 0)
         code = tickets_load(&parent->tickets, settings->ticket_key_path, time(NULL), error);
     if (code != 0)

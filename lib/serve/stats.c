@@ -103,7 +103,7 @@ static void put_latency(struct writer *writer, const uint64_t buckets[LATENCY_BU
 }
 
 static const char *const reload_names[RELOAD_COUNT] = {
-    "database",           "database_refused", "kiosks", "kiosks_refused",
+    "database",           "database_refused", "kiosks", "kiosks_refused", "kiosks_kept",
     "ticket_key_refused", "ticket_key",       "keys",   "keys_refused"};
 
 /* Every one begins with the description of the first metric. */

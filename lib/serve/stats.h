@@ -13,6 +13,7 @@ enum reload_result {
     RELOAD_DATABASE_REFUSED,
     RELOAD_KIOSKS,
     RELOAD_KIOSKS_REFUSED,
+    RELOAD_KIOSKS_KEPT, /* who is no longer in the file was not removed */
     RELOAD_TICKET_KEY_REFUSED,
     RELOAD_TICKET_KEY,
     RELOAD_KEYS,

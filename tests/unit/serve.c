@@ -338,6 +338,8 @@ static void test_kiosks(const char *folder) {
     enum { COUNT = 3 };
     static struct rsa_private keys[COUNT];
     static struct kiosks kiosks;
+    struct kiosks_change change;
+    struct rsa_public key;
     char path[256], base64[BASE64_LEN(RSA_PUBLIC_DER_MAX) + 1];
     uint8_t der[RSA_PUBLIC_DER_MAX], id[SHA256_LEN];
     struct error error;
@@ -352,12 +354,12 @@ static void test_kiosks(const char *folder) {
                          : "");
     }
     fclose(file);
-    CHECK(kiosks_load(&kiosks, path, &error) == 0 && kiosks.count == COUNT);
+    CHECK(kiosks_load(&kiosks, NULL, path, &change, &error) == 0 && kiosks.count == COUNT);
     for (int i = 0; i < COUNT; i++) {
         rsa_public_id(&keys[i].public, id);
         const struct kiosk *kiosk = kiosks_find(&kiosks, id, SHA256_LEN);
         CHECK(kiosk != NULL && kiosk == kiosks_find(&kiosks, id, KIOSK_ID_LEN));
-        CHECK(memcmp(kiosks.keys[kiosk->key].n, keys[i].public.n, 256) == 0);
+        CHECK(kiosks_key(&kiosks, kiosk, &key) && memcmp(key.n, keys[i].public.n, 256) == 0);
         CHECK(kiosk->not_after_s == (i == 0   ? INT64_MAX
                                      : i == 1 ? 1795651199 /* the day's last second */
                                               : 1795588200));
@@ -367,7 +369,7 @@ static void test_kiosks(const char *folder) {
         CHECK(kiosks_find(&kiosks, id, KIOSK_ID_LEN) == NULL);
     }
     write_file(path, "", 0);
-    CHECK(kiosks_load(&kiosks, path, &error) == 0 && kiosks.count == 0);
+    CHECK(kiosks_load(&kiosks, NULL, path, &change, &error) == 0 && kiosks.count == 0);
     CHECK(kiosks_find(&kiosks, id, SHA256_LEN) == NULL);
 }
 
@@ -677,7 +679,8 @@ static void test_stats(void) {
     static char text[32768], wanted[100];
     char path[] = "/tmp/dlv-unit-XXXXXX";
     struct db_header header = {.count = 77, .facts = {.sequence = 9, .valid_until_s = 5500}};
-    const struct parent_counts parent = {3, {4, 5, 6, 7, 8}, 12};
+    const struct parent_counts parent = {
+        3, {[RELOAD_DATABASE_REFUSED] = 5, [RELOAD_TICKET_KEY_REFUSED] = 8}, 12};
     struct serve_settings settings = {
         .stats_path = path, .stats_replacing = REPLACE_KIND, .worker_count = 2};
     struct error error;
