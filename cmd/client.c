@@ -127,6 +127,8 @@ static const char *error_word(enum link_result result, int code) {
         return "unreachable";
     case LINK_BUSY:
         return "busy";
+    case LINK_OVER_QUOTA:
+        return "quota";
     case LINK_WRONG_KEY:
         return "wrong_key";
     case LINK_REFUSED:
@@ -670,7 +672,14 @@ static int load_keys(struct asking *asking) {
     return EXIT_OK;
 }
 
-static int open_asking(struct asking *asking) {
+#define PATIENCE_MS 3600000 /* of many questions, for a quota that is spent */
+
+static void tell_pause(void *context, uint32_t wait_s) {
+    (void)context;
+    trouble("note: the quota is spent; going on in %u seconds", wait_s);
+}
+
+static int open_asking(struct asking *asking, bool paces) {
     const struct lookup_key *lookup_key = lookup_key_path != NULL ? &asking->lookup_key : NULL;
     const struct trust_policy policy = {.authorities = prove ? &asking->authorities : NULL,
                                         .followed = &asking->authorities,
@@ -695,6 +704,8 @@ static int open_asking(struct asking *asking) {
         .is_udp = is_udp,
         .is_proved = prove,
         .timeout_ms = (int64_t)timeout_s * 1000,
+        .patience_ms = paces ? PATIENCE_MS : (int64_t)timeout_s * 1000,
+        .pause = paces ? tell_pause : NULL,
         .trust = &asking->trust};
     struct error error;
     trust_init(&asking->trust, &policy);
@@ -734,7 +745,7 @@ static int run_client(int operand_count, char **operands) {
     if (status == EXIT_OK)
         status = load_keys(&asking);
     if (status == EXIT_OK)
-        status = open_asking(&asking);
+        status = open_asking(&asking, is_lines(operand_count, operands));
     if (status == EXIT_OK) {
         status = is_lines(operand_count, operands) ? ask_lines(&asking)
                                                    : ask_one(&asking, operand_count, operands);
@@ -780,7 +791,7 @@ const struct applet applet_client = {
         "where it is behind the date of the database, of this program, or of a time that a server has\n"
         "given before (--state).\n\n"
         "With --json there is one object for each question, whatever comes of it. Where there is no\n"
-        "verdict, error is one of: bad_input, not_covered, stale, unreachable, busy, wrong_key, refused,\n"
+        "verdict, error is one of: bad_input, not_covered, stale, unreachable, busy, quota, wrong_key, refused,\n"
         "conflict (times or releases that contradict each other), distrusted (an answer that does not\n"
         "prove what it says, a damaged file) and system; reason says it in words, and servers lists\n"
         "what came of each.\n\n"

@@ -21,6 +21,7 @@
 
 static const char *db_path, *listen_text, *lookup_key_path, *kiosks, *ticket_key, *stats, *user,
     *xdp, *no_sandbox;
+static const char *anonymous_quota;
 static struct option_list authority_paths, key_paths;
 static bool force, is_check, is_legacy, is_anonymous, is_once, is_quick, populates, locks,
     is_tcp_only, is_xdp_optional, is_xdp_generic;
@@ -70,6 +71,9 @@ static const struct option options[] = {
     OPTION_FLAG("--lock", &locks,
                 "and keep it there; RLIMIT_MEMLOCK must allow it, and the next release beside it"),
     OPTION_FLAG("--once", &is_once, "serve one connection, then end"),
+    OPTION_TEXT("--anonymous-quota QUOTA", &anonymous_quota,
+                "licences that the anonymous clients of a network may ask about, "
+                "MINUTE/BURST/DAY; default 1200/6000/200000; 0: no limit"),
     OPTION_COUNT("--workers N", &workers, 1, SERVE_PROCESSES_MAX / 2, 0, NULL,
                  "processes that talk to clients; default one a core"),
     OPTION_COUNT("--key-holders N", &key_holders, 1, SERVE_PROCESSES_MAX / 2, 0, NULL,
@@ -184,6 +188,18 @@ static int choose_counts(struct serve_settings *settings) {
     return EXIT_OK;
 }
 
+static int read_quota(struct serve_settings *settings) {
+    static char text[64];
+    const char *own = anonymous_quota != NULL ? anonymous_quota : "1200/6000/200000";
+    bool is_good = format_text(text, sizeof text, "%s", own) < sizeof text;
+    if (strcmp(own, "0") == 0)
+        return EXIT_OK;
+    return is_good && quota_parse(&settings->anonymous_quota, text)
+               ? EXIT_OK
+               : usage_error(
+                     "--anonymous-quota \"%s\" is not MINUTE/BURST/DAY, as 1200/6000/200000", own);
+}
+
 static int load_keys(struct serve_settings *settings) {
     struct error error;
     settings->is_keyed = lookup_key_path != NULL;
@@ -225,7 +241,8 @@ static int run_server(int operand_count, char **operands) {
     char host[NET_HOST_SIZE], port[NET_PORT_SIZE];
     struct error error;
     if (check_usage(operand_count, operands) != EXIT_OK || read_xdp(&settings) != EXIT_OK ||
-        read_sandbox(&settings) != EXIT_OK || choose_counts(&settings) != EXIT_OK)
+        read_sandbox(&settings) != EXIT_OK || choose_counts(&settings) != EXIT_OK ||
+        read_quota(&settings) != EXIT_OK)
         return EXIT_TROUBLE;
     if (listen_text != NULL && listen_text[0] == '\0')
         return usage_error("--listen is empty (an unset variable?)");

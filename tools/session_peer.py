@@ -23,7 +23,7 @@ import dbformat
 OPEN, ACCEPT, ASK, ANSWER, COOKIE, REFUSE, IDENTIFY, ADMIT = range(1, 9)
 VERSION, OPENING, SESSION, BUSY = range(1, 5)
 ANSWERS, PROOFS, HEAD, DICTIONARY, NODES = range(1, 6)
-GOOD, MALFORMED, TOO_LONG, OTHER_RELEASE, NOT_ENROLLED = range(5)
+GOOD, MALFORMED, TOO_LONG, OTHER_RELEASE, NOT_ENROLLED, OVER_QUOTA = range(6)
 NUMBER, DOCUMENT, LEGACY = 1, 2, 3
 MATCHES = ["not asked", "same", "differs", "not on file", "not kept"]
 LONGEST = 4096
@@ -236,7 +236,7 @@ class Answer:
     def __init__(self, body):
         self.server_time, self.status, self.count, zero, self.total = struct.unpack_from("<qBBHI", body)
         self.release, self.rest, self.length = body[16:48], body[48:], len(body)
-        assert zero == 0 and self.status <= NOT_ENROLLED
+        assert zero == 0 and self.status <= OVER_QUOTA
 
     def items(self, kind):
         found, at = [], 0

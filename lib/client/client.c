@@ -131,6 +131,19 @@ static bool wait_for_busy(const struct client *client, int64_t wait_ms, int64_t 
     return true;
 }
 
+/* Waits until there is something of the quota again, where that is not too long. */
+static bool wait_for_quota(const struct client *client) {
+    const struct client_settings *settings = &client->settings;
+    uint32_t wait_s = client->link.wait_s;
+    if ((int64_t)wait_s * 1000 > settings->patience_ms)
+        return false;
+    if (settings->pause != NULL)
+        settings->pause(settings->pause_context, wait_s);
+    const struct timespec pause = {wait_s, 0};
+    nanosleep(&pause, NULL);
+    return true;
+}
+
 #define CHANGES_MAX 4 /* how often a release may change under a question */
 
 /* Asks the server, and asks again where only an old connection, an old session or an old release has
@@ -153,6 +166,10 @@ static enum link_result ask_server(struct client *client, struct task *task) {
         if (result == LINK_WRONG_KEY && keys_left > 0) {
             keys_left--;
             client->key_at = (client->key_at + 1) % client->settings.identity.servers->count;
+            continue;
+        }
+        if (result == LINK_OVER_QUOTA && wait_for_quota(client)) {
+            task->deadline_ms = net_now_ms() + client->settings.timeout_ms;
             continue;
         }
         bool may_pass = result == LINK_BUSY || result == LINK_NO_WAY;

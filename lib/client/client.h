@@ -18,8 +18,11 @@ struct client_settings {
     const char *servers; /* "host:port,host:port"; port 8080 where there is none */
     struct session_identity identity;
     bool is_udp;
-    bool is_proved;      /* answers are to be proved */
-    int64_t timeout_ms;  /* for each answer of a server */
+    bool is_proved;                                /* answers are to be proved */
+    int64_t timeout_ms;                            /* for each answer of a server */
+    int64_t patience_ms;                           /* how long a spent quota is waited for */
+    void (*pause)(void *context, uint32_t wait_s); /* told of that; may be NULL */
+    void *pause_context;
     struct trust *trust; /* NULL: whatever is authentic is believed */
 };
 

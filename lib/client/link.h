@@ -19,6 +19,7 @@ enum link_result {
     LINK_TIMED_OUT,     /* nothing came in the time allowed */
     LINK_NO_ADDRESS,    /* the server's name has no further address */
     LINK_BUSY,          /* the server says that it is busy */
+    LINK_OVER_QUOTA,    /* the server answers no more for so many seconds (link->wait_s) */
     LINK_SESSION_ENDED, /* the server says that the session is not good any more */
     LINK_REFUSED,       /* the server opens no session for us, or we cannot ask for one */
     LINK_WRONG_KEY,     /* the server does not have the key that is pinned */
@@ -30,7 +31,8 @@ enum link_result {
 struct link {
     char server[LINK_SERVER_SIZE]; /* "host:port", as reasons call it */
     bool is_udp;
-    int fd; /* -1: not connected */
+    int fd;          /* -1: not connected */
+    uint32_t wait_s; /* with LINK_OVER_QUOTA */
     /* Over UDP anybody may have sent a REFUSE, or an error by ICMP. So what they come to is believed
      * only where nothing better has come LINK_DOUBT_MS later. */
     bool has_hint;

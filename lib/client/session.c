@@ -165,6 +165,12 @@ static enum link_result take_answer(void *context, uint8_t *bytes, size_t len,
                            asked->session->keys.key, &reason);
     if (code == 0 && asked->answer->status == ANSWER_NOT_ENROLLED)
         return link_fail(link, LINK_REFUSED, error, NOT_ENROLLED);
+    if (code == 0 && asked->answer->status == ANSWER_OVER_QUOTA) {
+        link->wait_s = asked->answer->total_len;
+        error_set(error, ERR_LIMIT, "%s: the quota is spent; ask again in %u seconds", link->server,
+                  link->wait_s);
+        return LINK_OVER_QUOTA;
+    }
     if (code == 0)
         return LINK_DONE;
     /* Over UDP an answer to an earlier question may still come. */

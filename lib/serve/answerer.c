@@ -1,6 +1,8 @@
 #include "serve/answerer.h"
 
 #include "base/bytes.h"
+#include "net/socket.h"
+#include "serve/log.h"
 
 #include <string.h>
 
@@ -42,22 +44,84 @@ static void count_answers(const struct answerer *answerer) {
     count(counts, COUNT_ASKS);
 }
 
-size_t answerer_ask(struct answerer *answerer, uint8_t *ask, size_t ask_len, uint8_t *out) {
-    const struct ticket *ticket = NULL;
+/* --- quotas ----------------------------------------------------------------------------------- */
+
+/* Says in the log which kiosk this is about. */
+static void tell(const struct answerer *answerer, const char *event) {
+    const struct kiosks *kiosks = board_kiosks(answerer->board);
+    const uint8_t *id = answerer->known->opened.kiosk;
+    const struct kiosk *kiosk = kiosks != NULL ? kiosks_find(kiosks, id, KIOSK_ID_LEN) : NULL;
+    if (kiosk != NULL)
+        serve_log(answerer->settings, "%s name=%s", event, kiosk->name);
+}
+
+/* A respond_source's wait. What a kiosk asks for the first time is the kiosk's; what comes again may be a
+ * listener's replay, and is its source's. */
+static uint32_t take_quota(void *context, const struct ticket *ticket,
+                           const uint8_t tag[AEAD_TAG_LEN], unsigned count) {
+    struct answerer *answerer = context;
+    const struct quota *quota = &answerer->known->quota;
+    answerer->was_new = !seen_before(answerer->seen, tag);
+    answerer->asker = load_le64(ticket->kiosk);
+    answerer->use = NULL;
+    uint64_t who = answerer->asker;
+    if (who == 0 || !answerer->was_new) {
+        quota = answerer->anonymous;
+        if (quota == NULL)
+            return 0;
+        who = answerer->peer != NULL ? admission_network(answerer->admission, answerer->peer)
+                                     : answerer->network;
+    }
+    struct quota_use *use = quotas_find(answerer->quotas, who != 0 ? who : 1);
+    struct quota_result result = quotas_take(use, quota, count, net_now_us());
+    if (who == answerer->asker && who != 0) {
+        answerer->use = use;
+        if (result.runs_out)
+            tell(answerer, result.wait_s > 0 ? "kiosk_quota_spent" : "kiosk_quota_low");
+    }
+    return result.wait_s;
+}
+
+void answerer_init(struct answerer *answerer) {
+    answerer->source.wait = take_quota;
+    answerer->source.wait_context = answerer;
+}
+
+/* --- questions -------------------------------------------------------------------------------- */
+
+/* Notes what a kiosk has not found. */
+static void note_missed(struct answerer *answerer) {
+    const struct answer *answer = &answerer->memory.answer;
+    enum question_what what = answerer->memory.question.what;
+    unsigned missed = 0;
+    if (answerer->use == NULL || (what != WHAT_ANSWERS && what != WHAT_PROOFS))
+        return;
+    for (unsigned i = 0; i < answer->count; i++)
+        missed +=
+            what == WHAT_PROOFS ? !answer->proofs[i].is_presence : !answer->entries[i].is_found;
+    if (quotas_note_missed(answerer->use, answer->count, missed))
+        tell(answerer, "kiosk_seeks_numbers");
+}
+
+size_t answerer_ask(struct answerer *answerer, const struct sockaddr_storage *peer,
+                    uint64_t network, uint8_t *ask, size_t ask_len, uint8_t *out) {
+    const struct known_ticket *known = NULL;
     size_t len;
     if (ask_len >= ASK_LEN_MIN)
-        ticket = ticket_cache_open(&answerer->tickets, answerer->board, ask + ASK_TICKET,
-                                   answerer->source.now_s);
-    uint8_t tag[AEAD_TAG_LEN] = {0};
-    if (ask_len >= ASK_LEN_MIN)
-        memcpy(tag, ask + ask_len - AEAD_TAG_LEN, sizeof tag);
+        known = ticket_cache_open(&answerer->tickets, answerer->board, ask + ASK_TICKET,
+                                  answerer->source.now_s);
+    answerer->known = known;
+    answerer->peer = peer;
+    answerer->network = network;
     answerer->was_new = false;
-    switch (respond(&answerer->source, ticket, ask, ask_len, next_nonce(answerer),
-                    &answerer->memory, out, &len)) {
+    switch (respond(&answerer->source, known != NULL ? &known->opened : NULL, ask, ask_len,
+                    next_nonce(answerer), &answerer->memory, out, &len)) {
     case RESPONSE_ANSWER:
-        answerer->was_new = !seen_before(answerer->seen, tag);
-        answerer->asker = load_le64(ticket->kiosk);
+        note_missed(answerer);
         count_answers(answerer);
+        break;
+    case RESPONSE_OVER_QUOTA:
+        count(answerer->counts, COUNT_REFUSED_QUOTA);
         break;
     case RESPONSE_NOT_ENROLLED:
         count(answerer->counts, COUNT_REFUSED_KIOSK);

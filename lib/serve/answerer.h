@@ -4,6 +4,8 @@
 #define DLV_SERVE_ANSWERER_H
 
 #include "crypto/random.h"
+#include "serve/admission.h"
+#include "serve/quotas.h"
 #include "serve/ticket_cache.h"
 #include "wire/respond.h"
 
@@ -16,16 +18,30 @@ struct answerer {
     uint8_t nonce[ASK_RANDOM_LEN];
     struct response_memory memory;
     struct ticket_cache tickets;
-    struct seen *seen; /* of all workers */
-    bool was_new;      /* the last question that was answered had not come before */
-    uint64_t asker;    /* the kiosk that asked it; 0: nobody in particular */
+    struct seen *seen;                 /* of all workers */
+    struct quotas *quotas;             /* likewise */
+    const struct admission *admission; /* names networks */
+    const struct quota *anonymous;     /* the quota of a network; NULL: none */
+    const struct serve_settings *settings;
+    bool was_new;   /* the last question that was answered had not come before */
+    uint64_t asker; /* the kiosk that asked it; 0: nobody in particular */
+    /* the question that is being answered */
+    const struct known_ticket *known;
+    const struct sockaddr_storage *peer; /* NULL: `network` says where it came from */
+    uint64_t network;
+    struct quota_use *use; /* of the kiosk; NULL: of nobody in particular */
 };
 
 /* To be called when the random source was seeded anew: nonces go on from another random place. */
 void answerer_renew_nonces(struct answerer *answerer);
 
 /* Answers the ASK frame at `ask`, which is decrypted in place, with a frame of at most its length at
- * `out`: an ANSWER or a REFUSE. Returns its length, at least FRAME_HEADER_LEN. */
-size_t answerer_ask(struct answerer *answerer, uint8_t *ask, size_t ask_len, uint8_t *out);
+ * `out`: an ANSWER or a REFUSE. It came from `peer`, or where that is NULL from `network`
+ * (admission_network). Returns its length, at least FRAME_HEADER_LEN. */
+size_t answerer_ask(struct answerer *answerer, const struct sockaddr_storage *peer,
+                    uint64_t network, uint8_t *ask, size_t ask_len, uint8_t *out);
+
+/* Sets up source.wait. */
+void answerer_init(struct answerer *answerer);
 
 #endif

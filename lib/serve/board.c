@@ -23,6 +23,11 @@ int tally_open(struct tally **tally, unsigned worker_count, struct error *error)
     return *tally != NULL ? 0 : error_set_errno(error, "shared memory");
 }
 
+int quotas_open(struct quotas **quotas, struct error *error) {
+    *quotas = share(sizeof **quotas, MAP_NORESERVE);
+    return *quotas != NULL ? 0 : error_set_errno(error, "shared memory");
+}
+
 int board_protect(struct board *board) {
     return mprotect(board, sizeof *board, PROT_READ) == 0 ? 0 : ERR_SYSTEM;
 }

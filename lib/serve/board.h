@@ -10,6 +10,7 @@
 #include "serve/counts.h"
 #include "serve/kiosks.h"
 #include "serve/limit.h"
+#include "serve/quotas.h"
 #include "serve/seen.h"
 #include "serve/serve.h"
 #include "wire/cookie.h"
@@ -53,6 +54,7 @@ struct tally {
 
 /* Shared memory, zeroed. 0 or ERR_SYSTEM. */
 int board_open(struct board **board, struct error *error);
+int quotas_open(struct quotas **quotas, struct error *error);
 int tally_open(struct tally **tally, unsigned worker_count, struct error *error);
 
 /* For a child: makes the board read-only in this process. 0 or ERR_SYSTEM. */

@@ -104,7 +104,8 @@ static int run_worker(const struct children *children, unsigned w, int orders, p
                                        .requests = children->requests[0],
                                        .replies = children->replies[w][0],
                                        .board = children->board,
-                                       .tally = children->tally};
+                                       .tally = children->tally,
+                                       .quotas = children->quotas};
     const int keep[] = {place.listener,
                         place.datagrams,
                         place.orders,

@@ -24,6 +24,7 @@ struct children {
     struct release *release;
     struct board *board;
     struct tally *tally;
+    struct quotas *quotas;
     int listener;                 /* TCP */
     struct kernel_bypass *bypass; /* NULL: none */
     uint16_t port;

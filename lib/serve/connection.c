@@ -249,7 +249,8 @@ static enum answering answer_frames(struct connection *connection, struct connec
             return NOT_ANSWERED;
         if (frame->type != FRAME_ASK)
             return NOT_FRAMES;
-        size_t len = answerer_ask(host->answerer, bytes, frame->len, host->out + *out_len);
+        size_t len = answerer_ask(host->answerer, NULL, connection->network, bytes, frame->len,
+                                  host->out + *out_len);
         /* What a listener has replayed keeps no connection, and is nobody's. */
         if (host->answerer->was_new) {
             connection->is_active = true;

@@ -71,7 +71,7 @@ size_t datagram_answer(struct datagram_server *server, const struct datagram_rou
         return respond_refuse(out, REFUSED_VERSION);
     case FRAME_OK:
         if (frame.len == len && len <= FRAME_DATAGRAM_MAX && frame.type == FRAME_ASK)
-            return answerer_ask(server->answerer, in, len, out);
+            return answerer_ask(server->answerer, &route->peer, 0, in, len, out);
         if (frame.len == len && (frame.type == FRAME_OPEN || frame.type == FRAME_IDENTIFY))
             return take_open(server, route, in, len, out);
         break;

@@ -65,8 +65,7 @@ static int add(struct kiosks *kiosks, const struct kiosk *kiosk, const uint8_t *
     return 0;
 }
 
-/* "MINUTE/BURST/DAY" */
-static bool read_quota(struct quota *quota, char *text) {
+bool quota_parse(struct quota *quota, char *text) {
     uint32_t *const parts[] = {&quota->minute, &quota->burst, &quota->day};
     for (unsigned i = 0; i < 3; i++) {
         unsigned long long value;
@@ -90,7 +89,7 @@ static int read_more(struct kiosk *kiosk, char *line, const char *quoted, struct
     bool has_day = false;
     for (char *word; (word = next_word(&line)) != NULL;) {
         if (strncmp(word, quota_word, sizeof quota_word - 1) == 0) {
-            if (!read_quota(&kiosk->quota, word + sizeof quota_word - 1))
+            if (!quota_parse(&kiosk->quota, word + sizeof quota_word - 1))
                 return error_set(error, ERR_FORMAT,
                                  "kiosk %s: its quota is not MINUTE/BURST/DAY, as 120/600/10000",
                                  quoted);

@@ -53,6 +53,9 @@ struct kiosks {
     uint8_t keys[KIOSKS_KEY_BYTES];
 };
 
+/* Reads "MINUTE/BURST/DAY", which is changed by it. False where it is something else. */
+bool quota_parse(struct quota *quota, char *text);
+
 /* What came of reading the file again. */
 struct kiosks_change {
     unsigned added, removed, revoked;

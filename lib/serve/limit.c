@@ -11,3 +11,21 @@ bool limit_take(struct limit *limit, int64_t now_us, unsigned per_second, unsign
     } while (!atomic_compare_exchange_weak(&limit->due_us, &due_us, next_us));
     return true;
 }
+
+bool limit_take_many(struct limit *limit, int64_t now_us, int64_t cost_us, int64_t burst_us,
+                     int64_t *wait_us) {
+    int64_t due_us = atomic_load(&limit->due_us), start_us;
+    int64_t room_us = cost_us < burst_us ? burst_us - cost_us : 0;
+    do {
+        start_us = due_us > now_us ? due_us : now_us;
+        if (start_us - now_us > room_us) {
+            *wait_us = start_us - now_us - room_us;
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak(&limit->due_us, &due_us, start_us + cost_us));
+    return true;
+}
+
+void limit_give_back(struct limit *limit, int64_t cost_us) {
+    atomic_fetch_sub(&limit->due_us, cost_us);
+}

@@ -16,4 +16,12 @@ struct limit {
  * once. An event that is allowed is counted. per_second 0: no limit. */
 bool limit_take(struct limit *limit, int64_t now_us, unsigned per_second, unsigned burst);
 
+/* The same for what takes up `cost_us` of the bucket's time, of which it holds `burst_us`; what is larger
+ * than the bucket needs an empty one. Where it is not allowed, *wait_us is when it may be. */
+bool limit_take_many(struct limit *limit, int64_t now_us, int64_t cost_us, int64_t burst_us,
+                     int64_t *wait_us);
+
+/* What was allowed was not used. */
+void limit_give_back(struct limit *limit, int64_t cost_us);
+
 #endif

@@ -31,6 +31,7 @@ struct parent {
     struct children children;
     struct board *board;
     struct tally *tally;
+    struct quotas *quotas;
     struct random random;
     struct ticket_source tickets;
     struct kernel_bypass bypass;
@@ -229,8 +230,8 @@ static void write_stats(const struct parent *parent) {
     struct parent_counts counts = {.restarts = parent->children.restarts};
     struct error error;
     memcpy(counts.reloads, parent->reloads, sizeof counts.reloads);
-    const struct kiosks *kiosks = board_kiosks(parent->board);
-    counts.kiosks = kiosks != NULL ? kiosks->count : 0;
+    counts.kiosks = board_kiosks(parent->board);
+    counts.quotas = parent->quotas;
     counts.reloads[RELOAD_DATABASE] = parent->release.taken_count;
     counts.reloads[RELOAD_DATABASE_REFUSED] = parent->release.refused_count;
     if (settings->stats_path != NULL &&
@@ -409,6 +410,8 @@ static int open_board(struct parent *parent, struct error *error) {
         code = board_open(&parent->board, error);
     if (code == 0)
         code = tally_open(&parent->tally, settings->worker_count, error);
+    if (code == 0)
+        code = quotas_open(&parent->quotas, error);
     if (code == 0 && settings->kiosks_path != NULL)
         code = board_load_kiosks(parent->board, settings->kiosks_path, &change, error);
     if (code == 0)
@@ -464,6 +467,7 @@ static int start(struct parent *parent, sigset_t *signals, struct error *error) 
         return code;
     parent->children.board = parent->board;
     parent->children.tally = parent->tally;
+    parent->children.quotas = parent->quotas;
     return children_start(&parent->children, error);
 }
 

@@ -13,6 +13,7 @@
 #include "db/lookup_key.h"
 #include "db/open.h"
 #include "os/confine.h"
+#include "serve/kiosks.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -68,6 +69,7 @@ struct serve_settings {
     unsigned connection_max;       /* for each worker */
     unsigned openings_per_second;  /* of sessions, in total; 0: no limit */
     unsigned openings_per_source;  /* and from one address */
+    struct quota anonymous_quota;  /* of each network of anonymous clients; minute 0: none */
     int64_t deadline_ms;           /* for each connection without a session, from its acceptance */
     int64_t idle_ms;               /* for each with one, from its last question */
     void (*log)(const char *line); /* one event, key=value, no line feed */

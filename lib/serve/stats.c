@@ -1,5 +1,6 @@
 #include "serve/stats.h"
 
+#include "base/bytes.h"
 #include "base/file.h"
 #include "base/format.h"
 
@@ -34,6 +35,7 @@ static const struct {
     {COUNT_REFUSED_MALFORMED, "dlv_refusals_total", "malformed", ""},
     {COUNT_REFUSED_BUSY, "dlv_refusals_total", "busy", ""},
     {COUNT_REFUSED_LIMIT, "dlv_refusals_total", "limit", ""},
+    {COUNT_REFUSED_QUOTA, "dlv_refusals_total", "quota", ""},
 };
 
 struct writer {
@@ -118,6 +120,32 @@ static void put_keys(struct writer *writer, const char *of, const struct key_set
     }
 }
 
+#define BUSIEST 20
+
+/* The kiosks that have asked the most, since this server was started. */
+static void put_kiosks(struct writer *writer, const struct kiosks *kiosks, struct quotas *quotas) {
+    const struct kiosk *busiest[BUSIEST] = {NULL};
+    uint64_t asked[BUSIEST] = {0};
+    for (uint32_t i = 0; kiosks != NULL && i < kiosks->count; i++) {
+        const struct kiosk *kiosk = &kiosks->sorted[i];
+        const struct quota_use *use = quotas_find(quotas, load_le64(kiosk->id));
+        uint64_t own = atomic_load_explicit(&use->asked, memory_order_relaxed);
+        for (unsigned place = BUSIEST; place > 0 && own > asked[place - 1]; place--) {
+            if (place < BUSIEST) {
+                asked[place] = asked[place - 1];
+                busiest[place] = busiest[place - 1];
+            }
+            asked[place - 1] = own;
+            busiest[place - 1] = kiosk;
+        }
+    }
+    put_head(writer, "dlv_kiosk_licences_total", "counter",
+             "licences that the busiest kiosks have asked about");
+    for (unsigned i = 0; i < BUSIEST && busiest[i] != NULL; i++)
+        put(writer, "dlv_kiosk_licences_total{kiosk=\"%s\"} %llu\n", busiest[i]->name,
+            (unsigned long long)asked[i]);
+}
+
 int stats_write(const struct serve_settings *settings, const struct tally *tally,
                 const struct db_header *header, const struct parent_counts *parent, int64_t now_s,
                 struct error *error) {
@@ -160,7 +188,10 @@ int stats_write(const struct serve_settings *settings, const struct tally *tally
     for (int what = 0; what < RELOAD_COUNT; what++)
         put(&writer, "dlv_reloads_total{what=\"%s\"} %u\n", reload_names[what],
             parent->reloads[what]);
-    put_gauge(&writer, "dlv_kiosks", "kiosks that are enrolled", (long long)parent->kiosks);
+    uint32_t kiosk_count = parent->kiosks != NULL ? parent->kiosks->count : 0;
+    put_gauge(&writer, "dlv_kiosks", "kiosks that are enrolled", (long long)kiosk_count);
+    if (parent->quotas != NULL)
+        put_kiosks(&writer, parent->kiosks, parent->quotas);
     put_head(&writer, "dlv_key_info", "gauge", "public keys in use");
     put_keys(&writer, "server", &settings->public.servers);
     put_keys(&writer, "authority", &settings->public.authorities);

@@ -25,7 +25,8 @@ enum reload_result {
 struct parent_counts {
     unsigned restarts; /* children that had failed and were replaced */
     unsigned reloads[RELOAD_COUNT];
-    unsigned kiosks; /* that are enrolled */
+    const struct kiosks *kiosks; /* that are enrolled; NULL: none */
+    struct quotas *quotas;
 };
 
 /* A key in use: of the "server" or the "authority", by its fingerprint. */

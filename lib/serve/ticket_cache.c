@@ -6,11 +6,14 @@
 
 /* Until when the ticket's kiosk may ask; 0: not at all. Whether an anonymous client may ask is
  * decided where it asks. */
-static int64_t kiosk_until(const struct board *board, const uint8_t id[KIOSK_ID_LEN]) {
+static int64_t kiosk_until(const struct board *board, const uint8_t id[KIOSK_ID_LEN],
+                           struct quota *quota) {
     const struct kiosks *kiosks = board_kiosks(board);
     if (bytes_are_zero(id, KIOSK_ID_LEN))
         return INT64_MAX;
     const struct kiosk *kiosk = kiosks != NULL ? kiosks_find(kiosks, id, KIOSK_ID_LEN) : NULL;
+    if (kiosk != NULL)
+        *quota = kiosk->quota;
     return kiosk != NULL ? kiosk->not_after_s : 0;
 }
 
@@ -21,7 +24,7 @@ static bool learn(struct known_ticket *known, const struct board *board,
     struct ticket opened;
     if (ticket_open(&opened, sealed, ring->keys, ring->count) == NULL)
         return false;
-    int64_t until_s = kiosk_until(board, opened.kiosk);
+    int64_t until_s = kiosk_until(board, opened.kiosk, &known->quota);
     if (opened.expires_s > until_s)
         opened.expires_s = until_s;
     known->is_known = true;
@@ -33,8 +36,8 @@ static bool learn(struct known_ticket *known, const struct board *board,
     return true;
 }
 
-const struct ticket *ticket_cache_open(struct ticket_cache *cache, const struct board *board,
-                                       const uint8_t sealed[TICKET_LEN], int64_t now_s) {
+const struct known_ticket *ticket_cache_open(struct ticket_cache *cache, const struct board *board,
+                                             const uint8_t sealed[TICKET_LEN], int64_t now_s) {
     unsigned kiosks_now = atomic_load_explicit(&board->kiosks_now, memory_order_acquire);
     unsigned ring_now = atomic_load_explicit(&board->ring_now, memory_order_acquire);
     unsigned place = load_le16(sealed + TICKET_LEN - AEAD_TAG_LEN) % TICKET_CACHE_SIZE;
@@ -43,5 +46,5 @@ const struct ticket *ticket_cache_open(struct ticket_cache *cache, const struct 
                     known->ring_now == ring_now && memcmp(known->sealed, sealed, TICKET_LEN) == 0;
     if (!is_known && !learn(known, board, sealed, kiosks_now, ring_now))
         return NULL;
-    return known->opened.expires_s >= now_s ? &known->opened : NULL;
+    return known->opened.expires_s >= now_s ? known : NULL;
 }

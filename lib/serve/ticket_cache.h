@@ -11,6 +11,7 @@ struct known_ticket {
     bool is_known;
     unsigned kiosks_now; /* the list of kiosks that it was checked against */
     unsigned ring_now;   /* the ticket keys that it was opened with */
+    struct quota quota;  /* of the kiosk */
     struct ticket opened;
     uint8_t sealed[TICKET_LEN];
 };
@@ -22,7 +23,7 @@ struct ticket_cache {
 
 /* The sealed ticket, opened; NULL where it is not good now: it is not ours, it has expired, or its
  * kiosk is not enrolled any more. The result is valid until the next call. */
-const struct ticket *ticket_cache_open(struct ticket_cache *cache, const struct board *board,
-                                       const uint8_t sealed[TICKET_LEN], int64_t now_s);
+const struct known_ticket *ticket_cache_open(struct ticket_cache *cache, const struct board *board,
+                                             const uint8_t sealed[TICKET_LEN], int64_t now_s);
 
 #endif

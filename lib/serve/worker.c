@@ -237,6 +237,12 @@ static void prepare_hosts(struct worker *worker) {
         .db = worker->db, .lookup_key = settings->is_keyed ? &settings->lookup_key : NULL};
     worker->answerer.board = place->board;
     worker->answerer.seen = &place->tally->seen;
+    worker->answerer.quotas = place->quotas;
+    worker->answerer.admission = &worker->reception.admission;
+    worker->answerer.anonymous =
+        settings->anonymous_quota.minute > 0 ? &settings->anonymous_quota : NULL;
+    worker->answerer.settings = settings;
+    answerer_init(&worker->answerer);
     worker->answerer.counts = worker->counts;
     worker->answerer.random = &worker->random;
     worker->answerer.source.is_anonymous_allowed = settings->is_anonymous;

@@ -17,6 +17,7 @@ struct worker_place {
     int replies;            /* from them */
     const struct board *board;
     struct tally *tally;
+    struct quotas *quotas;
 };
 
 /* Serves until told to drain, or until the parent is gone. `db` is open. Calls `confine` when

@@ -123,12 +123,13 @@ static bool read_answer(struct answer *answer, enum question_what what, const ui
     answer->count = body[ANSWER_COUNT];
     answer->total_len = load_le32(body + ANSWER_TOTAL_LEN);
     memcpy(answer->release_id, body + ANSWER_RELEASE, SHA256_LEN);
-    if (body[ANSWER_STATUS] > ANSWER_NOT_ENROLLED ||
+    if (body[ANSWER_STATUS] > ANSWER_OVER_QUOTA ||
         !bytes_are_zero(body + ANSWER_ZERO, ANSWER_TOTAL_LEN - ANSWER_ZERO) ||
         !release_is_time(answer->server_time_s))
         return false;
     if (answer->status != ANSWER_GOOD)
-        return answer->count == 0 && answer->total_len == 0 &&
+        return answer->count == 0 &&
+               (answer->total_len != 0) == (answer->status == ANSWER_OVER_QUOTA) &&
                bytes_are_zero(reader.at, (size_t)(reader.end - reader.at));
     return read_items(answer, what, &reader);
 }

@@ -14,7 +14,8 @@ enum answer_status {
     ANSWER_MALFORMED = 1, /* this version does not understand the question */
     ANSWER_TOO_LONG = 2,  /* the answer would be longer than the question: ask with more padding */
     ANSWER_OTHER_RELEASE = 3, /* the release that was meant is not here */
-    ANSWER_NOT_ENROLLED = 4   /* only enrolled kiosks are answered: say who you are */
+    ANSWER_NOT_ENROLLED = 4,  /* only enrolled kiosks are answered: say who you are */
+    ANSWER_OVER_QUOTA = 5     /* who asks must wait for total_len seconds */
 };
 
 struct answer {
@@ -24,7 +25,8 @@ struct answer {
     unsigned count;
     struct db_answer entries[QUESTION_MAX];   /* of WHAT_ANSWERS */
     struct proof proofs[QUESTION_PROVED_MAX]; /* of WHAT_PROOFS */
-    /* a piece of what was asked for, with the length of all of it */
+    /* a piece of what was asked for, with the length of all of it; the length is a time to wait, in
+     * seconds, where the status is ANSWER_OVER_QUOTA */
     uint32_t total_len;
     struct {
         const uint8_t *bytes;

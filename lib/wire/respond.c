@@ -96,11 +96,19 @@ enum response respond(const struct response_source *source, const struct ticket 
         return RESPONSE_REFUSE;
     }
     *len = ask_len;
+    uint8_t tag[AEAD_TAG_LEN];
+    uint32_t wait_s = 0;
+    memcpy(tag, ask + ask_len - AEAD_TAG_LEN, sizeof tag);
     bool may_ask =
         source->is_anonymous_allowed || !bytes_are_zero(ticket->kiosk, sizeof ticket->kiosk);
-    if (!may_ask)
+    if (may_ask && result == QUESTION_GOOD && source->wait != NULL)
+        wait_s = source->wait(source->wait_context, ticket, tag, question->count);
+    if (!may_ask) {
         begin_answer(source, ANSWER_NOT_ENROLLED, answer);
-    else if (result == QUESTION_GOOD)
+    } else if (wait_s > 0) {
+        begin_answer(source, ANSWER_OVER_QUOTA, answer);
+        answer->total_len = wait_s;
+    } else if (result == QUESTION_GOOD)
         respond_fill(source, question, merkle_held_level(source->db->header.count), answer);
     else
         begin_answer(source, ANSWER_MALFORMED, answer);
@@ -111,5 +119,7 @@ enum response respond(const struct response_source *source, const struct ticket 
     answer_seal(out, *len, ask, ask_len, ticket->session_key, nonce);
     if (!may_ask)
         return RESPONSE_NOT_ENROLLED;
+    if (wait_s > 0)
+        return RESPONSE_OVER_QUOTA;
     return result == QUESTION_GOOD ? RESPONSE_ANSWER : RESPONSE_MALFORMED;
 }

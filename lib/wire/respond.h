@@ -17,6 +17,11 @@ struct response_source {
     const struct lookup_key *lookup_key; /* NULL for a plain database */
     int64_t now_s;                       /* Unix seconds */
     bool is_anonymous_allowed;           /* to ask without being an enrolled kiosk */
+    /* How many seconds this client must wait before it is answered about `count` licences, 0 for not at
+     * all; `tag` is the question's. NULL: nobody must wait. */
+    uint32_t (*wait)(void *context, const struct ticket *ticket, const uint8_t tag[AEAD_TAG_LEN],
+                     unsigned count);
+    void *wait_context;
 };
 
 /* Working memory, which is large and belongs to the caller. Afterwards it holds the question and
@@ -29,6 +34,7 @@ struct response_memory {
 enum response {
     RESPONSE_ANSWER,       /* an ANSWER frame, with the answers in memory->answer */
     RESPONSE_MALFORMED,    /* an ANSWER frame that says that the question is malformed */
+    RESPONSE_OVER_QUOTA,   /* an ANSWER frame that says how long to wait */
     RESPONSE_NOT_ENROLLED, /* an ANSWER frame that says that the client must be enrolled */
     RESPONSE_REFUSE,       /* a REFUSE frame: the ticket or the seal is not good */
 };

@@ -35,7 +35,7 @@ run(DLV, "dbgen", "--sign", "authority.key", "--sequence", "1", "-o", small, "-"
 served = folder / "served.db"
 shutil.move(small, served)
 server = subprocess.Popen([DLV, "server", "--db", "served.db", "--authority", "authority.pub", "--key", "server.key",
-                           "--listen", "127.0.0.1:0", "--anonymous", "--openings-per-source", "0", "--populate"],
+                           "--listen", "127.0.0.1:0", "--anonymous", "--anonymous-quota", "0", "--openings-per-source", "0", "--populate"],
                           cwd=folder, stderr=subprocess.PIPE, text=True)
 address = re.search(r"event=ready address=(\S+)", server.stderr.readline()).group(1)
 

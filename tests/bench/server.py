@@ -40,7 +40,7 @@ class Server:
     def __enter__(self):
         self.process = subprocess.Popen(
             [*SERVER, DLV, "server", "--db", "licences.db", "--authority", "authority.pub", "--key", "server.key",
-             "--listen", "127.0.0.1:0", "--anonymous", "--openings", "0", "--openings-per-source", "0", "--workers",
+             "--listen", "127.0.0.1:0", "--anonymous", "--anonymous-quota", "0", "--openings", "0", "--openings-per-source", "0", "--workers",
              "1", "--key-holders", "1", "--quick", "--populate"], cwd=folder, stderr=subprocess.PIPE, text=True)
         self.address = re.search(r"event=ready address=(\S+)", self.process.stderr.readline()).group(1)
         return self

@@ -63,7 +63,7 @@ def echo(wire, name, *args):
 def dlv(wire, name, *args):
     server = subprocess.Popen(
         inside(wire.server, 0, DLV, "server", "--db", "l.db", "--authority", "authority.pub", "--key", "server.key",
-               "--anonymous", "--openings", "0", "--openings-per-source", "0", "--workers", "1", "--key-holders", "1",
+               "--anonymous", "--anonymous-quota", "0", "--openings", "0", "--openings-per-source", "0", "--workers", "1", "--key-holders", "1",
                "--listen", f":{PORT}", *args), cwd=folder, stderr=subprocess.PIPE, text=True)
     try:
         while "event=ready" not in server.stderr.readline():

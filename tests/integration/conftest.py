@@ -137,6 +137,8 @@ def small_db(release, keys, tmp_path_factory):
 class Server:
     def __init__(self, dlv, *args, cwd=None, who=("--legacy", "--anonymous"), listen="127.0.0.1:0", prefix=(),
                  **process):
+        if "--anonymous" in who and "--anonymous-quota" not in args:
+            who = (*who, "--anonymous-quota", "0")  # tests ask as often as they like
         self.process = subprocess.Popen(
             [*prefix, dlv.path, *dlv.sandboxed(["server", "--listen", listen, *who, *args])],
             stderr=subprocess.PIPE, cwd=cwd, **process)

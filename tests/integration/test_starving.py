@@ -32,7 +32,7 @@ def kiosk_key(keys):
 @pytest.fixture
 def kiosks(keys, tmp_path):
     path = tmp_path / "kiosks"
-    path.write_text(kiosk_line(keys.kiosk_pub))
+    path.write_text(kiosk_line(keys.kiosk_pub, "k", "quota=1000000000/1000000000/1000000000"))
     return path
 
 

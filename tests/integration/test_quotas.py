@@ -1,0 +1,126 @@
+"""What a stolen kiosk, or a network of anonymous clients, can read of the country: as much as its quota, and it is told of."""
+
+import json
+import time
+
+import pytest
+import session_peer as peer
+from conftest import kiosk_line
+
+KNOWN = "GJ05-1234"
+
+
+def item(text):
+    return peer.item(peer.sha256(text.encode()))
+
+
+@pytest.fixture
+def enrol(release, serve, small_db, keys, tmp_path):
+    """A server for which the kiosk has this quota."""
+    def start(quota, *options, who=()):
+        (tmp_path / "kiosks").write_text(kiosk_line(keys.kiosk_pub, "surat-1", f"quota={quota}") + kiosk_line(keys.other_pub, "surat-2"))
+        return serve(release, small_db, "--kiosks", tmp_path / "kiosks", "--stats", tmp_path / "stats", "--openings-per-source", "0", *options, who=who)
+    return start
+
+
+@pytest.fixture
+def clients(keys):
+    server_pub = peer.load_public(keys.server_pub)
+    return {name: lambda port, kiosk, Client=Client: Client(port, server_pub, kiosk and peer.load_private(kiosk)).open()
+            for name, Client in (("tcp", peer.TcpClient), ("udp", peer.UdpClient))}
+
+
+@pytest.mark.parametrize("way", ["tcp", "udp"])
+def test_a_quota_is_spent_by_licences(enrol, clients, keys, way):
+    server = enrol("60/100/1000000", "--workers", "2")
+    own = [clients[way](server.port, keys.kiosk) for _ in range(3)]  # in sessions and at workers of its own, it is one kiosk
+    asked = 0
+    for i in range(100):
+        answer = own[i % 3].ask([item(f"{i} {n}") for n in range(7)])
+        if answer.status != peer.GOOD:
+            break
+        asked += 7
+    assert answer.status == peer.OVER_QUOTA and 1 <= answer.total <= 60
+    assert 90 <= asked <= 110
+    # What is not about licences is answered, and so are other kiosks.
+    assert own[0].ask(what=peer.HEAD, padded=1232).status == peer.GOOD
+    assert clients[way](server.port, keys.other).ask([item("x")] * 7).status == peer.GOOD
+    time.sleep(1.2)
+    assert own[1].ask([item("later")]).status == peer.GOOD
+    server.wait_for(rb"event=kiosk_quota_(low|spent) name=surat-1\n")
+
+
+def test_a_day(enrol, clients, keys):
+    server = enrol("1000000/1000000/50")
+    client = clients["tcp"](server.port, keys.kiosk)
+    statuses = [client.ask([item(str(i))] * 5).status for i in range(12)]
+    assert statuses == [peer.GOOD] * 10 + [peer.OVER_QUOTA] * 2
+    assert client.ask([item("x")] * 5).total > 3600
+
+
+@pytest.mark.parametrize("way", ["tcp", "udp"])
+def test_a_listener_spends_no_kiosks_quota(enrol, clients, keys, way):
+    """One frame, replayed as often as he likes: it is his own address that is charged."""
+    server = enrol("10/50/100000", "--anonymous-quota", "100/300/100000")
+    client = clients[way](server.port, keys.kiosk)
+    frame = client.session.ask([item("x")])
+    assert client.session.open_answer(client.exchange(frame), frame).status == peer.GOOD
+    replay = clients[way](server.port, None)
+    statuses = [client.session.open_answer(replay.exchange(frame), frame).status for _ in range(320)]
+    assert statuses[:250] == [peer.GOOD] * 250 and statuses[-1] == peer.OVER_QUOTA
+    assert [client.ask([item(str(i))]).status for i in range(40)] == [peer.GOOD] * 40
+
+
+@pytest.mark.parametrize("way", ["tcp", "udp"])
+def test_anonymous_networks_have_one(enrol, clients, way):
+    server = enrol("60/100/1000", "--anonymous-quota", "60/100/1000", who=("--anonymous",))
+    statuses = [clients[way](server.port, None).ask([item(str(i))] * 7).status for i in range(20)]
+    assert statuses.count(peer.GOOD) in (14, 15) and statuses[-1] == peer.OVER_QUOTA
+
+
+def test_who_seeks_numbers_is_told_of(enrol, clients, keys):
+    server = enrol("1000000/1000000/1000000")
+    honest, thief = clients["tcp"](server.port, keys.other), clients["tcp"](server.port, keys.kiosk)
+    for i in range(0, 1100, 25):
+        assert thief.ask([item(f"{i} {n}") for n in range(25)]).status == peer.GOOD
+    server.wait_for(rb"event=kiosk_seeks_numbers name=surat-1\n")
+    for _ in range(15):
+        honest.ask([peer.item(peer.sha256(b"x"))] + [item("y")] * 6)
+    assert b"name=surat-2" not in server.log
+
+
+def test_the_busiest_kiosks_are_in_the_metrics(enrol, clients, keys, tmp_path):
+    server = enrol("1000/1000/100000")
+    clients["tcp"](server.port, keys.kiosk).ask([item("x")] * 20)
+    clients["tcp"](server.port, keys.other).ask([item("x")] * 3)
+    server.stop()
+    text = (tmp_path / "stats").read_text()
+    assert text.index('dlv_kiosk_licences_total{kiosk="surat-1"} 20\n') < text.index('dlv_kiosk_licences_total{kiosk="surat-2"} 3\n')
+
+
+def test_what_the_client_says_and_does(release, enrol, keys):
+    """One question is told how long; many are paced, and none is lost."""
+    server = enrol("120/30/100000")
+    base = ["client", "--server", server.address, "--server-key", keys.server_pub, "--key", keys.kiosk, "--exact"]
+    text = "".join(f"GJ{i:04}\n" for i in range(29)) + f"{KNOWN}\n"
+    release(*base, "--number", "-", stdin=text, status=1)
+    done = release(*base, "--timeout", "1", "--json", "--number", "-", stdin=text * 1)
+    assert done.returncode == 1 and done.err.count("the quota is spent; going on in") >= 1
+    verdicts = [json.loads(line)["verdict"] for line in done.out.splitlines()]
+    assert len(verdicts) == 30 and verdicts[-1] == "VALID" and verdicts.count("UNKNOWN") == 29
+
+
+def test_one_question_that_is_too_much(release, enrol, keys):
+    server = enrol("1/1/10")
+    base = ["client", "--server", server.address, "--server-key", keys.server_pub, "--key", keys.kiosk, "--exact", "--timeout", "2", "--json",
+            "--number", KNOWN]
+    release(*base, status=0)
+    done = release(*base, status=2)
+    answer = json.loads(done.out)
+    assert answer["error"] == "quota" and "the quota is spent; ask again in" in answer["reason"]
+
+
+@pytest.mark.parametrize("option", ["1200", "1/2", "0/1/1", "a/b/c", "1/1/99999999999", ""])
+def test_bad_quotas(release, keys, small_db, option):
+    done = release("server", "--db", small_db, "--authority", keys.authority_pub, "--key", keys.server, "--anonymous", "--anonymous-quota", option)
+    assert done.returncode == 2 and "--anonymous-quota" in done.err
