@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -172,9 +174,11 @@ static int start_worker(struct children *children, unsigned w, struct error *err
 static int open_channels(struct children *children) {
     if (channel_pair(children->requests) != 0)
         return ERR_SYSTEM;
-    /* Key-holders wait in a blocking read(2). */
+    /* Key-holders wait in a blocking read(2), for a second at most. */
+    const struct timeval second = {.tv_sec = 1};
     int flags = fcntl(children->requests[1], F_GETFL);
-    if (flags < 0 || fcntl(children->requests[1], F_SETFL, flags & ~O_NONBLOCK) != 0)
+    if (setsockopt(children->requests[1], SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second) != 0 ||
+        flags < 0 || fcntl(children->requests[1], F_SETFL, flags & ~O_NONBLOCK) != 0)
         return ERR_SYSTEM;
     for (unsigned w = 0; w < children->settings->worker_count; w++) {
         if (channel_pair(children->replies[w]) != 0)

@@ -59,6 +59,14 @@ static void choose_key(const struct key_holder *holder, struct session_host *hos
     }
 }
 
+/* An exponent is for the openings of its second, though no other one comes. */
+static void forget_exponent(struct session_host *host, int64_t now_s) {
+    if (host->made_s == now_s)
+        return;
+    wipe(host->exponent, sizeof host->exponent);
+    host->made_s = 0;
+}
+
 static void open_session(const struct key_holder *holder, struct random *random,
                          struct session_host *host, const struct channel_request *request,
                          struct channel_reply *reply) {
@@ -107,8 +115,10 @@ int key_holder_run(const struct key_holder *holder, struct random *random) {
     rsa_public_id(&host.key->public, host.id);
     for (;;) {
         ssize_t n = read(holder->requests, &request, sizeof request);
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+            forget_exponent(&host, time(NULL));
             continue;
+        }
         if (n <= 0)
             break;
         if ((size_t)n == sizeof request && request.len <= sizeof request.bytes &&

@@ -48,3 +48,14 @@ const struct known_ticket *ticket_cache_open(struct ticket_cache *cache, const s
         return NULL;
     return known->opened.expires_s >= now_s ? known : NULL;
 }
+
+void ticket_cache_forget(struct ticket_cache *cache, const struct board *board, int64_t now_s) {
+    unsigned kiosks_now = atomic_load_explicit(&board->kiosks_now, memory_order_acquire);
+    unsigned ring_now = atomic_load_explicit(&board->ring_now, memory_order_acquire);
+    for (unsigned i = 0; i < TICKET_CACHE_SIZE; i++) {
+        struct known_ticket *known = &cache->known[i];
+        if (known->is_known && (known->kiosks_now != kiosks_now || known->ring_now != ring_now ||
+                                known->opened.expires_s < now_s))
+            wipe(known, sizeof *known);
+    }
+}

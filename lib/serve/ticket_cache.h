@@ -26,4 +26,9 @@ struct ticket_cache {
 const struct known_ticket *ticket_cache_open(struct ticket_cache *cache, const struct board *board,
                                              const uint8_t sealed[TICKET_LEN], int64_t now_s);
 
+/* Wipes the tickets that are not good any more, or that were opened with ticket keys or a list of kiosks
+ * that are not in use any more. To be called now and then, though nobody asks: a session's key must not
+ * outlive it. */
+void ticket_cache_forget(struct ticket_cache *cache, const struct board *board, int64_t now_s);
+
 #endif

@@ -338,8 +338,11 @@ static void take_events(struct worker *worker) {
     worker->idle_us += woken_us - before_us;
     uint64_t asks = count_read(worker->counts, COUNT_ASKS);
     worker->answerer.source.now_s = time(NULL);
-    if (random_refresh(&worker->random))
+    if (random_refresh(&worker->random)) { /* once a second */
         answerer_renew_nonces(&worker->answerer);
+        ticket_cache_forget(&worker->answerer.tickets, worker->place->board,
+                            worker->answerer.source.now_s);
+    }
     for (int i = 0; i < n; i++) {
         if (events[i].data.u64 < EVENT_OTHER || events[i].data.u64 == EVENT_DATAGRAMS)
             take_event(worker, &events[i]);
