@@ -8,10 +8,12 @@
 #include "base/text.h"
 #include "crypto/rsa_key.h"
 #include "net/socket.h"
+#include "registry/words.h"
 #include "serve/serve.h"
 #include "serve/server_keys.h"
 #include "xdp/program.h"
 
+#include <arpa/inet.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +23,7 @@
 
 static const char *db_path, *listen_text, *lookup_key_path, *kiosks, *ticket_key, *stats, *user,
     *xdp, *no_sandbox;
-static const char *anonymous_quota;
+static const char *anonymous_quota, *proxy_from;
 static struct option_list authority_paths, key_paths;
 static bool force, is_check, is_legacy, is_anonymous, is_once, is_quick, populates, locks,
     is_tcp_only, is_xdp_optional, is_xdp_generic;
@@ -41,6 +43,9 @@ static const struct option options[] = {
     OPTION_TEXT("--kiosks FILE", &kiosks, "answer the kiosks that this file enrols"),
     OPTION_FLAG("--anonymous", &is_anonymous, "answer clients that are not enrolled"),
     OPTION_FLAG("--legacy", &is_legacy, "also speak the protocol of the scripts that dlv replaces"),
+    OPTION_TEXT("--proxy-from CIDR[,...]", &proxy_from,
+                "balancers that say whose connections they pass on, by the PROXY protocol, "
+                "version 2"),
     OPTION_FLAG("--tcp-only", &is_tcp_only, "do not listen for UDP"),
     OPTION_TEXT("--xdp IFACE[:QUEUE,...]", &xdp,
                 "take UDP from the receive ring of this interface's driver (AF_XDP), with a worker "
@@ -188,6 +193,37 @@ static int choose_counts(struct serve_settings *settings) {
     return EXIT_OK;
 }
 
+/* Reads "10.0.0.0/8,fd00::/8". */
+static int read_proxies(struct serve_settings *settings) {
+    const char *list = proxy_from;
+    struct span item;
+    while (list != NULL && words_next(&list, ',', &item)) {
+        char text[64], *slash;
+        unsigned long long bits = 0;
+        struct serve_network *network = &settings->proxies[settings->proxy_count];
+        bool is_read =
+            settings->proxy_count < SERVE_PROXIES_MAX &&
+            format_text(text, sizeof text, "%.*s", (int)item.len, item.text) < sizeof text;
+        slash = is_read ? strchr(text, '/') : NULL;
+        if (slash != NULL)
+            *slash++ = '\0';
+        bool is_v6 = is_read && inet_pton(AF_INET6, text, network->address) == 1;
+        bool is_v4 = is_read && !is_v6 && inet_pton(AF_INET, text, network->address + 12) == 1;
+        unsigned most = is_v6 ? 128 : 32;
+        if (slash == NULL)
+            bits = most;
+        if ((!is_v4 && !is_v6) || (slash != NULL && text_parse_count(slash, most, &bits) != 0))
+            return usage_error(
+                "--proxy-from \"%.*s\" is not a network such as 10.0.0.0/8 or fd00::/8",
+                (int)item.len, item.text);
+        if (is_v4)
+            memcpy(network->address, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+        network->bits = (unsigned)bits + (is_v4 ? 96 : 0);
+        settings->proxy_count++;
+    }
+    return EXIT_OK;
+}
+
 static int read_quota(struct serve_settings *settings) {
     static char text[64];
     const char *own = anonymous_quota != NULL ? anonymous_quota : "1200/6000/200000";
@@ -242,7 +278,7 @@ static int run_server(int operand_count, char **operands) {
     struct error error;
     if (check_usage(operand_count, operands) != EXIT_OK || read_xdp(&settings) != EXIT_OK ||
         read_sandbox(&settings) != EXIT_OK || choose_counts(&settings) != EXIT_OK ||
-        read_quota(&settings) != EXIT_OK)
+        read_quota(&settings) != EXIT_OK || read_proxies(&settings) != EXIT_OK)
         return EXIT_TROUBLE;
     if (listen_text != NULL && listen_text[0] == '\0')
         return usage_error("--listen is empty (an unset variable?)");

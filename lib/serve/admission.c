@@ -55,11 +55,9 @@ static void hash_prefix(const struct admission *admission, const uint8_t address
     hmac_sha256(hash, admission->board->cookie_key, COOKIE_KEY_LEN, prefix, 1 + bits / 8);
 }
 
-uint64_t admission_network(const struct admission *admission,
-                           const struct sockaddr_storage *address) {
-    uint8_t bytes[ADDRESS_LEN], hash[SHA256_LEN];
-    admission_address(bytes, address);
-    hash_prefix(admission, bytes, is_v4(bytes) ? V4(24) : 56, hash);
+uint64_t admission_network(const struct admission *admission, const uint8_t address[ADDRESS_LEN]) {
+    uint8_t hash[SHA256_LEN];
+    hash_prefix(admission, address, is_v4(address) ? V4(24) : 56, hash);
     return load_le64(hash);
 }
 
@@ -76,17 +74,15 @@ static bool take_level(const struct admission *admission, const uint8_t address[
     return first || second;
 }
 
-bool admission_take(const struct admission *admission, const struct sockaddr_storage *address) {
-    uint8_t bytes[ADDRESS_LEN];
+bool admission_take(const struct admission *admission, const uint8_t address[ADDRESS_LEN]) {
     int64_t now_us = net_now_us();
-    admission_address(bytes, address);
-    const struct level *levels = is_v4(bytes) ? v4_levels : v6_levels;
-    size_t count =
-        is_v4(bytes) ? sizeof v4_levels / sizeof *v4_levels : sizeof v6_levels / sizeof *v6_levels;
+    const struct level *levels = is_v4(address) ? v4_levels : v6_levels;
+    size_t count = is_v4(address) ? sizeof v4_levels / sizeof *v4_levels
+                                  : sizeof v6_levels / sizeof *v6_levels;
     bool is_known = admission_knows(admission, admission_network(admission, address));
     unsigned times = is_known ? ADMISSION_KNOWN_TIMES : 1;
     for (size_t i = 0; i < count && admission->per_source > 0; i++) {
-        if (!take_level(admission, bytes, &levels[i], times, now_us))
+        if (!take_level(admission, address, &levels[i], times, now_us))
             return false;
     }
     return limit_take(&admission->tally->openings, now_us, admission->per_second,

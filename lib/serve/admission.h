@@ -23,12 +23,11 @@ struct admission {
 void admission_address(uint8_t bytes[ADDRESS_LEN], const struct sockaddr_storage *address);
 
 /* A number for the network that the address is in (an IPv4 /24, an IPv6 /56), by a keyed hash. */
-uint64_t admission_network(const struct admission *admission,
-                           const struct sockaddr_storage *address);
+uint64_t admission_network(const struct admission *admission, const uint8_t address[ADDRESS_LEN]);
 
 /* Whether one more job from this source is allowed, by the limits of its prefixes and by the limit for
  * all. A job that is allowed is counted. */
-bool admission_take(const struct admission *admission, const struct sockaddr_storage *address);
+bool admission_take(const struct admission *admission, const uint8_t address[ADDRESS_LEN]);
 
 /* An enrolled kiosk of this network has said who it is; and whether one has within the last day. Such
  * networks come first, and have ADMISSION_KNOWN_TIMES the limits. */

@@ -103,8 +103,8 @@ static void note_missed(struct answerer *answerer) {
         tell(answerer, "kiosk_seeks_numbers");
 }
 
-size_t answerer_ask(struct answerer *answerer, const struct sockaddr_storage *peer,
-                    uint64_t network, uint8_t *ask, size_t ask_len, uint8_t *out) {
+size_t answerer_ask(struct answerer *answerer, const uint8_t *peer, uint64_t network, uint8_t *ask,
+                    size_t ask_len, uint8_t *out) {
     const struct known_ticket *known = NULL;
     size_t len;
     if (ask_len >= ASK_LEN_MIN)

@@ -27,7 +27,7 @@ struct answerer {
     uint64_t asker; /* the kiosk that asked it; 0: nobody in particular */
     /* the question that is being answered */
     const struct known_ticket *known;
-    const struct sockaddr_storage *peer; /* NULL: `network` says where it came from */
+    const uint8_t *peer; /* its address; NULL: `network` says where it came from */
     uint64_t network;
     struct quota_use *use; /* of the kiosk; NULL: of nobody in particular */
 };
@@ -38,8 +38,8 @@ void answerer_renew_nonces(struct answerer *answerer);
 /* Answers the ASK frame at `ask`, which is decrypted in place, with a frame of at most its length at
  * `out`: an ANSWER or a REFUSE. It came from `peer`, or where that is NULL from `network`
  * (admission_network). Returns its length, at least FRAME_HEADER_LEN. */
-size_t answerer_ask(struct answerer *answerer, const struct sockaddr_storage *peer,
-                    uint64_t network, uint8_t *ask, size_t ask_len, uint8_t *out);
+size_t answerer_ask(struct answerer *answerer, const uint8_t *peer, uint64_t network, uint8_t *ask,
+                    size_t ask_len, uint8_t *out);
 
 /* Sets up source.wait. */
 void answerer_init(struct answerer *answerer);

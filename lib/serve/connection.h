@@ -23,10 +23,12 @@ struct connection {
     uint32_t interest;   /* what epoll watches for */
     int64_t deadline_ms;
     int64_t accepted_ms;
-    struct list age;        /* in the order of deadlines */
-    uint64_t network;       /* that it comes from (admission_network) */
-    uint64_t asker;         /* the kiosk that has asked on it last; 0: none has */
-    struct holding holding; /* the kiosk, or else the network, whose it is */
+    struct list age;              /* in the order of deadlines */
+    uint8_t address[ADDRESS_LEN]; /* whose it is */
+    bool is_proxied;              /* a header that says so comes first (wire/proxy.h) */
+    uint64_t network;             /* that it comes from (admission_network) */
+    uint64_t asker;               /* the kiosk that has asked on it last; 0: none has */
+    struct holding holding;       /* the kiosk, or else the network, whose it is */
     struct job job;
     uint8_t protocol;
     uint8_t end;     /* enum connection_end */

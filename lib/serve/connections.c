@@ -1,6 +1,7 @@
 #include "serve/connections.h"
 
 #include "net/socket.h"
+#include "wire/proxy.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -119,18 +120,14 @@ static void renew(struct connections *all, struct connection *connection) {
  * where it was given. */
 static bool start_job(struct connections *all, struct connection *connection) {
     uint8_t reply[RECEPTION_REPLY_MAX];
-    struct sockaddr_storage peer = {0};
-    socklen_t peer_len = sizeof peer;
+    const uint8_t *peer = connection->address;
     bool is_legacy = connection->job.work == CHANNEL_LEGACY;
     size_t len = 0;
-    /* A connection without a peer is lost, and shares the limit of the address of zeros. */
-    if (getpeername(connection->fd, (struct sockaddr *)&peer, &peer_len) != 0)
-        peer.ss_family = AF_UNSPEC;
-    bool is_taken = !is_legacy || reception_take_legacy(all->reception, &peer);
+    bool is_taken = !is_legacy || reception_take_legacy(all->reception, peer);
     if (!is_legacy)
-        len = reception_take(all->reception, &peer, false, true, connection->in, connection->in_len,
+        len = reception_take(all->reception, peer, false, true, connection->in, connection->in_len,
                              reply);
-    reception_label(all->reception, &peer, &connection->job);
+    reception_label(all->reception, peer, &connection->job);
     if (len == 0 && is_taken) {
         connection_wait(connection);
         if (requests_add(all->requests, &connection->job, net_now_ms()))
@@ -141,7 +138,41 @@ static bool start_job(struct connections *all, struct connection *connection) {
     return false;
 }
 
+/* The connection is its network's, until a kiosk shows itself. */
+static void note_network(struct connections *all, struct connection *connection) {
+    connection->network = admission_network(&all->reception->admission, connection->address);
+    holders_give(&all->host.holders, &connection->holding, connection->network);
+}
+
+/* Takes the header that a balancer sends first. False where the connection is not for going on: it waits
+ * for more of it, or was closed. */
+static bool take_proxy_header(struct connections *all, struct connection *connection) {
+    uint8_t bytes[PROXY_HEADER_MAX], address[PROXY_ADDRESS_LEN];
+    size_t header_len = 0;
+    ssize_t n = recv(connection->fd, bytes, sizeof bytes, MSG_PEEK);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        watch(all, connection, EPOLLIN);
+        return false;
+    }
+    enum proxy_result result =
+        n > 0 ? proxy_read(bytes, (size_t)n, &header_len, address) : PROXY_FOREIGN;
+    /* Balancers send it in one piece, so one that has not come in full is none. */
+    if (result == PROXY_FOREIGN || result == PROXY_WAIT ||
+        recv(connection->fd, bytes, header_len, 0) != (ssize_t)header_len) {
+        connection->end = END_MALFORMED;
+        connections_close(all, connection);
+        return false;
+    }
+    connection->is_proxied = false;
+    if (result == PROXY_SOURCE)
+        memcpy(connection->address, address, ADDRESS_LEN);
+    note_network(all, connection);
+    return true;
+}
+
 static void advance(struct connections *all, struct connection *connection) {
+    if (connection->is_proxied && !take_proxy_header(all, connection))
+        return;
     for (;;) {
         enum connection_step step = connection_advance(connection, &all->host);
         if (connection->is_active)
@@ -209,6 +240,19 @@ static bool evict(struct connections *all) {
     return true;
 }
 
+/* Whether a connection from this address begins with a header that names its source. */
+static bool is_proxy(const struct serve_settings *settings, const uint8_t address[ADDRESS_LEN]) {
+    for (unsigned i = 0; i < settings->proxy_count; i++) {
+        const struct serve_network *network = &settings->proxies[i];
+        unsigned whole = network->bits / 8, rest = network->bits % 8;
+        uint8_t mask = (uint8_t)(0xFF00u >> rest);
+        if (memcmp(network->address, address, whole) == 0 &&
+            (rest == 0 || ((network->address[whole] ^ address[whole]) & mask) == 0))
+            return true;
+    }
+    return false;
+}
+
 static void add_connection(struct connections *all, int fd, const struct sockaddr_storage *peer) {
     struct connection *connection = take_slot(all);
     if (connection == NULL) {
@@ -218,8 +262,9 @@ static void add_connection(struct connections *all, int fd, const struct sockadd
     connection_init(connection, fd, net_now_ms() + all->settings->deadline_ms);
     connection->interest = EPOLLIN;
     connection->accepted_ms = net_now_ms();
-    connection->network = admission_network(&all->reception->admission, peer);
-    holders_give(&all->host.holders, &connection->holding, connection->network);
+    admission_address(connection->address, peer);
+    connection->is_proxied = is_proxy(all->settings, connection->address);
+    note_network(all, connection);
     list_append(&all->young, &connection->age);
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = connection_id(connection)};
     count(all->counts, COUNT_ACCEPTED);

@@ -14,8 +14,6 @@ static struct datagram_job *find_job(struct datagram_server *server,
                                      const struct datagram_route *route, const uint8_t *frame,
                                      size_t len, bool *is_known) {
     struct datagram_job *free_job = NULL;
-    uint8_t address[ADDRESS_LEN], other[ADDRESS_LEN];
-    admission_address(address, &route->peer);
     *is_known = false;
     for (unsigned i = 0; i < DATAGRAM_JOBS; i++) {
         struct datagram_job *job = &server->jobs[i];
@@ -25,8 +23,7 @@ static struct datagram_job *find_job(struct datagram_server *server,
             memcmp(job->bytes + OPEN_SHARE, frame + OPEN_SHARE, X25519_LEN) !=
                 0) /* or the ticket */
             continue;
-        admission_address(other, &job->route.peer);
-        *is_known |= memcmp(address, other, ADDRESS_LEN) == 0;
+        *is_known |= memcmp(route->address, job->route.address, ADDRESS_LEN) == 0;
     }
     return free_job;
 }
@@ -38,7 +35,7 @@ static size_t take_open(struct datagram_server *server, const struct datagram_ro
     if (is_known)
         return 0;
     size_t reply_len =
-        reception_take(server->reception, &route->peer, true, job != NULL, frame, len, out);
+        reception_take(server->reception, route->address, true, job != NULL, frame, len, out);
     if (reply_len > 0)
         return reply_len;
     job->is_used = true;
@@ -50,7 +47,7 @@ static size_t take_open(struct datagram_server *server, const struct datagram_ro
                      .bytes = job->bytes,
                      .len = len};
     list_init(&job->job.link);
-    reception_label(server->reception, &route->peer, &job->job);
+    reception_label(server->reception, route->address, &job->job);
     if (requests_add(server->requests, &job->job, net_now_ms()))
         return 0;
     job->is_used = false;
@@ -59,8 +56,9 @@ static size_t take_open(struct datagram_server *server, const struct datagram_ro
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
-size_t datagram_answer(struct datagram_server *server, const struct datagram_route *route,
-                       uint8_t *in, size_t len, uint8_t *out) {
+size_t datagram_answer(struct datagram_server *server, struct datagram_route *route, uint8_t *in,
+                       size_t len, uint8_t *out) {
+    admission_address(route->address, &route->peer);
     struct counts *counts = server->answerer->counts;
     struct frame frame;
     switch (frame_read_header(&frame, in, len)) {
@@ -71,7 +69,7 @@ size_t datagram_answer(struct datagram_server *server, const struct datagram_rou
         return respond_refuse(out, REFUSED_VERSION);
     case FRAME_OK:
         if (frame.len == len && len <= FRAME_DATAGRAM_MAX && frame.type == FRAME_ASK)
-            return answerer_ask(server->answerer, &route->peer, 0, in, len, out);
+            return answerer_ask(server->answerer, route->address, 0, in, len, out);
         if (frame.len == len && (frame.type == FRAME_OPEN || frame.type == FRAME_IDENTIFY))
             return take_open(server, route, in, len, out);
         break;

@@ -16,6 +16,7 @@
  * same way. */
 struct datagram_route {
     struct sockaddr_storage peer;
+    uint8_t address[ADDRESS_LEN]; /* of the peer */
     socklen_t peer_len;
     size_t control_len;
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
@@ -54,10 +55,10 @@ int datagram_serve(struct datagram_server *server);
 void datagram_take_reply(struct datagram_server *server, struct job *job,
                          const struct channel_reply *reply);
 
-/* The answer to one frame that came from `route`, at `out`, which holds FRAME_DATAGRAM_MAX bytes.
+/* The answer to one frame that came from `route`, whose peer is set, at `out`, which holds FRAME_DATAGRAM_MAX bytes.
  * Returns its length; 0: there is none, or it comes later (datagram_take_reply). What carried the
  * frame does not matter. */
-size_t datagram_answer(struct datagram_server *server, const struct datagram_route *route,
-                       uint8_t *in, size_t len, uint8_t *out);
+size_t datagram_answer(struct datagram_server *server, struct datagram_route *route, uint8_t *in,
+                       size_t len, uint8_t *out);
 
 #endif

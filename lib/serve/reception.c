@@ -14,17 +14,15 @@ static size_t refuse(const struct reception *reception, enum count_name name, en
 
 /* No RSA operation is spent before the client has shown that it receives what is sent to its
  * address. Returns the length of the COOKIE frame that asks for it, or 0 where it has. */
-static size_t check_cookie(const struct reception *reception, const struct sockaddr_storage *peer,
+static size_t check_cookie(const struct reception *reception, const uint8_t peer[ADDRESS_LEN],
                            const uint8_t *frame, uint8_t reply[RECEPTION_REPLY_MAX]) {
     const uint8_t *key = reception->admission.board->cookie_key;
-    uint8_t address[ADDRESS_LEN];
     uint32_t now_s = (uint32_t)(net_now_ms() / 1000);
-    admission_address(address, peer);
-    if (cookie_check(frame + OPEN_COOKIE, key, address, sizeof address, now_s))
+    if (cookie_check(frame + OPEN_COOKIE, key, peer, ADDRESS_LEN, now_s))
         return 0;
     count(reception->counts, COUNT_COOKIES);
     frame_write_header(reply, FRAME_COOKIE, 0, FRAME_HEADER_LEN + COOKIE_LEN);
-    cookie_make(reply + FRAME_HEADER_LEN, key, address, sizeof address, now_s);
+    cookie_make(reply + FRAME_HEADER_LEN, key, peer, ADDRESS_LEN, now_s);
     return FRAME_HEADER_LEN + COOKIE_LEN;
 }
 
@@ -35,7 +33,7 @@ static bool is_for_us(const struct reception *reception, const uint8_t *frame, s
     return place >= 0 && len == OPEN_LEN(own->keys[place].n_len);
 }
 
-size_t reception_take(const struct reception *reception, const struct sockaddr_storage *peer,
+size_t reception_take(const struct reception *reception, const uint8_t peer[ADDRESS_LEN],
                       bool wants_cookie, bool has_room, uint8_t *frame, size_t len,
                       uint8_t reply[RECEPTION_REPLY_MAX]) {
     bool is_identify = frame[FRAME_TYPE] == FRAME_IDENTIFY;
@@ -58,14 +56,14 @@ size_t reception_busy(const struct reception *reception, uint8_t reply[RECEPTION
     return refuse(reception, COUNT_REFUSED_BUSY, REFUSED_BUSY, reply);
 }
 
-bool reception_take_legacy(const struct reception *reception, const struct sockaddr_storage *peer) {
+bool reception_take_legacy(const struct reception *reception, const uint8_t peer[ADDRESS_LEN]) {
     bool is_taken = admission_take(&reception->admission, peer);
     if (!is_taken)
         count(reception->counts, COUNT_REFUSED_LIMIT);
     return is_taken;
 }
 
-void reception_label(const struct reception *reception, const struct sockaddr_storage *peer,
+void reception_label(const struct reception *reception, const uint8_t peer[ADDRESS_LEN],
                      struct job *job) {
     job->network = admission_network(&reception->admission, peer);
     job->is_known = admission_knows(&reception->admission, job->network);

@@ -19,12 +19,12 @@ struct reception {
 size_t reception_busy(const struct reception *reception, uint8_t reply[RECEPTION_REPLY_MAX]);
 
 /* Says of a job what its place in the queue depends on. */
-void reception_label(const struct reception *reception, const struct sockaddr_storage *peer,
+void reception_label(const struct reception *reception, const uint8_t peer[ADDRESS_LEN],
                      struct job *job);
 
 /* Whether a question of the original protocol, which costs as much as an opening, may be given to a
  * key-holder. */
-bool reception_take_legacy(const struct reception *reception, const struct sockaddr_storage *peer);
+bool reception_take_legacy(const struct reception *reception, const uint8_t peer[ADDRESS_LEN]);
 
 /* Receives an OPEN or IDENTIFY frame of `len` bytes from `peer`.
  *
@@ -32,7 +32,7 @@ bool reception_take_legacy(const struct reception *reception, const struct socka
  * has_room      false: there is no memory for one more
  * Returns 0 where the frame goes to a key-holder; its cookie is then zeros. Otherwise returns the
  * length of the reply at `reply`: a COOKIE, or a REFUSE. */
-size_t reception_take(const struct reception *reception, const struct sockaddr_storage *peer,
+size_t reception_take(const struct reception *reception, const uint8_t peer[ADDRESS_LEN],
                       bool wants_cookie, bool has_room, uint8_t *frame, size_t len,
                       uint8_t reply[RECEPTION_REPLY_MAX]);
 

@@ -33,6 +33,14 @@ struct serve_paths {
     const char *const *items;
 };
 
+/* Addresses whose first bits are these, IPv4 as IPv6 writes it. */
+struct serve_network {
+    uint8_t address[16];
+    unsigned bits;
+};
+
+#define SERVE_PROXIES_MAX 16
+
 struct serve_settings {
     const char *db_path;
     struct serve_paths authority_paths, key_paths; /* read again on SIGHUP */
@@ -47,6 +55,9 @@ struct serve_settings {
     enum file_replacing stats_replacing;
     const char *host; /* empty: every address */
     const char *port;
+    /* balancers: what comes from them over TCP begins with a header that names the source */
+    unsigned proxy_count;
+    struct serve_network proxies[SERVE_PROXIES_MAX];
     bool is_udp;
     const char *xdp_interface; /* NULL: no kernel bypass */
     unsigned xdp_queue_count;  /* served by as many workers, the first ones */
