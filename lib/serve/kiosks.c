@@ -77,7 +77,7 @@ bool quota_parse(struct quota *quota, char *text) {
         if (text_parse_count(text, QUOTA_MAX, &value) != 0 || value == 0)
             return false;
         *parts[i] = (uint32_t)value;
-        text = slash + 1;
+        text = slash != NULL ? slash + 1 : text;
     }
     return true;
 }
