@@ -2,6 +2,7 @@
  * they should be, so that what is behind the seal is reached. */
 #include "wire/answer.h"
 #include "wire/identity.h"
+#include "wire/proxy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,19 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const uint8_t key[SESSION_KEY_LEN] = {7}, ticket[TICKET_LEN] = {8}, nonce[ASK_RANDOM_LEN];
+
+/* A balancer's header, with the signature that nobody guesses put before what came. */
+static void take_proxy_header(const uint8_t *data, size_t size) {
+    static const uint8_t signature[12] = "\r\n\r\n\0\r\nQUIT\n";
+    uint8_t bytes[PROXY_HEADER_MAX], address[PROXY_ADDRESS_LEN];
+    size_t len = size < sizeof bytes - sizeof signature ? size : sizeof bytes - sizeof signature;
+    size_t header_len = 0;
+    memcpy(bytes, signature, sizeof signature);
+    memcpy(bytes + sizeof signature, data, len);
+    enum proxy_result result = proxy_read(bytes, sizeof signature + len, &header_len, address);
+    if ((result == PROXY_SOURCE || result == PROXY_NOBODY) && header_len > sizeof signature + len)
+        abort();
+}
 
 static void take_raw(const uint8_t *data, size_t size) {
     static uint8_t copy[FRAME_MAX];
@@ -20,6 +34,7 @@ static void take_raw(const uint8_t *data, size_t size) {
     struct frame frame;
     struct ticket opened;
     struct ticket_key ticket_key;
+    take_proxy_header(data, size);
     if (size > FRAME_MAX)
         return;
     if (frame_read_header(&frame, data, size) == FRAME_OK && frame.len < FRAME_HEADER_LEN)
