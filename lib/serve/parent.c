@@ -152,6 +152,23 @@ static void reload_files(struct parent *parent) {
     update_tickets(parent);
 }
 
+/* Tells the service manager that the server is ready (or only how it is), and what is in use: `systemctl
+ * status` shows it, so whoever has sent SIGHUP sees what came of it. */
+static void notify(const struct parent *parent, bool is_ready) {
+    const struct kiosks *kiosks = board_kiosks(parent->board);
+    const unsigned *reloads = parent->reloads;
+    char text[240];
+    format_text(text, sizeof text,
+                "%sSTATUS=release %llu in use, %u kiosks; refused so far: database %u, keys %u, "
+                "kiosks %u (kept %u), ticket key %u",
+                is_ready ? "READY=1\n" : "",
+                (unsigned long long)parent->release.header.facts.sequence,
+                kiosks != NULL ? kiosks->count : 0, parent->release.refused_count,
+                reloads[RELOAD_KEYS_REFUSED], reloads[RELOAD_KIOSKS_REFUSED],
+                reloads[RELOAD_KIOSKS_KEPT], reloads[RELOAD_TICKET_KEY_REFUSED]);
+    service_notify(text);
+}
+
 static void reload(struct parent *parent) {
     char state[80];
     format_text(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)net_now_us());
@@ -159,7 +176,7 @@ static void reload(struct parent *parent) {
     reload_keys(parent);
     reload_files(parent);
     release_reload(&parent->release);
-    service_notify("READY=1");
+    notify(parent, true);
 }
 
 /* To be called when the process that checks the next database has ended. */
@@ -172,6 +189,7 @@ static void finish_reload(struct parent *parent, int status) {
                   (unsigned long long)release->header.facts.sequence,
                   (unsigned long long)release->header.count);
     }
+    notify(parent, false);
     if (release->is_reload_due) {
         parent->release.is_reload_due = false;
         release_reload(&parent->release);
@@ -250,7 +268,7 @@ static void say_ready(const struct parent *parent) {
               address, (unsigned long long)parent->release.header.facts.sequence,
               (unsigned long long)parent->release.header.count, settings->worker_count,
               settings->key_holder_count, kiosks != NULL ? kiosks->count : 0);
-    service_notify("READY=1");
+    notify(parent, true);
 }
 
 /* Says 14, 7, 3 and 1 days before that the database runs out, and that it has. */

@@ -833,12 +833,12 @@ def test_notify_and_given_sockets(release, keys, small_db, tmp_path, server_pub)
         finally:
             os._exit(9)
     try:
-        assert notify.recv(100) == b"READY=1"
+        assert notify.recv(300) == b"READY=1\nSTATUS=release 1 in use, 0 kiosks; refused so far: database 0, keys 0, kiosks 0 (kept 0), ticket key 0"
         port = listener.getsockname()[1]
         for Client in (TcpClient, UdpClient):
             assert Client(port, server_pub).open().ask([RAMESH]).kinds == [FOUND]
         os.kill(pid, signal.SIGHUP)
-        assert notify.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC=") and notify.recv(100) == b"READY=1"
+        assert notify.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC=") and notify.recv(300).startswith(b"READY=1\nSTATUS=")
     finally:
         os.kill(pid, signal.SIGTERM)
     assert notify.recv(100) == b"STOPPING=1"
