@@ -1,0 +1,43 @@
+/* What the parent process works with, and how it reads files again while the server runs: keys, the list of
+ * kiosks, the ticket key, and the database (serve/release.h). Whatever is wrong is refused, told, and
+ * changes nothing. */
+#ifndef DLV_SERVE_RELOAD_H
+#define DLV_SERVE_RELOAD_H
+
+#include "serve/children.h"
+#include "serve/stats.h"
+#include "serve/tickets.h"
+
+struct parent {
+    struct serve_settings *settings;
+    struct release release;
+    struct children children;
+    struct board *board;
+    struct tally *tally;
+    struct quotas *quotas;
+    struct random random;
+    struct ticket_source tickets;
+    struct kernel_bypass bypass;
+    int64_t next_stats_ms;
+    unsigned reloads[RELOAD_COUNT];
+    uint64_t warned_of; /* sequence number of the release that runs out, */
+    int warned_at;      /* and the fewest days left that were told */
+    int64_t drain_deadline_ms;
+};
+
+/* Reads everything again. The database is checked by a process of its own; reload_finish is called when
+ * that has ended, with its status. */
+void reload_begin(struct parent *parent);
+void reload_finish(struct parent *parent, int status);
+
+/* Has the children know the keys that are good now. */
+void reload_publish_keys(struct parent *parent);
+
+/* Makes new ticket keys where a period is over. */
+void reload_update_tickets(struct parent *parent);
+
+/* Tells the service manager that the server is ready (or only how it is), and what is in use: `systemctl
+ * status` shows it, so whoever has sent SIGHUP sees what came of it. */
+void reload_notify(const struct parent *parent, bool is_ready);
+
+#endif
