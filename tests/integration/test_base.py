@@ -385,7 +385,8 @@ def test_failure_at_every_write(release, keys, tmp_path, call, failure):
         if "signal" in failure:
             assert done.returncode not in (0, 2)
         else:
-            assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+            told = [line for line in done.stderr.splitlines() if not line.endswith(" a second")]  # progress, on a slow machine
+            assert done.returncode == 2 and len(told) == 1, done.stderr
         assert not list(tmp.iterdir())
         for left in tmp_path.glob(".l.db.*"):
             assert "signal" in failure and call in ("rename", "linkat")
