@@ -110,6 +110,7 @@ static enum link_result attempt(struct client *client, const struct task *task) 
         if (opened == LINK_NO_ADDRESS && nth > 0)
             return result; /* with the reason why the last address failed */
         result = opened == LINK_DONE ? converse(client, &once) : opened;
+        client->was_lost = opened == LINK_DONE && result == LINK_LOST;
         if (result == LINK_DONE)
             return result;
         *task->error = reason;
@@ -120,7 +121,7 @@ static enum link_result attempt(struct client *client, const struct task *task) 
     return result;
 }
 
-/* Whether a server that is busy, or that there is no way to just now, is asked again after a while: only
+/* Whether a server that is busy, that has closed the connection, or that there is no way to just now, is asked again after a while: only
  * where there is no other server. If so, waits. */
 static bool wait_for_busy(const struct client *client, int64_t wait_ms, int64_t deadline_ms) {
     bool is_only_server = strchr(client->settings.servers, ',') == NULL;
@@ -172,7 +173,8 @@ static enum link_result ask_server(struct client *client, struct task *task) {
             task->deadline_ms = net_now_ms() + client->settings.timeout_ms;
             continue;
         }
-        bool may_pass = result == LINK_BUSY || result == LINK_NO_WAY;
+        bool may_pass = result == LINK_BUSY || result == LINK_NO_WAY ||
+                        (result == LINK_LOST && client->was_lost && !client->settings.is_udp);
         if (!may_pass || !wait_for_busy(client, wait_ms, task->deadline_ms))
             return result;
         wait_ms *= 2;

@@ -42,6 +42,7 @@ struct client {
     unsigned key_at;  /* the pinned key that the last session was opened with */
     struct client_session session;
     struct known_release release; /* of the server that was believed last */
+    bool was_lost;                /* the connection was there, and then it was not */
     int disbelief;                /* why its release is not believed, or its answer */
     struct pipeline pipeline;
     unsigned failure_count; /* of the last client_ask that failed */

@@ -190,9 +190,11 @@ static enum link_result refusal_of(const struct link *link, const struct frame *
         return link_fail(link, LINK_BUSY, error, "it is busy");
     case REFUSED_SESSION:
         return link_fail(link, LINK_SESSION_ENDED, error, "the session has ended");
-    default:
+    case REFUSED_OPENING:
         return link_fail(link, LINK_WRONG_KEY, error,
                          "it opens no session: it has another key than the one given");
+    default:
+        return link_fail(link, LINK_REFUSED, error, "it refuses, without a reason that is known");
     }
 }
 

@@ -85,8 +85,10 @@ bool admission_take(const struct admission *admission, const uint8_t address[ADD
         if (!take_level(admission, address, &levels[i], times, now_us))
             return false;
     }
-    return limit_take(&admission->tally->openings, now_us, admission->per_second,
-                      admission->per_second);
+    /* Strangers, however many, use up nothing of what networks with kiosks have. */
+    struct limit *total =
+        is_known ? &admission->tally->known_openings : &admission->tally->openings;
+    return limit_take(total, now_us, admission->per_second, admission->per_second);
 }
 
 /* --- networks of kiosks ----------------------------------------------------------------------- */

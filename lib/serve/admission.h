@@ -15,7 +15,7 @@
 struct admission {
     const struct board *board;
     struct tally *tally;
-    unsigned per_second; /* jobs in total; 0: no limit */
+    unsigned per_second; /* jobs in total, of networks with kiosks and of others; 0: no limit */
     unsigned per_source; /* and from one address; 0: no limit. Networks have a multiple of it */
 };
 

@@ -55,30 +55,38 @@ static void tell(const struct answerer *answerer, const char *event) {
         serve_log(answerer->settings, "%s name=%s", event, kiosk->name);
 }
 
-/* A respond_source's wait. What a kiosk asks for the first time is the kiosk's; what comes again may be a
- * listener's replay, and is its source's. */
-static uint32_t take_quota(void *context, const struct ticket *ticket,
-                           const uint8_t tag[AEAD_TAG_LEN], unsigned count) {
+/* Whose quota a question is taken from that no kiosk pays for: its network's. Over UDP anybody can write
+ * any source into a datagram, so what comes that way is counted apart; and so is what came before. */
+static uint64_t payer(const struct answerer *answerer) {
+    bool is_udp = answerer->peer != NULL;
+    uint64_t network =
+        is_udp ? admission_network(answerer->admission, answerer->peer) : answerer->network;
+    return (network | 8) ^ (is_udp ? 1 : 0) ^ (answerer->was_new ? 0 : 2);
+}
+
+/* A response_source's wait. What a kiosk asks for the first time is the kiosk's; what comes again may be
+ * a listener's replay, and is its source's. */
+static uint32_t take_quota(void *context, const struct ticket *ticket, unsigned count) {
     struct answerer *answerer = context;
     const struct quota *quota = &answerer->known->quota;
-    answerer->was_new = !seen_before(answerer->seen, tag);
+    answerer->was_new = !seen_before(answerer->seen, answerer->frame_hash);
     answerer->asker = load_le64(ticket->kiosk);
     answerer->use = NULL;
-    uint64_t who = answerer->asker;
-    if (who == 0 || !answerer->was_new) {
+    bool is_kiosks = answerer->asker != 0 && answerer->was_new;
+    struct quota_result result = {.wait_s = 0};
+    if (!is_kiosks)
         quota = answerer->anonymous;
-        if (quota == NULL)
-            return 0;
-        who = answerer->peer != NULL ? admission_network(answerer->admission, answerer->peer)
-                                     : answerer->network;
+    if (quota != NULL) {
+        uint64_t who = is_kiosks ? answerer->asker : payer(answerer);
+        struct quota_use *use = quotas_find(answerer->quotas, who);
+        result = quotas_take(use, quota, count, net_now_us());
+        answerer->use = is_kiosks ? use : NULL;
     }
-    struct quota_use *use = quotas_find(answerer->quotas, who != 0 ? who : 1);
-    struct quota_result result = quotas_take(use, quota, count, net_now_us());
-    if (who == answerer->asker && who != 0) {
-        answerer->use = use;
-        if (result.runs_out)
-            tell(answerer, result.wait_s > 0 ? "kiosk_quota_spent" : "kiosk_quota_low");
-    }
+    if (is_kiosks && result.runs_out)
+        tell(answerer, result.wait_s > 0 ? "kiosk_quota_spent" : "kiosk_quota_low");
+    if (result.wait_s == 0)
+        seen_add(answerer->seen, answerer->frame_hash);
+    answerer->was_new &= result.wait_s == 0;
     return result.wait_s;
 }
 
@@ -110,6 +118,8 @@ size_t answerer_ask(struct answerer *answerer, const uint8_t *peer, uint64_t net
     if (ask_len >= ASK_LEN_MIN)
         known = ticket_cache_open(&answerer->tickets, answerer->board, ask + ASK_TICKET,
                                   answerer->source.now_s);
+    if (known != NULL)
+        seen_hash(answerer->frame_hash, answerer->board->seen_key, ask, ask_len);
     answerer->known = known;
     answerer->peer = peer;
     answerer->network = network;

@@ -29,7 +29,8 @@ struct answerer {
     const struct known_ticket *known;
     const uint8_t *peer; /* its address; NULL: `network` says where it came from */
     uint64_t network;
-    struct quota_use *use; /* of the kiosk; NULL: of nobody in particular */
+    uint8_t frame_hash[AEAD_TAG_LEN]; /* seen_hash */
+    struct quota_use *use;            /* of the kiosk; NULL: of nobody in particular */
 };
 
 /* To be called when the random source was seeded anew: nonces go on from another random place. */

@@ -32,6 +32,7 @@ struct ticket_ring {
 
 struct board {
     uint8_t cookie_key[COOKIE_KEY_LEN];
+    uint8_t seen_key[AEAD_KEY_LEN]; /* of seen_hash */
     _Atomic unsigned ring_now;
     struct ticket_ring rings[2];
     _Atomic unsigned keys_now;
@@ -45,7 +46,8 @@ struct board {
 #define KNOWN_NETWORKS 16384
 
 struct tally {
-    struct limit openings;
+    struct limit openings;       /* of networks where no kiosk was seen */
+    struct limit known_openings; /* and of those where one was */
     struct limit sources[SOURCES];
     _Atomic uint64_t known[KNOWN_NETWORKS]; /* where kiosks have been seen (admission.h) */
     struct seen seen;

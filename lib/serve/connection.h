@@ -22,7 +22,7 @@ struct connection {
     uint32_t generation; /* counts the uses of the slot, so that a late event finds nobody */
     uint32_t interest;   /* what epoll watches for */
     int64_t deadline_ms;
-    int64_t accepted_ms;
+    int64_t active_ms;            /* when it came, or has last asked what was new */
     struct list age;              /* in the order of deadlines */
     uint8_t address[ADDRESS_LEN]; /* whose it is */
     bool is_proxied;              /* a header that says so comes first (wire/proxy.h) */

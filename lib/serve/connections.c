@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ACCEPTS_MAX 64   /* how many connections are accepted before other events get their turn */
-#define NEWCOMER_MS 2000 /* how long a connection is left alone, if another can go instead */
+#define ACCEPTS_MAX 64 /* how many connections are accepted before other events get their turn */
+#define LEFT_ALONE_MS 2000 /* for how long after it has come or asked, if another can go instead */
 
 int connections_open(struct connections *all) {
     list_init(&all->young);
@@ -111,7 +111,8 @@ static void renew(struct connections *all, struct connection *connection) {
     holders_give(&all->host.holders, &connection->holding,
                  connection->asker != 0 ? connection->asker : connection->network);
     connection->is_active = false;
-    connection->deadline_ms = net_now_ms() + all->settings->idle_ms;
+    connection->active_ms = net_now_ms();
+    connection->deadline_ms = connection->active_ms + all->settings->idle_ms;
     list_remove(&connection->age);
     list_append(&all->live, &connection->age);
 }
@@ -219,10 +220,10 @@ static bool is_free(const void *context, struct holding *holding) {
     return !connection_of(holding)->is_waiting;
 }
 
-/* ... nor has it just come. */
+/* ... nor has it just come, or just asked. */
 static bool may_go(const void *context, struct holding *holding) {
     const int64_t *now_ms = context;
-    return is_free(NULL, holding) && *now_ms - connection_of(holding)->accepted_ms >= NEWCOMER_MS;
+    return is_free(NULL, holding) && *now_ms - connection_of(holding)->active_ms >= LEFT_ALONE_MS;
 }
 
 /* Closes a connection to make room: of whoever holds the most, the one that has been silent for longest.
@@ -230,9 +231,10 @@ static bool may_go(const void *context, struct holding *holding) {
 static bool evict(struct connections *all) {
     const struct holders *holders = &all->host.holders;
     int64_t now_ms = net_now_ms();
-    struct holding *holding = holders_choose(holders, may_go, &now_ms);
+    /* Who holds the most goes first, even if all that he has has just come. */
+    struct holding *holding = holders_choose(holders, holders->most, may_go, &now_ms);
     if (holding == NULL)
-        holding = holders_choose(holders, is_free, NULL);
+        holding = holders_choose(holders, 1, is_free, NULL);
     if (holding == NULL)
         return false;
     count(all->counts, COUNT_EVICTED);
@@ -261,7 +263,7 @@ static void add_connection(struct connections *all, int fd, const struct sockadd
     }
     connection_init(connection, fd, net_now_ms() + all->settings->deadline_ms);
     connection->interest = EPOLLIN;
-    connection->accepted_ms = net_now_ms();
+    connection->active_ms = net_now_ms();
     admission_address(connection->address, peer);
     connection->is_proxied = is_proxy(all->settings, connection->address);
     note_network(all, connection);

@@ -71,8 +71,11 @@ void holders_take_back(struct holders *holders, struct holding *holding) {
 void holders_give(struct holders *holders, struct holding *holding, uint64_t key) {
     uint32_t buffered = holding->buffered;
     if (holding->holder != NULL && holding->holder->key == key) {
+        struct holder *same = holding->holder;
         list_remove(&holding->link);
-        list_append(&holding->holder->connections, &holding->link);
+        list_append(&same->connections, &holding->link);
+        list_remove(&same->same_count);
+        list_append(&holders->by_count[same->count], &same->same_count);
         return;
     }
     holders_take_back(holders, holding);
@@ -93,11 +96,11 @@ void holders_give(struct holders *holders, struct holding *holding, uint64_t key
     set_count(holders, holder, holder->count + 1);
 }
 
-struct holding *holders_choose(const struct holders *holders,
+struct holding *holders_choose(const struct holders *holders, uint32_t least,
                                bool (*may_go)(const void *context, struct holding *holding),
                                const void *context) {
     unsigned looked_at = 0;
-    for (uint32_t count = holders->most; count > 0; count--) {
+    for (uint32_t count = holders->most; count >= least && count > 0; count--) {
         struct list *same = &holders->by_count[count];
         for (struct list *link = same->next; link != same; link = link->next) {
             struct holder *holder = LIST_ENTRY(link, struct holder, same_count);

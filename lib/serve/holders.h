@@ -48,9 +48,10 @@ void holders_give(struct holders *holders, struct holding *holding, uint64_t key
 /* The connection is closed. */
 void holders_take_back(struct holders *holders, struct holding *holding);
 
-/* A connection of whoever holds the most: the first that `may_go`, of the first few holders that hold as
- * many. NULL: there is none. */
-struct holding *holders_choose(const struct holders *holders,
+/* A connection of whoever holds the most, and `least` at least: the first that `may_go`. Of holders that
+ * hold as many, who has been silent for longest comes first; only some are looked at. NULL: there is
+ * none. */
+struct holding *holders_choose(const struct holders *holders, uint32_t least,
                                bool (*may_go)(const void *context, struct holding *holding),
                                const void *context);
 

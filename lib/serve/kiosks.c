@@ -164,8 +164,12 @@ static int read_kiosks(struct kiosks *next, FILE *file, struct end_line *end, co
     for (unsigned number = 1; fgets(line, sizeof line, file) != NULL; number++) {
         char *rest = line;
         if (strchr(line, '\n') == NULL && !feof(file))
-            return error_set(error, ERR_LIMIT, "%s:%u: a line of more than %d bytes", path, number,
+            return error_set(error, ERR_LIMIT,
+                             "%s:%u: a line of more than %d bytes, or with a zero", path, number,
                              LINE_MAX_LEN - 2);
+        if (strchr(line, '\n') == NULL) /* a name or a day that was cut off may be another one */
+            return error_set(error, ERR_FORMAT, "%s:%u: no line feed at its end: was it cut off?",
+                             path, number);
         if (read_end(end, line))
             continue;
         line[strcspn(line, "#")] = '\0';
@@ -199,8 +203,11 @@ static bool is_meant(const struct kiosk *kiosk, const char *word) {
         return true;
     if (strncmp(word, "SHA256:", 7) != 0)
         return false;
+    /* Some programs write the padding, too. */
     rsa_fingerprint_of_id(kiosk->id, fingerprint);
-    return strcmp(fingerprint, word) == 0;
+    size_t len = strlen(fingerprint);
+    return strncmp(fingerprint, word, len) == 0 &&
+           (word[len] == '\0' || strcmp(word + len, "=") == 0);
 }
 
 /* Marks whom the word means in the new list, and in the old one by `revoked`. */
@@ -228,6 +235,8 @@ static void read_revocations(struct kiosks *next, const struct kiosks *old, bool
     rewind(file);
     while (fgets(line, sizeof line, file) != NULL) {
         char *rest = line;
+        if (strchr(line, '\n') == NULL)
+            continue; /* the name may be the beginning of another one */
         line[strcspn(line, "#")] = '\0';
         const char *first = next_word(&rest);
         if (first == NULL || strcmp(first, "revoke") != 0)
@@ -286,12 +295,12 @@ static bool may_remove(const struct kiosks *next, const struct kiosks *old,
     else if (end->count != enrolled)
         format_text(change->why_kept, size, "the last line says %llu kiosks, and there are %u",
                     end->count, enrolled);
-    else if (change->removed > freely && change->removed > end->removing)
-        format_text(change->why_kept, size, "many at once: \"# end %u removing %u\" accepts it",
-                    enrolled, change->removed);
+    else if ((change->removed > freely || next->count == 0) && change->removed > end->removing)
+        format_text(change->why_kept, size,
+                    "so many at once, or all: \"# end %u removing %u\" accepts it", enrolled,
+                    change->removed);
     else
         return true;
-    (void)next;
     return false;
 }
 

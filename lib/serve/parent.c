@@ -264,6 +264,7 @@ static int open_board(struct parent *parent, struct error *error) {
     if (code != 0)
         return code;
     random_bytes(&parent->random, parent->board->cookie_key, COOKIE_KEY_LEN);
+    random_bytes(&parent->random, parent->board->seen_key, AEAD_KEY_LEN);
     return 0;
 }
 

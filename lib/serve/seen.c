@@ -4,12 +4,11 @@
 
 #define HASHES 4
 
-/* Whether all bits of the tag are set; sets them where `sets`. A tag looks random, so its bytes are as good
- * as hashes of it. */
-static bool look(_Atomic uint64_t *filter, const uint8_t tag[AEAD_TAG_LEN], bool sets) {
+/* Whether all bits of the hash are set; sets them where `sets`. */
+static bool look(_Atomic uint64_t *filter, const uint8_t hash[AEAD_TAG_LEN], bool sets) {
     bool are_set = true;
     for (unsigned i = 0; i < HASHES; i++) {
-        uint32_t bit = load_le32(tag + 4 * i) % (64 * SEEN_WORDS);
+        uint32_t bit = load_le32(hash + 4 * i) % (64 * SEEN_WORDS);
         uint64_t mask = (uint64_t)1 << bit % 64;
         _Atomic uint64_t *word = &filter[bit / 64];
         bool is_set = (atomic_load_explicit(word, memory_order_relaxed) & mask) != 0;
@@ -20,7 +19,7 @@ static bool look(_Atomic uint64_t *filter, const uint8_t tag[AEAD_TAG_LEN], bool
     return are_set;
 }
 
-/* Empties the older filter, which takes new tags from now on. */
+/* Empties the older filter, which takes new hashes from now on. */
 static void turn_over(struct seen *seen, uint32_t turn) {
     _Atomic uint64_t *next = seen->filters[(turn + 1) & 1];
     for (uint32_t i = 0; i < SEEN_WORDS; i++)
@@ -29,13 +28,25 @@ static void turn_over(struct seen *seen, uint32_t turn) {
     atomic_store_explicit(&seen->turn, turn + 1, memory_order_release);
 }
 
-bool seen_before(struct seen *seen, const uint8_t tag[AEAD_TAG_LEN]) {
+void seen_hash(uint8_t hash[AEAD_TAG_LEN], const uint8_t key[AEAD_KEY_LEN], const uint8_t *frame,
+               size_t len) {
+    /* Nobody sees what comes out of it, so one key and nonce may serve for all frames. */
+    static const uint8_t nonce[AEAD_NONCE_LEN];
+    uint8_t nothing;
+    aead_seal(key, nonce, frame, len, &nothing, 0, hash);
+}
+
+bool seen_before(struct seen *seen, const uint8_t hash[AEAD_TAG_LEN]) {
     uint32_t turn = atomic_load_explicit(&seen->turn, memory_order_acquire);
-    bool was_seen = look(seen->filters[(turn + 1) & 1], tag, false);
-    was_seen |= look(seen->filters[turn & 1], tag, true);
+    return look(seen->filters[(turn + 1) & 1], hash, false) ||
+           look(seen->filters[turn & 1], hash, false);
+}
+
+void seen_add(struct seen *seen, const uint8_t hash[AEAD_TAG_LEN]) {
+    uint32_t turn = atomic_load_explicit(&seen->turn, memory_order_acquire);
+    bool was_there = look(seen->filters[turn & 1], hash, true);
     /* One of the workers adds the last one. */
-    if (!was_seen &&
+    if (!was_there &&
         atomic_fetch_add_explicit(&seen->count, 1, memory_order_relaxed) + 1 == SEEN_TAGS)
         turn_over(seen, turn);
-    return was_seen;
 }

@@ -1,11 +1,12 @@
 /* Which questions have been seen before, by any worker: a memory of fixed size.
  *
  * A question that comes again may be a client's repetition over UDP, so it is answered; but it may be a
- * listener's replay, too, so nothing is done for it that a kiosk pays for. Each question's tag is
- * practically unique, and only the ends of its session can make one that is good.
+ * listener's replay, too, so nothing is done for it that a kiosk pays for. A question is known by a hash
+ * of its whole frame under a key of this server's: who has the session's key can choose the frame's own
+ * tag, but not this. What was refused is not remembered: it was not answered yet.
  *
- * Two Bloom filters (Bloom, 1970): new tags go into one, and when that has SEEN_TAGS of them, it takes the
- * place of the other, which is emptied. So the last SEEN_TAGS tags, at least, are known; of those that
+ * Two Bloom filters (Bloom, 1970): new hashes go into one, and when that has SEEN_TAGS of them, it takes the
+ * place of the other, which is emptied. So the last SEEN_TAGS frames, at least, are known; of those that
  * are new, one in some four hundred is taken for known. */
 #ifndef DLV_SERVE_SEEN_H
 #define DLV_SERVE_SEEN_H
@@ -14,6 +15,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define SEEN_TAGS (1u << 20)
@@ -25,8 +27,13 @@ struct seen {
     _Atomic uint64_t filters[2][SEEN_WORDS];
 };
 
-/* Whether the tag was seen before; from now on it was. In memory that the workers share; to begin with,
- * zeros. */
-bool seen_before(struct seen *seen, const uint8_t tag[AEAD_TAG_LEN]);
+/* The hash. The key must be the same in all workers, and secret. */
+void seen_hash(uint8_t hash[AEAD_TAG_LEN], const uint8_t key[AEAD_KEY_LEN], const uint8_t *frame,
+               size_t len);
+
+/* Whether a frame with this hash was seen before; and that it is seen now. In memory that the workers
+ * share; to begin with, zeros. */
+bool seen_before(struct seen *seen, const uint8_t hash[AEAD_TAG_LEN]);
+void seen_add(struct seen *seen, const uint8_t hash[AEAD_TAG_LEN]);
 
 #endif

@@ -96,13 +96,11 @@ enum response respond(const struct response_source *source, const struct ticket 
         return RESPONSE_REFUSE;
     }
     *len = ask_len;
-    uint8_t tag[AEAD_TAG_LEN];
     uint32_t wait_s = 0;
-    memcpy(tag, ask + ask_len - AEAD_TAG_LEN, sizeof tag);
     bool may_ask =
         source->is_anonymous_allowed || !bytes_are_zero(ticket->kiosk, sizeof ticket->kiosk);
     if (may_ask && result == QUESTION_GOOD && source->wait != NULL)
-        wait_s = source->wait(source->wait_context, ticket, tag, question->count);
+        wait_s = source->wait(source->wait_context, ticket, question->count);
     if (!may_ask) {
         begin_answer(source, ANSWER_NOT_ENROLLED, answer);
     } else if (wait_s > 0) {

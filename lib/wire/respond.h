@@ -18,9 +18,8 @@ struct response_source {
     int64_t now_s;                       /* Unix seconds */
     bool is_anonymous_allowed;           /* to ask without being an enrolled kiosk */
     /* How many seconds this client must wait before it is answered about `count` licences, 0 for not at
-     * all; `tag` is the question's. NULL: nobody must wait. */
-    uint32_t (*wait)(void *context, const struct ticket *ticket, const uint8_t tag[AEAD_TAG_LEN],
-                     unsigned count);
+     * all. NULL: nobody must wait. */
+    uint32_t (*wait)(void *context, const struct ticket *ticket, unsigned count);
     void *wait_context;
 };
 

@@ -150,6 +150,34 @@ def test_a_server_that_drips(release, keys, first):
     assert done.returncode == 2 and json.loads(done.out)["error"] in ("unreachable", "distrusted")
 
 
+@pytest.mark.parametrize("frames", [0, 1, 2, 3])
+def test_a_connection_that_is_closed_is_made_again(release, server, keys, frames):
+    """Once the other side closes after so many answers; the question has its answer all the same."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        over = []
+
+        def relay():
+            for turn in range(2):
+                sock, _ = listener.accept()
+                with sock, socket.create_connection(("127.0.0.1", server.port), 10) as rear:
+                    sock.settimeout(10)
+                    count = 0
+                    try:
+                        while turn == 1 or count < frames:
+                            rear.sendall(peer.read_frame(sock))
+                            sock.sendall(peer.read_frame(rear))
+                            count += 1
+                    except (EOFError, OSError):
+                        pass
+            over.append(True)
+
+        thread = threading.Thread(target=relay)
+        thread.start()
+        done = release("client", "--server", f"127.0.0.1:{listener.getsockname()[1]}", "--server-key", keys.server_pub, *NUMBER, timeout=30)
+        thread.join(20)
+    assert done.returncode == 0 and over, done.err
+
+
 NETWORK = """ip link set lo up
 "$DLV" server --db "$DB" --authority "$AUTHORITY" --key "$KEY" --anonymous --listen 127.0.0.1:18080 2>"$LOG" &
 for i in $(seq 100); do grep -q event=ready "$LOG" && break; sleep 0.05; done

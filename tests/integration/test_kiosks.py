@@ -76,6 +76,28 @@ def test_who_is_revoked_is_out(listed, keys, rest, by):
         session.ask([peer.item(bytes(32))])
 
 
+def test_a_list_that_is_cut_anywhere(release, serve, small_db, keys, tmp_path):
+    """Wherever it is cut, nobody is removed by it, nobody gets in, and the wrong one is not revoked."""
+    text = kiosk_line(keys.kiosk_pub, "surat-1", "2020-01-01 quota=9000/9000/200000") + kiosk_line(keys.other_pub, "surat-12") + "revoke surat-123\n# end 2\n"
+    path = tmp_path / "kiosks"
+    path.write_text(text)
+    server = serve(release, small_db, "--kiosks", path, who=())
+    first, second = text.index("\n") + 1, text.index("revoke")
+    for cut in (1, 7, 50, first - 35, first - 28, first - 20, first - 6, first - 3, first - 1, first, first + 20, second - 3, second - 1, second, second + 9,
+                second + 14, second + 15, second + 16, len(text) - 2, len(text) - 1):
+        path.write_text(text[:cut])
+        server.log = b""
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for(rb"event=database_unchanged")
+        done = [release("client", "--server", server.address, "--server-key", keys.server_pub, "--key", key, *NUMBER).returncode == 0
+                for key in (keys.kiosk, keys.other)]
+        assert done == [False, True], (cut, server.log.decode())
+    path.write_text("# end 0\n")
+    server.log = b""
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for(rb"event=kiosks_kept")
+
+
 def test_a_revocation_that_means_nobody_is_told(listed):
     listed.reload(listed.one + listed.two + "revoke surat-11\nrevoke nobody\n# end 2\n", b"reloaded")
     assert b'event=kiosks_unknown revoked=2 first="surat-11"' in listed.server.log or \
@@ -115,7 +137,7 @@ def test_many_at_once(release, serve, small_db, keys, tmp_path):
         server.wait_for(rb"event=kiosks_(reloaded|refused)")
         return server.wait_for(rb"event=database_unchanged") and server.log.decode()
 
-    assert 'kiosks_kept unlisted=11 reason="many at once: "# end 20 removing 11" accepts it"' in reload(20)
+    assert 'kiosks_kept unlisted=11 reason="so many at once, or all: "# end 20 removing 11" accepts it"' in reload(20)
     assert "kiosks=20 added=0 removed=11" in reload(20, " removing 11")
     assert "kiosks=10 added=0 removed=10" in reload(10)
     assert "kiosks_kept unlisted=10" not in reload(10)

@@ -1,11 +1,13 @@
 """What a stolen kiosk, or a network of anonymous clients, can read of the country: as much as its quota, and it is told of."""
 
 import json
+import os
 import time
 
 import pytest
 import session_peer as peer
 from conftest import kiosk_line
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
 KNOWN = "GJ05-1234"
 
@@ -69,6 +71,71 @@ def test_a_listener_spends_no_kiosks_quota(enrol, clients, keys, way):
     statuses = [client.session.open_answer(replay.exchange(frame), frame).status for _ in range(320)]
     assert statuses[:250] == [peer.GOOD] * 250 and statuses[-1] == peer.OVER_QUOTA
     assert [client.ask([item(str(i))]).status for i in range(40)] == [peer.GOOD] * 40
+
+
+@pytest.mark.parametrize("way", ["tcp", "udp"])
+def test_what_was_refused_is_refused_again(enrol, clients, keys, way):
+    """A frame that was over the quota is no repetition when it comes again."""
+    server = enrol("1/1/10", "--workers", "2")
+    client = clients[way](server.port, keys.kiosk)
+    assert client.ask([item("x")]).status == peer.GOOD
+    frame = client.session.ask([item(str(i)) for i in range(7)])
+    other = clients[way](server.port, None)
+    for one in (client, other, client, other):
+        assert client.session.open_answer(one.exchange(frame), frame).status == peer.OVER_QUOTA
+
+
+P = 2**130 - 5
+
+
+def blocks(data):
+    """The numbers that Poly1305 makes of a message (RFC 8439, 2.5)."""
+    return [int.from_bytes(data[i:i + 16] + b"\1", "little") for i in range(0, len(data), 16)]
+
+
+def padded(data):
+    return data + bytes(-len(data) % 16)
+
+
+def with_tag_of(session, frame, texts):
+    """A frame about these numbers, and one that is junk, with the nonce and the tag of another frame of this session: who has
+    the session's key chooses one block so that the tag comes out (RFC 8439, 2.8)."""
+    nonce, tag, aad = frame[96:108], frame[-16:], frame[:108]
+    cipher = Cipher(algorithms.ChaCha20(session.key, bytes(4) + nonce), None).encryptor()
+    key = cipher.update(bytes(64))[:32]
+    r = int.from_bytes(key[:16], "little") & 0x0ffffffc0ffffffc0ffffffc0fffffff
+    s = int.from_bytes(key[16:], "little")
+    target = (int.from_bytes(tag, "little") - s) % 2**128
+    free = 40 + 2 + 6  # sixteen bytes of the junk's digest that are a block of their own
+    for _ in range(200):
+        items = [peer.item(os.urandom(32)), *[item(text) for text in texts]]
+        plain = peer.question(items)
+        assert len(plain) <= len(frame) - 124
+        plain += bytes(len(frame) - 124 - len(plain))
+        stream = Cipher(algorithms.ChaCha20(session.key, (1).to_bytes(4, "little") + nonce), None).encryptor()
+        text = stream.update(plain)
+        message = blocks(padded(aad) + padded(text) + len(aad).to_bytes(8, "little") + len(text).to_bytes(8, "little"))
+        at = len(padded(aad)) // 16 + free // 16
+        power = pow(r, len(message) - at, P)
+        rest = sum(pow(r, len(message) - i, P) * b for i, b in enumerate(message) if i != at) % P
+        for high in range(4):
+            wanted = (target + high * 2**128 - rest) * pow(power, -1, P) % P - 2**128
+            if 0 <= wanted < 2**128:
+                start = free // 16 * 16
+                return aad + text[:start] + wanted.to_bytes(16, "little") + text[start + 16:] + tag
+    raise AssertionError("no such frame was found")
+
+
+def test_a_tag_that_was_chosen_is_no_repetition(enrol, clients, keys):
+    """A thief of the kiosk makes new questions with the tag of an old one; they are counted all the same."""
+    server = enrol("1/8/1000", "--anonymous-quota", "0")
+    client = clients["tcp"](server.port, keys.kiosk)
+    frame = client.session.ask([item(str(i)) for i in range(7)])
+    assert client.session.open_answer(client.exchange(frame), frame).status == peer.GOOD
+    forged = with_tag_of(client.session, frame, ["a", "b", "c", "d", "e", "f"])
+    assert forged[-16:] == frame[-16:] and forged != frame
+    assert client.session.open_answer(client.exchange(forged), forged).status == peer.OVER_QUOTA
+    assert client.session.open_answer(client.exchange(frame), frame).status == peer.GOOD  # the true repetition
 
 
 @pytest.mark.parametrize("way", ["tcp", "udp"])

@@ -251,6 +251,45 @@ def flood_once(port, frame, address):
         sock.recv(100)
 
 
+def test_strangers_use_up_nothing_of_networks_with_kiosks(release, serve, small_db, server_pub, kiosk_key, kiosks):
+    """A flood from many networks spends the limit for all strangers; where a kiosk was seen, openings go on."""
+    server = serve(release, small_db, "--kiosks", kiosks, "--openings", "20", "--openings-per-source", "0", who=("--anonymous",))
+    client_from("127.1.1.1", server.port, server_pub, kiosk_key).open()
+    bad = bytearray(peer.Opening(server_pub).frame)
+    bad[-1] ^= 1
+    with flooding(lambda i: flood_once(server.port, bytes(bad), f"127.{100 + i}.1.1"), 20):
+        time.sleep(0.5)
+        took = opens(server.port, server_pub, ["127.1.1.1"] * 10)
+    assert None not in took, took
+
+
+def test_who_holds_the_most_goes_even_if_he_has_just_come(release, serve, small_db, server_pub, kiosk_key, kiosks):
+    """A small table, filled again and again from one address within the two seconds: the kiosk's one connection stays."""
+    server = serve(release, small_db, "--kiosks", kiosks, "--workers", "1", "--connections", "40", "--openings-per-source", "0", who=())
+    client = client_from("127.1.1.1", server.port, server_pub, kiosk_key).open()
+    flood = Flood(server.port, ["127.7.7.7"], b"")
+    try:
+        for _ in range(40):
+            flood.fill(15)
+            assert client.ask([ITEM]).status == peer.GOOD
+            time.sleep(0.08)
+    finally:
+        flood.close()
+
+
+def test_silent_ones_go_first_where_all_hold_one(release, serve, small_db, server_pub, kiosk_key, kiosks):
+    server = serve(release, small_db, "--kiosks", kiosks, "--workers", "1", "--connections", "60", "--openings-per-source", "0", who=())
+    client = client_from("127.1.1.1", server.port, server_pub, kiosk_key).open()
+    sockets = []
+    for i in range(250):
+        sockets.append(socket.create_connection(("127.0.0.1", server.port), 5, source_address=(f"127.{i}.3.1" if i not in (0, 1) else f"127.9.{i}.1", 0)))
+        if i % 3 == 0:
+            assert client.ask([ITEM]).status == peer.GOOD, i
+        time.sleep(0.01)
+    for sock in sockets:
+        sock.close()
+
+
 def test_limits_hold_for_networks(release, serve, small_db, server_pub):
     """A /24 has four times what one address has, a /16 sixteen times; another network is not touched by it."""
     server = serve(release, small_db, "--openings-per-source", "2", "--openings", "0", who=("--anonymous",))

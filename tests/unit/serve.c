@@ -189,17 +189,17 @@ static void test_holders(void) {
     enum { MAX = 100 };
     struct holders holders = {.max = MAX};
     static struct holding holding[MAX];
-    CHECK(holders_open(&holders) == 0 && holders_choose(&holders, any, NULL) == NULL);
+    CHECK(holders_open(&holders) == 0 && holders_choose(&holders, 1, any, NULL) == NULL);
     /* One has forty, thirty others have two each. */
     for (int i = 0; i < MAX; i++)
         holders_give(&holders, &holding[i], i < 40 ? 7 : 1000 + (uint64_t)i % 30);
     for (int i = 0; i < 38; i++) {
-        CHECK(holders_choose(&holders, any, NULL) == &holding[i]);
+        CHECK(holders_choose(&holders, 1, any, NULL) == &holding[i]);
         holders_take_back(&holders, &holding[i]);
     }
     /* Now all have two; who asks goes last. */
     holders_give(&holders, &holding[38], 7);
-    CHECK(holders_choose(&holders, any, &holding[39]) != &holding[39]);
+    CHECK(holders_choose(&holders, 1, any, &holding[39]) != &holding[39]);
     /* A connection becomes a kiosk's: the source has less by it. */
     holders_give(&holders, &holding[39], 42);
     CHECK(holding[38].holder->count == 1 && holding[39].holder->count == 1);
@@ -231,6 +231,7 @@ static void test_seen(void) {
     for (unsigned i = 0; i < SEEN_TAGS + SEEN_TAGS / 2; i++) {
         random_bytes(&randomness, tag, sizeof tag);
         mistaken += seen_before(&seen, tag);
+        seen_add(&seen, tag);
         if (i >= SEEN_TAGS / 2 && i % (SEEN_TAGS / 1000) == 0 && i / (SEEN_TAGS / 1000) < 1500)
             memcpy(kept[(i / (SEEN_TAGS / 1000)) % 1000], tag, sizeof tag);
     }
