@@ -307,8 +307,6 @@ static void take_event(struct worker *worker, const struct epoll_event *event) {
 static void take_late_event(struct worker *worker, uint64_t data) {
     if (data == EVENT_REPLIES)
         take_replies(worker);
-    else if (data == EVENT_ORDERS)
-        take_orders(worker);
     else if (data == EVENT_LISTENER && !worker->is_draining)
         connections_accept(&worker->connections);
 }
@@ -342,6 +340,11 @@ static void take_events(struct worker *worker) {
         answerer_renew_nonces(&worker->answerer);
         ticket_cache_forget(&worker->answerer.tickets, worker->place->board,
                             worker->answerer.source.now_s);
+    }
+    /* Before the questions: what is asked after a new release was announced is answered from it. */
+    for (int i = 0; i < n; i++) {
+        if (events[i].data.u64 == EVENT_ORDERS)
+            take_orders(worker);
     }
     for (int i = 0; i < n; i++) {
         if (events[i].data.u64 < EVENT_OTHER || events[i].data.u64 == EVENT_DATAGRAMS)
