@@ -104,7 +104,7 @@ static void run_stream(const uint8_t *bytes, size_t len, size_t piece) {
     connection_end(&connection, &host);
     close(fds[0]);
     close(fds[1]);
-    if (host.buffered != 0)
+    if (host.holders.buffered != 0)
         abort();
 }
 
