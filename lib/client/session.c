@@ -40,8 +40,7 @@ struct waiting {
 #define COOKIE_PAUSE_MS 10
 
 /* Sends the frame once more, with the cookie that came. */
-static enum link_result take_cookie(struct waiting *waiting, const uint8_t *bytes, size_t len,
-                                    struct error *error) {
+static enum link_result take_cookie(struct waiting *waiting, const uint8_t *bytes, size_t len) {
     struct opening *opening = &waiting->session->opening;
     int64_t now_ms = net_now_ms();
     uint8_t before[COOKIE_LEN];
@@ -55,7 +54,6 @@ static enum link_result take_cookie(struct waiting *waiting, const uint8_t *byte
     /* Where this fails, the frame is sent again soon. */
     if (is_cookie)
         net_send(waiting->link->fd, waiting->frame, waiting->frame_len, net_now_ms());
-    (void)error;
     return LINK_WAIT;
 }
 
@@ -65,7 +63,7 @@ static enum link_result look_at_opening(struct waiting *waiting, const uint8_t *
     struct frame frame = {0};
     enum link_result result = look_at(waiting->link, bytes, len, &frame, error);
     bool is_cookie = waiting->link->is_udp && frame.type == FRAME_COOKIE;
-    return result == LINK_DONE && is_cookie ? take_cookie(waiting, bytes, len, error) : result;
+    return result == LINK_DONE && is_cookie ? take_cookie(waiting, bytes, len) : result;
 }
 
 static enum link_result take_accept(void *context, uint8_t *bytes, size_t len,

@@ -137,7 +137,6 @@ static const int worker_calls[] = {
     SYS_sendmsg,
     SYS_sendmmsg,
     SYS_shutdown,
-    SYS_getpeername,
     /* to take a new release, which comes as a descriptor */
     SYS_fstat,
     SYS_pread64,

@@ -1,9 +1,10 @@
-/* What the server's processes have in common: two pieces of shared memory.
+/* What the server's processes have in common: three pieces of shared memory.
  *
  * The notice board is written by the parent and read by its children: ticket keys, the cookie key,
- * public keys, the kiosks. What changes has two places; the parent fills the one that is not in use and then
- * points to it. It is kept out of core files and, where allowed, locked in memory.
- * The tally is written by the children: limits and counts. */
+ * public keys, the kiosks. What changes has two places; the parent fills the one that is not in use and
+ * then points to it. It is kept out of core files and, where allowed, locked in memory.
+ * The tally is written by the children: limits, counts, and which questions have been seen. So are the
+ * quotas (quotas.h). */
 #ifndef DLV_SERVE_BOARD_H
 #define DLV_SERVE_BOARD_H
 

@@ -5,15 +5,15 @@
  *   revoke SHA256:XbnG0yvc+xD/c2vdGLm+KHC+MC81ZIDDD4we/FML2ls
  *   # end 1
  *
- * Each line ends with a line feed: one that does not may have been cut off. A line enrols a kiosk: its name, its SubjectPublicKeyInfo (DER) in base64, and, where there are such, a
- * last day or moment, and a quota: licences asked about in a minute, at once, and in a day.
+ * Each line ends with a line feed: one that does not may have been cut off. A line enrols a kiosk: its
+ * name, its SubjectPublicKeyInfo (DER) in base64, and, where there are such, a last day or moment, and a
+ * quota: licences asked about in a minute, at once, and in a day.
  *
  * When the file is read again, who is no longer in it is removed; but a file may have been cut off, or
  * made from a query that failed. So that takes the line "# end COUNT" behind the last kiosk, with the
  * number of kiosks, and where more than ten and more than 1 % go, or all, "# end COUNT removing N".
- * Without it
- * nobody is removed, except whom a line revokes: that is always done, whatever else is wrong in the
- * file. '#' begins a comment. */
+ * Without it nobody is removed, except whom a line revokes: that is always done, whatever else is wrong
+ * in the file. '#' begins a comment. */
 #ifndef DLV_SERVE_KIOSKS_H
 #define DLV_SERVE_KIOSKS_H
 

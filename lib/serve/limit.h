@@ -12,8 +12,8 @@ struct limit {
     _Atomic int64_t due_us;
 };
 
-/* Whether one more event is allowed, where `per_second` are allowed in the long run and `burst` at
- * once. An event that is allowed is counted. per_second 0: no limit. */
+/* Whether one more event is allowed, where `per_second` are allowed in the long run and `burst`, one
+ * or more, at once. An event that is allowed is counted. per_second 0: no limit. */
 bool limit_take(struct limit *limit, int64_t now_us, unsigned per_second, unsigned burst);
 
 /* The same for what takes up `cost_us` of the bucket's time, of which it holds `burst_us`; what is larger
