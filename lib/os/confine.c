@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
@@ -52,6 +53,26 @@ int confine_user(uid_t uid, gid_t gid, struct error *error) {
         return error_set_errno(error, "giving up root");
     if (setuid(0) == 0)
         return error_set(error, ERR_SYSTEM, "giving up root: it can be had back");
+    return 0;
+}
+
+/* What root needs to give root up in its children, and to end them afterwards. */
+static int check_capabilities(struct error *error) {
+    static const struct {
+        unsigned number;
+        const char *name;
+    } needed[] = {{CAP_SETUID, "SETUID"}, {CAP_SETGID, "SETGID"}, {CAP_KILL, "KILL"}};
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {0};
+    if (geteuid() != 0 || syscall(SYS_capget, &header, sets) != 0)
+        return 0;
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
+        if ((sets[0].effective >> needed[i].number & 1) == 0)
+            return error_set(error, ERR_SYSTEM,
+                             "started as root, but without the capability CAP_%s, so its processes "
+                             "cannot give up root: give it that, or start it as another user",
+                             needed[i].name);
+    }
     return 0;
 }
 
@@ -252,5 +273,5 @@ int confine_check(const struct sandbox *sandbox, enum sandbox_part *missing, str
                          "processes would not be protected: this kernel has no Landlock");
     }
     *missing = SANDBOX_NOTHING;
-    return 0;
+    return check_capabilities(error);
 }

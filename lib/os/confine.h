@@ -20,8 +20,8 @@ struct sandbox {
     bool without_landlock;
 };
 
-/* Whether this machine and this build have all protections that are not left out. 0, or ERR_SYSTEM
- * with the reason and the part that is missing. */
+/* Whether this machine and this build have all protections that are not left out, and root what it needs
+ * to give itself up (confine_user). 0, or ERR_SYSTEM with the reason and the part that is missing. */
 int confine_check(const struct sandbox *sandbox, enum sandbox_part *missing, struct error *error);
 
 /* Becomes another user, with no group but `gid` and no capability. Only where started as root. 0 or

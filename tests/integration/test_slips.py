@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import HEADER, VECTORS, kiosk_line, one_line
+from conftest import HEADER, RELEASE, VECTORS, kiosk_line, one_line
 
 GOOD = HEADER + "Asha,9800000098,GJ01,valid,2020-01-01,2030-01-01\n"
 BAD = GOOD + "Ravi,9800000099,GJ02,broken,2020-01-01,2030-01-01\n"
@@ -421,3 +421,13 @@ def test_a_sequence_number_leaves_room(release, files):
     run = ["dbgen", "--sign", "authority.key", "-o", "l.db", "registry.csv", "--sequence"]
     assert "not a number from 1 to" in one_line(release(*run, "9223372036854775807", cwd=files))
     release(*run, "20261128120000", cwd=files, status=0)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root has capabilities to be without")
+@pytest.mark.parametrize("name", ["setuid", "setgid", "kill"])
+def test_a_missing_capability_is_named(files, name):
+    """Before anything is started, with what to do."""
+    done = subprocess.run(["setpriv", f"--bounding-set=-{name}", f"--inh-caps=-{name}", RELEASE, "server", "--db", "l.db", "--authority", "authority.pub",
+                           "--key", "server.key", "--anonymous", "--listen", "127.0.0.1:0"], cwd=files, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert f"without the capability CAP_{name.upper()}" in done.stderr and "start it as another user" in done.stderr
