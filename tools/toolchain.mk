@@ -8,6 +8,7 @@
 # Sets CFLAGS_DLV, CFLAGS_HOT, CFLAGS_BEARSSL, CFLAGS_SHA256, BEARSSL_CC_HASH, BEARSSL_CC_RSA, and the function LINK
 # ($(call LINK,output,objects and archives)).
 
+comma := ,
 try_cc = $(shell $(1) -Werror $(2) -c -x c /dev/null -o /dev/null 2>/dev/null && echo $(2))
 gcc_file = $(shell $(CC) -print-file-name=$(1))
 
@@ -35,7 +36,9 @@ release_flags = -g -fno-asynchronous-unwind-tables -fno-unwind-tables $(call har
 # know the machine, the compiler's own does it.
 LINKER := $(if $(filter x86_64-% aarch64-%,$(MACHINE)),$(shell $(CC) -fuse-ld=lld -nostdlib -shared -x c /dev/null \
     -o /dev/null 2>/dev/null && echo -fuse-ld=lld))
-LINK_HARDENING := $(LINKER) -Wl,-O2,-z,text,-z,relro,-z,now,-z,noexecstack,--gc-sections,--build-id=none
+# It packs relocations, too, which lib/os/start.c applies: 15 KB less.
+PACKED := $(if $(LINKER),-Wl$(comma)--pack-dyn-relocs=relr$(comma)--use-android-relr-tags$(comma)-e$(comma)start_unpacking)
+LINK_HARDENING := $(LINKER) $(PACKED) -Wl,-O2,-z,text,-z,relro,-z,now,-z,noexecstack,--gc-sections,--build-id=none
 
 ifneq (,$(findstring musl,$(MACHINE)))
 # The compiler's own C library is musl (Alpine).
@@ -55,7 +58,7 @@ LINK = $(CC) -nostdlib -static-pie -Wl,--no-dynamic-linker $(LINK_HARDENING) -Wl
     $(call gcc_file,crtendS.o) $(MUSL_LIB)/crtn.o
 endif
 # What is called from many places is one piece of code, not one in each: 6 KB less, where speed does not matter.
-CFLAGS_DLV := -Os $(call try_cc,$(CC),-fno-inline-small-functions) $(call zero_locals,$(CC)) $(call release_flags,$(CC))
+CFLAGS_DLV := $(or $(call try_cc,$(CC),-Oz),-Os) $(call try_cc,$(CC),-fno-inline-small-functions) $(call zero_locals,$(CC)) $(call release_flags,$(CC))
 CFLAGS_HOT := -O2
 CFLAGS_BEARSSL_HOT := -O3
 CFLAGS_BEARSSL = -Os $(call release_flags,$(1))
