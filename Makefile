@@ -110,6 +110,11 @@ $(BUILD)/shifted/dlv: LINK_HARDENING += -Wl,--wrap=time -Wl,--wrap=built_s
 $(BUILD)/shifted/dlv: $(BUILD)/tests/support/shifted_clock.o $(CMD_OBJ) $(LIB_OBJ) $(BUILD)/libbearssl.a
 	@mkdir -p $(@D)
 	@$(call LINK,$@,$^)
+# dlv whose first worker is in an attacker's hands.
+$(BUILD)/hostile/dlv: LINK_HARDENING += -Wl,--wrap=worker_run
+$(BUILD)/hostile/dlv: $(BUILD)/tests/support/hostile_worker.o $(CMD_OBJ) $(LIB_OBJ) $(BUILD)/libbearssl.a
+	@mkdir -p $(@D)
+	@$(call LINK,$@,$^)
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(filter-out tests/unit/unit.c,$(wildcard tests/unit/*.c)))
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/unit/unit.o $(BUILD)/tests/support/database.o $(BUILD)/tools/load/histogram.o $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
 	@mkdir -p $(@D)
@@ -130,13 +135,13 @@ fuzz: $(FUZZ) tests/fuzz/run
 HOST := $(MAKE) --no-print-directory VARIANT=host BUILD=build/host
 SANITIZED := $(MAKE) --no-print-directory VARIANT=sanitize BUILD=build/sanitize
 THREADS := $(MAKE) --no-print-directory VARIANT=threads BUILD=build/threads
-check: all $(BUILD)/shifted/dlv $(DEPS)/check.stamp
+check: all $(BUILD)/shifted/dlv $(BUILD)/hostile/dlv $(DEPS)/check.stamp
 	@$(MAKE) --no-print-directory unit
 	@tests/rooms $(BUILD)
 	@$(BUILD)/dlv selftest vectors/*.rsp
 	@+$(SANITIZED) all unit
 	@+$(THREADS) all
-	@DLV=$(abspath $(BUILD)/dlv) DLV_SHIFTED=$(abspath $(BUILD)/shifted/dlv) DLV_SANITIZED=$(abspath build/sanitize/dlv) DLV_THREADS=$(abspath build/threads/dlv) \
+	@DLV=$(abspath $(BUILD)/dlv) DLV_SHIFTED=$(abspath $(BUILD)/shifted/dlv) DLV_HOSTILE_WORKER=$(abspath $(BUILD)/hostile/dlv) DLV_SANITIZED=$(abspath build/sanitize/dlv) DLV_THREADS=$(abspath build/threads/dlv) \
 	    $(PYTHON) -m pytest -q -p no:cacheprovider -n 4 tests/integration
 	@+$(SANITIZED) fuzz
 	@+$(MAKE) --no-print-directory constant-time

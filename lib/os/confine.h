@@ -36,13 +36,26 @@ int confine_files(const struct sandbox *sandbox, struct error *error);
  * `folder` (NULL: nowhere) (Landlock). 0 or ERR_SYSTEM. */
 int confine_writing(const struct sandbox *sandbox, const char *folder, struct error *error);
 
+/* Keeps, of the capabilities of this process, only those that a parent of confined children needs: to make
+ * them another user, to end them, to set priorities, to read files whosever they are, to listen on a port
+ * below 1024; and, where it writes files, to replace them and have them keep their owner. Nothing it
+ * executes can have more. 0 or ERR_SYSTEM. */
+int confine_parent(bool writes_files, struct error *error);
+
 enum confine_role {
-    CONFINE_WORKER,    /* sockets that are open, memory, epoll */
-    CONFINE_KEY_HOLDER /* read, write, end */
+    CONFINE_WORKER,     /* sockets that are open, memory, epoll */
+    CONFINE_KEY_HOLDER, /* read, write, poll, end */
+    CONFINE_PARENT /* all that its children may do, files, sockets, making and ending processes */
 };
 
-/* From now on any other system call ends the process (seccomp). A build with sanitizers has no
- * list, because sanitizers make calls of their own. 0 or ERR_SYSTEM. */
-int confine_calls(const struct sandbox *sandbox, enum confine_role role, struct error *error);
+/* From now on any other system call ends the process; in the parent, it fails (seccomp). What the parent
+ * may do its children start with. `shared`: sockets that other processes have, too, so a worker must not
+ * shut them down. A build with sanitizers has no lists, because sanitizers make calls of their own. 0 or
+ * ERR_SYSTEM. */
+int confine_calls(const struct sandbox *sandbox, enum confine_role role, const int *shared,
+                  unsigned shared_count, struct error *error);
+
+/* Whether this build has such lists for this machine. */
+bool confine_has_calls(void);
 
 #endif

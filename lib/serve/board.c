@@ -1,20 +1,37 @@
 #include "serve/board.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
+
+int board_open(struct board **board, int *fd, struct error *error) {
+    *fd = memfd_create("dlv board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (*fd < 0 || ftruncate(*fd, sizeof **board) != 0)
+        return error_set_errno(error, "shared memory");
+    void *memory =
+        mmap(NULL, sizeof **board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, *fd, 0);
+    if (memory == MAP_FAILED || madvise(memory, sizeof **board, MADV_DONTFORK) != 0 ||
+        madvise(memory, sizeof **board, MADV_DONTDUMP) != 0 || fcntl(*fd, F_ADD_SEALS, SEALS) != 0)
+        return error_set_errno(error, "shared memory that only one process can write");
+    *board = memory;
+    mlock(*board, offsetof(struct board, kiosks)); /* RLIMIT_MEMLOCK may forbid it */
+    return 0;
+}
+
+const struct board *board_attach(int fd) {
+    void *memory = mmap(NULL, sizeof(struct board), PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    if (memory == MAP_FAILED || madvise(memory, sizeof(struct board), MADV_DONTDUMP) != 0)
+        return NULL;
+    close(fd);
+    return memory;
+}
 
 static void *share(size_t len, int flags) {
     void *memory =
         mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | flags, -1, 0);
     return memory == MAP_FAILED ? NULL : memory;
-}
-
-int board_open(struct board **board, struct error *error) {
-    *board = share(sizeof **board, MAP_NORESERVE);
-    if (*board == NULL)
-        return error_set_errno(error, "shared memory");
-    madvise(*board, sizeof **board, MADV_DONTDUMP);
-    mlock(*board, offsetof(struct board, kiosks)); /* RLIMIT_MEMLOCK may forbid it */
-    return 0;
 }
 
 int tally_open(struct tally **tally, unsigned worker_count, struct error *error) {
@@ -26,10 +43,6 @@ int tally_open(struct tally **tally, unsigned worker_count, struct error *error)
 int quotas_open(struct quotas **quotas, struct error *error) {
     *quotas = share(sizeof **quotas, MAP_NORESERVE);
     return *quotas != NULL ? 0 : error_set_errno(error, "shared memory");
-}
-
-int board_protect(struct board *board) {
-    return mprotect(board, sizeof *board, PROT_READ) == 0 ? 0 : ERR_SYSTEM;
 }
 
 void board_set_ring(struct board *board, const struct ticket_ring *ring) {

@@ -2,9 +2,12 @@
  *
  * The notice board is written by the parent and read by its children: ticket keys, the cookie key,
  * public keys, the kiosks. What changes has two places; the parent fills the one that is not in use and
- * then points to it. It is kept out of core files and, where allowed, locked in memory.
+ * then points to it. It is kept out of core files and, where allowed, locked in memory. It is a file in
+ * memory that is sealed before there is any child, so a child can only map it for reading, and can change
+ * nothing about that: what the parent reads there is what it has written itself.
  * The tally is written by the children: limits, counts, and which questions have been seen. So are the
- * quotas (quotas.h). */
+ * quotas (quotas.h). What the parent reads of these may be anything: it is copied once, into figures that
+ * are printed, and never says where anything is or how much there is of it. */
 #ifndef DLV_SERVE_BOARD_H
 #define DLV_SERVE_BOARD_H
 
@@ -32,6 +35,8 @@ struct ticket_ring {
 };
 
 struct board {
+    /* how often each worker has been started: whoever was shut out may be another one now */
+    _Atomic unsigned worker_starts[SERVE_PROCESSES_MAX];
     uint8_t cookie_key[COOKIE_KEY_LEN];
     uint8_t seen_key[AEAD_KEY_LEN]; /* of seen_hash */
     _Atomic unsigned ring_now;
@@ -55,13 +60,14 @@ struct tally {
     struct counts counts[]; /* one a worker */
 };
 
-/* Shared memory, zeroed. 0 or ERR_SYSTEM. */
-int board_open(struct board **board, struct error *error);
+/* Shared memory, zeroed. 0 or ERR_SYSTEM. The board's descriptor is for board_attach. */
+int board_open(struct board **board, int *fd, struct error *error);
 int quotas_open(struct quotas **quotas, struct error *error);
 int tally_open(struct tally **tally, unsigned worker_count, struct error *error);
 
-/* For a child: makes the board read-only in this process. 0 or ERR_SYSTEM. */
-int board_protect(struct board *board);
+/* For a child, which does not inherit the parent's view: its own one, for reading. Closes the descriptor.
+ * NULL with errno set where that fails. */
+const struct board *board_attach(int fd);
 
 static inline const struct ticket_ring *board_ring(const struct board *board) {
     return &board->rings[atomic_load_explicit(&board->ring_now, memory_order_acquire) & 1];

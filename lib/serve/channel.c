@@ -18,6 +18,17 @@ int channel_pair(int fds[2]) {
                : ERR_SYSTEM;
 }
 
+void channel_drain(int channel) {
+    char byte;
+    while (recv(channel, &byte, sizeof byte, MSG_DONTWAIT | MSG_TRUNC) >= 0) {
+    }
+}
+
+bool channel_request_is_sound(const struct channel_request *request, size_t len) {
+    return len == sizeof *request && request->len <= sizeof request->bytes &&
+           request->work >= CHANNEL_LEGACY && request->work <= CHANNEL_IDENTIFY;
+}
+
 int channel_send_order(int channel, enum channel_order order, int fd) {
     uint8_t byte = (uint8_t)order;
     struct iovec vector = {&byte, 1};

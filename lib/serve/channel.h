@@ -1,9 +1,10 @@
 /* The messages between the server's processes. They travel over socket pairs that keep message
  * boundaries.
  *
- * One pair leads from all workers to all key-holders, which take requests when they are free. One
- * pair leads back to each worker. The parent keeps all ends open and hands them to whichever
- * process replaces one that has failed, so that a request that is still in a pair is not lost. */
+ * Each worker has a pair of its own to the key-holders: requests go one way, replies the other. The far
+ * ends are shared by all key-holders, which take requests when they are free, one of each worker in turn.
+ * The parent keeps all ends open and hands them to whichever process replaces one that has failed, so
+ * that a request that is still in a pair is not lost with a key-holder. */
 #ifndef DLV_SERVE_CHANNEL_H
 #define DLV_SERVE_CHANNEL_H
 
@@ -31,8 +32,7 @@ enum channel_result {
 
 /* Worker to key-holders. */
 struct channel_request {
-    uint64_t id; /* the reply carries it, too */
-    uint32_t worker;
+    uint64_t id;   /* the reply carries it, too */
     uint16_t work; /* enum channel_work */
     uint16_t len;
     uint8_t bytes[CHANNEL_BYTES_MAX];
@@ -56,6 +56,12 @@ enum channel_order {
 
 /* A pair of connected, non-blocking sockets, closed on exec. 0 or ERR_SYSTEM. */
 int channel_pair(int fds[2]);
+
+/* Drops all messages that wait at this end. */
+void channel_drain(int channel);
+
+/* Whether this can be a request: of this length in bytes, and about no more bytes than there are. */
+bool channel_request_is_sound(const struct channel_request *request, size_t len);
 
 /* Sends an order, with a descriptor where `fd` is not -1. 0 or ERR_SYSTEM. */
 int channel_send_order(int channel, enum channel_order order, int fd);

@@ -46,16 +46,16 @@ static void close_others(const int *keep, unsigned keep_count) {
     }
 }
 
-/* The child becomes another user, writes no core files, and ends when the parent ends. The order
- * matters, because a change of user undoes the other two. */
-static int become_child(const struct children *children, pid_t parent_pid, struct error *error) {
+/* The child becomes another user, writes no core files, ends when the parent ends, and has the board for
+ * reading. The order matters, because a change of user undoes the next two. */
+static int become_child(const struct children *children, pid_t parent_pid,
+                        const struct board **board, struct error *error) {
     int code = confine_user(children->settings->uid, children->settings->gid, error);
     process_forbid_core_dumps();
     if (process_end_with_parent(parent_pid) != 0)
         return error_set(error, ERR_SYSTEM, "the parent has ended");
-    if (code == 0 && board_protect(children->board) != 0)
-        code = error_set_errno(error, "mprotect");
-    return code;
+    *board = board_attach(children->board_fd);
+    return code == 0 && *board == NULL ? error_set_errno(error, "shared memory") : code;
 }
 
 static int fail(const struct children *children, const char *role, const struct error *error) {
@@ -64,62 +64,64 @@ static int fail(const struct children *children, const char *role, const struct 
 }
 
 static int run_key_holder(const struct children *children, pid_t parent_pid) {
-    int replies[SERVE_PROCESSES_MAX], keep[SERVE_PROCESSES_MAX + 1];
+    int channels[SERVE_PROCESSES_MAX], keep[SERVE_PROCESSES_MAX + 1];
     unsigned count = children->settings->worker_count;
+    struct key_holder holder = {.keys = children->settings->keys,
+                                .is_legacy_allowed = children->settings->is_legacy,
+                                .worker_count = count,
+                                .channels = channels};
     struct random random;
     struct error error;
     for (unsigned w = 0; w < count; w++)
-        replies[w] = keep[w] = children->replies[w][1];
-    keep[count] = children->requests[1];
+        channels[w] = keep[w] = children->channels[w][1];
+    keep[count] = children->board_fd;
     close_others(keep, count + 1);
     /* This may fail without harm: an unprivileged process can lock only a little memory. */
     mlock(children->settings->keys, sizeof *children->settings->keys);
     process_set_nice(geteuid() == 0 ? KEY_HOLDER_NICE : KEY_HOLDER_NICE - WORKER_NICE);
-    if (become_child(children, parent_pid, &error) != 0 || random_open(&random, &error) != 0 ||
+    if (become_child(children, parent_pid, &holder.board, &error) != 0 ||
+        random_open(&random, &error) != 0 ||
         confine_files(&children->settings->sandbox, &error) != 0 ||
-        confine_calls(&children->settings->sandbox, CONFINE_KEY_HOLDER, &error) != 0)
+        confine_calls(&children->settings->sandbox, CONFINE_KEY_HOLDER, NULL, 0, &error) != 0)
         return fail(children, "key_holder", &error);
-    const struct key_holder holder = {.keys = children->settings->keys,
-                                      .board = children->board,
-                                      .is_legacy_allowed = children->settings->is_legacy,
-                                      .requests = children->requests[1],
-                                      .worker_count = count,
-                                      .replies = replies};
     return key_holder_run(&holder, &random);
 }
 
-static int confine_worker(const struct sandbox *sandbox, struct error *error) {
+static int confine_worker(const struct sandbox *sandbox, const struct worker_place *place,
+                          struct error *error) {
+    const int shared[] = {place->listener, place->datagrams, place->orders, place->key_holders,
+                          place->xdp != NULL ? place->xdp->fd : -1};
     int code = confine_files(sandbox, error);
-    return code == 0 ? confine_calls(sandbox, CONFINE_WORKER, error) : code;
+    return code == 0 ? confine_calls(sandbox, CONFINE_WORKER, shared,
+                                     sizeof shared / sizeof *shared, error)
+                     : code;
 }
 
 static int run_worker(const struct children *children, unsigned w, int orders, pid_t parent_pid) {
     const struct serve_settings *settings = children->settings;
     struct kernel_bypass *bypass = children->bypass;
     struct xdp_socket *xdp = bypass != NULL && w < bypass->queue_count ? &bypass->sockets[w] : NULL;
-    const struct worker_place place = {.index = w,
-                                       .listener = children->listener,
-                                       .datagrams = children->datagrams[w],
-                                       .xdp = xdp,
-                                       .port = children->port,
-                                       .orders = orders,
-                                       .requests = children->requests[0],
-                                       .replies = children->replies[w][0],
-                                       .board = children->board,
-                                       .tally = children->tally,
-                                       .quotas = children->quotas};
+    struct worker_place place = {.index = w,
+                                 .listener = children->listener,
+                                 .datagrams = children->datagrams[w],
+                                 .xdp = xdp,
+                                 .port = children->port,
+                                 .orders = orders,
+                                 .key_holders = children->channels[w][0],
+                                 .tally = children->tally,
+                                 .quotas = children->quotas};
     const int keep[] = {place.listener,
                         place.datagrams,
                         place.orders,
-                        place.requests,
-                        place.replies,
+                        place.key_holders,
+                        children->board_fd,
                         children->release->fd,
                         xdp != NULL ? xdp->fd : -1};
     struct error error;
     struct db db;
     close_others(keep, sizeof keep / sizeof *keep);
     process_set_nice(WORKER_NICE);
-    if (become_child(children, parent_pid, &error) != 0 ||
+    if (become_child(children, parent_pid, &place.board, &error) != 0 ||
         db_open_fd(&db, children->release->fd, settings->db_path, &settings->public.served,
                    &error) != 0)
         return fail(children, "worker", &error);
@@ -157,6 +159,10 @@ static int start_worker(struct children *children, unsigned w, struct error *err
     int orders[2];
     if (channel_pair(orders) != 0)
         return error_set_errno(error, "socketpair");
+    /* What the one before has asked is nobody's any more. */
+    channel_drain(children->channels[w][0]);
+    channel_drain(children->channels[w][1]);
+    atomic_fetch_add(&children->board->worker_starts[w], 1);
     pid_t own_pid = getpid(), pid = fork();
     if (pid == 0)
         _exit(run_worker(children, w, orders[1], own_pid));
@@ -172,16 +178,8 @@ static int start_worker(struct children *children, unsigned w, struct error *err
 }
 
 static int open_channels(struct children *children) {
-    if (channel_pair(children->requests) != 0)
-        return ERR_SYSTEM;
-    /* Key-holders wait in a blocking read(2), for a second at most. */
-    const struct timeval second = {.tv_sec = 1};
-    int flags = fcntl(children->requests[1], F_GETFL);
-    if (setsockopt(children->requests[1], SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second) != 0 ||
-        flags < 0 || fcntl(children->requests[1], F_SETFL, flags & ~O_NONBLOCK) != 0)
-        return ERR_SYSTEM;
     for (unsigned w = 0; w < children->settings->worker_count; w++) {
-        if (channel_pair(children->replies[w]) != 0)
+        if (channel_pair(children->channels[w]) != 0)
             return ERR_SYSTEM;
         children->orders[w] = -1;
     }
@@ -326,6 +324,20 @@ int children_replace_key_holders(struct children *children, struct error *error)
     }
     /* What they were at work on is done by the new ones. */
     children_order(children, CHANNEL_AGAIN, -1);
+    return code;
+}
+
+int children_kill_workers(struct children *children, struct error *error) {
+    int code = 0;
+    for (unsigned w = 0; w < children->settings->worker_count && code == 0; w++) {
+        pid_t pid = children->workers[w].pid;
+        int status;
+        if (pid <= 0)
+            continue;
+        kill(pid, SIGKILL);
+        if (waitpid(pid, &status, 0) == pid)
+            code = note_worker_end(children, w, pid, status, error);
+    }
     return code;
 }
 

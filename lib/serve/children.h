@@ -23,14 +23,16 @@ struct children {
     struct serve_settings *settings;
     struct release *release;
     struct board *board;
+    int board_fd;
     struct tally *tally;
     struct quotas *quotas;
     int listener;                 /* TCP */
+    bool is_given;                /* it and the UDP socket are a service manager's */
     struct kernel_bypass *bypass; /* NULL: none */
     uint16_t port;
     int datagrams[SERVE_PROCESSES_MAX]; /* the UDP socket of each worker; -1: none */
-    int requests[2];                    /* workers send to [0], key-holders receive from [1] */
-    int replies[SERVE_PROCESSES_MAX][2];
+    /* between each worker, at [0], and all key-holders, at [1] */
+    int channels[SERVE_PROCESSES_MAX][2];
     int orders[SERVE_PROCESSES_MAX]; /* to each worker; -1: not running */
     struct child workers[SERVE_PROCESSES_MAX];
     struct child key_holders[SERVE_PROCESSES_MAX];
@@ -63,6 +65,10 @@ int children_replace_key_holders(struct children *children, struct error *error)
 
 /* Sends an order to all workers, with a descriptor where fd is not -1. */
 void children_order(struct children *children, enum channel_order order, int fd);
+
+/* Ends all workers and waits for that; they are started again when they are due. 0, or a negative code where
+ * the server cannot go on. */
+int children_kill_workers(struct children *children, struct error *error);
 
 /* Ends all children that are still running, at once. */
 void children_kill(struct children *children);

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -93,7 +94,7 @@ static void identify(const struct key_holder *holder, struct random *random,
 }
 
 static void serve(const struct key_holder *holder, struct random *random, struct session_host *host,
-                  struct channel_request *request) {
+                  struct channel_request *request, int channel) {
     struct channel_reply reply;
     memset(&reply, 0, sizeof reply);
     reply.id = request->id;
@@ -104,29 +105,63 @@ static void serve(const struct key_holder *holder, struct random *random, struct
     else if (holder->is_legacy_allowed)
         decrypt(holder, request, &reply);
     /* Never waits: a worker has fewer requests under way than its socket holds replies. */
-    ssize_t sent = write(holder->replies[request->worker], &reply, sizeof reply);
+    ssize_t sent = write(channel, &reply, sizeof reply);
     (void)sent; /* that worker has failed, and its clients ask again */
     wipe(&reply, sizeof reply);
 }
 
-int key_holder_run(const struct key_holder *holder, struct random *random) {
-    struct channel_request request;
-    struct session_host host = {.key = &holder->keys->keys[0], .lifetime_s = TICKET_LIFETIME_S};
-    rsa_public_id(&host.key->public, host.id);
-    for (;;) {
-        ssize_t n = read(holder->requests, &request, sizeof request);
-        if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
-            forget_exponent(&host, time(NULL));
+/* The workers, as the key-holder sees them. */
+struct callers {
+    struct pollfd polls[SERVE_PROCESSES_MAX];
+    unsigned shut_out[SERVE_PROCESSES_MAX]; /* after how many starts; 0: it is served */
+};
+
+/* Who was shut out is served again when it is not the same process any more. */
+static void let_in(const struct key_holder *holder, struct callers *callers) {
+    for (unsigned w = 0; w < holder->worker_count; w++) {
+        if (callers->shut_out[w] == 0 ||
+            callers->shut_out[w] == atomic_load(&holder->board->worker_starts[w]))
             continue;
-        }
-        if (n <= 0)
+        callers->shut_out[w] = 0;
+        callers->polls[w].fd = holder->channels[w];
+    }
+}
+
+/* Serves one request of a worker that has sent something. */
+static void serve_worker(const struct key_holder *holder, struct random *random,
+                         struct session_host *host, struct callers *callers, unsigned w) {
+    struct channel_request request;
+    ssize_t n = read(callers->polls[w].fd, &request, sizeof request);
+    if (n < 0)
+        return; /* another key-holder has taken it */
+    if (channel_request_is_sound(&request, (size_t)n)) {
+        serve(holder, random, host, &request, holder->channels[w]);
+    } else {
+        callers->shut_out[w] = atomic_load(&holder->board->worker_starts[w]);
+        callers->polls[w].fd = -1;
+    }
+    wipe(&request, sizeof request);
+}
+
+int key_holder_run(const struct key_holder *holder, struct random *random) {
+    struct session_host host = {.key = &holder->keys->keys[0], .lifetime_s = TICKET_LIFETIME_S};
+    struct callers callers = {.shut_out = {0}};
+    rsa_public_id(&host.key->public, host.id);
+    for (unsigned w = 0; w < holder->worker_count; w++)
+        callers.polls[w] = (struct pollfd){.fd = holder->channels[w], .events = POLLIN};
+    for (;;) {
+        int n = poll(callers.polls, holder->worker_count, 1000);
+        if (n < 0 && errno != EINTR)
             break;
-        if ((size_t)n == sizeof request && request.len <= sizeof request.bytes &&
-            request.worker < holder->worker_count)
-            serve(holder, random, &host, &request);
-        wipe(&request, sizeof request);
+        if (n <= 0)
+            forget_exponent(&host, time(NULL));
+        let_in(holder, &callers);
+        for (unsigned w = 0; w < holder->worker_count && n > 0; w++) {
+            if (callers.polls[w].fd >= 0 && callers.polls[w].revents != 0)
+                serve_worker(holder, random, &host, &callers, w);
+        }
     }
     wipe(&host, sizeof host);
     wipe(holder->keys, sizeof *holder->keys);
-    return 0;
+    return 2;
 }

@@ -12,12 +12,13 @@ struct key_holder {
     struct private_key_set *keys; /* wiped at the end */
     const struct board *board;
     bool is_legacy_allowed; /* else nothing is ever merely decrypted */
-    int requests;           /* from all workers; waits */
     unsigned worker_count;
-    const int *replies; /* to each worker */
+    const int *channels; /* to each worker */
 };
 
-/* Serves until there is nobody left who could ask. Returns the process's exit status. */
+/* Serves the workers in turn for as long as the process lives. A worker that sends what no worker of ours
+ * sends is not served any more, until the parent has started another one in its place; the others do
+ * not notice. Returns the process's exit status where it cannot go on. */
 int key_holder_run(const struct key_holder *holder, struct random *random);
 
 #endif

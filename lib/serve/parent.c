@@ -5,7 +5,9 @@
 #include "base/format.h"
 #include "net/socket.h"
 #include "os/confine.h"
+#include "os/secret_memory.h"
 #include "os/service.h"
+#include "serve/listening.h"
 #include "serve/log.h"
 #include "serve/reload.h"
 #include "serve/server_keys.h"
@@ -91,10 +93,13 @@ static void say_ready(const struct parent *parent) {
     net_local_address(parent->children.listener, address);
     const struct kiosks *kiosks = board_kiosks(parent->board);
     serve_log(settings,
-              "ready address=%s sequence=%llu entries=%llu workers=%u key_holders=%u kiosks=%u",
+              "ready address=%s sequence=%llu entries=%llu workers=%u key_holders=%u kiosks=%u "
+              "protection=%s%s%s%s",
               address, (unsigned long long)parent->release.header.facts.sequence,
               (unsigned long long)parent->release.header.count, settings->worker_count,
-              settings->key_holder_count, kiosks != NULL ? kiosks->count : 0);
+              settings->key_holder_count, kiosks != NULL ? kiosks->count : 0,
+              geteuid() == 0 ? "user," : "", settings->sandbox.without_seccomp ? "" : "seccomp,",
+              settings->sandbox.without_landlock ? "" : "landlock,", "capabilities");
     reload_notify(parent, true);
 }
 
@@ -121,10 +126,14 @@ static void warn_of_age(struct parent *parent) {
     }
 }
 
-/* Does what is due now. Returns the milliseconds until something may be due again. */
-static int64_t do_what_is_due(struct parent *parent) {
+/* Does what is due now. Returns the milliseconds until something may be due again, or a negative code where
+ * the server cannot go on. */
+static int64_t do_what_is_due(struct parent *parent, struct error *error) {
     int64_t now_ms = net_now_ms();
-    random_refresh(&parent->random);
+    int code = listening_check(&parent->children, error);
+    if (code != 0)
+        return code;
+    random_refresh(&parent->secrets->random);
     reload_update_tickets(parent);
     if (!parent->children.has_served && !parent->children.is_draining &&
         children_are_ready(&parent->children)) {
@@ -148,7 +157,9 @@ static bool is_over(const struct parent *parent) {
 
 static int supervise(struct parent *parent, const sigset_t *signals, struct error *error) {
     while (!is_over(parent)) {
-        int64_t wait_ms = do_what_is_due(parent);
+        int64_t wait_ms = do_what_is_due(parent, error);
+        if (wait_ms < 0)
+            return (int)wait_ms;
         const struct timespec wait = {wait_ms / 1000, wait_ms % 1000 * 1000000};
         int code = take_signal(parent, sigtimedwait(signals, NULL, &wait), error);
         if (code != 0)
@@ -182,30 +193,6 @@ static void raise_lock_limit(const struct serve_settings *settings) {
     const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
     if (settings->locks && geteuid() == 0)
         setrlimit(RLIMIT_MEMLOCK, &all);
-}
-
-/* Takes the sockets that a service manager hands over, or opens them. */
-static int open_sockets(struct parent *parent, struct error *error) {
-    const struct serve_settings *settings = parent->settings;
-    struct children *children = &parent->children;
-    int datagrams;
-    service_sockets(&children->listener, &datagrams);
-    bool is_given = children->listener >= 0;
-    if (!is_given)
-        children->listener = net_listen(settings->host, settings->port, error);
-    if (children->listener < 0)
-        return ERR_SYSTEM;
-    net_send_at_once(children->listener);
-    children->port = net_local_port(children->listener);
-    for (unsigned w = 0; w < settings->worker_count; w++) {
-        children->datagrams[w] = datagrams;
-        if (settings->is_udp && !is_given) {
-            children->datagrams[w] = net_bind_datagrams(children->listener, error);
-            if (children->datagrams[w] < 0)
-                return ERR_SYSTEM;
-        }
-    }
-    return 0;
 }
 
 static int open_bypass(struct parent *parent, struct error *error) {
@@ -250,9 +237,12 @@ static int try_bypass(struct parent *parent, struct error *error) {
 static int open_board(struct parent *parent, struct error *error) {
     const struct serve_settings *settings = parent->settings;
     struct kiosks_change change;
-    int code = random_open(&parent->random, error);
+    parent->secrets = secret_memory_open(sizeof *parent->secrets);
+    if (parent->secrets == NULL)
+        return error_set_errno(error, "memory for secrets");
+    int code = random_open(&parent->secrets->random, error);
     if (code == 0)
-        code = board_open(&parent->board, error);
+        code = board_open(&parent->board, &parent->children.board_fd, error);
     if (code == 0)
         code = tally_open(&parent->tally, settings->worker_count, error);
     if (code == 0)
@@ -260,11 +250,12 @@ static int open_board(struct parent *parent, struct error *error) {
     if (code == 0 && settings->kiosks_path != NULL)
         code = board_load_kiosks(parent->board, settings->kiosks_path, &change, error);
     if (code == 0)
-        code = tickets_load(&parent->tickets, settings->ticket_key_path, time(NULL), error);
+        code =
+            tickets_load(&parent->secrets->tickets, settings->ticket_key_path, time(NULL), error);
     if (code != 0)
         return code;
-    random_bytes(&parent->random, parent->board->cookie_key, COOKIE_KEY_LEN);
-    random_bytes(&parent->random, parent->board->seen_key, AEAD_KEY_LEN);
+    random_bytes(&parent->secrets->random, parent->board->cookie_key, COOKIE_KEY_LEN);
+    random_bytes(&parent->secrets->random, parent->board->seen_key, AEAD_KEY_LEN);
     return 0;
 }
 
@@ -277,6 +268,11 @@ static void block_signals(sigset_t *signals) {
     /* the children inherit this; only the parent reacts to signals */
     sigprocmask(SIG_BLOCK, signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+}
+
+static int confine_self(const struct serve_settings *settings, struct error *error) {
+    int code = confine_parent(settings->stats_path != NULL, error);
+    return code == 0 ? confine_calls(&settings->sandbox, CONFINE_PARENT, NULL, 0, error) : code;
 }
 
 static int start(struct parent *parent, sigset_t *signals, struct error *error) {
@@ -293,7 +289,7 @@ static int start(struct parent *parent, sigset_t *signals, struct error *error) 
     reload_publish_keys(parent);
     raise_descriptor_limit(settings);
     raise_lock_limit(settings);
-    code = open_sockets(parent, error);
+    code = listening_open(&parent->children, error);
     if (code == 0)
         code = try_bypass(parent, error);
     if (code != 0)
@@ -314,7 +310,8 @@ static int start(struct parent *parent, sigset_t *signals, struct error *error) 
     parent->children.board = parent->board;
     parent->children.tally = parent->tally;
     parent->children.quotas = parent->quotas;
-    return children_start(&parent->children, error);
+    return confine_self(settings, error) == 0 ? children_start(&parent->children, error)
+                                              : ERR_SYSTEM;
 }
 
 int serve_run(struct serve_settings *settings, struct error *error) {
@@ -333,8 +330,7 @@ int serve_run(struct serve_settings *settings, struct error *error) {
         kill(parent.release.checker, SIGKILL);
     children_kill(&parent.children);
     server_keys_forget(settings);
-    wipe(&parent.tickets, sizeof parent.tickets);
-    wipe(&parent.random, sizeof parent.random);
+    secret_memory_close(parent.secrets, sizeof *parent.secrets);
     if (code == 0)
         serve_log(settings, "stopped");
     return code;

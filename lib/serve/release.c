@@ -1,6 +1,7 @@
 #include "serve/release.h"
 
 #include "base/parallel.h"
+#include "os/confine.h"
 #include "os/process.h"
 #include "serve/log.h"
 
@@ -76,10 +77,17 @@ static int check_sequence(const struct release *release, const struct db_header 
 }
 
 /* Verifies the open database, writes what is wrong, and ends. This is a process of its own, so that
- * the parent can react to signals meanwhile. */
-static void run_checker(const struct serve_settings *settings, const struct db *next, int reason) {
+ * the parent can react to signals meanwhile; it gives up what checking does not take. */
+static void run_checker(const struct serve_settings *settings, const struct db *next, int reason,
+                        pid_t parent_pid) {
     struct error error;
-    int code = verify(settings, next, &error);
+    int code = confine_user(settings->uid, settings->gid, &error);
+    if (process_end_with_parent(parent_pid) != 0)
+        _exit(2);
+    if (code == 0)
+        code = confine_files(&settings->sandbox, &error);
+    if (code == 0)
+        code = verify(settings, next, &error);
     if (code != 0 && write(reason, error.text, strlen(error.text)) < 0)
         _exit(3);
     _exit(code == 0 ? 0 : 2);
@@ -93,9 +101,7 @@ static int fork_checker(struct release *release, const struct db *next, int fd,
         return error_set_errno(error, "pipe");
     release->checker = fork();
     if (release->checker == 0) {
-        if (process_end_with_parent(own_pid) != 0)
-            _exit(2);
-        run_checker(release->settings, next, reason[1]);
+        run_checker(release->settings, next, reason[1], own_pid);
     }
     int code = 0;
     if (release->checker < 0) {

@@ -14,13 +14,13 @@ static void make_tickets(struct parent *parent) {
     const struct server_public *public = &parent->settings->public;
     const uint8_t *in_use = parent->release.header.facts.authority_id;
     int authority = key_set_find(&public->served, in_use, SHA256_LEN);
-    tickets_make(&parent->tickets, time(NULL), &parent->random, &public->servers, &public->served,
-                 authority >= 0 ? (unsigned)authority : 0);
-    board_set_ring(parent->board, &parent->tickets.ring);
+    tickets_make(&parent->secrets->tickets, time(NULL), &parent->secrets->random, &public->servers,
+                 &public->served, authority >= 0 ? (unsigned)authority : 0);
+    board_set_ring(parent->board, &parent->secrets->tickets.ring);
 }
 
 void reload_update_tickets(struct parent *parent) {
-    if (tickets_are_due(&parent->tickets, time(NULL)))
+    if (tickets_are_due(&parent->secrets->tickets, time(NULL)))
         make_tickets(parent);
 }
 
@@ -106,10 +106,11 @@ static void reload_files(struct parent *parent) {
     if (settings->kiosks_path != NULL) {
         reload_kiosks(parent);
     }
-    if (tickets_load(&parent->tickets, settings->ticket_key_path, time(NULL), &error) != 0) {
+    if (tickets_load(&parent->secrets->tickets, settings->ticket_key_path, time(NULL), &error) !=
+        0) {
         serve_log(settings, "ticket_key_refused reason=\"%s\"", error.text);
         parent->reloads[RELOAD_TICKET_KEY_REFUSED]++;
-    } else if (!parent->tickets.is_made) {
+    } else if (!parent->secrets->tickets.is_made) {
         serve_log(settings, "ticket_key_reloaded");
         parent->reloads[RELOAD_TICKET_KEY]++;
     }

@@ -8,6 +8,12 @@
 #include "serve/stats.h"
 #include "serve/tickets.h"
 
+/* In memory that no child inherits (os/secret_memory.h). */
+struct parent_secrets {
+    struct random random;
+    struct ticket_source tickets;
+};
+
 struct parent {
     struct serve_settings *settings;
     struct release release;
@@ -15,8 +21,7 @@ struct parent {
     struct board *board;
     struct tally *tally;
     struct quotas *quotas;
-    struct random random;
-    struct ticket_source tickets;
+    struct parent_secrets *secrets;
     struct kernel_bypass bypass;
     int64_t next_stats_ms;
     unsigned reloads[RELOAD_COUNT];

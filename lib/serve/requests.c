@@ -13,11 +13,9 @@ enum refusal job_refusal(const struct job *job) {
     return job->work == CHANNEL_IDENTIFY ? REFUSED_SESSION : REFUSED_OPENING;
 }
 
-void requests_init(struct requests *requests, uint32_t worker, int to_key_holders,
-                   int from_key_holders, unsigned key_holder_count, uint64_t first_id) {
-    requests->to_key_holders = to_key_holders;
-    requests->from_key_holders = from_key_holders;
-    requests->worker = worker;
+void requests_init(struct requests *requests, int key_holders, unsigned key_holder_count,
+                   uint64_t first_id) {
+    requests->key_holders = key_holders;
     requests->limit = key_holder_count * PER_KEY_HOLDER;
     if (requests->limit > UNDER_WAY_MAX)
         requests->limit = UNDER_WAY_MAX;
@@ -29,7 +27,7 @@ void requests_init(struct requests *requests, uint32_t worker, int to_key_holder
 /* --- sending ---------------------------------------------------------------------------------- */
 
 static bool send_request(const struct requests *requests, const struct channel_request *request) {
-    return send(requests->to_key_holders, request, sizeof *request, MSG_NOSIGNAL) ==
+    return send(requests->key_holders, request, sizeof *request, MSG_NOSIGNAL) ==
            (ssize_t)sizeof *request;
 }
 
@@ -41,7 +39,6 @@ static bool start(struct requests *requests, struct job *job) {
     struct under_way *slot = &requests->under_way[place];
     struct channel_request *request = &slot->request;
     request->id = requests->next_id * UNDER_WAY_MAX + place;
-    request->worker = requests->worker;
     request->work = (uint16_t)job->work;
     request->len = (uint16_t)job->len;
     memcpy(request->bytes, job->bytes, job->len);
@@ -198,7 +195,7 @@ void requests_cancel(struct requests *requests, struct job *job) {
 
 bool requests_take_reply(struct requests *requests, struct channel_reply *reply, struct job **job) {
     for (;;) {
-        ssize_t n = recv(requests->from_key_holders, reply, sizeof *reply, 0);
+        ssize_t n = recv(requests->key_holders, reply, sizeof *reply, 0);
         if (n != (ssize_t)sizeof *reply || reply->len > sizeof reply->bytes) {
             send_waiting(requests);
             return false;

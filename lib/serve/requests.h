@@ -53,9 +53,7 @@ struct job_line {
 };
 
 struct requests {
-    int to_key_holders;
-    int from_key_holders;
-    uint32_t worker;
+    int key_holders; /* the channel to them */
     /* how many requests may be sent without a reply: a few more than keep the key-holders busy */
     unsigned limit;
     unsigned under_way_count;
@@ -72,8 +70,8 @@ struct requests {
 
 /* `first_id` must be random, so that a reply to the process that was here before is not taken for
  * one to this process. */
-void requests_init(struct requests *requests, uint32_t worker, int to_key_holders,
-                   int from_key_holders, unsigned key_holder_count, uint64_t first_id);
+void requests_init(struct requests *requests, int key_holders, unsigned key_holder_count,
+                   uint64_t first_id);
 
 /* Puts a job into the queue, and sends as many requests as can be sent. Where its kind has QUEUE_MAX jobs
  * waiting, the network that has most of them gives one up (shed is called for it); where it cannot be done

@@ -249,8 +249,7 @@ static void prepare_hosts(struct worker *worker) {
     host->answerer = &worker->answerer;
     host->is_legacy_allowed = settings->is_legacy;
     random_bytes(&worker->random, &first_id, sizeof first_id);
-    requests_init(&worker->requests, place->index, place->requests, place->replies,
-                  settings->key_holder_count, first_id >> 8);
+    requests_init(&worker->requests, place->key_holders, settings->key_holder_count, first_id >> 8);
     worker->requests.shed = shed;
     worker->requests.shed_context = worker;
     worker->datagrams.fd = place->datagrams;
@@ -278,7 +277,7 @@ static int open_worker(struct worker *worker, struct error *error) {
     if (connections_open(&worker->connections) != 0 || worker->epoll < 0 ||
         watch_fd(worker, place->listener, EPOLLIN | EPOLLEXCLUSIVE, EVENT_LISTENER) ||
         watch_fd(worker, place->orders, EPOLLIN, EVENT_ORDERS) ||
-        watch_fd(worker, place->replies, EPOLLIN, EVENT_REPLIES) ||
+        watch_fd(worker, place->key_holders, EPOLLIN, EVENT_REPLIES) ||
         (place->datagrams >= 0 && watch_fd(worker, place->datagrams, EPOLLIN, EVENT_DATAGRAMS)) ||
         (place->xdp != NULL && watch_fd(worker, place->xdp->fd, EPOLLIN, EVENT_XDP)))
         return error_set_errno(error, "a worker");
@@ -375,7 +374,8 @@ static bool is_drained(const struct worker *worker) {
 
 int worker_run(const struct serve_settings *settings, struct db *db,
                const struct worker_place *place,
-               int (*confine)(const struct sandbox *sandbox, struct error *error)) {
+               int (*confine)(const struct sandbox *sandbox, const struct worker_place *place,
+                              struct error *error)) {
     static struct worker worker;
     struct error error;
     worker.settings = settings;
@@ -383,7 +383,7 @@ int worker_run(const struct serve_settings *settings, struct db *db,
     worker.place = place;
     int code = open_worker(&worker, &error);
     if (code == 0)
-        code = confine(&settings->sandbox, &error);
+        code = confine(&settings->sandbox, place, &error);
     if (code != 0) {
         serve_log(settings, "worker_failed reason=\"%s\"", error.text);
         return 2;

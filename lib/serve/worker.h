@@ -13,8 +13,7 @@ struct worker_place {
     struct xdp_socket *xdp; /* NULL: none */
     uint16_t port;          /* that both listen on */
     int orders;             /* from the parent */
-    int requests;           /* to the key-holders */
-    int replies;            /* from them */
+    int key_holders;        /* the channel to them */
     const struct board *board;
     struct tally *tally;
     struct quotas *quotas;
@@ -25,6 +24,7 @@ struct worker_place {
  * anybody, where it cannot. */
 int worker_run(const struct serve_settings *settings, struct db *db,
                const struct worker_place *place,
-               int (*confine)(const struct sandbox *sandbox, struct error *error));
+               int (*confine)(const struct sandbox *sandbox, const struct worker_place *place,
+                              struct error *error));
 
 #endif

@@ -39,9 +39,10 @@ static void init(void) {
     static struct server_public keys;
     struct ticket_source tickets = {0};
     struct error error;
+    int board_fd;
     if (key_set_load(&keys.authorities, &authority, 1, 2048, &error) != 0 ||
         db_open(&db, "vectors/golden.db", &keys.authorities, &error) != 0 ||
-        random_open(&randomness, &error) != 0 || board_open(&board, &error) != 0 ||
+        random_open(&randomness, &error) != 0 || board_open(&board, &board_fd, &error) != 0 ||
         tally_open(&tally, 1, &error) != 0)
         abort();
     keys.servers = keys.authorities; /* any key will do */
@@ -59,7 +60,7 @@ static void init(void) {
     host.is_legacy_allowed = true;
     reception = (struct reception){.admission = {.board = board, .tally = tally},
                                    .counts = &tally->counts[0]};
-    requests_init(&requests, 0, -1, -1, 1, 1);
+    requests_init(&requests, -1, 1, 1);
     datagrams.fd = -1;
     datagrams.answerer = &answerer;
     datagrams.reception = &reception;

@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 RELEASE = os.environ.get("DLV", str(ROOT / "build/dlv"))
 SANITIZED = os.environ.get("DLV_SANITIZED", str(ROOT / "build/sanitize/dlv"))
 SHIFTED = os.environ.get("DLV_SHIFTED", str(ROOT / "build/shifted/dlv"))
+HOSTILE_WORKER = os.environ.get("DLV_HOSTILE_WORKER", str(ROOT / "build/hostile/dlv"))
 THREADS = os.environ.get("DLV_THREADS", str(ROOT / "build/threads/dlv"))
 os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
 

@@ -421,9 +421,9 @@ static void test_fair_queues(void) {
     static struct requests requests;
     static struct job flood[FLOOD], other[20], legacy[20], known[20];
     struct channel_request request;
-    int to[2], from[2], taken = 0, counts[4] = {0};
-    CHECK(channel_pair(to) == 0 && channel_pair(from) == 0);
-    requests_init(&requests, 3, to[0], from[0], 1, 1000);
+    int pair[2], taken = 0, counts[4] = {0};
+    CHECK(channel_pair(pair) == 0);
+    requests_init(&requests, pair[0], 1, 1000);
     requests.shed = note_shed;
     for (int i = 0; i < FLOOD; i++) {
         flood[i] = make_job(CHANNEL_OPEN, "f");
@@ -441,15 +441,15 @@ static void test_fair_queues(void) {
               requests_add(&requests, &known[i], 0));
     }
     CHECK(shed_count == 20 && shed_last->network == 77);
-    while (next_request(to[1], &request) != '-')
+    while (next_request(pair[1], &request) != '-')
         ;
     for (int i = 0; i < 32; i++) { /* two rounds */
         struct channel_reply reply;
         struct job *done;
-        reply_to(from[1], requests.under_way[i % 4].request.id);
+        reply_to(pair[1], requests.under_way[i % 4].request.id);
         while (requests_take_reply(&requests, &reply, &done))
             ;
-        char what = next_request(to[1], &request);
+        char what = next_request(pair[1], &request);
         counts[what == 'k' ? 0 : what == 'f' || what == 'o' ? 1 : what == 'l' ? 2 : 3]++;
     }
     CHECK(counts[0] == 20 && counts[1] == 8 && counts[2] == 4 && counts[3] == 0);
@@ -460,8 +460,7 @@ static void test_fair_queues(void) {
     struct job late = make_job(CHANNEL_OPEN, "x");
     CHECK(!requests_add(&requests, &late, 10001));
     for (int i = 0; i < 2; i++) {
-        close(to[i]);
-        close(from[i]);
+        close(pair[i]);
     }
 }
 
@@ -470,9 +469,9 @@ static void test_requests(void) {
     struct channel_request request[8];
     struct channel_reply reply;
     struct job legacy[6], openings[3], *done;
-    int to[2], from[2];
-    CHECK(channel_pair(to) == 0 && channel_pair(from) == 0);
-    requests_init(&requests, 3, to[0], from[0], 1, 1000);
+    int pair[2];
+    CHECK(channel_pair(pair) == 0);
+    requests_init(&requests, pair[0], 1, 1000);
     for (int i = 0; i < 6; i++) {
         legacy[i] = make_job(CHANNEL_LEGACY, &"abcdef"[i]);
         CHECK(requests_add(&requests, &legacy[i], 0));
@@ -483,34 +482,34 @@ static void test_requests(void) {
     }
     /* Four are under way; of the others, openings come first. */
     for (int i = 0; i < 4; i++)
-        CHECK(next_request(to[1], &request[i]) == "abcd"[i] && request[i].worker == 3);
-    CHECK(next_request(to[1], &request[4]) == '-' && requests.waiting_count == 5);
-    reply_to(from[1], request[1].id);
+        CHECK(next_request(pair[1], &request[i]) == "abcd"[i]);
+    CHECK(next_request(pair[1], &request[4]) == '-' && requests.waiting_count == 5);
+    reply_to(pair[1], request[1].id);
     CHECK(requests_take_reply(&requests, &reply, &done) == 1 && done == &legacy[1]);
     CHECK(requests_take_reply(&requests, &reply, &done) == 0);
-    CHECK(next_request(to[1], &request[4]) == 'X');
+    CHECK(next_request(pair[1], &request[4]) == 'X');
     /* A reply that comes twice, or to nobody. */
-    reply_to(from[1], request[1].id);
-    reply_to(from[1], 77);
+    reply_to(pair[1], request[1].id);
+    reply_to(pair[1], 77);
     CHECK(requests_take_reply(&requests, &reply, &done) == 0);
     /* Whose client has left. */
     requests_cancel(&requests, &legacy[0]);
     requests_cancel(&requests, &openings[1]); /* still waits */
     CHECK(requests.waiting_count == 3);
-    reply_to(from[1], request[0].id);
+    reply_to(pair[1], request[0].id);
     CHECK(requests_take_reply(&requests, &reply, &done) == 1 && done == NULL);
     CHECK(requests_take_reply(&requests, &reply, &done) == 0);
-    CHECK(next_request(to[1], &request[5]) == 'Z');
+    CHECK(next_request(pair[1], &request[5]) == 'Z');
     /* A key-holder fails: c, d, X, Z are sent again, with the numbers they had; then no more. */
     CHECK(requests_repeat(&requests, &done) == 0);
     char seen[5] = "";
     for (int i = 0; i < 4; i++)
-        seen[i] = next_request(to[1], &request[i]);
+        seen[i] = next_request(pair[1], &request[i]);
     CHECK(strchr(seen, 'c') && strchr(seen, 'd') && strchr(seen, 'X') && strchr(seen, 'Z'));
     for (int i = 0; i < 4; i++) {
         if (seen[i] != 'c')
             continue;
-        reply_to(from[1], request[i].id);
+        reply_to(pair[1], request[i].id);
         CHECK(requests_take_reply(&requests, &reply, &done) == 1 && done == &legacy[2]);
     }
     CHECK(requests_take_reply(&requests, &reply, &done) ==
@@ -520,8 +519,7 @@ static void test_requests(void) {
         given_up += done == &legacy[3] || done == &openings[0] || done == &openings[2];
     CHECK(given_up == 3);
     for (int i = 0; i < 2; i++) {
-        close(to[i]);
-        close(from[i]);
+        close(pair[i]);
     }
 }
 
@@ -543,7 +541,7 @@ static void test_histogram(void) {
 
 /* --- confinement ------------------------------------------------------------------------------ */
 
-static int inherited[2];
+static int inherited[2], own[2];
 
 static void do_open(void) {
     open("/dev/null", O_RDONLY);
@@ -582,6 +580,14 @@ static void do_recv(void) {
     recv(inherited[0], &byte, 1, MSG_DONTWAIT);
 }
 
+static void do_shut_own(void) {
+    shutdown(own[0], SHUT_WR);
+}
+
+static void do_shut_shared(void) {
+    shutdown(inherited[0], SHUT_WR);
+}
+
 static void do_map(void) {
     mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
@@ -600,23 +606,38 @@ static const struct {
     void (*act)(void);
     bool may_worker;
     bool may_key_holder;
-} acts[] = {
-    {"open", do_open, 0, 0},         {"socket", do_socket, 0, 0}, {"connect", do_connect, 0, 0},
-    {"fork", do_fork, 0, 0},         {"exec", do_exec, 0, 0},     {"kill", do_kill, 0, 0},
-    {"map code", do_map_code, 0, 0}, {"getpid", do_getpid, 1, 0}, {"recv", do_recv, 1, 0},
-    {"map", do_map, 1, 0},           {"write", do_write, 1, 1},   {"read", do_read, 1, 1}};
+} acts[] = {{"open", do_open, 0, 0},
+            {"socket", do_socket, 0, 0},
+            {"connect", do_connect, 0, 0},
+            {"fork", do_fork, 0, 0},
+            {"exec", do_exec, 0, 0},
+            {"kill", do_kill, 0, 0},
+            {"map code", do_map_code, 0, 0},
+            {"getpid", do_getpid, 1, 0},
+            {"recv", do_recv, 1, 0},
+            {"shut own", do_shut_own, 1, 0},
+            {"shut shared", do_shut_shared, 0, 0},
+            {"map", do_map, 1, 0},
+            {"write", do_write, 1, 1},
+            {"read", do_read, 1, 1}};
 
 /* Whether a process of this role survives the act. */
 static bool survives(enum confine_role role, void (*act)(void)) {
     int status;
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, inherited) == 0 &&
+          socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, own) == 0);
     pid_t pid = fork();
     if (pid == 0) {
-        if (confine_calls(&whole, role, NULL) != 0)
+        if (confine_calls(&whole, role, inherited, role == CONFINE_WORKER, NULL) != 0)
             _exit(9);
         act();
         _exit(0);
     }
     waitpid(pid, &status, 0);
+    for (int i = 0; i < 2; i++) {
+        close(inherited[i]);
+        close(own[i]);
+    }
     CHECK(WIFSIGNALED(status) ? WTERMSIG(status) == SIGSYS : WEXITSTATUS(status) == 0);
     return WIFEXITED(status);
 }
@@ -629,13 +650,53 @@ static void test_calls(void) {
     return;
 #endif
 #endif
-    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, inherited) == 0);
     for (size_t i = 0; i < sizeof acts / sizeof *acts; i++) {
         unit_check(survives(CONFINE_WORKER, acts[i].act) == acts[i].may_worker, acts[i].name,
                    "worker", 0);
         unit_check(survives(CONFINE_KEY_HOLDER, acts[i].act) == acts[i].may_key_holder,
                    acts[i].name, "key-holder", 0);
+        unit_check(survives(CONFINE_PARENT, acts[i].act), acts[i].name, "parent", 0);
     }
+    /* The parent lives, but what it has no use for fails; and its children's lists fit into its own. */
+    pid_t pid = fork();
+    if (pid == 0) {
+        bool is_good =
+            confine_calls(&whole, CONFINE_PARENT, NULL, 0, NULL) == 0 &&
+            execl("/bin/true", "true", (char *)NULL) != 0 && errno == EPERM &&
+            mmap(NULL, 4096, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED &&
+            survives(CONFINE_WORKER, do_recv) && survives(CONFINE_KEY_HOLDER, do_write);
+        _exit(is_good ? 0 : 1);
+    }
+    int status;
+    waitpid(pid, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* The board: the parent writes, a child reads, and can change neither that nor the board. */
+static void test_board(void) {
+    struct board *board;
+    struct error error;
+    int fd, status;
+    CHECK(board_open(&board, &fd, &error) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        int copy = dup(fd);
+        unsigned char resident;
+        bool is_good = mincore(board, 4096, &resident) != 0 && errno == ENOMEM; /* not inherited */
+        const struct board *mine = board_attach(fd);
+        is_good &=
+            mine != NULL && mprotect((void *)(uintptr_t)mine, 4096, PROT_READ | PROT_WRITE) != 0;
+        is_good &= mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, copy, 0) == MAP_FAILED;
+        is_good &= write(copy, "x", 1) < 0 && ftruncate(copy, 0) != 0;
+        for (int i = 0; i < 2000 && is_good && atomic_load(&mine->worker_starts[3]) == 0; i++)
+            usleep(1000);
+        _exit(is_good && atomic_load(&mine->worker_starts[3]) == 5 ? 0 : 1);
+    }
+    atomic_store(&board->worker_starts[3], 5);
+    waitpid(pid, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    munmap(board, sizeof *board);
+    close(fd);
 }
 
 /* Landlock alone: no file by its name, not even one that everybody may read. */
@@ -803,6 +864,7 @@ int main(void) {
     test_fair_queues();
     test_histogram();
     test_calls();
+    test_board();
     test_files();
     test_writing(folder);
     snprintf(command, sizeof command, "rm -r %s", folder);
