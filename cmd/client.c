@@ -7,7 +7,6 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/format.h"
-#include "base/parallel.h"
 #include "base/text.h"
 #include "client/client.h"
 #include "client/legacy.h"
@@ -31,8 +30,7 @@ static const char *servers, *db_path, *lookup_key_path, *number, *document, *at_
     *evidence_path, *kiosk_key_path, *state_folder, *db_name;
 static struct option_list authority_paths, server_key_paths;
 static const char *name_text, *phone_text, *birth_date_text, *card_text, *classes_text;
-static bool force, is_literal, is_legacy, is_json, prove, is_quick, is_udp, is_exact,
-    shows_question;
+static bool force, is_literal, is_legacy, is_json, prove, is_udp, is_exact, shows_question;
 static uint64_t max_skew_s, stale_ok_days, timeout_s;
 
 static const struct option options[] = {
@@ -66,12 +64,10 @@ static const struct option options[] = {
     OPTION_FLAG("--literal", &is_literal, "take RECORD or N as it is: - is no standard input"),
     OPTION_FLAG("--exact", &is_exact, "give no hints at similar numbers that are known"),
     OPTION_FLAG("--show-question", &shows_question, "show the question as it was understood"),
-    OPTION_FLAG("--prove", &prove, "check the Merkle proof of every answer, too"),
+    OPTION_FLAG("--prove", &prove, "believe no answer of a server but with its Merkle proof"),
     OPTION_TEXT("--evidence FILE", &evidence_path,
                 "write the answer with its proof, for dlv verify --evidence"),
     OPTION_FLAG("-f, --force", &force, "replace FILE even if it is no evidence file"),
-    OPTION_FLAG("--quick", &is_quick,
-                "prove each answer instead of checking the whole database first"),
     OPTION_COUNT("--stale-ok DAYS", &stale_ok_days, 0, 36525, 0, "days",
                  "how long past its valid-until a database is still used, with a warning"),
     OPTION_FLAG("-j, --json", &is_json, "print one JSON object for each question"),
@@ -583,8 +579,6 @@ static int check_online_usage(void) {
     bool wants_proof = prove || evidence_path != NULL;
     if (server_key_paths.count == 0)
         return usage_error("--server needs --server-key, the server's public key (or --legacy)");
-    if (is_quick)
-        return usage_error("--quick belongs to --db; --prove proves a server's answers");
     if (wants_proof != (authority_paths.count > 0))
         return usage_error("--prove and --evidence need --authority, and it needs them");
     if (lookup_key_path != NULL && authority_paths.count == 0)
@@ -629,10 +623,9 @@ static int check_usage(int operand_count, char **operands) {
     if (is_legacy && (number != NULL || document != NULL))
         return usage_error("--legacy asks by RECORD, as the original does");
     if (is_legacy)
-        return options_refuse(
-            "authority lookup-key stale-ok max-skew state prove quick evidence at "
-            "server-key key udp name phone birth-date card class db-name",
-            "--legacy, whose answers say nothing but valid or not valid");
+        return options_refuse("authority lookup-key stale-ok max-skew state prove evidence at "
+                              "server-key key udp name phone birth-date card class db-name",
+                              "--legacy, whose answers say nothing but valid or not valid");
     return check_online_usage();
 }
 
@@ -693,9 +686,6 @@ static int open_asking(struct asking *asking, bool paces) {
     const struct offline_settings offline = {.path = db_path,
                                              .authorities = &asking->authorities,
                                              .lookup_key = lookup_key,
-                                             .is_quick = is_quick,
-                                             .is_proved = prove,
-                                             .thread_count = parallel_processors(),
                                              .trust = &asking->trust};
     const struct client_settings client = {
         .servers = servers,
@@ -708,6 +698,8 @@ static int open_asking(struct asking *asking, bool paces) {
         .pause = paces ? tell_pause : NULL,
         .trust = &asking->trust};
     struct error error;
+    if (db_path != NULL)
+        trouble_end_with_file(db_path);
     trust_init(&asking->trust, &policy);
     int code = is_legacy         ? random_open(&asking->random, &error)
                : db_path != NULL ? offline_open(&asking->offline, &offline, time(NULL), &error)
@@ -735,7 +727,7 @@ static int run_client(int operand_count, char **operands) {
     if (check_usage(operand_count, operands) != EXIT_OK ||
         query_take_classes(classes_text, asking.classes, &asking.class_count) != EXIT_OK)
         return EXIT_TROUBLE;
-    prove = prove || is_quick || evidence_path != NULL;
+    prove = prove || db_path != NULL || evidence_path != NULL;
     asking.client.link.fd = -1;
     if (at_text != NULL && moment_parse(at_text, &asking.at) != 0)
         return usage_error("--at \"%s\" is not a time (want 2026-11-24T10:00:00+05:30 or "
@@ -784,10 +776,10 @@ const struct applet applet_client = {
         "what day it is, however wrong the clock of this machine is. An answer is refused where the\n"
         "database is past its valid-until or older than one seen before (--state), or where the clocks of\n"
         "servers are apart (--max-skew). The next server of the list is then asked.\n\n"
-        "Offline, the database is checked in full before it is asked. With --quick only its signature\n"
-        "and its structure are checked, and each answer is proved instead, by its Merkle path to the\n"
-        "root that the authority has signed. --evidence writes such a proof for somebody who has no\n"
-        "database. The clock of this machine says what day it is, unless --at does. It is not believed\n"
+        "Offline, each answer is proved by its Merkle path to the root that the authority has signed, as\n"
+        "with --prove. That takes no time to speak of, however large the file is, and holds though others\n"
+        "can change it; dlv verify checks all of it. --evidence writes such a proof for somebody who has\n"
+        "no database. The clock of this machine says what day it is, unless --at does. It is not believed\n"
         "where it is behind the date of the database, of this program, or of a time that a server has\n"
         "given before (--state).\n\n"
         "With --json there is one object for each question, whatever comes of it. Where there is no\n"

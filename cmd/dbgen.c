@@ -720,6 +720,7 @@ static int run_dbgen(int operand_count, char **operands) {
     if (check_usage(operand_count) != EXIT_OK || open_folder() != EXIT_OK)
         return EXIT_TROUBLE;
     const char *registry = operand_count > 0 ? operands[0] : NULL;
+    trouble_end_with_file("a file that is read or written through memory");
     bool is_stdin = registry != NULL && strcmp(registry, "-") == 0;
     struct display display = {.input = is_stdin           ? "standard input"
                                        : registry != NULL ? registry

@@ -115,6 +115,7 @@ static void print_json(const struct db_comparison *comparison) {
 
 static int open_verified(struct db *db, const char *path, const struct key_set *keys) {
     struct error error;
+    trouble_end_with_file("one of the two files");
     int code = db_open(db, path, keys, &error);
     if (code == 0)
         code = db_verify(db, parallel_processors(), path, &error);

@@ -2,8 +2,10 @@
 
 #include "base/format.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static const char *applet_name; /* NULL: none runs yet */
 
@@ -44,6 +46,24 @@ int usage_error(const char *format, ...) {
     va_end(arguments);
     return trouble("%s (see dlv help%s%s)", line, applet_name ? " " : "",
                    applet_name ? applet_name : "");
+}
+
+static char lost_line[1200];
+static size_t lost_len;
+
+static void lose_file(int number) {
+    (void)number;
+    ssize_t written = write(2, lost_line, lost_len);
+    (void)written;
+    _exit(EXIT_TROUBLE);
+}
+
+void trouble_end_with_file(const char *path) {
+    const struct sigaction action = {.sa_handler = lose_file};
+    lost_len = format_text(lost_line, sizeof lost_line,
+                           "dlv %s: %.1000s: was cut short, or cannot be read any more\n",
+                           applet_name, path);
+    sigaction(SIGBUS, &action, NULL);
 }
 
 int finish_output(void) {

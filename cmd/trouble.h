@@ -13,6 +13,11 @@ int trouble(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same for a wrong command line; adds how to get help. */
 int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* `path` (or what names several files) is read through memory from now on. Where that fails, because the file
+ * was cut short meanwhile or its disk is broken, the process says so and ends with EXIT_TROUBLE, instead of
+ * being killed without a word. */
+void trouble_end_with_file(const char *path);
+
 /* Flushes stdout. EXIT_OK, or EXIT_TROUBLE where not everything could be written (a full disk). */
 int finish_output(void);
 

@@ -53,6 +53,7 @@ static int verify_database(const char *path, const struct key_set *keys) {
     struct db db;
     struct error error;
     char fingerprint[RSA_FINGERPRINT_SIZE];
+    trouble_end_with_file(path);
     if (db_open(&db, path, keys, &error) != 0)
         return trouble("%s", error.text);
     int code = db_verify(&db, parallel_processors(), path, &error), status = EXIT_OK;

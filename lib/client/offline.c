@@ -11,17 +11,29 @@ int offline_open(struct offline *offline, const struct offline_settings *setting
     int code = db_open(db, settings->path, settings->authorities, error);
     if (code != 0)
         return code;
-    known_release_of_file(&offline->release, db);
-    code = db_check_lookup_key(&db->header, settings->lookup_key, settings->path, error);
+    code = known_release_of_file(&offline->release, db, error);
+    if (code != 0)
+        error_prefix(error, code, settings->path);
+    if (code == 0)
+        code = db_check_lookup_key(&db->header, settings->lookup_key, settings->path, error);
     if (code == 0)
         code = trust_release(settings->trust, settings->path, &offline->release, 0, now_s, error);
-    if (settings->is_quick)
-        db_expect_few(db);
-    else if (code == 0)
-        code = db_verify(db, settings->thread_count, settings->path, error);
+    db_expect_few(db);
     if (code != 0)
         db_close(db);
     return code;
+}
+
+/* Takes what an answer points into out of the file, before it is checked. */
+static void take_copies(struct offline *offline) {
+    for (unsigned i = 0; i < offline->answer.count; i++) {
+        struct proof *proof = &offline->answer.proofs[i];
+        for (unsigned e = 0; e < proof->entry_count; e++) {
+            struct further *further = &proof->entries[e].further;
+            memcpy(offline->further[i][e], further->bytes, further->len);
+            further->bytes = offline->further[i][e];
+        }
+    }
 }
 
 /* Answers `count` items of the bundle from `first` on. */
@@ -31,26 +43,25 @@ static int ask_some(struct offline *offline, struct bundle *bundle, unsigned fir
         .db = &offline->db, .lookup_key = offline->settings.lookup_key, .now_s = now_s};
     struct question *question = &offline->question;
     struct answer *answer = &offline->answer;
-    question->what = offline->settings.is_proved ? WHAT_PROOFS : WHAT_ANSWERS;
+    question->what = WHAT_PROOFS;
     question->offset = 0;
     question->count = count;
     memcpy(question->release_id, offline->release.header.id, SHA256_LEN);
     memcpy(question->items, bundle->items + first, count * sizeof *question->items);
     respond_fill(&source, question, offline->release.held.level, answer);
     answer->server_time_s = 0;
+    take_copies(offline);
     int code = trust_answer(offline->settings.trust, offline->settings.path, &offline->release,
                             question, answer, now_s, error);
     if (code != 0)
         return code;
-    memcpy(bundle->answers + first, answer->entries, count * sizeof *answer->entries);
-    if (first == 0 && offline->settings.is_proved)
-        bundle->proof = answer->proofs[0];
+    bundle_keep(bundle, first, answer, true);
     return 0;
 }
 
 int offline_ask(struct offline *offline, struct bundle *bundle, int64_t now_s,
                 struct error *error) {
-    unsigned max = offline->settings.is_proved ? QUESTION_PROVED_MAX : QUESTION_MAX;
+    unsigned max = QUESTION_PROVED_MAX;
     struct error reason;
     int code = 0;
     bundle_begin(bundle, offline->release.header.id);

@@ -1,5 +1,7 @@
 /* Asking a database file, as a kiosk without network does. Its answers have the same form as a
- * server's, and are judged by the same rules (trust.h). */
+ * server's, and are judged by the same rules (trust.h). Others may change the file meanwhile: each answer is
+ * made of a copy of the bytes that it takes, and these are proved to the root that was signed. So the file
+ * as a whole need not be checked (db_verify), and asking takes milliseconds however large it is. */
 #ifndef DLV_CLIENT_OFFLINE_H
 #define DLV_CLIENT_OFFLINE_H
 
@@ -11,9 +13,6 @@ struct offline_settings {
     const char *path;
     const struct key_set *authorities;
     const struct lookup_key *lookup_key; /* NULL: of a plain database */
-    bool is_quick;                       /* the file is not checked in full when it is opened */
-    bool is_proved;                      /* each answer is proved to the root */
-    unsigned thread_count;               /* for that check */
     struct trust *trust;
 };
 
@@ -24,9 +23,10 @@ struct offline {
     /* what offline_ask works with */
     struct question question;
     struct answer answer;
+    uint8_t further[QUESTION_PROVED_MAX][2][FURTHER_MAX]; /* of its entries */
 };
 
-/* Opens the file, checks it, and decides whether it may be used at `now_s`. 0, or a negative code
+/* Opens the file, checks its signature, and decides whether it may be used at `now_s`. 0, or a negative code
  * with the reason. */
 int offline_open(struct offline *offline, const struct offline_settings *settings, int64_t now_s,
                  struct error *error);

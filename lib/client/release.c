@@ -15,13 +15,24 @@ static void hold_root(struct known_release *release) {
         (struct held_nodes){merkle_height(release->header.count), 1, release->header.merkle_root};
 }
 
-void known_release_of_file(struct known_release *release, const struct db *db) {
+int known_release_of_file(struct known_release *release, const struct db *db, struct error *error) {
+    const struct db_section *dictionary = &db->header.sections[DB_DICTIONARY];
+    size_t len = (size_t)dictionary->len;
     known_release_forget(release);
-    release->is_known = true;
-    release->header = db->header;
-    release->sets = db->sets;
     memcpy(release->head, db->map, DB_HEAD_LEN);
-    hold_root(release);
+    int code = known_release_take_head(release, error);
+    if (code == 0 && memcmp(release->header.id, db->header.id, SHA256_LEN) != 0)
+        code = error_set(error, ERR_FORMAT, "changed while it was opened");
+    if (code != 0)
+        return code;
+    release->dictionary = malloc(len > 0 ? len : 1);
+    if (release->dictionary == NULL)
+        return error_set_errno(error, "its dictionary");
+    memcpy(release->dictionary, (const uint8_t *)db->map + dictionary->offset, len);
+    code = class_sets_open_signed(&release->sets, release->dictionary, len, db->header.set_count,
+                                  db->header.dictionary_root, error);
+    release->is_known = code == 0;
+    return code;
 }
 
 int known_release_take_head(struct known_release *release, struct error *error) {

@@ -16,14 +16,15 @@ struct known_release {
     struct held_nodes held; /* the nodes, or the root alone */
     uint8_t head[DB_HEAD_LEN];
     uint8_t nodes[MERKLE_HELD_MAX * MERKLE_NODE_LEN];
-    uint8_t *dictionary; /* memory of its own; NULL where the sets are a file's */
+    uint8_t *dictionary; /* what the sets point into */
 };
 
 /* Zeroes it, and frees its dictionary. */
 void known_release_forget(struct known_release *release);
 
-/* Takes the release of an open file, which must stay open. */
-void known_release_of_file(struct known_release *release, const struct db *db);
+/* Takes the release of an open file: copies of its head and dictionary, which are checked as they are here,
+ * since others may change the file. 0, or a negative code with the reason. */
+int known_release_of_file(struct known_release *release, const struct db *db, struct error *error);
 
 /* Takes the head that came from a server. 0, or ERR_FORMAT with the reason. */
 int known_release_take_head(struct known_release *release, struct error *error);

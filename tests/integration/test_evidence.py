@@ -176,7 +176,7 @@ def test_ten_thousand_rows(release, keys, tmp_path):
     authority = RSA.import_key(keys.authority_pub.read_bytes())
     for row in random.Random(1).sample(rows, 40):
         for number, found in ((row["licence"], "presence"), (row["licence"] + "X", "absence")):
-            release("client", "--db", db, "--authority", keys.authority_pub, "--quick", "--evidence", path,
+            release("client", "--db", db, "--authority", keys.authority_pub, "--evidence", path,
                     "--number", number)
             verdict, proved = check_evidence.check(path.read_text(), authority)
             assert proved == found
@@ -184,11 +184,11 @@ def test_ten_thousand_rows(release, keys, tmp_path):
             assert verdict_of(done) == verdict
 
 
-def test_quick_notices_damage_where_it_matters(release, keys, tmp_path):
-    """--quick does not read the whole file; an answer from a damaged part is trouble all the same."""
+def test_damage_is_noticed_where_it_matters(release, keys, tmp_path):
+    """The whole file is not read; an answer from a damaged part is trouble all the same."""
     data = bytearray((VECTORS / "golden.db").read_bytes())
     db = tmp_path / "bad.db"
-    question = ["client", "--db", db, *GOLDEN, "--quick", "--at", "2026-11-24", "--number"]
+    question = ["client", "--db", db, *GOLDEN, "--at", "2026-11-24", "--number"]
     refused = 0
     for bit in [*range(8192 * 8, 8192 * 8 + 5000, 41), *range(8192 * 8, len(data) * 8, 611)]:
         data[bit // 8] ^= 1 << bit % 8
@@ -205,7 +205,7 @@ def test_quick_notices_damage_where_it_matters(release, keys, tmp_path):
 
 
 @pytest.mark.parametrize("args", [
-    ["--legacy", "--server", "x", "--prove", "y"], ["--legacy", "--server", "x", "--quick", "y"],
+    ["--legacy", "--server", "x", "--prove", "y"],
     ["--db", "x", "--authority", "y", "--evidence", "z", "-"],
     ["--db", "x", "--authority", "y", "--evidence", "z", "--number", "-"]])
 def test_usage(dlv, args):

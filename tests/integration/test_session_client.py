@@ -508,7 +508,7 @@ def test_usage(dlv, keys, small_db):
     for args, complaint in (
             (["client", "--server", "127.0.0.1:1", RECORD], "--server-key"),
             ([*online, "--prove", RECORD], "--authority"), ([*online, "--authority", keys.authority_pub, RECORD], "--prove"),
-            ([*online, "--legacy", RECORD], "--legacy"), ([*online, "--quick", RECORD], "--quick"),
+            ([*online, "--legacy", RECORD], "--legacy"),
             ([*online, "--lookup-key", "x", RECORD], "--lookup-key"), ([*online, "--max-skew", "x", RECORD], "--max-skew"),
             ([*offline, "--udp", RECORD], "--db"), ([*offline, "--state", "/nowhere", RECORD], "--state"),
             ([*offline, "--key", keys.kiosk, RECORD], "--db"),
