@@ -89,7 +89,7 @@ int release_folder_open(struct release_folder *folder, const char *path, bool is
                         struct error *error) {
     *folder = (struct release_folder){.path = path, .lock = -1};
     if (*path == '\0')
-        return error_set(error, ERR_FORMAT, "--into \"\": there is no such folder");
+        return error_set(error, ERR_FORMAT, "\"\": there is no such folder");
     int code = take_lock(folder, error);
     if (code == 0)
         code = read_current(folder, error);

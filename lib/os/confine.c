@@ -61,7 +61,7 @@ static int check_capabilities(struct error *error) {
 
 int confine_parent(bool writes_files, struct error *error) {
     uint32_t keep = BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_KILL) | BIT(CAP_SYS_NICE) |
-                    BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_NET_BIND_SERVICE);
+                    BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_LEASE);
     struct capabilities own;
     if (writes_files)
         keep |= BIT(CAP_DAC_OVERRIDE) | BIT(CAP_CHOWN) | BIT(CAP_FOWNER);

@@ -108,6 +108,8 @@ static int run_worker(const struct children *children, unsigned w, int orders, p
                                  .port = children->port,
                                  .orders = orders,
                                  .key_holders = children->channels[w][0],
+                                 .db_fd = children->release->fd,
+                                 .db_state = children->release->state,
                                  .tally = children->tally,
                                  .quotas = children->quotas};
     const int keep[] = {place.listener,
@@ -125,7 +127,8 @@ static int run_worker(const struct children *children, unsigned w, int orders, p
         db_open_fd(&db, children->release->fd, settings->db_path, &settings->public.served,
                    &error) != 0)
         return fail(children, "worker", &error);
-    close(children->release->fd);
+    if (memcmp(db.header.id, children->release->header.id, SHA256_LEN) != 0)
+        return WORKER_LOST_FILE;
     return worker_run(settings, &db, &place, confine_worker);
 }
 
@@ -237,14 +240,18 @@ static int note_failure(struct children *children, struct child *child, const ch
     return 0;
 }
 
-static int note_worker_end(struct children *children, unsigned w, pid_t pid, int status,
-                           struct error *error) {
-    bool is_orderly = WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
-                      (children->is_draining || children->settings->is_once);
+static void forget_worker(struct children *children, unsigned w) {
     children->workers[w].pid = 0;
     children->workers_alive--;
     close(children->orders[w]);
     children->orders[w] = -1;
+}
+
+static int note_worker_end(struct children *children, unsigned w, pid_t pid, int status,
+                           struct error *error) {
+    bool is_orderly = WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+                      (children->is_draining || children->settings->is_once);
+    forget_worker(children, w);
     if (is_orderly)
         return 0;
     return note_failure(children, &children->workers[w], "worker", pid, status, error);
@@ -290,7 +297,7 @@ int64_t children_restart_due(struct children *children, int64_t max) {
         int64_t wait_ms = restart_if_due(children, &children->key_holders[i], "key_holder",
                                          start_key_holder, i, now_ms);
         max = wait_ms < max ? wait_ms : max;
-        if (children->is_draining)
+        if (children->is_draining || children->is_stopped)
             continue; /* the connections of a failed worker are gone */
         wait_ms =
             restart_if_due(children, &children->workers[i], "worker", start_worker, i, now_ms);
@@ -327,18 +334,26 @@ int children_replace_key_holders(struct children *children, struct error *error)
     return code;
 }
 
-int children_kill_workers(struct children *children, struct error *error) {
-    int code = 0;
-    for (unsigned w = 0; w < children->settings->worker_count && code == 0; w++) {
-        pid_t pid = children->workers[w].pid;
-        int status;
-        if (pid <= 0)
+void children_stop_workers(struct children *children) {
+    children->is_stopped = true;
+    for (unsigned w = 0; w < children->settings->worker_count; w++) {
+        struct child *worker = &children->workers[w];
+        worker->restart_ms = 0;
+        if (worker->pid <= 0)
             continue;
-        kill(pid, SIGKILL);
-        if (waitpid(pid, &status, 0) == pid)
-            code = note_worker_end(children, w, pid, status, error);
+        kill(worker->pid, SIGKILL);
+        waitpid(worker->pid, NULL, 0);
+        forget_worker(children, w);
     }
-    return code;
+}
+
+void children_start_workers(struct children *children) {
+    struct error error;
+    children->is_stopped = false;
+    for (unsigned w = 0; w < children->settings->worker_count; w++) {
+        if (children->workers[w].pid <= 0 && start_worker(children, w, &error) != 0)
+            plan_restart(&children->workers[w]);
+    }
 }
 
 void children_kill(struct children *children) {

@@ -39,6 +39,7 @@ struct children {
     unsigned workers_alive;
     unsigned restarts;
     bool is_draining;
+    bool is_stopped; /* no worker is started (children_stop_workers) */
     /* every worker has been ready once, so a failure from now on is not a failed start of the
      * server */
     bool has_served;
@@ -66,9 +67,9 @@ int children_replace_key_holders(struct children *children, struct error *error)
 /* Sends an order to all workers, with a descriptor where fd is not -1. */
 void children_order(struct children *children, enum channel_order order, int fd);
 
-/* Ends all workers and waits for that; they are started again when they are due. 0, or a negative code where
- * the server cannot go on. */
-int children_kill_workers(struct children *children, struct error *error);
+/* Ends all workers at once, and waits for that; no others are started until children_start_workers. */
+void children_stop_workers(struct children *children);
+void children_start_workers(struct children *children);
 
 /* Ends all children that are still running, at once. */
 void children_kill(struct children *children);

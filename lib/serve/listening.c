@@ -53,23 +53,41 @@ static bool is_any_shut(const struct children *children) {
     return is_one;
 }
 
-int listening_check(struct children *children, struct error *error) {
+static void close_one(int *fd) {
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+void listening_close(struct children *children) {
+    if (children->is_given)
+        return;
+    close_one(&children->listener);
+    for (unsigned w = 0; w < children->settings->worker_count; w++)
+        close_one(&children->datagrams[w]);
+}
+
+int listening_reopen(struct children *children, struct error *error) {
     char port[NET_PORT_SIZE];
+    format_text(port, sizeof port, "%u", children->port);
+    return children->is_given ? 0 : open_own(children, port, error);
+}
+
+int listening_check(struct children *children, struct error *error) {
     if (children->is_draining || !is_any_shut(children))
         return 0;
     if (children->is_given)
         return error_set(
             error, ERR_SYSTEM,
-            "a socket of the service manager's was shut down: this ends, so that it is started anew");
-    format_text(port, sizeof port, "%u", children->port);
-    close(children->listener);
-    for (unsigned w = 0; w < children->settings->worker_count; w++) {
-        if (children->datagrams[w] >= 0)
-            close(children->datagrams[w]);
-    }
-    int code = children_kill_workers(children, error); /* they have the old ones, too */
-    if (code == 0)
-        code = open_own(children, port, error);
-    serve_log(children->settings, "listener_reopened port=%s reason=\"it was shut down\"", port);
-    return code;
+            "a socket of the service manager's was shut down: this ends, so that it is "
+            "started anew");
+    children_stop_workers(children); /* they have the old ones, too */
+    listening_close(children);
+    int code = listening_reopen(children, error);
+    if (code != 0)
+        return code;
+    serve_log(children->settings, "listener_reopened port=%u reason=\"it was shut down\"",
+              children->port);
+    children_start_workers(children);
+    return 0;
 }

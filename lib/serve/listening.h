@@ -8,6 +8,13 @@
 /* 0, or ERR_SYSTEM with the reason. */
 int listening_open(struct children *children, struct error *error);
 
+/* While nothing can be answered: closes them, so that clients are refused at once and go elsewhere; those of a
+ * service manager stay. */
+void listening_close(struct children *children);
+
+/* Opens them again, on the same port. 0, or ERR_SYSTEM with the reason. */
+int listening_reopen(struct children *children, struct error *error);
+
 /* Looks whether a socket was shut down, which no worker of ours does. Then all are opened anew, and all
  * workers are replaced; those of a service manager only it can open, so then ERR_SYSTEM, and the server
  * is to end. */

@@ -11,6 +11,7 @@
 #include "serve/log.h"
 #include "serve/reload.h"
 #include "serve/server_keys.h"
+#include "serve/worker.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -39,15 +40,28 @@ static void drain(struct parent *parent) {
     children_order(&parent->children, CHANNEL_DRAIN, -1);
 }
 
+/* Whether a child has ended because the file of the database was changed or cut short. */
+static bool has_lost_file(const struct parent *parent, pid_t pid, int status) {
+    for (unsigned w = 0; w < SERVE_PROCESSES_MAX; w++) {
+        if (parent->children.workers[w].pid == pid)
+            return (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_LOST_FILE) ||
+                   (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+    }
+    return false;
+}
+
 static int reap(struct parent *parent, struct error *error) {
     int code = 0, status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         int result = 0;
+        bool is_lost = has_lost_file(parent, pid, status);
         if (pid == parent->release.checker)
-            reload_finish(parent, status);
+            result = reload_finish(parent, status, error);
         else
             result = children_note_end(&parent->children, pid, status, error);
+        if (is_lost)
+            reload_lose(parent, "it was overwritten or cut short; releases must come by rename");
         if (result != 0)
             code = result;
     }
@@ -65,6 +79,9 @@ static int take_signal(struct parent *parent, int number, struct error *error) {
         return 0;
     case SIGCHLD:
         return reap(parent, error);
+    case SIGIO:
+        reload_lose(parent, "somebody writes to it; releases must come by rename");
+        return 0;
     default:
         return 0;
     }
@@ -135,6 +152,9 @@ static int64_t do_what_is_due(struct parent *parent, struct error *error) {
         return code;
     random_refresh(&parent->secrets->random);
     reload_update_tickets(parent);
+    if (!parent->release.is_lost && release_has_changed(&parent->release))
+        reload_lose(parent, "it was overwritten; releases must come by rename");
+    release_seek(&parent->release, now_ms);
     if (!parent->children.has_served && !parent->children.is_draining &&
         children_are_ready(&parent->children)) {
         parent->children.has_served = true;
@@ -265,6 +285,7 @@ static void block_signals(sigset_t *signals) {
     sigaddset(signals, SIGINT);
     sigaddset(signals, SIGHUP);
     sigaddset(signals, SIGCHLD);
+    sigaddset(signals, SIGIO); /* somebody wants to write to the database (os/file_use.h) */
     /* the children inherit this; only the parent reacts to signals */
     sigprocmask(SIG_BLOCK, signals, NULL);
     signal(SIGPIPE, SIG_IGN);
@@ -278,6 +299,7 @@ static int confine_self(const struct serve_settings *settings, struct error *err
 static int start(struct parent *parent, sigset_t *signals, struct error *error) {
     struct serve_settings *settings = parent->settings;
     char folder[PATH_MAX], resolved[PATH_MAX];
+    block_signals(signals); /* whatever comes before all is ready is taken afterwards */
     int code = confine_check(&settings->sandbox, &settings->sandbox_missing, error);
     if (code == 0)
         code = open_board(parent, error);
@@ -294,7 +316,6 @@ static int start(struct parent *parent, sigset_t *signals, struct error *error) 
         code = try_bypass(parent, error);
     if (code != 0)
         return code;
-    block_signals(signals);
     if (settings->stats_path != NULL) {
         code = file_check_place(settings->stats_path, &stats_file_kind, settings->stats_replacing,
                                 error);

@@ -32,14 +32,22 @@ static int open_checked(const struct serve_settings *settings, int fd, struct db
     return code;
 }
 
-/* Checks the whole database, unless the operator says that it has been checked. */
-static int verify(const struct serve_settings *settings, const struct db *db, struct error *error) {
-    return settings->is_quick ? 0 : db_verify(db, parallel_processors(), settings->db_path, error);
+/* Checks the whole database, unless the operator says that it has been checked; which nobody can say of
+ * one that was overwritten. */
+static int verify(const struct release *release, const struct db *db, struct error *error) {
+    const struct serve_settings *settings = release->settings;
+    return settings->is_quick && !release->is_lost
+               ? 0
+               : db_verify(db, parallel_processors(), settings->db_path, error);
 }
 
-static void note_page(struct release *release, const struct db *db, int fd) {
-    release->header = db->header;
-    release->fd = fd;
+bool release_has_changed(const struct release *release) {
+    return !file_is_as(release->fd, &release->state);
+}
+
+static int changed(const struct release *release, struct error *error) {
+    return error_set(error, ERR_CONFLICT, "%s: was changed while it was checked",
+                     release->settings->db_path);
 }
 
 int release_open(struct release *release, struct error *error) {
@@ -47,12 +55,17 @@ int release_open(struct release *release, struct error *error) {
     int fd = open(release->settings->db_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return error_set_errno(error, "%s", release->settings->db_path);
+    release->fd = fd;
+    release->is_leased = file_lease_take(fd);
+    release->state = file_state_of(fd);
     int code = open_checked(release->settings, fd, &db, error);
     if (code == 0) {
-        code = verify(release->settings, &db, error);
-        note_page(release, &db, fd);
+        code = verify(release, &db, error);
+        release->header = db.header;
         db_close(&db);
     }
+    if (code == 0 && release_has_changed(release))
+        code = changed(release, error);
     if (code != 0)
         close(fd);
     return code;
@@ -69,7 +82,8 @@ static int check_sequence(const struct release *release, const struct db_header 
                          "%s: is %s \"%s\", and \"%s\" is in use; start anew where that is meant",
                          release->settings->db_path, next->facts.is_test ? "test data," : "of",
                          next->facts.name, now->name);
-    if (next->facts.sequence > release->header.facts.sequence)
+    if (next->facts.sequence > release->header.facts.sequence ||
+        memcmp(next->id, release->header.id, SHA256_LEN) == 0)
         return 0;
     return error_set(error, ERR_CONFLICT, "%s: its sequence number %llu is not above %llu, in use",
                      release->settings->db_path, (unsigned long long)next->facts.sequence,
@@ -78,8 +92,9 @@ static int check_sequence(const struct release *release, const struct db_header 
 
 /* Verifies the open database, writes what is wrong, and ends. This is a process of its own, so that
  * the parent can react to signals meanwhile; it gives up what checking does not take. */
-static void run_checker(const struct serve_settings *settings, const struct db *next, int reason,
+static void run_checker(const struct release *release, const struct db *next, int reason,
                         pid_t parent_pid) {
+    const struct serve_settings *settings = release->settings;
     struct error error;
     int code = confine_user(settings->uid, settings->gid, &error);
     if (process_end_with_parent(parent_pid) != 0)
@@ -87,7 +102,7 @@ static void run_checker(const struct serve_settings *settings, const struct db *
     if (code == 0)
         code = confine_files(&settings->sandbox, &error);
     if (code == 0)
-        code = verify(settings, next, &error);
+        code = verify(release, next, &error);
     if (code != 0 && write(reason, error.text, strlen(error.text)) < 0)
         _exit(3);
     _exit(code == 0 ? 0 : 2);
@@ -101,7 +116,7 @@ static int fork_checker(struct release *release, const struct db *next, int fd,
         return error_set_errno(error, "pipe");
     release->checker = fork();
     if (release->checker == 0) {
-        run_checker(release->settings, next, reason[1], own_pid);
+        run_checker(release, next, reason[1], own_pid);
     }
     int code = 0;
     if (release->checker < 0) {
@@ -123,7 +138,7 @@ static void refuse(struct release *release, const struct error *error) {
 
 /* Whether the file is the one that is in use already. */
 static bool is_unchanged(const struct release *release, const struct db *next) {
-    return memcmp(next->header.id, release->header.id, SHA256_LEN) == 0;
+    return !release->is_lost && memcmp(next->header.id, release->header.id, SHA256_LEN) == 0;
 }
 
 /* 0 where a process has been started that checks the file, 1 where there is nothing to do, or a
@@ -153,8 +168,14 @@ void release_reload(struct release *release) {
         return;
     }
     int fd = open(release->settings->db_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int code = fd < 0 ? error_set_errno(&error, "%s", release->settings->db_path)
-                      : begin_check(release, fd, &error);
+    int code;
+    if (fd < 0) {
+        code = error_set_errno(&error, "%s", release->settings->db_path);
+    } else {
+        release->next_is_leased = file_lease_take(fd);
+        release->next_state = release->tried_state = file_state_of(fd);
+        code = begin_check(release, fd, &error);
+    }
     if (code == 0)
         return;
     if (fd >= 0)
@@ -166,14 +187,47 @@ void release_reload(struct release *release) {
 /* Puts the file that was checked into use. */
 static int take_next(struct release *release, struct error *error) {
     struct db next;
+    if (!file_is_as(release->next_fd, &release->next_state))
+        return changed(release, error);
     int code = open_checked(release->settings, release->next_fd, &next, error);
     if (code != 0)
         return code;
     close(release->fd);
-    note_page(release, &next, release->next_fd);
+    release->header = next.header;
+    release->fd = release->next_fd;
+    release->state = release->next_state;
+    release->is_leased = release->next_is_leased;
+    release->is_lost = false;
     release->taken_count++;
     db_close(&next);
     return 0;
+}
+
+void release_lose(struct release *release, const char *reason) {
+    release->is_lost = true;
+    release->tried_state = (struct file_state){.len = 0};
+    serve_log(release->settings, "database_lost sequence=%llu reason=\"%s\"",
+              (unsigned long long)release->header.facts.sequence, reason);
+    if (release->is_leased)
+        file_lease_release(release->fd);
+    release->is_leased = false;
+}
+
+#define SEEK_MS 500
+
+/* A file that somebody has open for writing is not tried; nor is the same one twice. */
+void release_seek(struct release *release, int64_t now_ms) {
+    if (!release->is_lost || release->checker != 0 || now_ms < release->next_try_ms)
+        return;
+    release->next_try_ms = now_ms + SEEK_MS;
+    int fd = open(release->settings->db_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return;
+    bool is_written = !file_lease_take(fd) && errno == EAGAIN;
+    bool is_tried = file_is_as(fd, &release->tried_state);
+    close(fd);
+    if (!is_written && !is_tried)
+        release_reload(release);
 }
 
 bool release_finish_reload(struct release *release, int status) {

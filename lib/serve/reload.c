@@ -3,6 +3,7 @@
 #include "base/format.h"
 #include "net/socket.h"
 #include "os/service.h"
+#include "serve/listening.h"
 #include "serve/log.h"
 #include "serve/server_keys.h"
 
@@ -142,18 +143,34 @@ void reload_begin(struct parent *parent) {
     reload_notify(parent, true);
 }
 
-void reload_finish(struct parent *parent, int status) {
+void reload_lose(struct parent *parent, const char *reason) {
+    if (parent->release.is_lost)
+        return;
+    children_stop_workers(&parent->children);
+    listening_close(&parent->children);
+    release_lose(&parent->release, reason);
+    service_notify("STATUS=no answers: the database was overwritten");
+}
+
+int reload_finish(struct parent *parent, int status, struct error *error) {
     const struct release *release = &parent->release;
+    bool was_lost = release->is_lost;
+    int code = 0;
     if (release_finish_reload(&parent->release, status)) {
         children_order(&parent->children, CHANNEL_DATABASE, release->fd);
         reload_publish_keys(parent); /* it may be of another authority */
         serve_log(parent->settings, "reloaded sequence=%llu entries=%llu",
                   (unsigned long long)release->header.facts.sequence,
                   (unsigned long long)release->header.count);
+        if (was_lost && !parent->children.is_draining) {
+            code = listening_reopen(&parent->children, error);
+            children_start_workers(&parent->children);
+        }
     }
     reload_notify(parent, false);
     if (release->is_reload_due) {
         parent->release.is_reload_due = false;
         release_reload(&parent->release);
     }
+    return code;
 }

@@ -33,7 +33,13 @@ struct parent {
 /* Reads everything again. The database is checked by a process of its own; reload_finish is called when
  * that has ended, with its status. */
 void reload_begin(struct parent *parent);
-void reload_finish(struct parent *parent, int status);
+
+/* 0, or a negative code where the server cannot go on. */
+int reload_finish(struct parent *parent, int status, struct error *error);
+
+/* The file of the database is not the one that was checked: nothing is answered any more, until there is one
+ * that has been checked in full (release_seek). */
+void reload_lose(struct parent *parent, const char *reason);
 
 /* Has the children know the keys that are good now. */
 void reload_publish_keys(struct parent *parent);

@@ -18,28 +18,42 @@ static int prepare(const struct serve_settings *settings, const struct db *db, s
 }
 
 int succession_init(struct succession *succession, const struct serve_settings *settings,
-                    struct db *current, struct error *error) {
+                    struct db *current, int fd, const struct file_state *state,
+                    struct error *error) {
     int code = 0;
-    *succession = (struct succession){.settings = settings, .current = current};
+    *succession = (struct succession){
+        .settings = settings, .current = current, .fd = fd, .state = *state, .next_fd = -1};
     size_t len = settings->populates ? current->map_len : 0;
     for (size_t offset = 0; code == 0 && offset < len; offset += PART)
         code = prepare(settings, current, offset, error);
     return code;
 }
 
+bool succession_is_intact(const struct succession *succession) {
+    return file_is_as(succession->fd, &succession->state);
+}
+
+static void give_up_next(struct succession *succession) {
+    db_close(&succession->next);
+    if (succession->next_fd >= 0)
+        close(succession->next_fd);
+    succession->next_fd = -1;
+}
+
 static void fail(struct succession *succession, const struct error *error) {
     serve_log(succession->settings, "switch_failed reason=\"%s\"", error->text);
-    db_close(&succession->next);
+    give_up_next(succession);
 }
 
 void succession_begin(struct succession *succession, int fd, const struct key_set *authorities) {
     const struct serve_settings *settings = succession->settings;
     struct error error;
-    db_close(&succession->next);
+    give_up_next(succession);
+    succession->next_fd = fd;
+    succession->next_state = file_state_of(fd);
     succession->prepared = settings->populates ? 0 : SIZE_MAX;
     if (db_open_fd(&succession->next, fd, settings->db_path, authorities, &error) != 0)
         fail(succession, &error);
-    close(fd);
     if (!settings->populates)
         succession_step(succession); /* nothing needs preparing, so the change is immediate */
 }
@@ -53,6 +67,10 @@ static void take_place(struct succession *succession) {
     succession->last = *succession->current;
     succession->released = 0;
     *succession->current = succession->next;
+    close(succession->fd);
+    succession->fd = succession->next_fd;
+    succession->state = succession->next_state;
+    succession->next_fd = -1;
     succession->next = (struct db){.map = NULL};
 }
 

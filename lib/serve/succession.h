@@ -5,6 +5,7 @@
 #ifndef DLV_SERVE_SUCCESSION_H
 #define DLV_SERVE_SUCCESSION_H
 
+#include "os/file_use.h"
 #include "serve/serve.h"
 
 #include <stdbool.h>
@@ -13,15 +14,21 @@ struct succession {
     const struct serve_settings *settings;
     struct db *current; /* the release that answers come from */
     struct db next;     /* the release that will replace it; not mapped where there is none */
-    size_t prepared;    /* how many of its bytes are prepared */
-    struct db last;     /* the release that was replaced, while it is still mapped */
+    int fd, next_fd;    /* of their files, */
+    struct file_state state, next_state; /* as they were when they were checked */
+    size_t prepared;                     /* how many of its bytes are prepared */
+    struct db last; /* the release that was replaced, while it is still mapped */
     size_t released;
 };
 
-/* Prepares the first release as the settings demand (populated, locked), all at once. 0 or
- * ERR_SYSTEM. */
+/* Prepares the first release as the settings demand (populated, locked), all at once. Takes the descriptor
+ * over. 0 or ERR_SYSTEM. */
 int succession_init(struct succession *succession, const struct serve_settings *settings,
-                    struct db *current, struct error *error);
+                    struct db *current, int fd, const struct file_state *state,
+                    struct error *error);
+
+/* Whether the file that answers come from is as it was. Takes a system call. */
+bool succession_is_intact(const struct succession *succession);
 
 /* Starts to change to the release in `fd`, which one of the authorities has signed and the
  * parent has checked in full; this function takes the descriptor over. A change that was still under way is given up. Where something goes

@@ -281,7 +281,8 @@ static int open_worker(struct worker *worker, struct error *error) {
         (place->datagrams >= 0 && watch_fd(worker, place->datagrams, EPOLLIN, EVENT_DATAGRAMS)) ||
         (place->xdp != NULL && watch_fd(worker, place->xdp->fd, EPOLLIN, EVENT_XDP)))
         return error_set_errno(error, "a worker");
-    return succession_init(&worker->succession, settings, worker->db, error);
+    return succession_init(&worker->succession, settings, worker->db, place->db_fd,
+                           &place->db_state, error);
 }
 
 static void serve_xdp(struct worker *worker) {
@@ -327,7 +328,8 @@ static int64_t rest_if_due(struct worker *worker) {
     return start_us;
 }
 
-static void take_events(struct worker *worker) {
+/* False where the file of the database was changed: then nothing is answered from it. */
+static bool take_events(struct worker *worker) {
     struct epoll_event *events = worker->events;
     int64_t before_us = rest_if_due(worker);
     int n = epoll_wait(worker->epoll, events, EVENTS_MAX, wait_ms(worker, before_us / 1000));
@@ -345,6 +347,8 @@ static void take_events(struct worker *worker) {
         if (events[i].data.u64 == EVENT_ORDERS)
             take_orders(worker);
     }
+    if (!succession_is_intact(&worker->succession))
+        return false;
     for (int i = 0; i < n; i++) {
         if (events[i].data.u64 < EVENT_OTHER || events[i].data.u64 == EVENT_DATAGRAMS)
             take_event(worker, &events[i]);
@@ -366,6 +370,7 @@ static void take_events(struct worker *worker) {
         connections_close_idle(&worker->connections);
     atomic_store_explicit(&worker->counts->named[COUNT_QUEUE], worker->requests.waiting_count,
                           memory_order_relaxed);
+    return true;
 }
 
 static bool is_drained(const struct worker *worker) {
@@ -389,8 +394,9 @@ int worker_run(const struct serve_settings *settings, struct db *db,
         return 2;
     }
     channel_say_ready(place->orders);
-    while (!worker.is_over && !worker.connections.is_over && !is_drained(&worker)) {
-        take_events(&worker);
+    bool is_intact = succession_is_intact(&worker.succession);
+    while (is_intact && !worker.is_over && !worker.connections.is_over && !is_drained(&worker)) {
+        is_intact = take_events(&worker);
         int64_t now_ms = net_now_ms();
         connections_close_overdue(&worker.connections, now_ms);
         worker.next_shed_ms = requests_shed_overdue(&worker.requests, now_ms, now_ms + SHED_MS);
@@ -404,5 +410,5 @@ int worker_run(const struct serve_settings *settings, struct db *db,
     connections_free(&worker.connections);
     wipe(&worker.random, sizeof worker.random);
     wipe(&worker.answerer, sizeof worker.answerer);
-    return 0;
+    return is_intact ? 0 : WORKER_LOST_FILE;
 }

@@ -138,6 +138,7 @@ def small_db(release, keys, tmp_path_factory):
 class Server:
     def __init__(self, dlv, *args, cwd=None, who=("--legacy", "--anonymous"), listen="127.0.0.1:0", prefix=(),
                  **process):
+        self.dlv, self.arguments = dlv, args
         if "--anonymous" in who and "--anonymous-quota" not in args:
             who = (*who, "--anonymous-quota", "0")  # tests ask as often as they like
         self.process = subprocess.Popen(

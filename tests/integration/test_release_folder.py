@@ -8,7 +8,7 @@ import time
 
 import dbformat
 import pytest
-from conftest import HEADER, one_line
+from conftest import HEADER, build, one_line
 
 NUMBERS = [f"GJ{i:06}" for i in range(400)]
 
@@ -175,3 +175,46 @@ def test_a_link_that_is_gone(folder):
     assert folder.sequence() == 3
     folder.path.rename(folder.path.parent / "moved")
     assert "there is no such folder" in one_line(folder(registry()))
+
+
+# --- dlv install -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_releases(release, keys, tmp_path):
+    paths = []
+    for sequence in (1, 2):
+        paths.append(tmp_path / f"release{sequence}.db")
+        build(release, keys, paths[-1], registry(), "--sequence", str(sequence))
+    return paths
+
+
+def test_install(release, keys, two_releases, tmp_path):
+    folder = tmp_path / "served"
+    folder.mkdir()
+    command = ["install", "--authority", keys.authority_pub]
+    assert "(--first begins one)" in one_line(release(*command, two_releases[0], folder))
+    release(*command, "--first", two_releases[0], folder, status=0)
+    assert os.readlink(folder / "current") == "1.db"
+    done = release(*command, two_releases[1], folder, status=0)
+    assert done.out == f"release 2 of licences, 400 entries, is in force: {folder}/2.db\n"
+    assert (folder / "current").read_bytes() == two_releases[1].read_bytes()
+    assert "is in force already" in release(*command, two_releases[1], folder, status=0).out
+    assert "not above 2, in force" in one_line(release(*command, two_releases[0], folder))
+    assert "(leave out --first)" in one_line(release(*command, "--first", two_releases[1], folder))
+    other = tmp_path / "other.db"
+    build(release, keys, other, registry(), "--sequence", "9", "--name", "elsewhere")
+    assert '"elsewhere", and "licences" is in force' in one_line(release(*command, other, folder))
+    damaged = tmp_path / "damaged.db"
+    build(release, keys, damaged, registry(), "--sequence", "3")
+    data = bytearray(damaged.read_bytes())
+    data[9000] ^= 1
+    damaged.write_bytes(data)
+    assert str(damaged) in one_line(release(*command, damaged, folder))
+    damaged.write_bytes(data[:-4096])
+    assert str(damaged) in one_line(release(*command, damaged, folder))
+    wrong = ["install", "--authority", keys.other_pub]
+    assert "another authority" in one_line(release(*wrong, damaged, folder))
+    assert sorted(os.listdir(folder)) == sorted([".lock", "1.db", "2.db", "current"] if (folder / ".lock").exists()
+                                                else ["1.db", "2.db", "current"])
+    assert os.readlink(folder / "current") == "2.db"

@@ -1,0 +1,103 @@
+#include "builder/install.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Whether the release may follow the one in force. 0, 1 where it is that, or a negative code. */
+static int check_succession(const struct release_folder *folder, const struct db_header *next,
+                            const struct key_set *authorities, struct error *error) {
+    struct db_header now;
+    if (!folder->has_current)
+        return 0;
+    int code = db_read_header(&now, folder->current, authorities, error);
+    if (code != 0)
+        return code;
+    if (memcmp(now.id, next->id, SHA256_LEN) == 0)
+        return 1;
+    if (strcmp(now.facts.name, next->facts.name) != 0 || now.facts.is_test != next->facts.is_test)
+        return error_set(error, ERR_CONFLICT, "is %s \"%s\", and \"%s\" is in force",
+                         next->facts.is_test ? "test data," : "of", next->facts.name,
+                         now.facts.name);
+    if (next->facts.sequence <= now.facts.sequence)
+        return error_set(
+            error, ERR_CONFLICT, "its sequence number %llu is not above %llu, in force",
+            (unsigned long long)next->facts.sequence, (unsigned long long)now.facts.sequence);
+    return 0;
+}
+
+/* Copies `len` bytes. A source that is shorter, or cannot be read, is named by the reason. */
+static int copy(int from, int to, uint64_t len, struct error *error) {
+    static uint8_t piece[1 << 16];
+    for (uint64_t at = 0; at < len;) {
+        size_t want = len - at < sizeof piece ? (size_t)(len - at) : sizeof piece;
+        if (file_read_at(from, piece, want, at) != 0)
+            return error_set_errno(error, "cannot be read");
+        if (file_write_at(to, piece, want, at) != 0)
+            return error_set_errno(error, "its copy cannot be written");
+        at += want;
+        if (at % (16u << 20) == 0)
+            file_write_out(to, at - (16u << 20), 16u << 20);
+    }
+    return 0;
+}
+
+/* Checks the copy as the disk has it. */
+static int check_copy(int fd, const struct db_header *header, const struct key_set *authorities,
+                      unsigned thread_count, struct error *error) {
+    struct db db;
+    if (file_drop_cached(fd) != 0)
+        return error_set_errno(error, "its copy cannot be written");
+    int code = db_open_fd(&db, fd, "its copy", authorities, error);
+    if (code != 0)
+        return code;
+    code = memcmp(db.header.id, header->id, SHA256_LEN) == 0
+               ? db_verify(&db, thread_count, "its copy", error)
+               : error_set(error, ERR_CONFLICT, "was changed while it was copied");
+    db_close(&db);
+    return code;
+}
+
+static int copy_checked(struct release_folder *folder, int from, const struct db_header *header,
+                        const struct key_set *authorities, unsigned thread_count,
+                        struct error *error) {
+    char path[PATH_MAX];
+    struct atomic_file file;
+    int code = release_folder_file(folder, header->facts.sequence, path, error);
+    if (code ==
+        0) /* one of this number was left by a run that was killed before it moved the link */
+        code = atomic_file_open(&file, path, &db_file_kind, REPLACE_KIND, error);
+    if (code != 0)
+        return code;
+    code = copy(from, file.fd, db_file_len(header), error);
+    if (code == 0)
+        code = check_copy(file.fd, header, authorities, thread_count, error);
+    if (code != 0) {
+        atomic_file_abort(&file);
+        return code;
+    }
+    return atomic_file_commit(&file, error);
+}
+
+int install_release(struct release_folder *folder, const char *path,
+                    const struct key_set *authorities, unsigned thread_count, int64_t now_s,
+                    struct db_header *header, enum installed *installed, struct error *error) {
+    int code = db_read_header(header, path, authorities, error);
+    if (code == 0)
+        code = release_check_age(&header->facts, path, now_s, error);
+    if (code != 0)
+        return code;
+    code = check_succession(folder, header, authorities, error);
+    *installed = code == 1 ? INSTALLED_SAME : INSTALLED_NEW;
+    if (code == 0) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        code = fd < 0 ? error_set_errno(error, "cannot be opened")
+                      : copy_checked(folder, fd, header, authorities, thread_count, error);
+        if (fd >= 0)
+            close(fd);
+        if (code == 0)
+            code = release_folder_move(folder, header->facts.sequence, error);
+    }
+    return code < 0 ? error_prefix(error, code, path) : 0;
+}

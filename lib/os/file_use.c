@@ -1,0 +1,29 @@
+#include "os/file_use.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+struct file_state file_state_of(int fd) {
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return (struct file_state){.len = 0};
+    return (struct file_state){.device = status.st_dev,
+                               .inode = status.st_ino,
+                               .len = status.st_size,
+                               .changed_s = status.st_mtim.tv_sec,
+                               .changed_ns = status.st_mtim.tv_nsec};
+}
+
+bool file_is_as(int fd, const struct file_state *state) {
+    const struct file_state now = file_state_of(fd);
+    return now.device == state->device && now.inode == state->inode && now.len == state->len &&
+           now.changed_s == state->changed_s && now.changed_ns == state->changed_ns;
+}
+
+bool file_lease_take(int fd) {
+    return fcntl(fd, F_SETLEASE, F_RDLCK) == 0;
+}
+
+void file_lease_release(int fd) {
+    fcntl(fd, F_SETLEASE, F_UNLCK);
+}
