@@ -119,6 +119,8 @@ static void json_release(const struct reply *reply) {
     json_number("db_sequence", (long long)facts->sequence);
     time_format(text, facts->created_s, facts->utc_offset_s);
     json_text("db_created", text);
+    time_format(text, facts->valid_until_s, facts->utc_offset_s);
+    json_text("db_valid_until", facts->valid_until_s != 0 ? text : NULL);
     json_number("db_age_days", age_days(reply));
     json_bool("stale", release_is_stale(facts, reply->now_s));
     json_bool("test", facts->is_test);

@@ -18,7 +18,7 @@
 #include <time.h>
 
 static struct option_list authorities;
-static const char *evidence_path, *number, *document, *lookup_key_path, *classes_text;
+static const char *evidence_path, *at_text, *number, *document, *lookup_key_path, *classes_text;
 static const char *field_texts[FIELD_COUNT];
 static bool is_json;
 static uint64_t days_left;
@@ -27,6 +27,9 @@ static const struct option options[] = {
     OPTION_LIST("-a, --authority PUB", &authorities,
                 "the authority's public key; given twice, its old one or its new one"),
     OPTION_TEXT("-e, --evidence FILE", &evidence_path, "check an evidence file instead"),
+    OPTION_TEXT(
+        "--at TIME", &at_text,
+        "what it proves for a time (RFC 3339) or a day, whatever it says itself; default now"),
     OPTION_TEXT("-n, --number N", &number, "check that it is about this licence number"),
     OPTION_TEXT("--name NAME", &field_texts[FIELD_NAME], "and that this name was compared, ..."),
     OPTION_TEXT("--phone PHONE", &field_texts[FIELD_PHONE], "... this phone number, ..."),
@@ -82,9 +85,10 @@ static void judge_absence(const struct evidence *evidence, struct evidence_resul
 }
 
 static void print_result(const struct evidence *evidence, struct evidence_result *result,
-                         const char *fingerprint) {
+                         const struct moment *at, const char *fingerprint) {
     const struct release_facts *facts = &result->header.facts;
-    char created[TIME_TEXT_SIZE], source[160], digest[2 * SHA256_LEN + 1];
+    char created[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE] = "", claimed[TIME_TEXT_SIZE], source[160],
+                                  digest[2 * SHA256_LEN + 1];
     bool has_number = evidence->inquired.kind == ASK_NUMBER;
     struct reply reply = {.kind = evidence->inquired.kind,
                           .number = has_number ? &evidence->number : NULL,
@@ -93,7 +97,7 @@ static void print_result(const struct evidence *evidence, struct evidence_result
                           .answer = result->answer,
                           .terms = &result->terms,
                           .outcome = result->outcome,
-                          .day = moment_day(&evidence->at, facts->utc_offset_s),
+                          .day = moment_day(at, facts->utc_offset_s),
                           .release = facts,
                           .now_s = time(NULL),
                           .source = source};
@@ -101,15 +105,20 @@ static void print_result(const struct evidence *evidence, struct evidence_result
                 (unsigned long long)facts->sequence);
     if (!is_json) {
         time_format(created, facts->created_s, facts->utc_offset_s);
+        if (facts->valid_until_s != 0)
+            time_format(until, facts->valid_until_s, facts->utc_offset_s);
+        moment_format(claimed, &evidence->at, facts->utc_offset_s);
         hex_encode(digest, evidence->inquired.digest, SHA256_LEN);
-        print("The authority %s\nhas signed, in release %llu of \"%s\", made %s, that\n",
-              fingerprint, (unsigned long long)facts->sequence, facts->name, created);
+        print("The authority %s\nhas signed, in release %llu of \"%s\", made %s%s%s, that\n",
+              fingerprint, (unsigned long long)facts->sequence, facts->name, created,
+              *until != '\0' ? ", valid until " : "", until);
         if (has_number)
             print("number %.*s is %s.\n", (int)evidence->number.len, evidence->number.text,
                   result->answer.is_found ? "on file" : "absent");
         else
             print("the %s with the digest %s is %s.\n", ask_kind_name(evidence->inquired.kind),
                   digest, result->answer.is_found ? "on file" : "absent");
+        print("The file says, without proof, that it was asked about %s.\n", claimed);
     }
     reply_print(&reply, is_json);
 }
@@ -175,21 +184,26 @@ static int verify_evidence(const struct key_set *keys, int operand_count, char *
     static struct lookup_key lookup_key;
     static char text[EVIDENCE_MAX];
     char fingerprint[RSA_FINGERPRINT_SIZE];
+    struct moment at = {.unix_s = time(NULL)};
     struct error error;
+    if (at_text != NULL && moment_parse(at_text, &at) != 0)
+        return usage_error("--at \"%s\" is not a time (want 2026-11-24T10:00:00+05:30 or "
+                           "2026-11-24)",
+                           at_text);
     ssize_t len = file_read(evidence_path, text, sizeof text, &error);
     if (len < 0)
         return trouble("%s", error.text);
     if (lookup_key_path != NULL && lookup_key_load(&lookup_key, lookup_key_path, &error) != 0)
         return trouble("%s", error.text);
     if (evidence_read(&evidence, text, (size_t)len, &error) != 0 ||
-        evidence_check(&evidence, keys, lookup_key_path ? &lookup_key : NULL, time(NULL), &result,
+        evidence_check(&evidence, keys, lookup_key_path ? &lookup_key : NULL, &at, &result,
                        &error) != 0)
         return trouble("%s: %s", evidence_path, error.text);
     if (check_question(&evidence, &result.header.facts, operand_count, operands) != EXIT_OK)
         return EXIT_TROUBLE;
     rsa_fingerprint_of_id(result.header.facts.authority_id, fingerprint);
     judge_absence(&evidence, &result);
-    print_result(&evidence, &result, fingerprint);
+    print_result(&evidence, &result, &at, fingerprint);
     if (finish_output() != EXIT_OK)
         return EXIT_TROUBLE;
     return result.outcome.verdict == VERDICT_VALID         ? EXIT_OK
@@ -206,8 +220,8 @@ static int run_verify(int operand_count, char **operands) {
     for (unsigned field = FIELD_NAME; field < FIELD_COUNT; field++)
         has_fields |= field_texts[field] != NULL;
     if (evidence_path == NULL && (number != NULL || document != NULL || lookup_key_path != NULL ||
-                                  classes_text != NULL || has_fields))
-        return usage_error("a question and --lookup-key belong to --evidence");
+                                  classes_text != NULL || at_text != NULL || has_fields))
+        return usage_error("a question, --at and --lookup-key belong to --evidence");
     if (has_fields && number == NULL)
         return usage_error("--name, --phone, --birth-date and --card go with --number");
     if (evidence_path == NULL && operand_count != 1)
@@ -232,7 +246,9 @@ const struct applet applet_verify = {
         "between sections, the order of the keys, every entry's terms, the dictionary, the fan-out, the\n"
         "Merkle nodes and their root. Prints what the header says, or the first thing that is wrong.\n\n"
         "--evidence checks an answer that dlv client --evidence has written. No database is needed. It\n"
-        "says in words what the evidence proves. The exit status is that of the answer: 0 for VALID and\n"
+        "says in words what the evidence proves for the moment --at, now by default, as far as the\n"
+        "release speaks for it: until its valid-until. What the file says about the moment is only\n"
+        "quoted, because anybody can write it. The exit status is that of the answer: 0 for VALID and\n"
         "1 for another verdict. It is 2 where the evidence proves nothing.",
     .needs_cryptography = true,
     .run = run_verify,

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Checks an evidence file from lib/db/EVIDENCE.md and FORMAT.md alone; shares no code with dlv.
 
-    tools/check_evidence.py AUTHORITY.pub EVIDENCE [LOOKUP-KEY]
+    tools/check_evidence.py AUTHORITY.pub EVIDENCE [LOOKUP-KEY] [--at MOMENT]
 
 Prints the verdict and what was proved; exit status 0 VALID, 1 another verdict, 2 proves nothing.
 """
@@ -123,11 +123,28 @@ def compare(facts, entry, licence, forms, lookup_key):
     return database.matches(0, forms).values(), database.card_state(0, forms)
 
 
-def check(text, authority, lookup_key=None):
-    """(verdict, "presence" or "absence"); raises Refused where nothing is proved."""
+def now():
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def check_moment(at, facts):
+    """The day of the moment, which the release must speak for."""
+    day = day_of(at, facts.utc_offset)
+    if facts.valid_until and "T" in at:
+        seconds = datetime.datetime.strptime(at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc).timestamp()
+        demand(seconds <= facts.valid_until, "a moment after the release's end")
+    elif facts.valid_until:
+        until = (facts.valid_until + facts.utc_offset) // 86400 + dbformat.stored_day("1970-01-01")
+        demand(day <= until, "a day after the release's end")
+    demand(day >= (facts.history or 0), "a day before the release's history")
+    return day
+
+
+def check(text, authority, lookup_key=None, at=None):
+    """(verdict at the moment, now by default; "presence" or "absence"); raises Refused where nothing is proved."""
     match = SHAPE.fullmatch(text)
     demand(match, "not an evidence file")
-    kind, digest, number, fields, classes, at, page, signatures, entries, nodes, sets = match.groups()
+    kind, digest, number, fields, classes, claimed, page, signatures, entries, nodes, sets = match.groups()
     digest, page, signatures = (bytes.fromhex(part) for part in (digest, page, signatures))
     facts = read_header(page, signatures, authority)
     demand((struct.unpack_from("<I", page, 12)[0] & 1) == (lookup_key is not None), "lookup key wanted, or not")
@@ -145,7 +162,8 @@ def check(text, authority, lookup_key=None):
     demand(all(not items or int.from_bytes(entry[38:], "little") >> 76 == 0 for _, entry, items in entries), "a place")
     leaves = {i: dbformat.leaf(entry, items) for i, entry, items in entries}
     demand(root_of(leaves, count, [bytes.fromhex(n) for n, in words(nodes)]) == page[128:160], "a path leads elsewhere")
-    day = day_of(at, facts.utc_offset)
+    day_of(claimed, facts.utc_offset)  # only that it is one
+    day = check_moment(at or now(), facts)
     sets = read_sets(sets, page)
     found = find(entries, dbformat.keyed(lookup_key, digest), count)
     if found is None or dbformat.KINDS[found[0][38] & 3] not in ANSWERING[kind]:
@@ -159,7 +177,7 @@ def check(text, authority, lookup_key=None):
     matches, card = compare(facts, entry, licence, forms, lookup_key)
     own_day = lambda seconds: (seconds + facts.utc_offset) // 86400 + dbformat.stored_day("1970-01-01")
     verdict = dbformat.verdict(licence, day, own_day(facts.created), own_day(facts.valid_until) if facts.valid_until else None,
-                               own_day(int(time.time())), facts.history, [" ".join(c).encode() for c in words(classes)],
+                               day, facts.history, [" ".join(c).encode() for c in words(classes)],
                                matches, dbformat.CARDS[card])
     return verdict, "presence"
 
@@ -176,9 +194,12 @@ class Numbered:
 
 def main():
     authority = RSA.import_key(open(sys.argv[1], "rb").read())
-    lookup_key = open(sys.argv[3], "rb").read() if len(sys.argv) > 3 else None
+    more = sys.argv[3:]
+    at = more.pop(more.index("--at") + 1) if "--at" in more else None
+    more = [word for word in more if word != "--at"]
+    lookup_key = open(more[0], "rb").read() if more else None
     try:
-        verdict, proved = check(open(sys.argv[2], encoding="utf-8", newline="").read(), authority, lookup_key)
+        verdict, proved = check(open(sys.argv[2], encoding="utf-8", newline="").read(), authority, lookup_key, at)
     except (Refused, UnicodeDecodeError) as reason:
         print(f"proves nothing: {reason}", file=sys.stderr)
         return 2

@@ -366,8 +366,30 @@ static int check_sets(struct evidence *evidence, const struct db_header *header,
     return 0;
 }
 
+/* A release that has run out says nothing about later moments, whoever asks and whenever. */
+static int check_moment(const struct release_facts *facts, const struct moment *at,
+                        struct error *error) {
+    char text[TIME_TEXT_SIZE], bound[TIME_TEXT_SIZE];
+    const struct moment until = {.unix_s = facts->valid_until_s};
+    uint32_t day = moment_day(at, facts->utc_offset_s);
+    bool is_after = at->is_day
+                        ? facts->valid_until_s != 0 && day > moment_day(&until, facts->utc_offset_s)
+                        : release_is_stale(facts, at->unix_s);
+    moment_format(text, at, facts->utc_offset_s);
+    if (is_after) {
+        time_format(bound, facts->valid_until_s, facts->utc_offset_s);
+        return error_set(error, ERR_LIMIT,
+                         "the release was valid until %s, so it does not speak for %s", bound,
+                         text);
+    }
+    if (day >= facts->history_since)
+        return 0;
+    date_format(bound, facts->history_since);
+    return error_set(error, ERR_LIMIT, "the release speaks from %s on, so not for %s", bound, text);
+}
+
 int evidence_check(struct evidence *evidence, const struct key_set *authorities,
-                   const struct lookup_key *lookup_key, int64_t now_s,
+                   const struct lookup_key *lookup_key, const struct moment *at,
                    struct evidence_result *result, struct error *error) {
     struct db_header *header = &result->header;
     struct class_sets sets;
@@ -376,6 +398,8 @@ int evidence_check(struct evidence *evidence, const struct key_set *authorities,
         code = db_header_verify(header, evidence->head + DB_SIGNATURES, authorities, error);
     if (code == 0)
         code = db_check_lookup_key(header, lookup_key, "the database", error);
+    if (code == 0)
+        code = check_moment(&header->facts, at, error);
     if (code == 0)
         code = check_sets(evidence, header, &sets, error);
     if (code != 0)
@@ -387,8 +411,8 @@ int evidence_check(struct evidence *evidence, const struct key_set *authorities,
                         &result->answer, error);
     if (code != 0)
         return code;
-    uint32_t day = moment_day(&evidence->at, header->facts.utc_offset_s);
-    code = db_decide(&result->answer, &header->facts, &sets, day, now_s, evidence->classes,
+    uint32_t day = moment_day(at, header->facts.utc_offset_s);
+    code = db_decide(&result->answer, &header->facts, &sets, day, at->unix_s, evidence->classes,
                      evidence->class_count, &result->terms, &result->outcome);
     return code == 0 ? 0 : error_set(error, ERR_SIGNATURE, "impossible terms");
 }

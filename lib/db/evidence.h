@@ -23,7 +23,7 @@ struct proved_set {
 struct evidence {
     struct inquired inquired;
     struct form number; /* of ASK_NUMBER: its matching form */
-    struct moment at;
+    struct moment at;   /* that it says it was asked about; nothing proves that */
     unsigned class_count;
     struct span classes[EVIDENCE_CLASSES_MAX];
     uint8_t head[DB_HEAD_LEN]; /* header and signatures */
@@ -54,9 +54,10 @@ size_t evidence_write(const struct evidence *evidence, char *text);
 int evidence_read(struct evidence *evidence, const char *text, size_t len, struct error *error);
 
 /* Checks the evidence against the authorities' keys and, for a keyed database, its lookup key (NULL
- * for a plain one), at `now_s`. 0, with what it shows, or a negative code with the reason. */
+ * for a plain one): what it shows for the moment `at`, which is the checker's choice. 0, or a negative code
+ * with the reason; ERR_LIMIT where the release does not speak for that moment. */
 int evidence_check(struct evidence *evidence, const struct key_set *authorities,
-                   const struct lookup_key *lookup_key, int64_t now_s,
+                   const struct lookup_key *lookup_key, const struct moment *at,
                    struct evidence_result *result, struct error *error);
 
 #endif

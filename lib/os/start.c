@@ -7,7 +7,6 @@
  *
  * tools/toolchain.mk asks for this start where the linker can pack; otherwise nothing refers to it. */
 #include <elf.h>
-#include <link.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,12 +28,18 @@ __asm__(".pushsection .text.start_unpacking, \"ax\"\n"
         ".popsection\n");
 #endif
 
+#if UINTPTR_MAX == UINT64_MAX
+typedef Elf64_Dyn dynamic_entry;
+#else
+typedef Elf32_Dyn dynamic_entry;
+#endif
+
 #define TAG_RELR 0x6fffe000
 #define TAG_RELR_SIZE 0x6fffe001
 
 /* Made by the linker: the beginning of the program in memory, and its dynamic section. */
 extern const uint8_t __ehdr_start[] __attribute__((visibility("hidden")));
-extern const ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden")));
+extern const dynamic_entry _DYNAMIC[] __attribute__((visibility("hidden")));
 
 void start_relocate(void) __attribute__((visibility("hidden"), no_stack_protector));
 
@@ -46,7 +51,7 @@ void start_relocate(void) {
     uintptr_t base = (uintptr_t)__ehdr_start;
     const uintptr_t *entry = NULL;
     size_t size = 0;
-    for (const ElfW(Dyn) *dynamic = _DYNAMIC; dynamic->d_tag != DT_NULL; dynamic++) {
+    for (const dynamic_entry *dynamic = _DYNAMIC; dynamic->d_tag != DT_NULL; dynamic++) {
         if (dynamic->d_tag == TAG_RELR)
             entry = (const uintptr_t *)(base + dynamic->d_un.d_ptr);
         else if (dynamic->d_tag == TAG_RELR_SIZE)

@@ -2,12 +2,13 @@
 
 import json
 import random
+import re
 import subprocess
 import sys
 
 import check_evidence
 import pytest
-from conftest import GOLDEN, ROOT, VECTORS, build, one_line
+from conftest import GOLDEN, HEADER, ROOT, VECTORS, build, one_line
 from Cryptodome.PublicKey import RSA
 from test_dbgen import as_csv, registry
 
@@ -69,9 +70,40 @@ def test_moments(dlv, tmp_path):
     path = tmp_path / "e"
     for at, verdict in (("2035-04-01T18:29:59Z", "VALID"), ("2035-04-02T00:00:00+05:30", "EXPIRED"),
                         ("2035-04-01", "VALID"), ("2035-04-02", "EXPIRED"), ("2015-04-01", "NOT_YET_VALID")):
-        make(dlv, path, "golden", "--number", "gj051234", at=at)
-        assert verdict_of(dlv("verify", *GOLDEN, "--evidence", path)) == verdict
-        assert check_evidence.check(path.read_text(), AUTHORITY)[0] == verdict
+        make(dlv, path, "golden", "--number", "gj051234", at="2026-11-24")
+        assert verdict_of(dlv("verify", *GOLDEN, "--evidence", path, "--at", at)) == verdict
+        if at.endswith("Z") or len(at) == 10:
+            assert check_evidence.check(path.read_text(), AUTHORITY, at=at)[0] == verdict
+
+
+def test_the_checker_chooses_the_moment(dlv, release, keys, tmp_path):
+    """What the file says about the moment is not signed; a release says nothing about moments after its end."""
+    path, db = tmp_path / "e", tmp_path / "l.db"
+    build(release, keys, db, HEADER + "Ramesh,2344567890,GJ05-1234,valid,2015-01-01,2026-11-25\n", "--created",
+          "2026-11-20T12:00:00Z", "--valid-days", "30")
+    key = RSA.import_key(keys.authority_pub.read_bytes())
+    ask = ["client", "--db", db, "--authority", keys.authority_pub, "--evidence", path, "--number", "GJ05-1234"]
+    verify = ["verify", "--authority", keys.authority_pub, "--evidence", path]
+    release(*ask, "--at", "2026-11-24", status=0)
+    for claim in ("2026-11-24", "2026-11-24T10:00:00Z", "2040-01-01"):  # an edited one
+        path.write_text(re.sub("^at = .*$", f"at = {claim}", path.read_text(), flags=re.M))
+        for at, verdict in (("2026-11-24", "VALID"), ("2026-11-26T00:00:00Z", "EXPIRED"), ("2026-12-20", "EXPIRED"),
+                            ("2026-12-20T12:00:00Z", "EXPIRED")):
+            done = dlv(*verify, "--at", at)
+            assert verdict_of(done) == verdict and f"without proof, that it was asked about {claim}" in done.out
+            assert "made 2026-11-20T12:00:00Z, valid until 2026-12-20T12:00:00Z, that" in done.out
+            assert check_evidence.check(path.read_text(), key, at=at)[0] == verdict
+            assert json.loads(dlv(*verify, "--at", at, "--json").out)["db_valid_until"] == "2026-12-20T12:00:00Z"
+        for at in ("2026-12-20T12:00:01Z", "2026-12-21", "2030-01-01"):
+            assert "was valid until 2026-12-20T12:00:00Z, so it does not speak for" in one_line(dlv(*verify, "--at", at))
+            with pytest.raises(check_evidence.Refused):
+                check_evidence.check(path.read_text(), key, at=at)
+    # Without --at it is about now.
+    build(release, keys, db, HEADER + "Ramesh,2344567890,GJ05-1234,valid,2015-01-01,2040-01-01\n", "--created",
+          "2020-01-01T00:00:00Z", "--valid-days", "30", "--force")
+    release(*ask, "--at", "2020-01-15", "--stale-ok", "36000", "--force", status=0)
+    assert "does not speak for" in one_line(dlv(*verify))
+    assert verdict_of(dlv(*verify, "--at", "2020-01-15")) == "VALID"
 
 
 def test_wrong_keys(dlv, keys, tmp_path):
@@ -124,9 +156,9 @@ def test_thousands_of_mutations(release, tmp_path, question):
     for _ in range(1500):
         mutation = mutated(text, rng)
         changed.write_text(mutation)
-        done = release("verify", *GOLDEN, "--evidence", changed)
+        done = release("verify", *GOLDEN, "--at", "2026-11-24", "--evidence", changed)
         try:
-            verdict, _ = check_evidence.check(mutation, AUTHORITY)
+            verdict, _ = check_evidence.check(mutation, AUTHORITY, at="2026-11-24")
         except check_evidence.Refused:
             verdict = None
         if verdict is None:
