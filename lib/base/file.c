@@ -21,13 +21,43 @@ int file_name_missing(const char *path, struct error *error) {
 
 #define PIPE_MS 5000 /* how long the next bytes of a pipe are waited for */
 
-ssize_t file_read(const char *path, void *buffer, size_t max, struct error *error) {
+/* A pipe that nobody writes to would be waited for, for ever. */
+static int open_to_read(const char *path, struct error *error) {
     if (file_name_missing(path, error) != 0)
         return ERR_FORMAT;
-    /* A pipe that nobody writes to would be waited for, for ever. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
+    return fd < 0 ? error_set_errno(error, "%s", path) : fd;
+}
+
+/* Whether a service manager has put the file there for this process. */
+static bool is_credential(const char *path) {
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    size_t len = folder != NULL ? strlen(folder) : 0;
+    return len > 0 && strncmp(path, folder, len) == 0 && path[len] == '/' &&
+           strchr(path + len + 1, '/') == NULL;
+}
+
+static int check_private(int fd, const char *path, struct error *error) {
+    struct stat status;
+    if (is_credential(path))
+        return 0;
+    if (fstat(fd, &status) != 0)
         return error_set_errno(error, "%s", path);
+    if (status.st_uid != 0 && status.st_uid != geteuid())
+        return error_set(error, ERR_FORMAT,
+                         "%s: a secret that belongs to another user (number %u), who can read and "
+                         "change it: make it your own (chown)",
+                         path, (unsigned)status.st_uid);
+    if ((status.st_mode & 077) != 0)
+        return error_set(
+            error, ERR_FORMAT,
+            "%s: a secret that other users can read or change: chmod 600 it, and make a "
+            "new one if somebody may have",
+            path);
+    return 0;
+}
+
+static ssize_t read_all(int fd, const char *path, void *buffer, size_t max, struct error *error) {
     size_t len = 0;
     for (;;) {
         uint8_t beyond;
@@ -36,21 +66,33 @@ ssize_t file_read(const char *path, void *buffer, size_t max, struct error *erro
         struct pollfd waited_for = {.fd = fd, .events = POLLIN};
         if (n < 0 && (errno == EINTR || (errno == EAGAIN && poll(&waited_for, 1, PIPE_MS) > 0)))
             continue;
-        if (n < 0) {
-            error_set_errno(error, "%s", path);
-            close(fd);
-            return ERR_SYSTEM;
-        }
+        if (n < 0)
+            return error_set_errno(error, "%s", path);
         if (n == 0)
-            break;
-        if (full) {
-            close(fd);
+            return (ssize_t)len;
+        if (full)
             return error_set(error, ERR_LIMIT, "%s: larger than %zu bytes", path, max);
-        }
         len += (size_t)n;
     }
+}
+
+ssize_t file_read(const char *path, void *buffer, size_t max, struct error *error) {
+    int fd = open_to_read(path, error);
+    if (fd < 0)
+        return fd;
+    ssize_t len = read_all(fd, path, buffer, max, error);
     close(fd);
-    return (ssize_t)len;
+    return len;
+}
+
+ssize_t file_read_secret(const char *path, void *buffer, size_t max, struct error *error) {
+    int fd = open_to_read(path, error);
+    if (fd < 0)
+        return fd;
+    int code = check_private(fd, path, error);
+    ssize_t len = code == 0 ? read_all(fd, path, buffer, max, error) : code;
+    close(fd);
+    return len;
 }
 
 /* Goes on after each part that one system call has moved. `bytes` is not written to where

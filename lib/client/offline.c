@@ -30,7 +30,8 @@ static void take_copies(struct offline *offline) {
         struct proof *proof = &offline->answer.proofs[i];
         for (unsigned e = 0; e < proof->entry_count; e++) {
             struct further *further = &proof->entries[e].further;
-            memcpy(offline->further[i][e], further->bytes, further->len);
+            if (further->len > 0)
+                memcpy(offline->further[i][e], further->bytes, further->len);
             further->bytes = offline->further[i][e];
         }
     }

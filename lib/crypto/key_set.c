@@ -161,7 +161,7 @@ int private_key_set_load(struct private_key_set *set, const char *const *paths, 
     int code = 0;
     memset(set, 0, sizeof *set);
     for (unsigned i = 0; i < path_count && code == 0; i++) {
-        ssize_t len = file_read(paths[i], text, sizeof text, error);
+        ssize_t len = file_read_secret(paths[i], text, sizeof text, error);
         code = len < 0 ? (int)len
                        : take_blocks((struct text){text, (size_t)len}, take_private, set, bits_min,
                                      error);

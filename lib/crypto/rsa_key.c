@@ -411,7 +411,7 @@ int rsa_public_load(struct rsa_public *key, const char *path, unsigned bits_min,
 int rsa_private_load(struct rsa_private *key, const char *path, unsigned bits_min,
                      struct error *error) {
     char pem[RSA_PEM_MAX];
-    ssize_t len = file_read(path, pem, sizeof pem, error);
+    ssize_t len = file_read_secret(path, pem, sizeof pem, error);
     if (len < 0)
         return (int)len;
     int code = rsa_private_read_pem(key, pem, (size_t)len, error);

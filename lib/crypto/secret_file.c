@@ -14,7 +14,7 @@ static bool is_one_byte_repeated(const uint8_t secret[SECRET_LEN]) {
 
 int secret_load(uint8_t secret[SECRET_LEN], const char *path, const char *what,
                 struct error *error) {
-    ssize_t len = file_read(path, secret, SECRET_LEN, error);
+    ssize_t len = file_read_secret(path, secret, SECRET_LEN, error);
     if (len == SECRET_LEN && !is_one_byte_repeated(secret))
         return 0;
     if (len == SECRET_LEN) {

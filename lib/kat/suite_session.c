@@ -125,12 +125,13 @@ static bool compare(const struct kat_vector *vector, struct session_case *sessio
 }
 
 static bool load_kiosk(const struct kat_vector *vector, struct session_case *session) {
-    char path[PATH_MAX];
+    char path[PATH_MAX], pem[RSA_PEM_MAX];
     struct error reason;
     if (!kat_has(vector, F_KIOSK_KEY))
         return true;
     kat_path_beside(vector, F_KIOSK_KEY, path);
-    if (rsa_private_load(&session->kiosk, path, 2048, &reason) == 0)
+    ssize_t len = file_read(path, pem, sizeof pem, &reason);
+    if (len >= 0 && rsa_private_read_pem(&session->kiosk, pem, (size_t)len, &reason) == 0)
         return true;
     kat_fail(vector, reason.text);
     return false;

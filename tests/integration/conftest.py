@@ -19,6 +19,9 @@ sys.path.insert(0, str(ROOT / "tools"))
 RELEASE = os.environ.get("DLV", str(ROOT / "build/dlv"))
 SANITIZED = os.environ.get("DLV_SANITIZED", str(ROOT / "build/sanitize/dlv"))
 SHIFTED = os.environ.get("DLV_SHIFTED", str(ROOT / "build/shifted/dlv"))
+os.umask(0o077)  # keys that tests write are secrets, too
+for key in VECTORS.glob("*.key"):  # Git keeps no modes
+    key.chmod(0o600)
 HOSTILE_WORKER = os.environ.get("DLV_HOSTILE_WORKER", str(ROOT / "build/hostile/dlv"))
 THREADS = os.environ.get("DLV_THREADS", str(ROOT / "build/threads/dlv"))
 os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
@@ -56,7 +59,7 @@ class Dlv:
     def __call__(self, *args, stdin=b"", status=None, cwd=None, timeout=120, env=None):
         if isinstance(stdin, str):
             stdin = stdin.encode()
-        done = subprocess.run([self.path, *self.sandboxed(args)], input=stdin, capture_output=True,
+        done = subprocess.run([self.path, *self.sandboxed(args)], input=stdin, capture_output=True, umask=0o022,
                               cwd=cwd, timeout=timeout, env={**os.environ, **(env or {})})
         check_sanitizer(done.stderr)
         if status is not None:
@@ -143,7 +146,7 @@ class Server:
             who = (*who, "--anonymous-quota", "0")  # tests ask as often as they like
         self.process = subprocess.Popen(
             [*prefix, dlv.path, *dlv.sandboxed(["server", "--listen", listen, *who, *args])],
-            stderr=subprocess.PIPE, cwd=cwd, **process)
+            stderr=subprocess.PIPE, cwd=cwd, umask=0o022, **process)
         self.log = b""
         ready = self.wait_for(rb"event=ready address=\S+:(\d+)")
         self.port = int(ready.group(1))

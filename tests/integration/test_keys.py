@@ -1,5 +1,6 @@
 """A file that is no key that dlv takes is named as what it is, with the command that helps; and that command does."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -75,3 +76,49 @@ def test_other_files(release, folder, content, told):
     (folder / "f").write_bytes(content)
     for args in (["dbgen", "--sign", "f", "-o", "l.db", "r.csv"], ["verify", "--authority", "f", "r.csv"]):
         assert told in one_line(release(*args, cwd=folder))
+
+
+# --- who else can read a secret --------------------------------------------------------------------------------------
+
+
+def uses_of_secrets(keys, small_db, folder):
+    """(command, the secret it reads), for every kind of secret."""
+    (folder / "ticket").write_bytes(bytes(range(32)))
+    (folder / "lookup").write_bytes(bytes(range(32)))
+    (folder / "r.csv").write_text(HEADER)
+    offline = ["--db", small_db, "--authority", keys.authority_pub]
+    server = ["server", "--listen", "127.0.0.1:0", "--anonymous", *offline, "--key", keys.server]
+    return {"authority": (["dbgen", "--sign", keys.authority, "-o", folder / "o.db", folder / "r.csv"], keys.authority),
+            "server": (server, keys.server), "ticket": ([*server, "--ticket-key", folder / "ticket"], folder / "ticket"),
+            "kiosk": (["client", "--server", "127.0.0.1:1", "--server-key", keys.server_pub, "--key", keys.kiosk, "--number",
+                       "X1"], keys.kiosk),
+            "lookup": (["client", *offline, "--lookup-key", folder / "lookup", "--number", "X1"], folder / "lookup"),
+            "lookup of a server": ([*server, "--lookup-key", folder / "lookup"], folder / "lookup")}
+
+
+@pytest.mark.parametrize("kind", ["authority", "server", "ticket", "kiosk", "lookup", "lookup of a server"])
+def test_secrets_that_others_can_read(dlv, keys, small_db, tmp_path, kind):
+    command, secret = uses_of_secrets(keys, small_db, tmp_path)[kind]
+    copy, link = tmp_path / "copy.key", tmp_path / "link.key"
+    copy.write_bytes(secret.read_bytes())
+    link.symlink_to(copy)
+
+    def run(path, **how):
+        done = dlv(*[path if word == secret else word for word in command], **how)
+        assert done.returncode == 2
+        return done.err
+    for mode in (0o644, 0o640, 0o604, 0o660, 0o602, 0o610):
+        copy.chmod(mode)
+        assert f"{copy}: a secret that other users can read or change: chmod 600 it" in run(copy)
+        assert f"{link}: a secret that other users" in run(link)
+    copy.chmod(0o600)
+    os.chown(copy, 12345, 0)
+    assert "belongs to another user (number 12345)" in run(copy)
+    os.chown(copy, 0, 0)
+    if kind in ("authority", "kiosk", "lookup of a server"):  # commands that end by themselves
+        for mode in (0o600, 0o400):
+            copy.chmod(mode)
+            assert "a secret" not in run(copy)
+        copy.chmod(0o440)  # as systemd leaves it, with an access list
+        assert "a secret" not in run(copy, env={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+        assert "a secret" in run(copy, env={"CREDENTIALS_DIRECTORY": str(tmp_path.parent)})

@@ -344,7 +344,8 @@ def test_without_the_right_or_the_interface(release, wire, keys, small_db):
         folder.chmod(0o755)
         for source in (small_db, keys.authority_pub, keys.server):
             shutil.copy(source, folder)
-            (folder / source.name).chmod(0o644)
+            (folder / source.name).chmod(0o600)
+            os.chown(folder / source.name, 65534, 65534)
         command = ["ip", "netns", "exec", wire.server, "setpriv", "--reuid", "65534", "--regid", "65534",
                    "--clear-groups", release.path, "server", "--db", folder / small_db.name, "--authority",
                    folder / keys.authority_pub.name, "--key", folder / keys.server.name, "--anonymous", "--listen",

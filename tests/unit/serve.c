@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -305,7 +306,9 @@ static void test_own_ticket_keys(void) {
     CHECK(!knows(&source.ring, &first));
 }
 
+/* A secret: nobody else may read it. */
 static void write_file(const char *path, const void *bytes, size_t len) {
+    umask(077);
     FILE *file = fopen(path, "w");
     CHECK(file != NULL && fwrite(bytes, 1, len, file) == len && fclose(file) == 0);
 }
@@ -826,7 +829,8 @@ static void test_succession(void) {
     for (int populates = 0; populates < 2; populates++) {
         settings.populates = populates == 1;
         CHECK(db_open(&db, path, authorities, &error) == 0);
-        CHECK(succession_init(&succession, &settings, &db, &error) == 0);
+        const struct file_state state = file_state_of(-1);
+        CHECK(succession_init(&succession, &settings, &db, -1, &state, &error) == 0);
         for (int i = 0; i < 3; i++) {
             succession_begin(&succession, open(path, O_RDONLY), authorities);
             for (int step = 0; step < i; step++)
