@@ -41,9 +41,10 @@ static const struct option options[] = {
     OPTION_TEXT("-k, --key KEY", &kiosk_key_path,
                 "this kiosk's private key; without it the server must answer anonymous clients"),
     OPTION_FLAG("-u, --udp", &is_udp, "ask over UDP instead of TCP"),
-    OPTION_TEXT("--state DIR", &state_folder,
-                "remember in this folder which releases and times have been seen, and believe no "
-                "older ones"),
+    OPTION_TEXT(
+        "--state DIR", &state_folder,
+        "remember in this folder which signed releases and times have been seen, and believe "
+        "no older ones"),
     OPTION_COUNT("--max-skew SECONDS", &max_skew_s, 0, 31536000, 300, "seconds",
                  "how far the clocks of servers may be apart"),
     OPTION_FLAG("--legacy", &is_legacy, "use the protocol of the scripts that dlv replaces"),
@@ -576,11 +577,12 @@ static bool is_lines(int operand_count, char **operands) {
 }
 
 static int check_online_usage(void) {
-    bool wants_proof = prove || evidence_path != NULL;
+    bool wants_authority = prove || evidence_path != NULL || state_folder != NULL;
     if (server_key_paths.count == 0)
         return usage_error("--server needs --server-key, the server's public key (or --legacy)");
-    if (wants_proof != (authority_paths.count > 0))
-        return usage_error("--prove and --evidence need --authority, and it needs them");
+    if (wants_authority != (authority_paths.count > 0))
+        return usage_error(
+            "--prove, --evidence and --state need --authority, and it needs one of them");
     if (lookup_key_path != NULL && authority_paths.count == 0)
         return usage_error("--lookup-key belongs to --prove or --db: the server has its own");
     return EXIT_OK;
@@ -674,8 +676,10 @@ static void tell_pause(void *context, uint32_t wait_s) {
 
 static int open_asking(struct asking *asking, bool paces) {
     const struct lookup_key *lookup_key = lookup_key_path != NULL ? &asking->lookup_key : NULL;
-    const struct trust_policy policy = {.authorities = prove ? &asking->authorities : NULL,
-                                        .followed = &asking->authorities,
+    bool has_authorities = asking->authorities.count > 0;
+    const struct trust_policy policy = {.authorities =
+                                            has_authorities ? &asking->authorities : NULL,
+                                        .is_proved = prove,
                                         .lookup_key = lookup_key,
                                         .name = db_name,
                                         .state_folder = state_folder,

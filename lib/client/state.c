@@ -19,33 +19,58 @@ static const struct file_kind state_file_kind = {
 
 #define NAME_BYTES 16 /* of the authority's id */
 
+#define TIME_MAX 16 /* characters of the time behind the head */
+
 struct remembered {
-    unsigned long long sequence;
+    uint64_t sequence;
     unsigned long long time_s;
+    uint8_t head[DB_HEAD_LEN];
 };
 
-/* What the file says: "SEQUENCE TIME". Zeros where there is none. */
-static int read_file(const char *path, struct remembered *remembered, struct error *error) {
-    char text[64] = "";
+static int spoilt(const char *path, const char *what, struct error *error) {
+    return error_set(error, ERR_FORMAT, "%s: %s; remove it to begin anew", path, what);
+}
+
+/* The head that is remembered, which one of the authorities has signed. */
+static int read_head(const char *path, struct remembered *remembered, const char *db_name,
+                     const struct key_set *authorities, struct error *error) {
+    struct db_header header;
+    struct error reason;
+    if (db_header_decode(&header, remembered->head, &reason) != 0 ||
+        db_header_verify(&header, remembered->head + DB_SIGNATURES, authorities, &reason) != 0 ||
+        strcmp(header.facts.name, db_name) != 0)
+        return spoilt(path, "not the head of a release that the authority has signed", error);
+    remembered->sequence = header.facts.sequence;
+    return 0;
+}
+
+/* What the file says: a head, and behind it a time as decimal digits. Zeros where there is none. */
+static int read_file(const char *path, struct remembered *remembered, const char *db_name,
+                     const struct key_set *authorities, struct error *error) {
+    char bytes[DB_HEAD_LEN + TIME_MAX + 1];
     struct stat status;
-    *remembered = (struct remembered){0};
+    *remembered = (struct remembered){.sequence = 0};
     if (lstat(path, &status) != 0)
         return errno == ENOENT ? 0 : error_set_errno(error, "%s", path);
     if (!S_ISREG(status.st_mode)) /* a pipe would be waited for */
-        return error_set(error, ERR_FORMAT, "%s: no regular file; remove it to begin anew", path);
-    ssize_t len = file_read(path, text, sizeof text - 1, error);
-    if (len < 0)
+        return spoilt(path, "no regular file", error);
+    ssize_t len = file_read(path, bytes, sizeof bytes - 1, error);
+    if (len < 0 && len != ERR_LIMIT)
         return (int)len;
-    text[len] = '\0';
-    text[strcspn(text, "\n")] = '\0';
-    char *blank = strchr(text, ' ');
-    if (blank != NULL)
-        *blank = '\0';
-    if (blank == NULL || text_parse_count(text, INT64_MAX, &remembered->sequence) != 0 ||
-        text_parse_count(blank + 1, (1ull << 40) - 1, &remembered->time_s) != 0)
-        return error_set(error, ERR_FORMAT,
-                         "%s: not a sequence number and a time; remove it to begin anew", path);
-    return 0;
+    bytes[len > 0 ? len : 0] = '\0';
+    if (len <= DB_HEAD_LEN ||
+        text_parse_count(bytes + DB_HEAD_LEN, (1ull << 40) - 1, &remembered->time_s) != 0)
+        return spoilt(path, "not a release and a time", error);
+    memcpy(remembered->head, bytes, DB_HEAD_LEN);
+    return read_head(path, remembered, db_name, authorities, error);
+}
+
+static int write_file(const char *path, const uint8_t head[DB_HEAD_LEN], unsigned long long time_s,
+                      struct error *error) {
+    char bytes[DB_HEAD_LEN + TIME_MAX + 1];
+    memcpy(bytes, head, DB_HEAD_LEN);
+    size_t len = format_text(bytes + DB_HEAD_LEN, TIME_MAX + 1, "%llu", time_s);
+    return file_write(path, bytes, DB_HEAD_LEN + len, &state_file_kind, REPLACE_KIND, error);
 }
 
 static int conflict(const char *path, uint64_t sequence, const struct remembered *seen,
@@ -53,28 +78,26 @@ static int conflict(const char *path, uint64_t sequence, const struct remembered
     return error_set(error, ERR_CONFLICT,
                      "its database has sequence number %llu, but %llu has been seen before "
                      "(remembered in %s)",
-                     (unsigned long long)sequence, seen->sequence, path);
+                     (unsigned long long)sequence, (unsigned long long)seen->sequence, path);
 }
 
-static int compare(const char *path, uint64_t sequence, int64_t time_s, int64_t behind_max_s,
-                   struct error *error) {
+static int compare(const char *path, const uint8_t head[DB_HEAD_LEN],
+                   const struct release_facts *facts, const struct key_set *authorities,
+                   int64_t time_s, int64_t behind_max_s, struct error *error) {
     struct remembered seen;
-    char text[64];
-    int code = read_file(path, &seen, error);
+    int code = read_file(path, &seen, facts->name, authorities, error);
     if (code != 0)
         return code;
-    if (seen.sequence > sequence)
-        return conflict(path, sequence, &seen, error);
+    if (seen.sequence > facts->sequence)
+        return conflict(path, facts->sequence, &seen, error);
     if (time_s != 0 && time_s + behind_max_s < (int64_t)seen.time_s)
         return error_set(error, ERR_CONFLICT,
                          "its clock is behind a time that a server gave before (remembered in %s)",
                          path);
     bool is_later = time_s > (int64_t)seen.time_s;
-    if (seen.sequence == sequence && !is_later)
+    if (seen.sequence == facts->sequence && !is_later)
         return 0;
-    size_t len = format_text(text, sizeof text, "%llu %llu\n", (unsigned long long)sequence,
-                             is_later ? (unsigned long long)time_s : seen.time_s);
-    return file_write(path, text, len, &state_file_kind, REPLACE_KIND, error);
+    return write_file(path, head, is_later ? (unsigned long long)time_s : seen.time_s, error);
 }
 
 static int file_path(char path[PATH_MAX], const char *folder, const uint8_t *authority_id,
@@ -131,21 +154,21 @@ static int compare_others(const char *folder, const struct release_facts *facts,
     char path[PATH_MAX];
     struct remembered seen;
     int code = 0;
-    for (unsigned i = 0; authorities != NULL && i < authorities->count && code == 0; i++) {
+    for (unsigned i = 0; i < authorities->count && code == 0; i++) {
         if (memcmp(authorities->ids[i], facts->authority_id, SHA256_LEN) == 0)
             continue;
         code = file_path(path, folder, authorities->ids[i], facts->name, error);
         if (code == 0)
-            code = read_file(path, &seen, error);
+            code = read_file(path, &seen, facts->name, authorities, error);
         if (code == 0 && seen.sequence > facts->sequence)
             code = conflict(path, facts->sequence, &seen, error);
     }
     return code;
 }
 
-int client_state_check(const char *folder, const struct release_facts *facts,
-                       const struct key_set *authorities, int64_t time_s, int64_t behind_max_s,
-                       struct error *error) {
+int client_state_check(const char *folder, const uint8_t head[DB_HEAD_LEN],
+                       const struct release_facts *facts, const struct key_set *authorities,
+                       int64_t time_s, int64_t behind_max_s, struct error *error) {
     char path[PATH_MAX];
     if (file_path(path, folder, facts->authority_id, facts->name, error) != 0)
         return ERR_LIMIT;
@@ -154,18 +177,18 @@ int client_state_check(const char *folder, const struct release_facts *facts,
         return lock;
     int code = compare_others(folder, facts, authorities, error);
     if (code == 0)
-        code = compare(path, facts->sequence, time_s, behind_max_s, error);
+        code = compare(path, head, facts, authorities, time_s, behind_max_s, error);
     close(lock);
     return code;
 }
 
-int client_state_time(const char *folder, const struct release_facts *facts, int64_t *time_s,
-                      struct error *error) {
+int client_state_time(const char *folder, const struct release_facts *facts,
+                      const struct key_set *authorities, int64_t *time_s, struct error *error) {
     char path[PATH_MAX];
     struct remembered seen;
     int code = file_path(path, folder, facts->authority_id, facts->name, error);
     if (code == 0)
-        code = read_file(path, &seen, error);
+        code = read_file(path, &seen, facts->name, authorities, error);
     *time_s = code == 0 ? (int64_t)seen.time_s : 0;
     return code;
 }

@@ -35,7 +35,7 @@ static int check_clock(struct trust *trust, const char *who, int64_t server_time
 static int check_age(const struct trust *trust, const struct release_facts *facts,
                      int64_t server_time_s, int64_t now_s, struct error *error) {
     int64_t time_s = server_time_s != 0 ? server_time_s : now_s;
-    bool doubts_server = trust->policy.authorities != NULL && now_s > time_s;
+    bool doubts_server = trust->policy.is_proved && now_s > time_s;
     int64_t stale_s = doubts_server ? now_s : time_s;
     if (server_time_s != 0 && facts->created_s > time_s + trust->policy.max_skew_s)
         return error_set(error, ERR_CONFLICT, "its clock is behind the date of its own database");
@@ -49,21 +49,24 @@ static int check_signature(const struct trust *trust, const struct known_release
         return 0;
     int code =
         db_header_verify(header, release->head + DB_SIGNATURES, trust->policy.authorities, error);
-    return code == 0 ? db_check_lookup_key(header, trust->policy.lookup_key, "its database", error)
-                     : code;
+    return code == 0 && trust->policy.is_proved
+               ? db_check_lookup_key(header, trust->policy.lookup_key, "its database", error)
+               : code;
 }
 
 /* A release that is older than one seen before is not believed. */
-static int check_sequence(struct trust *trust, const struct release_facts *facts,
+static int check_sequence(struct trust *trust, const struct known_release *release,
                           int64_t server_time_s, struct error *error) {
+    const struct release_facts *facts = &release->header.facts;
     if (facts->sequence < trust->sequence_seen)
         return error_set(error, ERR_CONFLICT,
                          "its database has sequence number %llu, but %llu has been seen before",
                          (unsigned long long)facts->sequence,
                          (unsigned long long)trust->sequence_seen);
     if (trust->policy.state_folder != NULL) {
-        int code = client_state_check(trust->policy.state_folder, facts, trust->policy.followed,
-                                      server_time_s, trust->policy.max_skew_s, error);
+        int code = client_state_check(trust->policy.state_folder, release->head, facts,
+                                      trust->policy.authorities, server_time_s,
+                                      trust->policy.max_skew_s, error);
         if (code != 0)
             return code == ERR_CONFLICT ? code : ERR_LOCAL;
     }
@@ -79,7 +82,8 @@ static int check_own_clock(const struct trust *trust, const struct release_facts
     if (trust->policy.is_moment_given)
         return 0;
     if (trust->policy.state_folder != NULL) {
-        if (client_state_time(trust->policy.state_folder, facts, &seen_s, error) != 0)
+        if (client_state_time(trust->policy.state_folder, facts, trust->policy.authorities, &seen_s,
+                              error) != 0)
             return ERR_LOCAL;
     }
     if (now_s + max_s < facts->created_s)
@@ -109,7 +113,7 @@ static int judge_release(struct trust *trust, const char *who, const struct know
                                   : check_own_clock(trust, facts, now_s, error);
     if (code == 0)
         code = check_age(trust, facts, server_time_s, now_s, error);
-    return code == 0 ? check_sequence(trust, facts, server_time_s, error) : code;
+    return code == 0 ? check_sequence(trust, release, server_time_s, error) : code;
 }
 
 int trust_release(struct trust *trust, const char *who, const struct known_release *release,
@@ -169,7 +173,7 @@ static int judge_answer(struct trust *trust, const char *who, const struct known
         return error_set(error, ERR_FORMAT, "an answer that contradicts itself");
     if (question->what == WHAT_PROOFS)
         code = check_proofs(trust, release, question, answer, error);
-    else if (trust->policy.authorities != NULL)
+    else if (trust->policy.is_proved)
         code = error_set(error, ERR_SIGNATURE, "an answer without proof");
     for (unsigned i = 0; code == 0 && i < answer->count; i++) {
         if (!is_consistent(release, &question->items[i], &answer->entries[i]))

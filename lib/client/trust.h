@@ -16,13 +16,13 @@
 #include "wire/answer.h"
 
 struct trust_policy {
-    /* one of them signs releases, and proofs are demanded; NULL: neither */
-    const struct key_set *authorities;
+    const struct key_set *authorities;   /* one of them signs releases; NULL: nobody is known */
+    bool is_proved;                      /* every answer is proved; not without authorities */
     const struct lookup_key *lookup_key; /* of a keyed database, for proofs; NULL: a plain one */
     const char *name;                    /* of the database; NULL: any */
-    const struct key_set *followed;      /* the authorities that are pinned, also without proofs */
-    const char *state_folder;            /* remembers releases between runs; NULL: nowhere */
-    int64_t built_s;      /* Unix seconds: our clock is wrong if it shows an earlier time */
+    const char
+        *state_folder; /* remembers releases between runs; not without authorities; NULL: nowhere */
+    int64_t built_s;   /* Unix seconds: our clock is wrong if it shows an earlier time */
     bool is_moment_given; /* the day that is asked about does not come from this machine's clock */
     int64_t stale_ok_s;   /* how long past its valid-until a release is still believed */
     int64_t max_skew_s;   /* between the clocks of servers, and between a server's and ours where

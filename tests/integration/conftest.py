@@ -56,10 +56,10 @@ class Dlv:
         args = [str(arg) for arg in args]
         return ["server", "--no-sandbox=seccomp", *args[1:]] if self.is_sanitized and args[:1] == ["server"] else args
 
-    def __call__(self, *args, stdin=b"", status=None, cwd=None, timeout=120, env=None):
+    def __call__(self, *args, stdin=b"", status=None, cwd=None, timeout=120, env=None, umask=0o022):
         if isinstance(stdin, str):
             stdin = stdin.encode()
-        done = subprocess.run([self.path, *self.sandboxed(args)], input=stdin, capture_output=True, umask=0o022,
+        done = subprocess.run([self.path, *self.sandboxed(args)], input=stdin, capture_output=True, umask=umask,
                               cwd=cwd, timeout=timeout, env={**os.environ, **(env or {})})
         check_sanitizer(done.stderr)
         if status is not None:

@@ -314,21 +314,30 @@ def test_silence_and_noise(dlv, keys):
 def test_an_older_database_is_refused(dlv, core, keys, tmp_path, udp):
     Server = UdpServer if udp else TcpServer
     state = tmp_path / "state"
-    assert str(state) in one_line(ask(dlv, keys, 1, "--state", state, *udp))
+    assert str(state) in one_line(ask(dlv, keys, 1, "--authority", keys.authority_pub, "--state", state, *udp))
     state.mkdir()
-    with Server(core(sequence=9)) as new, Server(core(sequence=8)) as old:
-        ask(dlv, keys, new.port, "--state", state, *udp, status=0)
+    new_server = core(sequence=9)
+    with Server(new_server) as new, Server(core(sequence=8)) as old:
+        ask(dlv, keys, new.port, "--authority", keys.authority_pub, "--state", state, *udp, status=0)
         files = list(state.glob("*.seen"))
         assert len(files) == 1 and re.fullmatch(r"[0-9a-f]{32}\.licences\.seen", files[0].name)
-        assert re.fullmatch(r"9 \d+\n", files[0].read_text())
-        line = one_line(ask(dlv, keys, old.port, "--state", state, *udp))
+        # The head that the authority has signed, and the time.
+        head, seen = files[0].read_bytes()[:8192], files[0].read_bytes()[8192:]
+        assert peer.sha256(head[:4096]) == new_server.database.id and abs(int(seen) - time.time()) < 60
+        line = one_line(ask(dlv, keys, old.port, "--authority", keys.authority_pub, "--state", state, *udp))
         assert "sequence number 8" in line and "9" in line
         # Another server of the list has it.
-        assert ask(dlv, keys, [old.port, new.port], "--state", state, *udp, status=0).out.startswith("VALID")
+        assert ask(dlv, keys, [old.port, new.port], "--authority", keys.authority_pub, "--state", state, *udp, status=0).out.startswith("VALID")
         # Without a memory, only within a run.
         ask(dlv, keys, old.port, *udp, status=0)
+        # Who can write there cannot invent a release, so cannot have the client wait for one.
+        forged = bytearray(files[0].read_bytes())
+        forged[24] ^= 64  # the sequence number, FORMAT.md
+        files[0].write_bytes(forged)
+        line = one_line(ask(dlv, keys, new.port, "--authority", keys.authority_pub, "--state", state, *udp))
+        assert "not the head of a release that the authority has signed" in line and str(files[0]) in line
         files[0].write_text("many\n")
-        assert str(state) in one_line(ask(dlv, keys, new.port, "--state", state, *udp))
+        assert str(state) in one_line(ask(dlv, keys, new.port, "--authority", keys.authority_pub, "--state", state, *udp))
     assert files[0].read_text() == "many\n"
 
 
@@ -338,13 +347,13 @@ def test_a_clock_that_is_set_back(release, core, keys, authority, tmp_path):
     state.mkdir()
     server = core()
     with TcpServer(server) as running:
-        ask(release, keys, running.port, "--state", state, status=0)
+        ask(release, keys, running.port, "--authority", keys.authority_pub, "--state", state, status=0)
         server.clock_skew = -250  # within --max-skew
-        ask(release, keys, running.port, "--state", state, status=0)
+        ask(release, keys, running.port, "--authority", keys.authority_pub, "--state", state, status=0)
         server.clock_skew = -4000
         server.database = released(authority, created=int(time.time()) - 100000, sequence=9)
-        assert "behind a time that a server gave before" in one_line(ask(release, keys, running.port, "--state", state))
-        ask(release, keys, running.port, "--state", state, "--max-skew", "5000", status=0)
+        assert "behind a time that a server gave before" in one_line(ask(release, keys, running.port, "--authority", keys.authority_pub, "--state", state))
+        ask(release, keys, running.port, "--authority", keys.authority_pub, "--state", state, "--max-skew", "5000", status=0)
         ask(release, keys, running.port, status=0)
 
 

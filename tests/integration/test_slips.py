@@ -316,8 +316,8 @@ def stateful(release, files, serve):
 
     def ask(*args, status=None):
         start = time.monotonic()
-        done = release("client", "--server", ",".join(server.address for server in servers), "--server-key", "server.pub", "--state",
-                       "state", *args, "--number", "GJ01", cwd=files, status=status)
+        done = release("client", "--server", ",".join(server.address for server in servers), "--server-key", "server.pub", "--authority",
+                       "authority.pub", "--state", "state", *args, "--number", "GJ01", cwd=files, status=status)
         return done, time.monotonic() - start
     ask(status=0)
     ask.state = files / "state"
@@ -409,11 +409,7 @@ def test_a_list_of_kiosks_that_was_cut_off(release, files, keys, serve):
 
 def test_new_files_have_no_more_rights_than_the_umask_gives(release, files):
     for mask, mode in ((0o077, 0o600), (0o027, 0o640), (0o022, 0o644)):
-        old = os.umask(mask)
-        try:
-            release("dbgen", "--sign", "authority.key", "-o", f"n{mask}.db", "registry.csv", cwd=files, status=0)
-        finally:
-            os.umask(old)
+        release("dbgen", "--sign", "authority.key", "-o", f"n{mask}.db", "registry.csv", cwd=files, umask=mask, status=0)
         assert (files / f"n{mask}.db").stat().st_mode & 0o777 == mode
 
 

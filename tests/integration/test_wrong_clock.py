@@ -68,7 +68,8 @@ def test_offline_behind_a_server(shifted, release, serve, db, keys, offline, tmp
     state = tmp_path / "state"
     state.mkdir()
     server = serve(release, db, who=("--anonymous",))
-    release("client", "--server", server.address, "--server-key", keys.server_pub, "--state", state, "--number", "GJ02", status=0)
+    release("client", "--server", server.address, "--server-key", keys.server_pub, "--authority", keys.authority_pub,
+            "--state", state, "--number", "GJ02", status=0)
     assert shifted(-20 * DAY, *offline, "GJ02", status=0)  # nothing says that this is wrong
     assert "behind the time that a server gave before" in one_line(shifted(-20 * DAY, *offline, "GJ02", "--state", state))
     assert shifted(DAY, *offline, "GJ02", "--state", state, status=0)
