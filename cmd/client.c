@@ -11,6 +11,7 @@
 #include "client/client.h"
 #include "client/legacy.h"
 #include "client/offline.h"
+#include "crypto/known_key.h"
 #include "crypto/rsa_key.h"
 #include "db/evidence.h"
 #include "record/classes.h"
@@ -30,7 +31,7 @@ static const char *servers, *db_path, *lookup_key_path, *number, *document, *at_
     *evidence_path, *kiosk_key_path, *state_folder, *db_name;
 static struct option_list authority_paths, server_key_paths;
 static const char *name_text, *phone_text, *birth_date_text, *card_text, *classes_text;
-static bool force, is_literal, is_legacy, is_json, prove, is_udp, is_exact, shows_question;
+static bool is_demo, force, is_literal, is_legacy, is_json, prove, is_udp, is_exact, shows_question;
 static uint64_t max_skew_s, stale_ok_days, timeout_s;
 
 static const struct option options[] = {
@@ -47,6 +48,7 @@ static const struct option options[] = {
         "no older ones"),
     OPTION_COUNT("--max-skew SECONDS", &max_skew_s, 0, 31536000, 300, "seconds",
                  "how far the clocks of servers may be apart"),
+    OPTION_FLAG("--demo", &is_demo, "take a private key that everybody has, published with dlv"),
     OPTION_FLAG("--legacy", &is_legacy, "use the protocol of the scripts that dlv replaces"),
     OPTION_TEXT("-d, --db FILE", &db_path, "ask this database instead, offline"),
     OPTION_TEXT("--db-name NAME", &db_name, "believe no database but the one of this name"),
@@ -662,6 +664,9 @@ static int load_keys(struct asking *asking) {
         (kiosk_key_path != NULL &&
          rsa_private_load(&asking->kiosk, kiosk_key_path, 2048, &error) != 0))
         return trouble("%s", error.text);
+    if (kiosk_key_path != NULL && !is_demo &&
+        known_key_check_public(&asking->kiosk.public, &error) != 0)
+        return trouble("%s: %s", kiosk_key_path, error.text);
     if (state_folder != NULL && access(state_folder, W_OK | X_OK) != 0)
         return trouble("--state %s: %m", state_folder);
     return EXIT_OK;

@@ -12,6 +12,7 @@
 #include "builder/build.h"
 #include "builder/rejects.h"
 #include "builder/release_folder.h"
+#include "crypto/known_key.h"
 #include "crypto/rsa_key.h"
 #include "os/memory.h"
 #include "registry/dates.h"
@@ -40,7 +41,7 @@ static struct option_list followed_paths;
 static const char *delimiter_text, *encoding_text;
 static const char *into;
 static uint64_t republished, kept, accept_milder;
-static bool is_first;
+static bool is_first, is_demo;
 static const char *after_path, *accept_drop, *accept_change, *accept_rejects;
 static struct guard_limits limits;
 static struct import import;
@@ -56,6 +57,7 @@ static const struct option options[] = {
                 "the database; it is replaced only when the new one is complete"),
     OPTION_TEXT("--into DIR", &into,
                 "write DIR/SEQUENCE.db instead, and move the link DIR/current to it"),
+    OPTION_FLAG("--demo", &is_demo, "take a private key that everybody has, published with dlv"),
     OPTION_FLAG("--first", &is_first, "begin such a folder"),
     OPTION_COUNT("--keep N", &kept, 1, 100000, 7, "releases", "how many stay in the folder"),
     OPTION_COUNT("--republish N", &republished, 1, INT64_MAX, 0, NULL,
@@ -299,6 +301,8 @@ static int load_keys(struct rsa_private *authority, struct key_set *followed,
         (lookup_key_path != NULL && lookup_key_load(lookup_key, lookup_key_path, &error) != 0) ||
         key_set_load(followed, followed_paths.items, followed_paths.count, 2048, &error) != 0)
         return trouble("%s", error.text);
+    if (sign != NULL && !is_demo && known_key_check_public(&authority->public, &error) != 0)
+        return trouble("%s: %s", sign, error.text);
     if (sign != NULL && key_set_add(followed, &authority->public) != 0)
         return usage_error("--authority: more keys than are followed");
     return EXIT_OK;

@@ -25,7 +25,7 @@ static const char *db_path, *listen_text, *lookup_key_path, *kiosks, *ticket_key
     *xdp, *no_sandbox;
 static const char *anonymous_quota, *proxy_from;
 static struct option_list authority_paths, key_paths;
-static bool force, is_check, is_legacy, is_anonymous, is_once, is_quick, populates, locks,
+static bool is_demo, force, is_check, is_legacy, is_anonymous, is_once, is_quick, populates, locks,
     is_tcp_only, is_xdp_optional, is_xdp_generic;
 static uint64_t workers, key_holders, connections, timeout_s, idle_s, openings, openings_per_source,
     xdp_busy_poll_us;
@@ -67,6 +67,7 @@ static const struct option options[] = {
     OPTION_TEXT("--user NAME", &user,
                 "the user that the processes run as that face the network, where started as root; "
                 "default nobody"),
+    OPTION_FLAG("--demo", &is_demo, "take a private key that everybody has, published with dlv"),
     OPTION_TEXT("--no-sandbox PARTS", &no_sandbox,
                 "start without these protections, separated by commas: seccomp, landlock"),
     OPTION_FLAG(
@@ -289,6 +290,7 @@ static int run_server(int operand_count, char **operands) {
                            "neither --tcp-only nor --once");
     if (time(NULL) < built_s())
         return trouble("the clock of this machine is behind the date of this program: set it");
+    settings.is_demo = is_demo;
     if (load_keys(&settings) != EXIT_OK || find_user(&settings) != EXIT_OK)
         return EXIT_TROUBLE;
     settings.db_path = db_path;

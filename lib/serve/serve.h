@@ -46,6 +46,7 @@ struct serve_settings {
     struct serve_paths authority_paths, key_paths; /* read again on SIGHUP */
     struct lookup_key lookup_key;
     bool is_keyed;
+    bool is_demo; /* the server's key may be one that everybody has (crypto/known_key.h) */
     struct server_public public;  /* what these files hold (server_keys.h) */
     struct private_key_set *keys; /* likewise; no child but a key-holder inherits them */
     const char *kiosks_path;      /* NULL: no kiosk is enrolled */

@@ -1,5 +1,6 @@
 #include "serve/server_keys.h"
 
+#include "crypto/known_key.h"
 #include "os/secret_memory.h"
 
 #include <string.h>
@@ -36,6 +37,10 @@ int server_keys_renew_own(struct serve_settings *settings, struct error *error) 
                                     BITS_MIN, error);
     if (code == 0) {
         key_set_of_private(&servers, own);
+        for (unsigned i = 0; i < servers.count && code == 0 && !settings->is_demo; i++)
+            code = known_key_check(servers.ids[i], error);
+    }
+    if (code == 0) {
         code = check_apart(&servers, &settings->public.authorities, error);
     }
     if (code != 0 || are_same(&servers, &settings->public.servers)) {

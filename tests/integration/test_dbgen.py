@@ -71,7 +71,7 @@ def as_csv(rows, **format):
     ("golden", []), ("golden_keyed", ["--lookup-key", VECTORS / "golden_lookup.key", "--fields", "name,phone,card"])])
 def test_golden(dlv, tmp_path, name, options):
     out = tmp_path / "g.db"
-    dlv("dbgen", *ACCEPT, "--sign", VECTORS / "golden_authority.key", "-o", out, *GOLDEN_OPTIONS, *options,
+    dlv("dbgen", *ACCEPT, "--demo", "--sign", VECTORS / "golden_authority.key", "-o", out, *GOLDEN_OPTIONS, *options,
         VECTORS / "golden.csv", status=0)
     assert out.read_bytes() == (VECTORS / f"{name}.db").read_bytes()
 

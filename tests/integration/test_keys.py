@@ -1,12 +1,14 @@
 """A file that is no key that dlv takes is named as what it is, with the command that helps; and that command does."""
 
+import hashlib
 import os
 import re
 import shlex
 import subprocess
 
 import pytest
-from conftest import HEADER, one_line
+from conftest import HEADER, ROOT, VECTORS, one_line
+from Cryptodome.PublicKey import RSA
 
 ROW = "Asha,9800000098,GJ01,valid,2020-01-01,2030-01-01\n"
 MADE = {
@@ -122,3 +124,21 @@ def test_secrets_that_others_can_read(dlv, keys, small_db, tmp_path, kind):
         copy.chmod(0o440)  # as systemd leaves it, with an access list
         assert "a secret" not in run(copy, env={"CREDENTIALS_DIRECTORY": str(tmp_path)})
         assert "a secret" in run(copy, env={"CREDENTIALS_DIRECTORY": str(tmp_path.parent)})
+
+
+def test_keys_that_everybody_has(dlv, keys, small_db, tmp_path):
+    """Those in vectors/ sign nothing, serve nobody and enrol nowhere, unless that is meant."""
+    source = (ROOT / "lib/crypto/known_key.c").read_text()
+    (tmp_path / "r.csv").write_text(HEADER + ROW)
+    for name in ("golden_authority", "golden_kiosk"):
+        key = RSA.import_key((VECTORS / f"{name}.key").read_bytes())
+        digest = hashlib.sha256(key.public_key().export_key("DER")).digest()
+        assert ", ".join(f"0x{byte:02x}" for byte in digest[:8]) + "}, /* vectors/" + name in source
+        for command in (["dbgen", "--sign", VECTORS / f"{name}.key", "-o", tmp_path / "o.db", tmp_path / "r.csv"],
+                        ["server", "--db", small_db, "--authority", keys.authority_pub, "--key", VECTORS / f"{name}.key",
+                         "--anonymous", "--check"],
+                        ["client", "--server", "127.0.0.1:1", "--server-key", keys.server_pub, "--key",
+                         VECTORS / f"{name}.key", "--number", "X1"]):
+            done = dlv(*command)
+            assert done.returncode == 2 and "a key that everybody has" in done.err and "--demo" in done.err
+            assert "everybody has" not in dlv(*command, "--demo").err

@@ -7,7 +7,7 @@ import pytest
 from conftest import GOLDEN, VECTORS, one_line
 
 GOOD = (VECTORS / "golden.db").read_bytes()
-SERVER = ["server", "--key", VECTORS / "golden_kiosk.key", "--legacy", "--anonymous", "--listen",
+SERVER = ["server", "--demo", "--key", VECTORS / "golden_kiosk.key", "--legacy", "--anonymous", "--listen",
           "127.0.0.1:0", *GOLDEN]
 
 # Name, offset, length of everything in the header page and in that of signatures.
