@@ -1,5 +1,6 @@
 #include "applet.h"
 #include "built.h"
+#include "card.h"
 #include "places.h"
 #include "question.h"
 #include "reply.h"
@@ -30,7 +31,7 @@
 static const char *servers, *db_path, *lookup_key_path, *number, *document, *at_text,
     *evidence_path, *kiosk_key_path, *state_folder, *db_name;
 static struct option_list authority_paths, server_key_paths;
-static const char *name_text, *phone_text, *birth_date_text, *card_text, *classes_text;
+static const char *scan_text, *name_text, *phone_text, *birth_date_text, *card_text, *classes_text;
 static bool is_demo, force, is_literal, is_legacy, is_json, prove, is_udp, is_exact, shows_question;
 static uint64_t max_skew_s, stale_ok_days, timeout_s;
 
@@ -56,6 +57,8 @@ static const struct option options[] = {
                 "the public key that signed the database; given twice, the old one or the new one"),
     OPTION_TEXT("--lookup-key FILE", &lookup_key_path, "the lookup key of a keyed database"),
     OPTION_TEXT("-n, --number N", &number, "the licence number (- for one a line on stdin)"),
+    OPTION_TEXT("--scan TEXT", &scan_text,
+                "ask about what a scanner has read of the card (- for stdin; see dlv help scan)"),
     OPTION_TEXT("--name NAME", &name_text, "the holder's name, to be compared"),
     OPTION_TEXT("--phone PHONE", &phone_text, "the holder's phone number, to be compared"),
     OPTION_TEXT("--birth-date DATE", &birth_date_text, "the holder's birth date, YYYY-MM-DD"),
@@ -570,6 +573,36 @@ static int ask_one(struct asking *asking, int operand_count, char **operands) {
     return ask_batch(asking, &has_failed);
 }
 
+/* --- the card --------------------------------------------------------------------------------- */
+
+/* Asks by what was scanned: the number, the name where all of it is there, and the birth date. */
+static int take_card(struct scan *scan) {
+    static char name[2 * SCAN_FIELD_SIZE], birth_date[16];
+    struct error error;
+    if (card_read(scan, scan_text, &error) != 0)
+        return trouble("--scan: %s", error.text);
+    number = scan->number;
+    is_literal = true;
+    format_text(name, sizeof name, "%s %s", scan->given, scan->surname);
+    if (!scan->is_name_cut && strlen(name) > 1)
+        name_text = name;
+    birth_date_text = card_day(scan->birth_date, birth_date);
+    return EXIT_OK;
+}
+
+/* What the card says, beside what the register says. */
+static void show_card(const struct asking *asking, const struct scan *scan) {
+    const struct terms *terms = &asking->terms;
+    char card[16], held[16];
+    uint32_t last = 0;
+    card_print(scan);
+    for (unsigned i = 0; i < terms->group_count; i++)
+        last = terms->groups[i].to > last ? terms->groups[i].to : last;
+    if (scan->expiry != 0 && last != 0 && last != scan->expiry)
+        print("note: the card expires %s, and the register has %s as the last day\n",
+              card_day(scan->expiry, card), last == DAY_NO_END ? "none" : card_day(last, held));
+}
+
 /* --- the command line ------------------------------------------------------------------------- */
 
 /* Whether the questions come one a line from stdin. */
@@ -733,7 +766,12 @@ static void close_asking(struct asking *asking) {
 
 static int run_client(int operand_count, char **operands) {
     static struct asking asking;
-    if (check_usage(operand_count, operands) != EXIT_OK ||
+    static struct scan scan;
+    if (scan_text != NULL && (number != NULL || document != NULL || operand_count > 0 ||
+                              name_text != NULL || birth_date_text != NULL || is_legacy))
+        return usage_error("--scan brings number, name and birth date itself");
+    if ((scan_text != NULL && take_card(&scan) != EXIT_OK) ||
+        check_usage(operand_count, operands) != EXIT_OK ||
         query_take_classes(classes_text, asking.classes, &asking.class_count) != EXIT_OK)
         return EXIT_TROUBLE;
     prove = prove || db_path != NULL || evidence_path != NULL;
@@ -750,6 +788,8 @@ static int run_client(int operand_count, char **operands) {
     if (status == EXIT_OK) {
         status = is_lines(operand_count, operands) ? ask_lines(&asking)
                                                    : ask_one(&asking, operand_count, operands);
+        if (scan_text != NULL && !is_json)
+            show_card(&asking, &scan);
         if (finish_output() != EXIT_OK)
             status = EXIT_TROUBLE;
     }

@@ -58,7 +58,8 @@ LINK = $(CC) -nostdlib -static-pie -Wl,--no-dynamic-linker $(LINK_HARDENING) -Wl
     $(call gcc_file,crtendS.o) $(MUSL_LIB)/crtn.o
 endif
 # What is called from many places is one piece of code, not one in each: 6 KB less, where speed does not matter.
-CFLAGS_DLV := $(or $(call try_cc,$(CC),-Oz),-Os) $(call try_cc,$(CC),-fno-inline-small-functions) $(call zero_locals,$(CC)) $(call release_flags,$(CC))
+CFLAGS_DLV := $(or $(call try_cc,$(CC),-Oz),-Os) $(call try_cc,$(CC),-fno-inline-small-functions) \
+    $(call try_cc,$(CC),-fno-tree-dominator-opts) $(call zero_locals,$(CC)) $(call release_flags,$(CC))
 CFLAGS_HOT := -O2
 CFLAGS_BEARSSL_HOT := -O3
 CFLAGS_BEARSSL = -Os $(call release_flags,$(1))

@@ -33,6 +33,8 @@ static int open_to_read(const char *path, struct error *error) {
 static bool is_credential(const char *path) {
     const char *folder = getenv("CREDENTIALS_DIRECTORY");
     size_t len = folder != NULL ? strlen(folder) : 0;
+    while (len > 0 && folder[len - 1] == '/')
+        len--;
     return len > 0 && strncmp(path, folder, len) == 0 && path[len] == '/' &&
            strchr(path + len + 1, '/') == NULL;
 }
@@ -48,7 +50,9 @@ static int check_private(int fd, const char *path, struct error *error) {
                          "%s: a secret that belongs to another user (number %u), who can read and "
                          "change it: make it your own (chown)",
                          path, (unsigned)status.st_uid);
-    if ((status.st_mode & 077) != 0)
+    /* A service that is given a file of root's by its group cannot have it otherwise. */
+    bool is_given = status.st_uid == 0 && geteuid() != 0 && status.st_gid == getegid();
+    if ((status.st_mode & (is_given ? 037 : 077)) != 0)
         return error_set(
             error, ERR_FORMAT,
             "%s: a secret that other users can read or change: chmod 600 it, and make a "

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Whether the release may follow the one in force. 0, 1 where it is that, or a negative code. */
@@ -70,6 +71,10 @@ static int copy_checked(struct release_folder *folder, int from, const struct db
         code = atomic_file_open(&file, path, &db_file_kind, REPLACE_KIND, error);
     if (code != 0)
         return code;
+    /* Whoever could read the one in force can read this one. */
+    struct stat status;
+    if (folder->has_current && stat(folder->current, &status) == 0)
+        fchmod(file.fd, status.st_mode & 0777);
     code = copy(from, file.fd, db_file_len(header), error);
     if (code == 0)
         code = check_copy(file.fd, header, authorities, thread_count, error);

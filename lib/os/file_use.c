@@ -11,17 +11,29 @@ struct file_state file_state_of(int fd) {
                                .inode = status.st_ino,
                                .len = status.st_size,
                                .changed_s = status.st_mtim.tv_sec,
-                               .changed_ns = status.st_mtim.tv_nsec};
+                               .changed_ns = status.st_mtim.tv_nsec,
+                               .touched_s = status.st_nlink > 0 ? status.st_ctim.tv_sec : 0,
+                               .touched_ns = status.st_nlink > 0 ? status.st_ctim.tv_nsec : 0};
+}
+
+static bool is_touched(const struct file_state *now, const struct file_state *state) {
+    return state->counts_touches && now->touched_s != 0 &&
+           (now->touched_s != state->touched_s || now->touched_ns != state->touched_ns);
 }
 
 bool file_is_as(int fd, const struct file_state *state) {
     const struct file_state now = file_state_of(fd);
     return now.device == state->device && now.inode == state->inode && now.len == state->len &&
-           now.changed_s == state->changed_s && now.changed_ns == state->changed_ns;
+           now.changed_s == state->changed_s && now.changed_ns == state->changed_ns &&
+           !is_touched(&now, state);
 }
 
 bool file_lease_take(int fd) {
     return fcntl(fd, F_SETLEASE, F_RDLCK) == 0;
+}
+
+bool file_lease_holds(int fd) {
+    return fcntl(fd, F_GETLEASE) == F_RDLCK;
 }
 
 void file_lease_release(int fd) {

@@ -13,6 +13,11 @@ struct file_state {
     off_t len;
     int64_t changed_s;
     int64_t changed_ns;
+    /* without a lease, who owns the file could put these times back: then that of the last change of anything
+     * about it counts, too, which nobody can; but not of a file without a name, which changed by losing it */
+    bool counts_touches;
+    int64_t touched_s;
+    int64_t touched_ns;
 };
 
 /* How the open file is now; zeros where it cannot be asked. */
@@ -26,6 +31,9 @@ bool file_is_as(int fd, const struct file_state *state);
  * errno set where there is none to be had: EAGAIN while somebody has the file open for writing, EACCES
  * where it is another user's and this process lacks CAP_LEASE, EINVAL on file systems that have none. */
 bool file_lease_take(int fd);
+
+/* Whether the lease is still whole: nobody waits for it. */
+bool file_lease_holds(int fd);
 
 /* Gives it back, so that whoever waits goes on. */
 void file_lease_release(int fd);

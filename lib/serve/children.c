@@ -89,7 +89,14 @@ static int run_key_holder(const struct children *children, pid_t parent_pid) {
 
 static int confine_worker(const struct sandbox *sandbox, const struct worker_place *place,
                           struct error *error) {
-    const int shared[] = {place->listener, place->datagrams, place->orders, place->key_holders,
+    /* Standard output and error may be a socket of the service manager's. */
+    const int shared[] = {0,
+                          1,
+                          2,
+                          place->listener,
+                          place->datagrams,
+                          place->orders,
+                          place->key_holders,
                           place->xdp != NULL ? place->xdp->fd : -1};
     int code = confine_files(sandbox, error);
     return code == 0 ? confine_calls(sandbox, CONFINE_WORKER, shared,
@@ -308,8 +315,11 @@ int64_t children_restart_due(struct children *children, int64_t max) {
 
 void children_order(struct children *children, enum channel_order order, int fd) {
     for (unsigned w = 0; w < children->settings->worker_count; w++) {
-        if (children->orders[w] >= 0 && channel_send_order(children->orders[w], order, fd) != 0)
-            serve_log(children->settings, "order_failed worker=%u", w);
+        if (children->orders[w] < 0 || channel_send_order(children->orders[w], order, fd) == 0)
+            continue;
+        /* It would go on with what it has; the one that takes its place begins with what there is now. */
+        serve_log(children->settings, "order_failed worker=%u", w);
+        kill(children->workers[w].pid, SIGKILL);
     }
 }
 

@@ -70,7 +70,10 @@ void listening_close(struct children *children) {
 int listening_reopen(struct children *children, struct error *error) {
     char port[NET_PORT_SIZE];
     format_text(port, sizeof port, "%u", children->port);
-    return children->is_given ? 0 : open_own(children, port, error);
+    int code = children->is_given ? 0 : open_own(children, port, error);
+    if (code != 0)
+        listening_close(children);
+    return code;
 }
 
 int listening_check(struct children *children, struct error *error) {
@@ -81,13 +84,9 @@ int listening_check(struct children *children, struct error *error) {
             error, ERR_SYSTEM,
             "a socket of the service manager's was shut down: this ends, so that it is "
             "started anew");
+    serve_log(children->settings, "listener_lost port=%u reason=\"it was shut down\"",
+              children->port);
     children_stop_workers(children); /* they have the old ones, too */
     listening_close(children);
-    int code = listening_reopen(children, error);
-    if (code != 0)
-        return code;
-    serve_log(children->settings, "listener_reopened port=%u reason=\"it was shut down\"",
-              children->port);
-    children_start_workers(children);
     return 0;
 }

@@ -15,9 +15,9 @@ void listening_close(struct children *children);
 /* Opens them again, on the same port. 0, or ERR_SYSTEM with the reason. */
 int listening_reopen(struct children *children, struct error *error);
 
-/* Looks whether a socket was shut down, which no worker of ours does. Then all are opened anew, and all
- * workers are replaced; those of a service manager only it can open, so then ERR_SYSTEM, and the server
- * is to end. */
+/* Looks whether a socket was shut down, which no worker of ours does. Then all are closed and all workers
+ * stopped, to be opened and started anew; those of a service manager only it can open, so then ERR_SYSTEM, and
+ * the server is to end. */
 int listening_check(struct children *children, struct error *error);
 
 #endif

@@ -37,10 +37,11 @@ static void drain(struct parent *parent) {
     serve_log(parent->settings, "draining");
     service_notify("STOPPING=1");
     close(parent->children.listener);
+    parent->children.listener = -1;
     children_order(&parent->children, CHANNEL_DRAIN, -1);
 }
 
-/* Whether a child has ended because the file of the database was changed or cut short. */
+/* Whether a child says, by how it ended, that the file of the database was changed or cut short. */
 static bool has_lost_file(const struct parent *parent, pid_t pid, int status) {
     for (unsigned w = 0; w < SERVE_PROCESSES_MAX; w++) {
         if (parent->children.workers[w].pid == pid)
@@ -57,10 +58,10 @@ static int reap(struct parent *parent, struct error *error) {
         int result = 0;
         bool is_lost = has_lost_file(parent, pid, status);
         if (pid == parent->release.checker)
-            result = reload_finish(parent, status, error);
+            reload_finish(parent, status);
         else
             result = children_note_end(&parent->children, pid, status, error);
-        if (is_lost)
+        if (is_lost && release_has_changed(&parent->release))
             reload_lose(parent, "it was overwritten or cut short; releases must come by rename");
         if (result != 0)
             code = result;
@@ -80,7 +81,8 @@ static int take_signal(struct parent *parent, int number, struct error *error) {
     case SIGCHLD:
         return reap(parent, error);
     case SIGIO:
-        reload_lose(parent, "somebody writes to it; releases must come by rename");
+        if (release_take_break(&parent->release))
+            reload_lose(parent, "somebody writes to it; releases must come by rename");
         return 0;
     default:
         return 0;
@@ -150,6 +152,7 @@ static int64_t do_what_is_due(struct parent *parent, struct error *error) {
     int code = listening_check(&parent->children, error);
     if (code != 0)
         return code;
+    reload_open_again(parent);
     random_refresh(&parent->secrets->random);
     reload_update_tickets(parent);
     if (!parent->release.is_lost && release_has_changed(&parent->release))

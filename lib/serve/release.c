@@ -1,12 +1,14 @@
 #include "serve/release.h"
 
 #include "base/parallel.h"
+#include "net/socket.h"
 #include "os/confine.h"
 #include "os/process.h"
 #include "serve/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -50,15 +52,28 @@ static int changed(const struct release *release, struct error *error) {
                      release->settings->db_path);
 }
 
+/* Takes a lease on the file, if there is one to be had, and notes how it is. Whoever has it open for writing
+ * could change it at any time without being noticed. 0 or ERR_CONFLICT. */
+static int hold(const struct release *release, int fd, bool *is_leased, struct file_state *state,
+                struct error *error) {
+    *is_leased = file_lease_take(fd);
+    bool is_written = !*is_leased && errno == EAGAIN;
+    *state = file_state_of(fd);
+    state->counts_touches = !*is_leased;
+    return is_written ? error_set(error, ERR_CONFLICT, "%s: somebody has it open for writing",
+                                  release->settings->db_path)
+                      : 0;
+}
+
 int release_open(struct release *release, struct error *error) {
     struct db db;
     int fd = open(release->settings->db_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return error_set_errno(error, "%s", release->settings->db_path);
     release->fd = fd;
-    release->is_leased = file_lease_take(fd);
-    release->state = file_state_of(fd);
-    int code = open_checked(release->settings, fd, &db, error);
+    int code = hold(release, fd, &release->is_leased, &release->state, error);
+    if (code == 0)
+        code = open_checked(release->settings, fd, &db, error);
     if (code == 0) {
         code = verify(release, &db, error);
         release->header = db.header;
@@ -161,6 +176,9 @@ static int begin_check(struct release *release, int fd, struct error *error) {
     return code;
 }
 
+#define TRY_AGAIN_MS                                                                               \
+    30000 /* a file that was refused after a loss: the reason may have been another */
+
 void release_reload(struct release *release) {
     struct error error;
     if (release->checker != 0) {
@@ -172,9 +190,11 @@ void release_reload(struct release *release) {
     if (fd < 0) {
         code = error_set_errno(&error, "%s", release->settings->db_path);
     } else {
-        release->next_is_leased = file_lease_take(fd);
-        release->next_state = release->tried_state = file_state_of(fd);
-        code = begin_check(release, fd, &error);
+        code = hold(release, fd, &release->next_is_leased, &release->next_state, &error);
+        release->tried_state = release->next_state;
+        release->tried_until_ms = net_now_ms() + TRY_AGAIN_MS;
+        if (code == 0)
+            code = begin_check(release, fd, &error);
     }
     if (code == 0)
         return;
@@ -187,7 +207,8 @@ void release_reload(struct release *release) {
 /* Puts the file that was checked into use. */
 static int take_next(struct release *release, struct error *error) {
     struct db next;
-    if (!file_is_as(release->next_fd, &release->next_state))
+    if (!file_is_as(release->next_fd, &release->next_state) ||
+        (release->next_is_leased && !file_lease_holds(release->next_fd)))
         return changed(release, error);
     int code = open_checked(release->settings, release->next_fd, &next, error);
     if (code != 0)
@@ -213,6 +234,14 @@ void release_lose(struct release *release, const char *reason) {
     release->is_leased = false;
 }
 
+bool release_take_break(struct release *release) {
+    if (release->checker != 0 && release->next_is_leased && !file_lease_holds(release->next_fd)) {
+        kill(release->checker, SIGKILL); /* the rest is done when it has ended */
+        file_lease_release(release->next_fd);
+    }
+    return !release->is_lost && release->is_leased && !file_lease_holds(release->fd);
+}
+
 #define SEEK_MS 500
 
 /* A file that somebody has open for writing is not tried; nor is the same one twice. */
@@ -224,8 +253,12 @@ void release_seek(struct release *release, int64_t now_ms) {
     if (fd < 0)
         return;
     bool is_written = !file_lease_take(fd) && errno == EAGAIN;
-    bool is_tried = file_is_as(fd, &release->tried_state);
+    bool is_tried = now_ms < release->tried_until_ms && file_is_as(fd, &release->tried_state);
     close(fd);
+    if (is_written && !release->is_awaited)
+        serve_log(release->settings,
+                  "database_awaited reason=\"somebody has it open for writing\"");
+    release->is_awaited = is_written;
     if (!is_written && !is_tried)
         release_reload(release);
 }

@@ -25,7 +25,8 @@ struct release {
     struct file_state next_state,
         tried_state; /* ..., and the last one that was tried after a loss */
     bool next_is_leased;
-    int64_t next_try_ms;
+    int64_t next_try_ms, tried_until_ms;
+    bool is_awaited;      /* it has been told that somebody writes to the file at the path */
     unsigned taken_count; /* files that took the place of the one before */
     unsigned refused_count;
     bool is_reload_due; /* another reload was asked for while one was under way */
@@ -41,6 +42,10 @@ void release_reload(struct release *release);
 
 /* Whether the file in use is not the one that was checked any more. */
 bool release_has_changed(const struct release *release);
+
+/* Somebody waits to write to a file (SIGIO). Gives up the check of a next one, where it is that. True where it
+ * is the one in use. */
+bool release_take_break(struct release *release);
 
 /* It is not answered from any more, so whoever waits to write may. `reason` goes to the log. */
 void release_lose(struct release *release, const char *reason);

@@ -152,25 +152,35 @@ void reload_lose(struct parent *parent, const char *reason) {
     service_notify("STATUS=no answers: the database was overwritten");
 }
 
-int reload_finish(struct parent *parent, int status, struct error *error) {
+void reload_open_again(struct parent *parent) {
+    struct children *children = &parent->children;
+    struct error error;
+    if (!children->is_stopped || parent->release.is_lost || children->is_draining)
+        return;
+    if (listening_reopen(children, &error) == 0) {
+        serve_log(parent->settings, "listening_again port=%u", children->port);
+        children_start_workers(children);
+        parent->is_port_awaited = false;
+    } else if (!parent->is_port_awaited) {
+        serve_log(parent->settings, "port_awaited reason=\"%s\"", error.text);
+        parent->is_port_awaited = true;
+    }
+}
+
+void reload_finish(struct parent *parent, int status) {
     const struct release *release = &parent->release;
-    bool was_lost = release->is_lost;
-    int code = 0;
     if (release_finish_reload(&parent->release, status)) {
+        atomic_store(&parent->board->is_unleased, !release->is_leased);
         children_order(&parent->children, CHANNEL_DATABASE, release->fd);
         reload_publish_keys(parent); /* it may be of another authority */
         serve_log(parent->settings, "reloaded sequence=%llu entries=%llu",
                   (unsigned long long)release->header.facts.sequence,
                   (unsigned long long)release->header.count);
-        if (was_lost && !parent->children.is_draining) {
-            code = listening_reopen(&parent->children, error);
-            children_start_workers(&parent->children);
-        }
+        reload_open_again(parent); /* where it was lost before */
     }
     reload_notify(parent, false);
     if (release->is_reload_due) {
         parent->release.is_reload_due = false;
         release_reload(&parent->release);
     }
-    return code;
 }

@@ -28,18 +28,21 @@ struct parent {
     uint64_t warned_of; /* sequence number of the release that runs out, */
     int warned_at;      /* and the fewest days left that were told */
     int64_t drain_deadline_ms;
+    bool is_port_awaited; /* it has been told that the port cannot be had */
 };
 
 /* Reads everything again. The database is checked by a process of its own; reload_finish is called when
  * that has ended, with its status. */
 void reload_begin(struct parent *parent);
 
-/* 0, or a negative code where the server cannot go on. */
-int reload_finish(struct parent *parent, int status, struct error *error);
+void reload_finish(struct parent *parent, int status);
 
 /* The file of the database is not the one that was checked: nothing is answered any more, until there is one
  * that has been checked in full (release_seek). */
 void reload_lose(struct parent *parent, const char *reason);
+
+/* Serves again, once there is something to answer from and the port can be had. */
+void reload_open_again(struct parent *parent);
 
 /* Has the children know the keys that are good now. */
 void reload_publish_keys(struct parent *parent);

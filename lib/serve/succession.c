@@ -45,12 +45,14 @@ static void fail(struct succession *succession, const struct error *error) {
     give_up_next(succession);
 }
 
-void succession_begin(struct succession *succession, int fd, const struct key_set *authorities) {
+void succession_begin(struct succession *succession, int fd, bool is_leased,
+                      const struct key_set *authorities) {
     const struct serve_settings *settings = succession->settings;
     struct error error;
     give_up_next(succession);
     succession->next_fd = fd;
     succession->next_state = file_state_of(fd);
+    succession->next_state.counts_touches = !is_leased;
     succession->prepared = settings->populates ? 0 : SIZE_MAX;
     if (db_open_fd(&succession->next, fd, settings->db_path, authorities, &error) != 0)
         fail(succession, &error);

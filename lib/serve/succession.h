@@ -33,7 +33,8 @@ bool succession_is_intact(const struct succession *succession);
 /* Starts to change to the release in `fd`, which one of the authorities has signed and the
  * parent has checked in full; this function takes the descriptor over. A change that was still under way is given up. Where something goes
  * wrong, the reason goes to the log and the current release stays. */
-void succession_begin(struct succession *succession, int fd, const struct key_set *authorities);
+void succession_begin(struct succession *succession, int fd, bool is_leased,
+                      const struct key_set *authorities);
 
 /* Whether a part of a change is still to be done. */
 bool succession_is_due(const struct succession *succession);

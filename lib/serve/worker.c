@@ -154,7 +154,8 @@ static void take_orders(struct worker *worker) {
     if (order == 0) {
         worker->is_over = true; /* the parent has ended */
     } else if (order == CHANNEL_DATABASE && fd >= 0) {
-        succession_begin(&worker->succession, fd, &board_keys(worker->place->board)->served);
+        succession_begin(&worker->succession, fd, !atomic_load(&worker->place->board->is_unleased),
+                         &board_keys(worker->place->board)->served);
     } else if (order == CHANNEL_DRAIN && !worker->is_draining) {
         drain(worker);
     } else if (order == CHANNEL_AGAIN) {

@@ -142,25 +142,24 @@ def test_a_newer_release_that_is_copied_over_the_one_in_use(release, keys, live,
     assert set(said) == {SUSPENDED, VALID} and said == sorted(said, key=lambda status: status == VALID)
 
 
-@pytest.mark.parametrize("how", ["older", "cut", "body", "no lease", "no lease, body"])
+@pytest.mark.parametrize("how", ["older", "cut", "body", "no lease", "no lease, body", "no lease, times put back"])
 def test_a_file_that_was_spoilt_is_not_answered_from(live, two_states, server_pub, how):
     server, db = live
     good = db.with_name("good.db")
     shutil.copy(two_states[0], good)
-    if "no lease" in how:  # which nobody gets while somebody has the file open for writing
+    if "no lease" in how:  # the file is another user's
         server.stop()
-        writer = open(db, "r+b", buffering=0)
-        server.__init__(server.dlv, *server.arguments, who=("--anonymous",))
+        os.chown(db, 12345, 0)
+        server.__init__(server.dlv, *server.arguments, who=("--anonymous",), prefix=("setpriv", "--bounding-set", "-lease"))
+    before = db.stat()
     asker = Asker(server, server_pub)
     time.sleep(0.5)
-    if "no lease" in how:
-        writer.seek(8192 if "body" in how else 0)
-        writer.write(two_states[1].read_bytes()[8192 if "body" in how else 0:])
-        writer.close()
-    elif how == "cut":
+    if how == "cut":
         os.truncate(db, 5000)
     else:
-        overwrite(db, two_states[1], 8192 if how == "body" else 0)
+        overwrite(db, two_states[1], 8192 if "body" in how or "times" in how else 0)
+    if "times" in how:
+        os.utime(db, ns=(before.st_atime_ns, before.st_mtime_ns))
     server.wait_for(rb"event=database_lost sequence=2")
     server.wait_for(rb"event=reload_refused sequence_kept=2")
     time.sleep(1)
@@ -179,6 +178,54 @@ def test_a_worker_that_is_started_anew_checks_the_file(release, live, two_states
     server.wait_for(rb"event=database_lost")
     server.process.send_signal(signal.SIGTERM)  # and it ends while it has nothing to answer from
     assert server.process.wait(10) == 0
+
+
+def test_what_somebody_has_open_for_writing_is_not_taken(release, keys, live, two_states, server_pub, tmp_path):
+    """Through a mapping it could be changed at any time, and nothing would tell."""
+    server, db = live
+    newer = tmp_path / "newer.db"
+    build(release, keys, newer, ROW.format("valid"), "--sequence", "3")
+    with open(newer, "r+b"):
+        os.replace(newer, db)
+        assert "somebody has it open for writing" in server.reload()
+        done = release("server", "--db", db, "--authority", keys.authority_pub, "--key", keys.server, "--anonymous",
+                       "--listen", "127.0.0.1:0", timeout=20)
+        assert done.returncode == 2 and "somebody has it open for writing" in done.err
+    assert "reloaded sequence=3" in server.reload()
+
+
+def test_a_port_that_is_taken_while_nothing_is_answered(live, two_states, server_pub):
+    server, db = live
+    good = db.with_name("good.db")
+    shutil.copy(two_states[0], good)
+    os.truncate(db, 100)
+    server.wait_for(rb"event=database_lost")
+    with socket.create_server(("127.0.0.1", server.port)):
+        os.replace(good, db)
+        server.wait_for(rb"event=port_awaited reason=")
+    server.wait_for(rb"event=listening_again")
+    assert until_answered(server, server_pub) == SUSPENDED
+
+
+def test_a_release_that_is_written_to_while_it_is_checked(release, keys, live, server_pub, tmp_path):
+    """It is refused, and the one in use stays in use."""
+    server, db = live
+    server.stop()
+    server.__init__(server.dlv, *[word for word in server.arguments if word != "--quick"], who=("--anonymous",))
+    newer = tmp_path / "newer.db"
+    build(release, keys, newer, HEADER + "".join(f"N{i},,GJ{i:07},valid,2020-01-01,2090-01-01\n" for i in range(300000)),
+          "--sequence", "3")
+    os.replace(newer, db)
+    server.log = b""
+    server.process.send_signal(signal.SIGHUP)
+    time.sleep(0.15)
+    with open(db, "r+b"):
+        pass
+    outcome = server.wait_for(rb"event=(reloaded|reload_refused)[^\n]*").group(0)
+    if b"reloaded" in outcome:
+        pytest.skip("the check was over before")
+    assert b"database_lost" not in server.log
+    assert until_answered(server, server_pub) == SUSPENDED
 
 
 def test_signals_before_it_is_ready(release, keys, tmp_path):

@@ -63,7 +63,7 @@ def test_an_act_changes_nothing_for_the_others(hostile_server, server_pub, keys,
         assert answers(server, server_pub, peer.load_private(keys.kiosk)) >= 3
         assert set(server.children()) == children, server.log.decode()
     assert len(server.children()) == 3
-    assert b"listener_reopened" not in server.log
+    assert b"listener_lost" not in server.log
     server.process.send_signal(9)  # the hostile worker does not drain
     server.process.wait()
 
@@ -144,7 +144,7 @@ def test_a_socket_that_is_shut_is_opened_anew(hostile_server, server_pub, what):
     """Which takes a worker without its list of calls."""
     server = hostile_server(what, "--no-sandbox", "seccomp")
     server.wait_for(rb"hostile: \w+: ")  # of datagrams: "not connected", and done
-    server.wait_for(rb"event=listener_reopened port=(\d+)")
+    server.wait_for(rb"event=listening_again port=(\d+)")
     deadline = time.monotonic() + 10
     while answers(server, server_pub, count=1) == 0 and time.monotonic() < deadline:
         pass

@@ -832,7 +832,7 @@ static void test_succession(void) {
         const struct file_state state = file_state_of(-1);
         CHECK(succession_init(&succession, &settings, &db, -1, &state, &error) == 0);
         for (int i = 0; i < 3; i++) {
-            succession_begin(&succession, open(path, O_RDONLY), authorities);
+            succession_begin(&succession, open(path, O_RDONLY), true, authorities);
             for (int step = 0; step < i; step++)
                 succession_step(&succession);
         }
@@ -841,7 +841,7 @@ static void test_succession(void) {
         CHECK(db.map != NULL && count_mappings("golden.db") == 1);
         /* What is no database changes nothing. */
         const void *last = db.map;
-        succession_begin(&succession, open("README.md", O_RDONLY), authorities);
+        succession_begin(&succession, open("README.md", O_RDONLY), true, authorities);
         while (succession_is_due(&succession))
             succession_step(&succession);
         CHECK(db.map == last && count_mappings("golden.db") == 1);

@@ -1,0 +1,55 @@
+#include "card.h"
+
+#include "base/date.h"
+#include "base/file.h"
+#include "print.h"
+
+#include <string.h>
+#include <time.h>
+
+int card_read(struct scan *scan, const char *word, struct error *error) {
+    static char input[SCAN_TEXT_MAX];
+    time_t now_s = time(NULL);
+    const struct moment now = {.unix_s = now_s};
+    char today[DATE_TEXT_SIZE];
+    size_t len = strlen(word);
+    if (strcmp(word, "-") == 0) {
+        ssize_t n = file_read("/dev/stdin", input, sizeof input, error);
+        if (n == ERR_LIMIT)
+            return error_set(error, ERR_FORMAT, "longer than the code of any licence");
+        if (n < 0)
+            return error_prefix(error, (int)n, "standard input");
+        word = input;
+        len = (size_t)n;
+    }
+    date_format(today, moment_day(&now, 0));
+    unsigned year = 0;
+    for (unsigned i = 0; i < 4; i++)
+        year = year * 10 + (unsigned)(today[i] - '0');
+    return scan_read(scan, word, len, year, error);
+}
+
+const char *card_day(uint32_t day, char text[16]) {
+    if (day == 0)
+        return NULL;
+    date_format(text, day);
+    return text;
+}
+
+void card_print(const struct scan *scan) {
+    char birth[16], expiry[16];
+    bool has_name = scan->given[0] != '\0' || scan->surname[0] != '\0';
+    print("card: number %s", scan->number);
+    if (scan->issuer[0] != '\0')
+        print(" of %s", scan->issuer);
+    if (has_name)
+        print(", %s%s%s", scan->given,
+              scan->given[0] != '\0' && scan->surname[0] != '\0' ? " " : "", scan->surname);
+    if (card_day(scan->birth_date, birth) != NULL)
+        print(", born %s", birth);
+    if (card_day(scan->expiry, expiry) != NULL)
+        print(", expires %s", expiry);
+    print(" (%s)\n", scan_kind_name(scan->kind));
+    for (unsigned i = 0; i < scan->doubt_count; i++)
+        print("doubt: %s\n", scan->doubts[i]);
+}

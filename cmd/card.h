@@ -1,0 +1,16 @@
+/* What a scanner has read, given as a word of the command line or on standard input. */
+#ifndef DLV_CMD_CARD_H
+#define DLV_CMD_CARD_H
+
+#include "scan/scan.h"
+
+/* Reads it; `word` "-" is standard input. 0, or a negative code with the reason. */
+int card_read(struct scan *scan, const char *word, struct error *error);
+
+/* A day as text, or NULL where the card has none. */
+const char *card_day(uint32_t day, char text[16]);
+
+/* Prints what the card says as one line, and each doubt in a line of its own. */
+void card_print(const struct scan *scan);
+
+#endif
