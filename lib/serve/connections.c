@@ -320,13 +320,19 @@ static int64_t first_deadline(const struct list *list, int64_t otherwise) {
     return first < otherwise ? first : otherwise;
 }
 
-void connections_close_idle(struct connections *all) {
-    for (struct list *link = all->live.next; link != &all->live;) {
+static void close_idle(struct connections *all, struct list *list, bool is_late) {
+    for (struct list *link = list->next; link != list;) {
         struct connection *connection = LIST_ENTRY(link, struct connection, age);
+        bool is_between = connection->in == NULL && connection->legacy == NULL;
         link = link->next;
-        if (!connection->is_waiting && connection->out == NULL && connection->in == NULL)
+        if (!connection->is_waiting && connection->out == NULL && (is_between || is_late))
             connections_close(all, connection);
     }
+}
+
+void connections_close_idle(struct connections *all, bool is_late) {
+    close_idle(all, &all->young, is_late);
+    close_idle(all, &all->live, is_late);
 }
 
 void connections_take_event(struct connections *all, uint64_t data, uint32_t events) {

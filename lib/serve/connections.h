@@ -47,9 +47,12 @@ void connections_refuse(struct connections *all, struct connection *connection);
 
 void connections_close(struct connections *all, struct connection *connection);
 
-/* Closes connections whose time is over; or those with a session that ask nothing just now. */
+/* Closes connections whose time is over. */
 void connections_close_overdue(struct connections *all, int64_t now_ms);
-void connections_close_idle(struct connections *all);
+
+/* Closes those that ask nothing just now; where it is late, also those that have sent a part of
+ * a frame, or are between two questions of the original protocol. */
+void connections_close_idle(struct connections *all, bool is_late);
 
 /* When the next connection's time is over, or `otherwise` if that comes first. */
 int64_t connections_deadline(const struct connections *all, int64_t otherwise);

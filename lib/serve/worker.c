@@ -23,6 +23,7 @@
 #define BUSY_US 1000
 #define REST_US 100     /* how long it pauses, so that key-holders get a tenth of the core */
 #define SHED_MS 1000    /* how often jobs that wait in vain are looked for */
+#define DRAIN_MS 1000   /* how long the rest of a frame is waited for when the server ends */
 #define REPORT_MS 60000 /* how often the counters are logged */
 
 /* The data of an epoll event: a connection's number, or one of these. */
@@ -40,6 +41,7 @@ struct worker {
     const struct worker_place *place;
     int epoll;
     bool is_draining;
+    int64_t drain_since_ms;
     bool is_over;
     struct random random;
     struct reception reception;
@@ -144,6 +146,7 @@ static void repeat_requests(struct worker *worker) {
 
 static void drain(struct worker *worker) {
     worker->is_draining = true;
+    worker->drain_since_ms = net_now_ms();
     epoll_ctl(worker->epoll, EPOLL_CTL_DEL, worker->place->listener, NULL);
     close(worker->place->listener);
 }
@@ -368,7 +371,8 @@ static bool take_events(struct worker *worker) {
     succession_step(&worker->succession);
     if (worker->is_draining)
         /* so that their clients go to another server */
-        connections_close_idle(&worker->connections);
+        connections_close_idle(&worker->connections,
+                               woken_us / 1000 - worker->drain_since_ms >= DRAIN_MS);
     atomic_store_explicit(&worker->counts->named[COUNT_QUEUE], worker->requests.waiting_count,
                           memory_order_relaxed);
     return true;

@@ -1,12 +1,13 @@
 """Secrets of sessions that are over are nowhere in the memory of any process: who takes a core image later reads nothing."""
 
+import hmac
 import os
 import signal
 import time
 
 import pytest
 import session_peer as peer
-from conftest import kiosk_line
+from conftest import SHIFTED, Dlv, kiosk_line
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 ITEM = peer.item(peer.sha256(b"nobody"))
@@ -101,3 +102,24 @@ def test_the_keys_of_sessions_that_are_over(release, serve, small_db, server_pub
     until(lambda: held(server, gone, ["session key"]) == set(), 5)
     assert held(server, gone, ["session key"]) == set()
     assert stays.client.ask([ITEM]).status == peer.GOOD
+
+
+def test_a_ticket_key_after_its_hours(serve, small_db, server_pub, keys, tmp_path, monkeypatch):
+    """A ticket key is in no process any more when its tickets have run out: three hours later, which pass in a quarter of a
+    minute here. (Who gets the file that servers share can make each of them again: that is said in PROTOCOL.md.)"""
+    secret = bytes(range(100, 132))
+    (tmp_path / "tickets").write_bytes(secret)
+    monkeypatch.setenv("DLV_CLOCK_SPEED", "900")  # an hour in four seconds
+    server = serve(Dlv(SHIFTED, False), small_db, "--ticket-key", tmp_path / "tickets", "--workers", "1", "--key-holders", "1",
+                   who=("--anonymous",))
+    client = peer.TcpClient(server.port, server_pub).open()
+    key_id = client.session.ticket[:4]
+    hour = int(time.time()) // 3600
+    binding = peer.sha256(b"dlv session 2 tickets" + peer.key_id(server_pub) + peer.key_id(peer.load_public(keys.authority_pub)))
+    made = [peer.hkdf(binding + h.to_bytes(8, "little"), secret, b"dlv session 2 ticket key", 32) for h in range(hour - 1, hour + 4)]
+    key, = [key for key in made if hmac.digest(key, b"dlv session 2 ticket key id", "sha256")[:4] == key_id]
+
+    def holders():
+        return [pid for pid in [server.process.pid, *server.children()] if key in image(pid)]
+    assert holders()  # so the test sees what there is
+    assert until(lambda: not holders(), 30)

@@ -429,3 +429,16 @@ def test_log_says_nothing_of_persons(dlv, serve, small_db):
         assert word not in server.log
     for line in server.log.decode().splitlines():
         assert line.startswith("dlv server: ") and ("event=" in line or "warning" in line)
+
+
+def test_an_end_does_not_wait_for_who_is_silent(release, serve, small_db):
+    """Neither for a connection that has sent nothing, nor for one with a part of a frame; an hour is left to both."""
+    for sent in (b"", b"dlv", b"dlv\2\1\0\100\1" + bytes(100), b"Client: O"):
+        server = serve(release, small_db, "--timeout", "60")
+        connection = socket.create_connection(("127.0.0.1", server.port))
+        connection.send(sent)
+        time.sleep(0.3)
+        start = time.monotonic()
+        server.stop()
+        assert time.monotonic() - start < 4, sent
+        connection.close()
