@@ -73,7 +73,7 @@ LOAD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/load/*.c)))
 # musl comes without the kernel's headers.
 INCLUDES := -Ilib -isystem $(BEARSSL)/inc -idirafter $(DEPS)/kernel-headers
 # What an answer or a row passes through is compiled for speed, the rest for size.
-HOT := cmd/json cmd/reply lib/base/bytes lib/base/date lib/base/format lib/base/utf8 lib/builder/rows lib/builder/sort lib/builder/merge lib/crypto/sha256 lib/db/answer \
+HOT := lib/base/bytes lib/base/date lib/base/format lib/base/utf8 lib/builder/rows lib/builder/sort lib/builder/merge lib/crypto/sha256 lib/db/answer \
     lib/db/entry lib/db/find lib/db/lookup_key lib/db/merkle lib/record/digest lib/record/fields lib/record/classes lib/registry/dates lib/registry/words \
     lib/registry/csv lib/registry/registry lib/text/fold lib/text/matching lib/serve/answerer lib/serve/datagram lib/serve/ticket_cache \
     lib/wire/answer lib/wire/question lib/wire/respond lib/wire/ticket lib/xdp/packet

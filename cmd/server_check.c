@@ -1,76 +1,47 @@
 #include "server_check.h"
 
 #include "applet.h"
+#include "metrics.h"
 #include "print.h"
 
 #include "base/bytes.h"
 #include "base/date.h"
 #include "base/file.h"
 #include "base/format.h"
-#include "base/text.h"
 #include "serve/kiosks.h"
 #include "serve/release.h"
 #include "serve/server_keys.h"
 #include "serve/stats.h"
 #include "serve/tickets.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define METRICS_MAX 65536
-
 /* The metrics of the server that is running; empty where there are none. */
-static char metrics[METRICS_MAX + 1];
+static struct metrics metrics;
 
-#define METRICS_FRESH_S 60 /* a server writes them every five seconds */
-
-/* EXIT_OK, also where there are none that a running server writes; or EXIT_TROUBLE. */
 static int read_metrics(const struct serve_settings *settings) {
-    const char *path = settings->stats_path, *mark = stats_file_kind.mark;
-    struct stat status;
-    struct error error;
-    metrics[0] = '\0';
-    if (path == NULL)
+    if (settings->stats_path == NULL)
         return EXIT_OK;
-    if (stat(path, &status) != 0 || status.st_mtime + METRICS_FRESH_S < time(NULL)) {
-        print("%s: no server writes it, so nothing is compared\n", path);
-        return EXIT_OK;
-    }
-    ssize_t len = file_read(path, metrics, METRICS_MAX, &error);
-    if (len < 0)
-        return trouble("%s", error.text);
-    metrics[len] = '\0';
-    if (strncmp(metrics, mark, strlen(mark)) == 0 && strstr(metrics, "dlv_key_info{") != NULL)
-        return EXIT_OK;
-    metrics[0] = '\0';
-    return trouble("%s: no metrics that dlv server has written, or not all of them", path);
-}
-
-/* The value of a metric without labels. False where it is not there. */
-static bool find_metric(const char *name, unsigned long long *value) {
-    char wanted[80], digits[24];
-    format_text(wanted, sizeof wanted, "\n%s ", name);
-    const char *at = strstr(metrics, wanted);
-    if (at == NULL)
-        return false;
-    at += strlen(wanted);
-    format_text(digits, sizeof digits, "%.*s", (int)strcspn(at, "\n"), at);
-    return text_parse_count(digits, UINT64_MAX, value) == 0;
+    int status = metrics_read(&metrics, settings->stats_path);
+    if (status == EXIT_OK && metrics.text[0] == '\0')
+        print("%s: no server writes it, so nothing is compared\n", settings->stats_path);
+    return status;
 }
 
 /* Whether the server that is running has this key. */
 static bool is_in_use(const char *of, const char *fingerprint) {
     char wanted[120];
     format_text(wanted, sizeof wanted, "\n" STATS_KEY_INFO " 1\n", of, fingerprint);
-    return strstr(metrics, wanted) != NULL;
+    return strstr(metrics.text, wanted) != NULL;
 }
 
 static int check_sequence(const char *path, unsigned long long sequence) {
     unsigned long long in_use;
-    if (!find_metric("dlv_database_sequence", &in_use))
+    if (!metrics_find(&metrics, "dlv_database_sequence", &in_use))
         return EXIT_OK;
     if (sequence < in_use)
         return trouble("%s: its sequence number %llu is not above %llu, in use", path, sequence,
@@ -103,13 +74,13 @@ static void show_keys(const char *of, const char *option, const struct key_set *
     for (unsigned i = 0; i < keys->count; i++) {
         rsa_fingerprint_of_id(keys->ids[i], fingerprint);
         print("%s: %s%s\n", option, fingerprint,
-              metrics[0] == '\0'           ? ""
+              metrics.text[0] == '\0'      ? ""
               : is_in_use(of, fingerprint) ? ", in use"
                                            : ", new");
     }
     /* And those that are in use and would be no more. */
     format_text(wanted, sizeof wanted, "\ndlv_key_info{of=\"%s\",id=\"", of);
-    for (const char *at = metrics; (at = strstr(at, wanted)) != NULL;) {
+    for (const char *at = metrics.text; (at = strstr(at, wanted)) != NULL;) {
         at += strlen(wanted);
         format_text(fingerprint, sizeof fingerprint, "%.*s", (int)strcspn(at, "\""), at);
         bool stays = false;
@@ -144,7 +115,7 @@ static int check_kiosks(const struct serve_settings *settings) {
     free(list);
     if (code != 0)
         return trouble("%s", error.text);
-    if (!find_metric("dlv_kiosks", &in_use))
+    if (!metrics_find(&metrics, "dlv_kiosks", &in_use))
         return EXIT_OK;
     print("  %llu kiosks are enrolled now\n", in_use);
     return is_empty && in_use > 0
@@ -178,6 +149,7 @@ static int check_keys(struct serve_settings *settings) {
 }
 
 int server_check(struct serve_settings *settings) {
+    signal(SIGIO, SIG_IGN); /* of a lease on the database, which is held for a moment */
     int read = read_metrics(settings), keys = check_keys(settings);
     int database = check_database(settings), kiosk_list = check_kiosks(settings);
     int tickets = check_ticket_key(settings);

@@ -93,7 +93,7 @@ static int take_signal(struct parent *parent, int number, struct error *error) {
 
 static void write_stats(const struct parent *parent) {
     const struct serve_settings *settings = parent->settings;
-    struct parent_counts counts = {.restarts = parent->children.restarts};
+    struct parent_counts counts = {.restarts = parent->children.restarts, .rounds = parent->rounds};
     struct error error;
     memcpy(counts.reloads, parent->reloads, sizeof counts.reloads);
     counts.kiosks = board_kiosks(parent->board);

@@ -133,6 +133,14 @@ void reload_notify(const struct parent *parent, bool is_ready) {
     service_notify(text);
 }
 
+/* Where nothing is under way any more, that is told at once. */
+static void note_round(struct parent *parent) {
+    if (parent->release.checker != 0 || parent->release.is_reload_due)
+        return;
+    parent->rounds++;
+    parent->next_stats_ms = 0;
+}
+
 void reload_begin(struct parent *parent) {
     char state[80];
     format_text(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)net_now_us());
@@ -140,6 +148,7 @@ void reload_begin(struct parent *parent) {
     reload_keys(parent);
     reload_files(parent);
     release_reload(&parent->release);
+    note_round(parent);
     reload_notify(parent, true);
 }
 
@@ -183,4 +192,5 @@ void reload_finish(struct parent *parent, int status) {
         parent->release.is_reload_due = false;
         release_reload(&parent->release);
     }
+    note_round(parent);
 }

@@ -25,6 +25,7 @@ struct parent {
     struct kernel_bypass bypass;
     int64_t next_stats_ms;
     unsigned reloads[RELOAD_COUNT];
+    unsigned rounds;    /* of reading everything again that are over */
     uint64_t warned_of; /* sequence number of the release that runs out, */
     int warned_at;      /* and the fewest days left that were told */
     int64_t drain_deadline_ms;

@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define TEXT_MAX 16384
 
@@ -104,7 +105,7 @@ static void put_latency(struct writer *writer, const uint64_t buckets[LATENCY_BU
         (unsigned long long)(sum_us % 1000000), metric, (unsigned long long)total);
 }
 
-static const char *const reload_names[RELOAD_COUNT] = {
+const char *const stats_reload_names[RELOAD_COUNT] = {
     "database",           "database_refused", "kiosks", "kiosks_refused", "kiosks_kept",
     "ticket_key_refused", "ticket_key",       "keys",   "keys_refused"};
 
@@ -186,8 +187,10 @@ int stats_write(const struct serve_settings *settings, const struct tally *tally
     put(&writer, "dlv_restarts_total %u\n", parent->restarts);
     put_head(&writer, "dlv_reloads_total", "counter", "what was read anew, and taken or refused");
     for (int what = 0; what < RELOAD_COUNT; what++)
-        put(&writer, "dlv_reloads_total{what=\"%s\"} %u\n", reload_names[what],
-            parent->reloads[what]);
+        put(&writer, STATS_RELOADS " %u\n", stats_reload_names[what], parent->reloads[what]);
+    put_head(&writer, "dlv_reload_rounds_total", "counter", "how often everything was read anew");
+    put(&writer, "dlv_reload_rounds_total %u\n", parent->rounds);
+    put_gauge(&writer, "dlv_process_id", "of the parent, for dlv reload", (long long)getpid());
     uint32_t kiosk_count = parent->kiosks != NULL ? parent->kiosks->count : 0;
     put_gauge(&writer, "dlv_kiosks", "kiosks that are enrolled", (long long)kiosk_count);
     if (parent->quotas != NULL)

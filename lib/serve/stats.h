@@ -25,9 +25,14 @@ enum reload_result {
 struct parent_counts {
     unsigned restarts; /* children that had failed and were replaced */
     unsigned reloads[RELOAD_COUNT];
+    unsigned rounds;             /* how often everything has been read again, to the end */
     const struct kiosks *kiosks; /* that are enrolled; NULL: none */
     struct quotas *quotas;
 };
+
+/* What was read anew, by the word for what came of it. */
+#define STATS_RELOADS "dlv_reloads_total{what=\"%s\"}"
+extern const char *const stats_reload_names[RELOAD_COUNT];
 
 /* A key in use: of the "server" or the "authority", by its fingerprint. */
 #define STATS_KEY_INFO "dlv_key_info{of=\"%s\",id=\"%s\"}"

@@ -5,10 +5,11 @@ import hashlib
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 import session_peer as peer
-from conftest import kiosk_line
+from conftest import kiosk_line, one_line
 
 NUMBER = ("--number", "GJ05-1234")
 
@@ -161,3 +162,30 @@ def test_a_country(release, serve, small_db, keys, tmp_path):
     server = serve(release, small_db, "--kiosks", path, who=())
     assert f"kiosks={count}".encode() in server.log
     release("client", "--server", server.address, "--server-key", keys.server_pub, "--key", keys.kiosk, *NUMBER, status=0)
+
+
+def test_the_outcome_of_a_reload_is_told(release, serve, small_db, keys, tmp_path):
+    """`dlv reload` sends SIGHUP, waits, and says what was taken and what was not."""
+    kiosks, stats, db = tmp_path / "kiosks", tmp_path / "stats", tmp_path / "l.db"
+    kiosks.write_text(kiosk_line(keys.kiosk_pub))
+    db.write_bytes(small_db.read_bytes())
+    server = serve(release, db, "--kiosks", kiosks, "--stats", stats, who=())
+    server.wait_for(rb"event=ready")
+    deadline = time.monotonic() + 10
+    while not stats.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    reload = ["reload", "--stats", stats]
+    assert release(*reload, status=0).out == "kiosks\n"
+    kiosks.write_text("no kiosk\n")
+    done = release(*reload, status=2)
+    assert done.out == "kiosks_refused\n" and "not everything was taken" in done.err
+    kiosks.write_text(kiosk_line(keys.kiosk_pub))
+    (tmp_path / "new.db").write_text("no database")
+    os.replace(tmp_path / "new.db", db)
+    assert release(*reload, status=2).out.splitlines() == ["database_refused", "kiosks"]
+    server.stop()
+    assert "has ended" in one_line(release(*reload))
+    stats.write_text("# HELP dlv_x y\n")
+    assert str(stats) in one_line(release(*reload))
+    stats.unlink()
+    assert "no server writes it" in one_line(release(*reload))

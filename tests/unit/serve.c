@@ -755,7 +755,7 @@ static void test_stats(void) {
     char path[] = "/tmp/dlv-unit-XXXXXX";
     struct db_header header = {.count = 77, .facts = {.sequence = 9, .valid_until_s = 5500}};
     const struct parent_counts parent = {
-        3, {[RELOAD_DATABASE_REFUSED] = 5, [RELOAD_TICKET_KEY_REFUSED] = 8}, NULL, NULL};
+        3, {[RELOAD_DATABASE_REFUSED] = 5, [RELOAD_TICKET_KEY_REFUSED] = 8}, 0, NULL, NULL};
     struct serve_settings settings = {
         .stats_path = path, .stats_replacing = REPLACE_KIND, .worker_count = 2};
     struct error error;
