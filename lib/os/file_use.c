@@ -1,7 +1,14 @@
 #include "os/file_use.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+
+/* linux/magic.h, which not all headers of the kernel that dlv is built with have in full. */
+#define NFS_SUPER_MAGIC 0x6969
+#define CIFS_SUPER_MAGIC 0xff534d42
+#define SMB2_SUPER_MAGIC 0xfe534d42
 
 struct file_state file_state_of(int fd) {
     struct stat status;
@@ -28,8 +35,21 @@ bool file_is_as(int fd, const struct file_state *state) {
            !is_touched(&now, state);
 }
 
+/* The file systems whose server may have no lease to give, which they say by EAGAIN, too. */
+static bool is_remote(int fd) {
+    struct statfs file_system;
+    if (fstatfs(fd, &file_system) != 0)
+        return false;
+    uint32_t type = (uint32_t)file_system.f_type;
+    return type == NFS_SUPER_MAGIC || type == CIFS_SUPER_MAGIC || type == SMB2_SUPER_MAGIC;
+}
+
 bool file_lease_take(int fd) {
-    return fcntl(fd, F_SETLEASE, F_RDLCK) == 0;
+    if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
+        return true;
+    if (errno == EAGAIN)
+        errno = is_remote(fd) ? EOPNOTSUPP : EAGAIN;
+    return false;
 }
 
 bool file_lease_holds(int fd) {

@@ -29,7 +29,8 @@ bool file_is_as(int fd, const struct file_state *state);
 /* Takes a read lease (fcntl(2), F_SETLEASE): who wants to open the file for writing, or to cut it short,
  * waits until it is released, at most /proc/sys/fs/lease-break-time; this process is sent SIGIO. False with
  * errno set where there is none to be had: EAGAIN while somebody has the file open for writing, EACCES
- * where it is another user's and this process lacks CAP_LEASE, EINVAL on file systems that have none. */
+ * where it is another user's and this process lacks CAP_LEASE, EINVAL or EOPNOTSUPP on file systems that
+ * have none. */
 bool file_lease_take(int fd);
 
 /* Whether the lease is still whole: nobody waits for it. */

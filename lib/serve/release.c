@@ -176,8 +176,8 @@ static int begin_check(struct release *release, int fd, struct error *error) {
     return code;
 }
 
-#define TRY_AGAIN_MS                                                                               \
-    30000 /* a file that was refused after a loss: the reason may have been another */
+/* When a file that was refused after a loss is tried again: the reason may have been another. */
+#define TRY_AGAIN_MS 30000
 
 void release_reload(struct release *release) {
     struct error error;
