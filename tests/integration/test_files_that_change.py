@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -237,7 +239,10 @@ def test_signals_before_it_is_ready(release, keys, tmp_path):
     for number, status in ((signal.SIGHUP, None), (signal.SIGTERM, 0)):
         process = subprocess.Popen([release.path, "server", "--listen", "127.0.0.1:0", "--anonymous", "--db", db,
                                     "--authority", keys.authority_pub, "--key", keys.server], stderr=subprocess.PIPE)
-        time.sleep(0.05)
+        blocked, deadline = 0, time.monotonic() + 20
+        while not blocked & 1 and time.monotonic() < deadline:  # until it takes signals itself
+            blocked = int(re.search(r"SigBlk:\s*(\w+)", pathlib.Path(f"/proc/{process.pid}/status").read_text()).group(1), 16)
+            time.sleep(0.002)
         process.send_signal(number)
         if status is None:
             time.sleep(1.5)
