@@ -776,10 +776,8 @@ static int run_client(int operand_count, char **operands) {
         return EXIT_TROUBLE;
     prove = prove || db_path != NULL || evidence_path != NULL;
     asking.client.link.fd = -1;
-    if (at_text != NULL && moment_parse(at_text, &asking.at) != 0)
-        return usage_error("--at \"%s\" is not a time (want 2026-11-24T10:00:00+05:30 or "
-                           "2026-11-24)",
-                           at_text);
+    if (query_take_moment(at_text, &asking.at) != EXIT_OK)
+        return EXIT_TROUBLE;
     int status = check_evidence_place();
     if (status == EXIT_OK)
         status = load_keys(&asking);

@@ -622,16 +622,10 @@ static int choose_in_folder(void) {
 }
 
 static int open_folder(void) {
-    struct error error;
     if (into == NULL)
         return EXIT_OK;
-    int code = release_folder_open(&folder, into, is_first, &error);
-    if (code != 0)
-        return trouble("%s%s", error.text,
-                       code != ERR_EXISTS ? ""
-                       : is_first         ? " (leave out --first)"
-                                          : " (--first begins one)");
-    return choose_in_folder();
+    return places_open_folder(&folder, into, is_first) == EXIT_OK ? choose_in_folder()
+                                                                  : EXIT_TROUBLE;
 }
 
 /* Puts the release in force. */

@@ -1,4 +1,5 @@
 #include "applet.h"
+#include "places.h"
 
 #include "base/parallel.h"
 #include "builder/install.h"
@@ -44,12 +45,8 @@ static int run_install(int operand_count, char **operands) {
         return usage_error("--authority is needed");
     if (key_set_load(&keys, authorities.items, authorities.count, 2048, &error) != 0)
         return trouble("%s", error.text);
-    int code = release_folder_open(&folder, operands[1], is_first, &error);
-    if (code != 0)
-        return trouble("%s%s", error.text,
-                       code != ERR_EXISTS ? ""
-                       : is_first         ? " (leave out --first)"
-                                          : " (--first begins one)");
+    if (places_open_folder(&folder, operands[1], is_first) != EXIT_OK)
+        return EXIT_TROUBLE;
     trouble_end_with_file(operands[0]);
     int status = install(&folder, operands[0], &keys);
     release_folder_close(&folder);

@@ -57,6 +57,17 @@ int places_keep_list_apart(const struct place *written, const char *name,
     return places_keep_apart(written, others, list->count);
 }
 
+int places_open_folder(struct release_folder *folder, const char *path, bool is_first) {
+    struct error error;
+    int code = release_folder_open(folder, path, is_first, &error);
+    if (code == 0)
+        return EXIT_OK;
+    return trouble("%s%s", error.text,
+                   code != ERR_EXISTS ? ""
+                   : is_first         ? " (leave out --first)"
+                                      : " (--first begins one)");
+}
+
 int places_check_room(const char *output, const char *before) {
     char own_folder[PATH_MAX];
     struct statvfs room;

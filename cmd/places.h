@@ -4,6 +4,8 @@
 
 #include "options.h"
 
+#include "builder/release_folder.h"
+
 #include <stddef.h>
 
 struct place {
@@ -18,6 +20,10 @@ int places_keep_apart(const struct place *written, const struct place *others, s
 /* The same for what one option names several times. */
 int places_keep_list_apart(const struct place *written, const char *name,
                            const struct option_list *list);
+
+/* Opens and locks a folder of releases, which the first release begins (is_first). EXIT_OK, or EXIT_TROUBLE
+ * after saying why. */
+int places_open_folder(struct release_folder *folder, const char *path, bool is_first);
 
 /* A release is about as large as the one before. Whether there is room for it is known before the hours
  * of work. EXIT_OK, also where there is none before, or EXIT_TROUBLE after saying how much is free. */

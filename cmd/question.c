@@ -83,6 +83,13 @@ int query_take_classes(const char *list, struct span classes[EVIDENCE_CLASSES_MA
     return EXIT_OK;
 }
 
+int query_take_moment(const char *text, struct moment *at) {
+    if (text == NULL || moment_parse(text, at) == 0)
+        return EXIT_OK;
+    return usage_error("--at \"%s\" is not a time (want 2026-11-24T10:00:00+05:30 or 2026-11-24)",
+                       text);
+}
+
 bool query_form(struct query *query, const struct release_facts *facts, struct inquired *item) {
     struct error error;
     struct form form;

@@ -36,6 +36,9 @@ int query_take_document(struct query *query, const char *path);
 int query_take_classes(const char *list, struct span classes[EVIDENCE_CLASSES_MAX],
                        unsigned *count);
 
+/* Takes the moment that --at gives; NULL leaves *at as it is. EXIT_OK, or EXIT_TROUBLE after saying why. */
+int query_take_moment(const char *text, struct moment *at);
+
 /* Forms the query for a release whose rules are known. False where it cannot be asked: then it is
  * bad. */
 bool query_form(struct query *query, const struct release_facts *facts, struct inquired *item);

@@ -186,10 +186,8 @@ static int verify_evidence(const struct key_set *keys, int operand_count, char *
     char fingerprint[RSA_FINGERPRINT_SIZE];
     struct moment at = {.unix_s = time(NULL)};
     struct error error;
-    if (at_text != NULL && moment_parse(at_text, &at) != 0)
-        return usage_error("--at \"%s\" is not a time (want 2026-11-24T10:00:00+05:30 or "
-                           "2026-11-24)",
-                           at_text);
+    if (query_take_moment(at_text, &at) != EXIT_OK)
+        return EXIT_TROUBLE;
     ssize_t len = file_read(evidence_path, text, sizeof text, &error);
     if (len < 0)
         return trouble("%s", error.text);

@@ -150,8 +150,6 @@ static const int parent_calls[] = {
     SYS_getsockname,
     SYS_getsockopt,
     SYS_setsockopt,
-    SYS_ppoll,
-    POLL,
     /* children: made, confined, waited for, ended; the checker's threads */
     SYS_clone,
 #ifdef SYS_fork

@@ -39,6 +39,10 @@ static inline bool is_upper(char c) {
     return c >= 'A' && c <= 'Z';
 }
 
+static inline char capital(char c) {
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
 /* How many digits there are at `text`. */
 size_t scan_digits(const char *text);
 

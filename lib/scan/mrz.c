@@ -108,7 +108,7 @@ int scan_read_mrz(struct scan *scan, unsigned year, struct error *error) {
     scan->kind = SCAN_MRZ;
     for (const char *in = scan->text; *in != '\0'; in++) {
         if ((uint8_t)*in > ' ')
-            *out++ = *in >= 'a' && *in <= 'z' ? (char)(*in - 'a' + 'A') : *in;
+            *out++ = capital(*in);
     }
     *out = '\0';
     char *swiss = strstr(scan->lines, "FACHE");

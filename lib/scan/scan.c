@@ -33,7 +33,7 @@ static void take_british(struct scan *scan) {
     size_t len = 0;
     for (const char *at = scan->number; *at != '\0'; at++) {
         if (*at != ' ')
-            number[len++] = *at >= 'a' && *at <= 'z' ? (char)(*at - 'a' + 'A') : *at;
+            number[len++] = capital(*at);
     }
     number[len] = '\0';
     if (!is_british(number, len))

@@ -17,13 +17,17 @@ static int open_datagrams(struct children *children, struct error *error) {
     return 0;
 }
 
+static void take_listener(struct children *children) {
+    net_send_at_once(children->listener);
+    children->port = net_local_port(children->listener);
+}
+
 static int open_own(struct children *children, const char *port, struct error *error) {
     const struct serve_settings *settings = children->settings;
     children->listener = net_listen(settings->host, port, error);
     if (children->listener < 0)
         return ERR_SYSTEM;
-    net_send_at_once(children->listener);
-    children->port = net_local_port(children->listener);
+    take_listener(children);
     return settings->is_udp ? open_datagrams(children, error) : 0;
 }
 
@@ -35,8 +39,7 @@ int listening_open(struct children *children, struct error *error) {
         children->datagrams[w] = datagrams;
     if (!children->is_given)
         return open_own(children, children->settings->port, error);
-    net_send_at_once(children->listener);
-    children->port = net_local_port(children->listener);
+    take_listener(children);
     return 0;
 }
 

@@ -11,7 +11,6 @@
 #include "serve/log.h"
 #include "serve/reload.h"
 #include "serve/server_keys.h"
-#include "serve/worker.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -41,28 +40,15 @@ static void drain(struct parent *parent) {
     children_order(&parent->children, CHANNEL_DRAIN, -1);
 }
 
-/* Whether a child says, by how it ended, that the file of the database was changed or cut short. */
-static bool has_lost_file(const struct parent *parent, pid_t pid, int status) {
-    for (unsigned w = 0; w < SERVE_PROCESSES_MAX; w++) {
-        if (parent->children.workers[w].pid == pid)
-            return (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_LOST_FILE) ||
-                   (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
-    }
-    return false;
-}
-
 static int reap(struct parent *parent, struct error *error) {
     int code = 0, status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         int result = 0;
-        bool is_lost = has_lost_file(parent, pid, status);
         if (pid == parent->release.checker)
             reload_finish(parent, status);
         else
             result = children_note_end(&parent->children, pid, status, error);
-        if (is_lost && release_has_changed(&parent->release))
-            reload_lose(parent, "it was overwritten or cut short; releases must come by rename");
         if (result != 0)
             code = result;
     }
@@ -156,7 +142,7 @@ static int64_t do_what_is_due(struct parent *parent, struct error *error) {
     random_refresh(&parent->secrets->random);
     reload_update_tickets(parent);
     if (!parent->release.is_lost && release_has_changed(&parent->release))
-        reload_lose(parent, "it was overwritten; releases must come by rename");
+        reload_lose(parent, "it was overwritten or cut short; releases must come by rename");
     release_seek(&parent->release, now_ms);
     if (!parent->children.has_served && !parent->children.is_draining &&
         children_are_ready(&parent->children)) {

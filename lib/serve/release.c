@@ -191,7 +191,6 @@ void release_reload(struct release *release) {
         code = error_set_errno(&error, "%s", release->settings->db_path);
     } else {
         code = hold(release, fd, &release->next_is_leased, &release->next_state, &error);
-        release->tried_state = release->next_state;
         release->tried_until_ms = net_now_ms() + TRY_AGAIN_MS;
         if (code == 0)
             code = begin_check(release, fd, &error);
@@ -226,7 +225,7 @@ static int take_next(struct release *release, struct error *error) {
 
 void release_lose(struct release *release, const char *reason) {
     release->is_lost = true;
-    release->tried_state = (struct file_state){.len = 0};
+    release->tried_until_ms = 0;
     serve_log(release->settings, "database_lost sequence=%llu reason=\"%s\"",
               (unsigned long long)release->header.facts.sequence, reason);
     if (release->is_leased)
@@ -253,7 +252,7 @@ void release_seek(struct release *release, int64_t now_ms) {
     if (fd < 0)
         return;
     bool is_written = !file_lease_take(fd) && errno == EAGAIN;
-    bool is_tried = now_ms < release->tried_until_ms && file_is_as(fd, &release->tried_state);
+    bool is_tried = now_ms < release->tried_until_ms && file_is_as(fd, &release->next_state);
     close(fd);
     if (is_written && !release->is_awaited)
         serve_log(release->settings,

@@ -17,13 +17,12 @@ struct release {
     int fd;                  /* of the file in use */
     struct file_state state; /* how it was when it was checked */
     bool is_leased;
-    bool is_lost;            /* it was changed: nothing is answered from it */
-    struct db_header header; /* the header of that file */
-    pid_t checker;           /* the process that verifies the next file; 0: there is none */
-    int checker_reason;      /* where that process writes what is wrong */
-    int next_fd;             /* the file that it verifies */
-    struct file_state next_state,
-        tried_state; /* ..., and the last one that was tried after a loss */
+    bool is_lost;                 /* it was changed: nothing is answered from it */
+    struct db_header header;      /* the header of that file */
+    pid_t checker;                /* the process that verifies the next file; 0: there is none */
+    int checker_reason;           /* where that process writes what is wrong */
+    int next_fd;                  /* the file that it verifies */
+    struct file_state next_state; /* of that file, or of the last one that was tried */
     bool next_is_leased;
     int64_t next_try_ms, tried_until_ms;
     bool is_awaited;      /* it has been told that somebody writes to the file at the path */

@@ -36,32 +36,31 @@ def overwrite(path, other, offset=0):
         file.write(other.read_bytes()[offset:])
 
 
-@pytest.mark.parametrize("offset", [0, 8192])  # all of it; all but the signed header
-def test_an_offline_answer_is_of_the_file_that_was_opened(dlv, keys, two_states, tmp_path, offset):
-    db = tmp_path / "l.db"
-    shutil.copy(two_states[0], db)
+def trouble_after(dlv, keys, db, change):
+    """A client is answered, then the file changes: what it says instead of a second answer."""
     client = subprocess.Popen([dlv.path, "client", "--db", db, "--authority", keys.authority_pub, "--number", "-"], text=True,
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=1)
     client.stdin.write("GJ05-1234\n")
     assert client.stdout.readline().startswith("SUSPENDED")
-    overwrite(db, two_states[1], offset)
+    change()
     client.stdin.write("GJ05-1234\n")
     out, err = client.communicate(timeout=30)
     assert out == "" and client.returncode == 2
+    return err
+
+
+@pytest.mark.parametrize("offset", [0, 8192])  # all of it; all but the signed header
+def test_an_offline_answer_is_of_the_file_that_was_opened(dlv, keys, two_states, tmp_path, offset):
+    db = tmp_path / "l.db"
+    shutil.copy(two_states[0], db)
+    err = trouble_after(dlv, keys, db, lambda: overwrite(db, two_states[1], offset))
     assert str(db) in err and "damaged" in err
 
 
 def test_an_offline_file_that_is_cut_short(release, keys, two_states, tmp_path):
     db = tmp_path / "l.db"
     shutil.copy(two_states[0], db)
-    client = subprocess.Popen([release.path, "client", "--db", db, "--authority", keys.authority_pub, "--number", "-"], text=True,
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=1)
-    client.stdin.write("GJ05-1234\n")
-    assert client.stdout.readline().startswith("SUSPENDED")
-    os.truncate(db, 0)
-    client.stdin.write("GJ05-1234\n")
-    out, err = client.communicate(timeout=30)
-    assert out == "" and client.returncode == 2
+    err = trouble_after(release, keys, db, lambda: os.truncate(db, 0))
     assert err.splitlines() == [f"dlv client: {db}: was cut short, or cannot be read any more"]
 
 
