@@ -69,7 +69,7 @@ $(BUILD)/libbearssl.a: $(BEARSSL_OBJ)
 LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard lib/*/*.c)))
 CMD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cmd/*.c)))
 # The load generator: a tool beside dlv, which is not deployed.
-LOAD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/load/*.c)))
+LOAD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/load/*.c))) $(BUILD)/tools/load/help_texts.o
 # musl comes without the kernel's headers.
 INCLUDES := -Ilib -isystem $(BEARSSL)/inc -idirafter $(DEPS)/kernel-headers
 # What an answer or a row passes through is compiled for speed, the rest for size.
@@ -88,6 +88,16 @@ $(BUILD)/cmd/built.o: $(BUILD)/built.stamp
 $(BUILD)/cmd/built.o: CPPFLAGS_FILE = -DDLV_BUILT_S=$(BUILT_S)
 $(BUILD)/cmd/dlv.o: CPPFLAGS_FILE = -DDLV_VERSION='"$(VERSION)"' \
     -DDLV_COMPILER='"$(shell $(CC) --version | head -n 1)"' -DBEARSSL_SHA256='"$(BEARSSL_SHA256)"'
+# The texts of help, compressed.
+$(BUILD)/help.gz: $(sort $(wildcard cmd/help/*.txt))
+$(BUILD)/load_help.gz: tools/load/load.txt
+$(BUILD)/%.gz:
+	@mkdir -p $(@D)
+	@for text in $^; do printf '\n= %s\n\n= synopsis\n' $$(basename $$text .txt); cat $$text; done | gzip -9n >$@
+$(BUILD)/cmd/help_texts.o: $(BUILD)/help.gz
+$(BUILD)/cmd/help_texts.o: CPPFLAGS_FILE = -DHELP_TEXTS='"$(BUILD)/help.gz"'
+$(BUILD)/tools/load/help_texts.o: cmd/help_texts.c $(BUILD)/load_help.gz
+	@$(CC) $(CFLAGS_DLV) $(INCLUDES) -DHELP_TEXTS='"$(BUILD)/load_help.gz"' -c $< -o $@
 $(BUILD)/tools/load/%.o $(BUILD)/tests/%.o: CPPFLAGS_FILE = -Icmd -Itools/load -Itests/support
 $(BUILD)/%.o: %.c Makefile tools/toolchain.mk $(DEPS)/build.mk
 	@mkdir -p $(@D)

@@ -1,5 +1,5 @@
-/* An applet is one file and one entry in the table of applets. Dispatch, --list, help, usage errors
- * and man pages are all made from this description, so they cannot disagree. */
+/* An applet is one file, one entry in the table of applets, and one text (cmd/help/NAME.txt). Dispatch, --list,
+ * help, usage errors and man pages are all made from these. */
 #ifndef DLV_CMD_APPLET_H
 #define DLV_CMD_APPLET_H
 
@@ -11,11 +11,8 @@
 
 struct applet {
     const char *name;
-    const char *summary;  /* a line: lower case, no full stop */
-    const char *synopsis; /* lines: what follows "dlv NAME" */
+    const char *summary; /* a line: lower case, no full stop */
     const struct option *options;
-    const char *description;                        /* paragraphs with blank lines between them */
-    const char *details;                            /* further ones; NULL: none */
     bool needs_cryptography;                        /* runs the built-in known answers first */
     int (*run)(int operand_count, char **operands); /* returns the exit status */
 };

@@ -36,49 +36,36 @@ static bool is_demo, force, is_literal, is_legacy, is_json, prove, is_udp, is_ex
 static uint64_t max_skew_s, stale_ok_days, timeout_s;
 
 static const struct option options[] = {
-    OPTION_TEXT("-s, --server HOST:PORT[,...]", &servers,
-                "ask this server, or the next of the list where it fails"),
-    OPTION_LIST("--server-key PUB", &server_key_paths,
-                "the server's public key; given twice, its old one or its new one"),
-    OPTION_TEXT("-k, --key KEY", &kiosk_key_path,
-                "this kiosk's private key; without it the server must answer anonymous clients"),
-    OPTION_FLAG("-u, --udp", &is_udp, "ask over UDP instead of TCP"),
-    OPTION_TEXT(
-        "--state DIR", &state_folder,
-        "remember in this folder which signed releases and times have been seen, and believe "
-        "no older ones"),
-    OPTION_COUNT("--max-skew SECONDS", &max_skew_s, 0, 31536000, 300, "seconds",
-                 "how far the clocks of servers may be apart"),
-    OPTION_FLAG("--demo", &is_demo, "take a private key that everybody has, published with dlv"),
-    OPTION_FLAG("--legacy", &is_legacy, "use the protocol of the scripts that dlv replaces"),
-    OPTION_TEXT("-d, --db FILE", &db_path, "ask this database instead, offline"),
-    OPTION_TEXT("--db-name NAME", &db_name, "believe no database but the one of this name"),
-    OPTION_LIST("-a, --authority PUB", &authority_paths,
-                "the public key that signed the database; given twice, the old one or the new one"),
-    OPTION_TEXT("--lookup-key FILE", &lookup_key_path, "the lookup key of a keyed database"),
-    OPTION_TEXT("-n, --number N", &number, "the licence number (- for one a line on stdin)"),
-    OPTION_TEXT("--scan TEXT", &scan_text,
-                "ask about what a scanner has read of the card (- for stdin; see dlv help scan)"),
-    OPTION_TEXT("--name NAME", &name_text, "the holder's name, to be compared"),
-    OPTION_TEXT("--phone PHONE", &phone_text, "the holder's phone number, to be compared"),
-    OPTION_TEXT("--birth-date DATE", &birth_date_text, "the holder's birth date, YYYY-MM-DD"),
-    OPTION_TEXT("--card CARD", &card_text, "the number of the card itself"),
-    OPTION_TEXT("--class CLASSES", &classes_text,
-                "the class that is to be driven, or several with commas between: all must be held"),
-    OPTION_TEXT("--document FILE", &document, "ask by the issued document (- for stdin)"),
-    OPTION_TEXT("--at TIME", &at_text, "ask about a time (RFC 3339) or a day; default now"),
-    OPTION_FLAG("--literal", &is_literal, "take RECORD or N as it is: - is no standard input"),
-    OPTION_FLAG("--exact", &is_exact, "give no hints at similar numbers that are known"),
-    OPTION_FLAG("--show-question", &shows_question, "show the question as it was understood"),
-    OPTION_FLAG("--prove", &prove, "believe no answer of a server but with its Merkle proof"),
-    OPTION_TEXT("--evidence FILE", &evidence_path,
-                "write the answer with its proof, for dlv verify --evidence"),
-    OPTION_FLAG("-f, --force", &force, "replace FILE even if it is no evidence file"),
-    OPTION_COUNT("--stale-ok DAYS", &stale_ok_days, 0, 36525, 0, "days",
-                 "how long past its valid-until a database is still used, with a warning"),
-    OPTION_FLAG("-j, --json", &is_json, "print one JSON object for each question"),
-    OPTION_COUNT("--timeout SECONDS", &timeout_s, 1, 3600, 10, "seconds",
-                 "how long to wait for each server"),
+    OPTION_TEXT("-s, --server HOST:PORT[,...]", &servers),
+    OPTION_LIST("--server-key PUB", &server_key_paths),
+    OPTION_TEXT("-k, --key KEY", &kiosk_key_path),
+    OPTION_FLAG("-u, --udp", &is_udp),
+    OPTION_TEXT("--state DIR", &state_folder),
+    OPTION_COUNT("--max-skew SECONDS", &max_skew_s, 0, 31536000, 300, "seconds"),
+    OPTION_FLAG("--demo", &is_demo),
+    OPTION_FLAG("--legacy", &is_legacy),
+    OPTION_TEXT("-d, --db FILE", &db_path),
+    OPTION_TEXT("--db-name NAME", &db_name),
+    OPTION_LIST("-a, --authority PUB", &authority_paths),
+    OPTION_TEXT("--lookup-key FILE", &lookup_key_path),
+    OPTION_TEXT("-n, --number N", &number),
+    OPTION_TEXT("--scan TEXT", &scan_text),
+    OPTION_TEXT("--name NAME", &name_text),
+    OPTION_TEXT("--phone PHONE", &phone_text),
+    OPTION_TEXT("--birth-date DATE", &birth_date_text),
+    OPTION_TEXT("--card CARD", &card_text),
+    OPTION_TEXT("--class CLASSES", &classes_text),
+    OPTION_TEXT("--document FILE", &document),
+    OPTION_TEXT("--at TIME", &at_text),
+    OPTION_FLAG("--literal", &is_literal),
+    OPTION_FLAG("--exact", &is_exact),
+    OPTION_FLAG("--show-question", &shows_question),
+    OPTION_FLAG("--prove", &prove),
+    OPTION_TEXT("--evidence FILE", &evidence_path),
+    OPTION_FLAG("-f, --force", &force),
+    OPTION_COUNT("--stale-ok DAYS", &stale_ok_days, 0, 36525, 0, "days"),
+    OPTION_FLAG("-j, --json", &is_json),
+    OPTION_COUNT("--timeout SECONDS", &timeout_s, 1, 3600, 10, "seconds"),
     OPTIONS_END,
 };
 
@@ -798,46 +785,7 @@ static int run_client(int operand_count, char **operands) {
 const struct applet applet_client = {
     .name = "client",
     .summary = "ask whether a licence is valid",
-    .synopsis = "--server HOST:PORT[,HOST:PORT ...] --server-key server.pub [--key kiosk.key]\n"
-                "    [OPTION ...] RECORD\n"
-                "--db licences.db --authority authority.pub [OPTION ...] RECORD\n"
-                "--legacy --server HOST:PORT[,HOST:PORT ...] [OPTION ...] RECORD\n"
-                "... --number N [--name NAME] [--phone PHONE] [--birth-date DATE] [--card CARD]\n"
-                "... --document FILE | -",
     .options = options,
-    .description =
-        "RECORD is NAME PHONE LICENCE; - reads one a line from standard input. A program that passes on\n"
-        "what somebody typed gives --literal, and -- before a RECORD. A licence is found by\n"
-        "its number; the name, phone number, birth date and card that are given are compared with what\n"
-        "is on file. Spelling does not matter: capitals, accents, blanks, hyphens, the order of names.\n\n"
-        "A line is printed for each answer, with the verdict first: VALID; EXPIRED, NOT_YET_VALID,\n"
-        "SUSPENDED, REVOKED; UNKNOWN, where the register has no such licence; MISMATCH, where a field\n"
-        "differs; NOT_ENTITLED, where the licence is in force but not for the --class; REPLACED, where\n"
-        "the card is not the current one, or lost or stolen. NOT_COVERED is no verdict: the register\n"
-        "does not speak about that number, class or moment. Each line says which day it is for, and of\n"
-        "when the data are. On UNKNOWN, similar numbers that are known are named; --exact turns that\n"
-        "off.\n\n"
-        "A server is known by its public key, --server-key. So nobody else can answer in its place, and\n"
-        "nobody in between can read or change anything. What its operator says is believed, unless\n"
-        "--prove is given: then every answer must be proved by the authority's signature. Its clock says\n"
-        "what day it is, however wrong the clock of this machine is. An answer is refused where the\n"
-        "database is past its valid-until or older than one seen before (--state), or where the clocks of\n"
-        "servers are apart (--max-skew). The next server of the list is then asked.\n\n"
-        "Offline, each answer is proved by its Merkle path to the root that the authority has signed, as\n"
-        "with --prove. That takes no time to speak of, however large the file is, and holds though others\n"
-        "can change it; dlv verify checks all of it. --evidence writes such a proof for somebody who has\n"
-        "no database. The clock of this machine says what day it is, unless --at does. It is not believed\n"
-        "where it is behind the date of the database, of this program, or of a time that a server has\n"
-        "given before (--state).\n\n"
-        "With --json there is one object for each question, whatever comes of it. Where there is no\n"
-        "verdict, error is one of: bad_input, not_covered, stale, unreachable, busy, quota, wrong_key, refused,\n"
-        "conflict (times or releases that contradict each other), distrusted (an answer that does not\n"
-        "prove what it says, a damaged file) and system; reason says it in words, and servers lists\n"
-        "what came of each.\n\n"
-        "--legacy asks a server in the old protocol, which sends its key unauthenticated: whoever sits\n"
-        "in between can read the question and give any answer. Its \"not valid\" is shown as UNKNOWN.\n\n"
-        "Exit status: 0 means that all are VALID, 1 that some verdict is another, and 2 that there was\n"
-        "trouble: then nothing has been said about the question that failed.",
     .needs_cryptography = true,
     .run = run_client,
 };

@@ -50,111 +50,66 @@ static bool force, no_inherit, is_lines, skip_bad, is_test, has_legacy, drops_se
     allows_guessing, is_check;
 
 static const struct option options[] = {
-    OPTION_TEXT("-s, --sign KEY", &sign, "the authority's private key"),
-    OPTION_LIST("-a, --authority PUB", &followed_paths,
-                "the public key that signed the release before, where --sign is a new one"),
-    OPTION_TEXT("-o, --output FILE", &output,
-                "the database; it is replaced only when the new one is complete"),
-    OPTION_TEXT("--into DIR", &into,
-                "write DIR/SEQUENCE.db instead, and move the link DIR/current to it"),
-    OPTION_FLAG("--demo", &is_demo, "take a private key that everybody has, published with dlv"),
-    OPTION_FLAG("--first", &is_first, "begin such a folder"),
-    OPTION_COUNT("--keep N", &kept, 1, 100000, 7, "releases", "how many stay in the folder"),
-    OPTION_COUNT("--republish N", &republished, 1, INT64_MAX, 0, NULL,
-                 "go back to what release N of the folder said, under a new number; no registry"),
-    OPTION_FLAG("-l, --lines", &is_lines,
-                "the input is plain records, NAME PHONE LICENCE, one a line, all valid"),
-    OPTION_TEXT("-b, --base DB", &changes_to,
-                "the release before; the CSV is a list of changes to it"),
-    OPTION_FLAG("--check", &is_check, "read everything, say what is wrong, and write no database"),
-    OPTION_TEXT("--lookup-key FILE", &lookup_key_path, "make a keyed database"),
-    OPTION_TEXT("--name NAME", &name,
-                "the database's name, by which it is told from others; default licences"),
-    OPTION_FLAG("--test", &is_test, "mark it as made for trying things out"),
-    OPTION_FLAG("--legacy", &has_legacy, "let it answer questions of the original protocol, too"),
-    OPTION_COUNT("--sequence N", &sequence, 1, SEQUENCE_MAX, 0, NULL,
-                 "the release's number; default one more than the file that is replaced, else 1"),
-    OPTION_TEXT("--created TIME", &created_text, "when the release was made; default now"),
-    OPTION_COUNT("--valid-days N", &valid_days, 0, 36525, 30, "days",
-                 "how long after --created it may be used; 0: for ever"),
-    OPTION_TEXT("--utc-offset OFFSET", &utc_offset_text,
-                "the authority's UTC offset, such as +05:30; its days begin there; default Z"),
-    OPTION_TEXT("--covers PREFIXES", &covers,
-                "how the numbers begin that it answers for, such as GJ,KA; default any"),
-    OPTION_TEXT("--number-pattern PATTERNS", &patterns,
-                "what all its numbers look like, such as @@##-#{4-11}; # is a digit, @ a letter"),
-    OPTION_TEXT("--history-since DATE", &history_text,
-                "the first day that it can be asked about; default any"),
-    OPTION_TEXT("--calling-code CODE", &calling_code, "of its country's phone numbers, such as 91"),
-    OPTION_TEXT("--national-digits N[-N]", &national_digits,
-                "how many digits a phone number has without it"),
-    OPTION_FLAG("--drop-senior", &drops_senior, "leave SR out of names, as JR is"),
-    OPTION_TEXT("--fields FIELDS", &fields_text,
-                "what can be compared: at most three of name, phone, birth_date and card; default "
-                "name, and on a keyed database name,phone,birth_date"),
-    OPTION_FLAG("--allow-guessing", &allows_guessing,
-                "keep phone or birth_date in a database that is not keyed: whoever has the file "
-                "can guess them"),
-    OPTION_TEXT("--import FILE", &import_path, "options that say how this registry is written"),
-    OPTION_TEXT("--delimiter CHAR", &delimiter_text,
-                "between fields: one character, or tab; default ,"),
-    OPTION_TEXT("--encoding NAME", &encoding_text,
-                "of the input: utf-8, utf-16, windows-1252 or latin-1; default utf-8"),
-    OPTION_TEXT("--columns NAMES", &import.columns, "the columns of an input without a header row"),
-    OPTION_TEXT("--map MAPPINGS", &import.map,
-                "what the columns are, such as 'licence=DL No,name=First+Last,status=\"valid\"'"),
-    OPTION_TEXT("--ignore-columns NAMES", &import.ignore, "columns that are not used; * for all"),
-    OPTION_TEXT("--date-format FORMATS", &import.date_format,
-                "how dates are written, such as DD/MM/YYYY,DD-Mon-YYYY; default YYYY-MM-DD"),
-    OPTION_TEXT("--null TEXTS", &import.null, "what stands for nothing, such as 1800-01-01,-"),
-    OPTION_TEXT("--no-end TEXTS", &import.no_end,
-                "what stands for no end, such as permanent; an empty item: an empty field"),
-    OPTION_TEXT("--status WORDS", &import.status,
-                "what words of status mean, such as Active=valid,DIS=disqualified"),
-    OPTION_TEXT("--card-status WORDS", &import.card_status,
-                "what words of card_status mean, such as R=former,S=stolen"),
-    OPTION_TEXT("--provisional WORDS", &import.provisional,
-                "words of class_type that mean: held provisionally"),
-    OPTION_TEXT("--classes-2 NAMES", &import.classes_2,
-                "classes whose dates are in valid_from_2 and valid_to_2"),
-    OPTION_TEXT("--class-separators CHARS", &import.class_separators,
-                "what stands between classes; default a blank and , ; |"),
-    OPTION_TEXT("--yes WORDS", &import.yes,
-                "what says yes in a column of one class; default Y,yes,1,true,X"),
-    OPTION_FLAG("--skip-bad", &skip_bad,
-                "withhold licences with bad rows or contradictions instead of failing"),
-    OPTION_COUNT("--max-bad N", &max_bad, 0, INT32_MAX, 100, NULL,
-                 "how many bad rows and contradictions are shown"),
-    OPTION_TEXT("--rejects FILE", &rejects_path,
-                "where bad rows go, with line and reason; default OUTPUT.rejects"),
-    OPTION_FLAG("-f, --force", &force, "replace that file even if it is no rejects file"),
-    OPTION_TEXT("--after DB", &after_path,
-                "the release before, where another file is written than the one it is in"),
-    OPTION_FLAG("--no-inherit", &no_inherit,
-                "what is not given is the default, and not what the release before says of itself"),
-    OPTION_TEXT("--accept-drop SHARE", &accept_drop,
-                "so many licences may be missing, such as 3.2%; default 1%"),
-    OPTION_TEXT("--accept-change SHARE", &accept_change,
-                "so many licences may be otherwise; default 5%"),
-    OPTION_TEXT("--accept-rejects SHARE", &accept_rejects,
-                "so many rows may be bad (see --skip-bad); default 0.1%"),
-    OPTION_COUNT("--accept-milder N", &accept_milder, 0, INT64_MAX, 0, "licences",
-                 "how many --republish may make valid that are not now"),
-    OPTION_FLAG("--accept-vanished", &limits.accepts_vanished,
-                "a status, a field, a kind of entry or a class may be gone"),
-    OPTION_FLAG("--accept-rekey", &limits.accepts_rekey,
-                "the keys or fields may be others, so that nothing can be compared"),
-    OPTION_FLAG("--accept-facts", &limits.accepts_facts,
-                "it may say otherwise of itself, and be made before the release before"),
-    OPTION_FLAG("--accept-same-sequence", &limits.accepts_same_number,
-                "it may have the number of the release before, with other content"),
-    OPTION_FLAG("--accept-cut", &limits.accepts_cut, "the input may end within a line"),
-    OPTION_SIZE(
-        "--memory SIZE", &memory, MEMORY_MIN, 0,
-        "use about this much (with K, M or G behind it); default a quarter of the memory that it may use"),
-    OPTION_TEXT("--tmp DIR", &temporary_folder,
-                "where rows go that do not fit into memory; default the output's folder"),
-    OPTION_COUNT("--threads N", &threads, 1, PARALLEL_THREADS_MAX, 0, NULL, "default one a core"),
+    OPTION_TEXT("-s, --sign KEY", &sign),
+    OPTION_LIST("-a, --authority PUB", &followed_paths),
+    OPTION_TEXT("-o, --output FILE", &output),
+    OPTION_TEXT("--into DIR", &into),
+    OPTION_FLAG("--demo", &is_demo),
+    OPTION_FLAG("--first", &is_first),
+    OPTION_COUNT("--keep N", &kept, 1, 100000, 7, "releases"),
+    OPTION_COUNT("--republish N", &republished, 1, INT64_MAX, 0, NULL),
+    OPTION_FLAG("-l, --lines", &is_lines),
+    OPTION_TEXT("-b, --base DB", &changes_to),
+    OPTION_FLAG("--check", &is_check),
+    OPTION_TEXT("--lookup-key FILE", &lookup_key_path),
+    OPTION_TEXT("--name NAME", &name),
+    OPTION_FLAG("--test", &is_test),
+    OPTION_FLAG("--legacy", &has_legacy),
+    OPTION_COUNT("--sequence N", &sequence, 1, SEQUENCE_MAX, 0, NULL),
+    OPTION_TEXT("--created TIME", &created_text),
+    OPTION_COUNT("--valid-days N", &valid_days, 0, 36525, 30, "days"),
+    OPTION_TEXT("--utc-offset OFFSET", &utc_offset_text),
+    OPTION_TEXT("--covers PREFIXES", &covers),
+    OPTION_TEXT("--number-pattern PATTERNS", &patterns),
+    OPTION_TEXT("--history-since DATE", &history_text),
+    OPTION_TEXT("--calling-code CODE", &calling_code),
+    OPTION_TEXT("--national-digits N[-N]", &national_digits),
+    OPTION_FLAG("--drop-senior", &drops_senior),
+    OPTION_TEXT("--fields FIELDS", &fields_text),
+    OPTION_FLAG("--allow-guessing", &allows_guessing),
+    OPTION_TEXT("--import FILE", &import_path),
+    OPTION_TEXT("--delimiter CHAR", &delimiter_text),
+    OPTION_TEXT("--encoding NAME", &encoding_text),
+    OPTION_TEXT("--columns NAMES", &import.columns),
+    OPTION_TEXT("--map MAPPINGS", &import.map),
+    OPTION_TEXT("--ignore-columns NAMES", &import.ignore),
+    OPTION_TEXT("--date-format FORMATS", &import.date_format),
+    OPTION_TEXT("--null TEXTS", &import.null),
+    OPTION_TEXT("--no-end TEXTS", &import.no_end),
+    OPTION_TEXT("--status WORDS", &import.status),
+    OPTION_TEXT("--card-status WORDS", &import.card_status),
+    OPTION_TEXT("--provisional WORDS", &import.provisional),
+    OPTION_TEXT("--classes-2 NAMES", &import.classes_2),
+    OPTION_TEXT("--class-separators CHARS", &import.class_separators),
+    OPTION_TEXT("--yes WORDS", &import.yes),
+    OPTION_FLAG("--skip-bad", &skip_bad),
+    OPTION_COUNT("--max-bad N", &max_bad, 0, INT32_MAX, 100, NULL),
+    OPTION_TEXT("--rejects FILE", &rejects_path),
+    OPTION_FLAG("-f, --force", &force),
+    OPTION_TEXT("--after DB", &after_path),
+    OPTION_FLAG("--no-inherit", &no_inherit),
+    OPTION_TEXT("--accept-drop SHARE", &accept_drop),
+    OPTION_TEXT("--accept-change SHARE", &accept_change),
+    OPTION_TEXT("--accept-rejects SHARE", &accept_rejects),
+    OPTION_COUNT("--accept-milder N", &accept_milder, 0, INT64_MAX, 0, "licences"),
+    OPTION_FLAG("--accept-vanished", &limits.accepts_vanished),
+    OPTION_FLAG("--accept-rekey", &limits.accepts_rekey),
+    OPTION_FLAG("--accept-facts", &limits.accepts_facts),
+    OPTION_FLAG("--accept-same-sequence", &limits.accepts_same_number),
+    OPTION_FLAG("--accept-cut", &limits.accepts_cut),
+    OPTION_SIZE("--memory SIZE", &memory, MEMORY_MIN, 0),
+    OPTION_TEXT("--tmp DIR", &temporary_folder),
+    OPTION_COUNT("--threads N", &threads, 1, PARALLEL_THREADS_MAX, 0, NULL),
     OPTIONS_END,
 };
 
@@ -754,58 +709,7 @@ static int run_dbgen(int operand_count, char **operands) {
 const struct applet applet_dbgen = {
     .name = "dbgen",
     .summary = "build the signed database from the authority's registry",
-    .synopsis =
-        "--sign authority.key -o licences.db [OPTION ...] registry.csv|-\n"
-        "--sign authority.key --into DIR [--keep N] [OPTION ...] registry.csv|-\n"
-        "--sign authority.key --into DIR --republish N [OPTION ...]\n"
-        "--base licences.db --sign authority.key -o licences.db [OPTION ...] changes.csv|-\n"
-        "--lines --sign authority.key -o licences.db [OPTION ...] records.txt|-",
     .options = options,
-    .description =
-        "The registry is CSV with a header row. Its columns are, in any order: licence (the number),\n"
-        "status (valid, suspended, disqualified, revoked, surrendered, deceased or withheld) and valid_to\n"
-        "(YYYY-MM-DD, inclusive, or \"no end\"); and as far as there are any: name, phone, birth_date,\n"
-        "card, card_status (current, former, lost, stolen), status_since, status_until, status_of\n"
-        "(licence or classes), valid_from, classes, class_type, codes, valid_from_2, valid_to_2, former\n"
-        "(an earlier number) and document (the SHA-256 of the issued file, in hex).\n\n"
-        "Registries that are written otherwise need no script: --map says which of their columns is\n"
-        "which, --date-format, --status and so on what their words mean. All of that can be kept in a\n"
-        "file, for --import, of lines such as \"map = licence=DL No,name=First Name+Last Name\". In a\n"
-        "mapping, columns joined by + have a blank put between them, a text in quotation marks is the\n"
-        "same in every row, and COLUMN? behind classes= is a class that the column says yes or no to.\n\n"
-        "Several rows may be about one licence: one a class, a renewal, a card. Classes with the same\n"
-        "dates are put together, the status that began last counts, and what was before it is kept. Rows\n"
-        "that contradict each other (another name or birth date, two statuses without an order) are all\n"
-        "named with both lines.\n\n"
-        "The output appears whole or not at all: the old file stays until the new one is complete. The\n"
-        "same input, --created and --sequence give the same bytes.\n\n"
-        "A bad row is named by its line and kept, with all that is wrong with it, in the rejects file.\n"
-        "Where there are bad rows or contradictions the build fails, unless --skip-bad is given: then\n"
-        "their licences are withheld, which means that nothing is said about them (NOT_COVERED).\n\n"
-        "The release is compared with the one before it: the file that is replaced, --after or --base.\n"
-        "What that one says of itself (coverage, offset, fields and so on) holds on unless an option says\n"
-        "otherwise. Where more than 1% of the licences are missing or 5% are otherwise, a status, a field\n"
-        "or a class has vanished, or the release says otherwise of itself, nothing is replaced, and the\n"
-        "line says which --accept option takes it. `dlv diff` shows all of it.\n\n"
-        "Before it is signed, the whole file is read back from the disk and checked. No file is replaced\n"
-        "that dlv did not make, and none that is read.\n\n"
-        "--into keeps releases in a folder, each in a file named by its number, and a symbolic link,\n"
-        "current, to the one in force; servers and kiosks read that. --republish goes back: it signs what\n"
-        "an earlier release said under a new, higher number, so that everybody follows.\n\n"
-        "--base makes the next release from the one before and a list of changes. The list has one more\n"
-        "column, op: \"set\" gives a licence anew, with its documents and former numbers, and is refused\n"
-        "where no field is the one on file (\"replace\" sets it all the same); \"remove\", \"revoke\",\n"
-        "\"suspend\", \"disqualify\" and \"lift\" need nothing but the number. They hold from status_since\n"
-        "on, or from the day of the release, and what was before is kept. The result is, byte for byte,\n"
-        "what the whole changed registry would make.",
-    .details =
-        "An import file, one option a line:\n\n"
-        "    # The licences of Sarathi, as a CSV export has them\n"
-        "    map = licence=dlLicno,name=bioFullName,status=dlStatus,valid_to=dlNtValdtoDt,classes=covabbrv\n"
-        "    status = Active=valid,Suspended=suspended,Inactive=withheld\n"
-        "    date-format = DD-MM-YYYY,DD-Mon-YYYY\n"
-        "    null = 1800-01-01\n"
-        "    ignore-columns = *",
     .needs_cryptography = true,
     .run = run_dbgen,
 };

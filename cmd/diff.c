@@ -17,10 +17,9 @@ static struct option_list authorities;
 static bool is_json, lists;
 
 static const struct option options[] = {
-    OPTION_LIST("-a, --authority PUB", &authorities,
-                "the authority's public key; given twice, both its old one and its new one"),
-    OPTION_FLAG("-l, --list", &lists, "list every entry that differs, by the start of its key"),
-    OPTION_FLAG("-j, --json", &is_json, "print one object instead of lines"),
+    OPTION_LIST("-a, --authority PUB", &authorities),
+    OPTION_FLAG("-l, --list", &lists),
+    OPTION_FLAG("-j, --json", &is_json),
     OPTIONS_END,
 };
 
@@ -165,13 +164,7 @@ static int run_diff(int operand_count, char **operands) {
 const struct applet applet_diff = {
     .name = "diff",
     .summary = "show what differs between two databases",
-    .synopsis = "--authority authority.pub [--list] [--json] OLD NEW",
     .options = options,
-    .description =
-        "Checks both databases in full and counts what they say otherwise: entries added, dropped and\n"
-        "changed, by kind, and for licences by field. Numbers and names are in no database, so entries\n"
-        "are listed by the start of their key.\n\n"
-        "Exit status: 0 where they say the same, 1 where something differs, and 2 where there was trouble.",
     .needs_cryptography = true,
     .run = run_diff,
 };

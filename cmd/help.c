@@ -1,17 +1,38 @@
 #include "help.h"
 
+#include "help_texts.h"
+
 #include "base/format.h"
+#include "record/terms.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Each line of `text` with `before` and `after` around it. */
-static void print_lines(const char *text, const char *before, const char *after) {
-    while (*text != '\0') {
+/* The end of a section, or of its last line but blank ones. */
+static const char *end_of(const char *text) {
+    const char *end = strstr(text, "\n\n= ");
+    return end != NULL ? end : text + strlen(text);
+}
+
+/* Each line up to `end`, with `before` in front of it. */
+static void print_lines(const char *text, const char *end, const char *before) {
+    while (text < end) {
         size_t len = strcspn(text, "\n");
-        print("%s%.*s%s", before, (int)len, text, after);
-        text += len + (text[len] == '\n');
+        print("%s%.*s\n", before, (int)len, text);
+        text += len + (text + len < end);
     }
+}
+
+/* What an option does: the line "NAME: ...". An empty one where the text does not have it. */
+static struct span option_help(const char *texts, const struct option_words *words) {
+    for (const char *line = texts; line < end_of(texts);) {
+        size_t len = strcspn(line, "\n");
+        if (strncmp(line, words->name, words->name_len) == 0 &&
+            strncmp(line + words->name_len, ": ", 2) == 0)
+            return (struct span){line + words->name_len + 2, len - words->name_len - 2};
+        line += len + (line[len] == '\n');
+    }
+    return (struct span){"", 0};
 }
 
 /* The values that an option takes, behind its help: " (1 to 3600 seconds; default 10)". */
@@ -29,27 +50,28 @@ static void format_range(char text[96], const struct option *option) {
 }
 
 void help_print(const struct applet *applet) {
-    char prefix[64], range[96], spelling[64];
+    const char *synopsis = help_text(applet->name, "synopsis");
+    const char *description = help_text(applet->name, "description");
+    const char *options = help_text(applet->name, "options");
+    char prefix[64], range[96];
     print("%s: %s\n\n", applet->name, applet->summary);
     format_text(prefix, sizeof prefix, "    dlv %s ", applet->name);
-    print_lines(applet->synopsis, prefix, "\n");
-    print("\n%s\n\n", applet->description);
-    if (applet->details != NULL)
-        print("%s\n\n", applet->details);
+    print_lines(synopsis, end_of(synopsis), prefix);
+    print("\n%.*s\n\n", (int)(end_of(description) - description), description);
     for (const struct option *option = applet->options; option->text != NULL; option++) {
         struct option_words words = option_words(option);
+        struct span help = option_help(options, &words);
         format_range(range, option);
-        format_text(spelling, sizeof spelling, "%.*s", (int)words.spelling_len, option->text);
-        print("  %-26s %s%s\n", spelling, words.help, range);
+        print("  %-26s %.*s%s\n", option->text, (int)help.len, help.text, range);
     }
     print("  %-26s %s\n", "--help", "show this text");
 }
 
 /* Prints text as roff: hyphens and backslashes are escaped, and so are dots at the start of a line,
  * which would begin a request. */
-static void print_roff(const char *text) {
+static void print_roff_part(const char *text, const char *end) {
     bool line_start = true;
-    for (; *text != '\0'; text++) {
+    for (; text < end; text++) {
         if (line_start && (*text == '.' || *text == '\''))
             fputs("\\&", stdout);
         if (*text == '-')
@@ -64,6 +86,10 @@ static void print_roff(const char *text) {
     }
 }
 
+static void print_roff(const char *text) {
+    print_roff_part(text, text + strlen(text));
+}
+
 static void print_see_also(const char *except) {
     print("\n.SH SEE ALSO\n");
     print(".BR dlv (1)");
@@ -74,8 +100,9 @@ static void print_see_also(const char *except) {
     putchar('\n');
 }
 
-static void print_man_option(const struct option *option) {
+static void print_man_option(const char *options, const struct option *option) {
     struct option_words words = option_words(option);
+    struct span help = option_help(options, &words);
     char range[96];
     format_range(range, option);
     print(".TP\n\\fB");
@@ -83,30 +110,29 @@ static void print_man_option(const struct option *option) {
         print("\\-%c\\fR, \\fB", words.letter);
     print("\\-\\-%.*s\\fR %.*s\n", (int)words.name_len, words.name, (int)words.argument_len,
           words.argument_len > 0 ? words.argument : "");
-    print_roff(words.help);
+    print_roff_part(help.text, help.text + help.len);
     print("%s\n", range);
 }
 
 void help_print_man(const struct applet *applet) {
+    const char *synopsis = help_text(applet->name, "synopsis");
+    const char *description = help_text(applet->name, "description");
+    const char *options = help_text(applet->name, "options");
     print(".TH DLV-%s 1 \"\" dlv\n.SH NAME\ndlv\\-%s \\- ", applet->name, applet->name);
     print_roff(applet->summary);
     print("\n.SH SYNOPSIS\n.nf\n");
-    for (const char *line = applet->synopsis; *line != '\0';) {
-        char copy[512];
+    for (const char *line = synopsis; line < end_of(synopsis);) {
         size_t len = strcspn(line, "\n");
-        format_text(copy, sizeof copy, "dlv %s %.*s\n", applet->name, (int)len, line);
-        print_roff(copy);
-        line += len + (line[len] == '\n');
+        print("dlv %s ", applet->name);
+        print_roff_part(line, line + len);
+        putchar('\n');
+        line += len + 1;
     }
     print(".fi\n.SH DESCRIPTION\n");
-    print_roff(applet->description);
-    if (applet->details != NULL) {
-        print("\n.PP\n");
-        print_roff(applet->details);
-    }
+    print_roff_part(description, end_of(description));
     print("\n.SH OPTIONS\n");
     for (const struct option *option = applet->options; option->text != NULL; option++)
-        print_man_option(option);
+        print_man_option(options, option);
     print(".SH EXIT STATUS\n"
           "0: VALID, or success. 1: a verdict other than VALID. 2: trouble, never a verdict.");
     print_see_also(applet->name);

@@ -8,9 +8,8 @@ static struct option_list authorities;
 static bool is_json;
 
 static const struct option options[] = {
-    OPTION_LIST("-a, --authority PUB", &authorities,
-                "the authority's public key (or several); without it nothing is checked"),
-    OPTION_FLAG("-j, --json", &is_json, "print one object instead of lines"),
+    OPTION_LIST("-a, --authority PUB", &authorities),
+    OPTION_FLAG("-j, --json", &is_json),
     OPTIONS_END,
 };
 
@@ -35,11 +34,7 @@ static int run_info(int operand_count, char **operands) {
 const struct applet applet_info = {
     .name = "info",
     .summary = "show what a database says of itself, without reading it all",
-    .synopsis = "[--authority authority.pub] [--json] licences.db",
     .options = options,
-    .description =
-        "Reads nothing but the header, however large the database is. With --authority its signature is\n"
-        "checked. `dlv verify` checks all of it.",
     .needs_cryptography = true,
     .run = run_info,
 };

@@ -11,10 +11,9 @@ static uint64_t kept;
 static bool is_first;
 
 static const struct option options[] = {
-    OPTION_LIST("-a, --authority PUB", &authorities,
-                "the authority's public key; given twice, its old one or its new one"),
-    OPTION_FLAG("--first", &is_first, "begin such a folder"),
-    OPTION_COUNT("--keep N", &kept, 1, 100000, 7, "releases", "how many stay in the folder"),
+    OPTION_LIST("-a, --authority PUB", &authorities),
+    OPTION_FLAG("--first", &is_first),
+    OPTION_COUNT("--keep N", &kept, 1, 100000, 7, "releases"),
     OPTIONS_END,
 };
 
@@ -56,15 +55,7 @@ static int run_install(int operand_count, char **operands) {
 const struct applet applet_install = {
     .name = "install",
     .summary = "put a release into force on a server or kiosk: checked, whole or not at all",
-    .synopsis = "--authority authority.pub [--first] [--keep N] licences.db DIR",
     .options = options,
-    .description =
-        "DIR holds releases, SEQUENCE.db each, and a link, current, to the one in force, as of\n"
-        "dlv dbgen --into: dlv server --db DIR/current. The file is copied there, checked in full as it\n"
-        "stands on the disk, and then the link is moved. So nobody ever opens half a file, and none is\n"
-        "overwritten while it is in use. A release of another register, one that is not later than the\n"
-        "one in force, or one that has run out, is refused, and everything stays as it was.\n\n"
-        "A running server takes it on SIGHUP; a client that is started from then on has it.",
     .needs_cryptography = true,
     .run = run_install,
 };

@@ -16,13 +16,10 @@ static bool force;
 static uint64_t bits;
 
 static const struct option options[] = {
-    OPTION_TEXT("-t, --type TYPE", &type, "authority, server, kiosk, lookup or ticket"),
-    OPTION_TEXT(
-        "-o, --output PREFIX", &output,
-        "write PREFIX.key and PREFIX.pub; for a lookup or ticket key, the file PREFIX itself"),
-    OPTION_COUNT("-b, --bits N", &bits, 2048, RSA_BITS_MAX, 0, "bits",
-                 "default 3072 for an authority, else 2048"),
-    OPTION_FLAG("-f, --force", &force, "replace files that exist"),
+    OPTION_TEXT("-t, --type TYPE", &type),
+    OPTION_TEXT("-o, --output PREFIX", &output),
+    OPTION_COUNT("-b, --bits N", &bits, 2048, RSA_BITS_MAX, 0, "bits"),
+    OPTION_FLAG("-f, --force", &force),
     OPTIONS_END,
 };
 
@@ -129,18 +126,7 @@ static int run_keygen(int operand_count, char **operands) {
 const struct applet applet_keygen = {
     .name = "keygen",
     .summary = "make the keys of an authority, a server, a kiosk or a keyed database",
-    .synopsis = "--type authority|server|kiosk [--bits N] -o PREFIX\n"
-                "--type lookup|ticket -o FILE",
     .options = options,
-    .description =
-        "Writes an RSA key pair: PREFIX.key (PKCS#8 PEM, readable by its owner alone) and PREFIX.pub\n"
-        "(SubjectPublicKeyInfo PEM). Prints the fingerprint of the public key. The authority's key signs\n"
-        "databases, the server's key decrypts questions, and a kiosk's key says who asks.\n\n"
-        "A kiosk is enrolled by a line in the server's list:\n\n"
-        "    echo \"surat-17 $(grep -v -- --- kiosk.pub | tr -d '\\n')\" >> kiosks\n\n"
-        "A lookup key is 32 random bytes. It is the secret of a keyed database (dlv dbgen --lookup-key).\n"
-        "A ticket key is 32 random bytes, too. Servers that share it answer each other's sessions (dlv\n"
-        "server --ticket-key).",
     .needs_cryptography = true,
     .run = run_keygen,
 };

@@ -24,8 +24,8 @@ struct option_list {
 };
 
 struct option {
-    /* how it is spelt and what it does, with a tab between: "-o, --output FILE\tthe database"; NULL
-     * at the end of a table */
+    /* how it is spelt: "-o, --output FILE"; NULL at the end of a table. What it does is in the applet's text
+     * (help_texts.h). */
     const char *text;
     enum option_type type;
     union {
@@ -39,26 +39,23 @@ struct option {
 };
 
 /* Entries of a table. */
-#define OPTION_FLAG(spelling, target, help)                                                        \
-    { spelling "\t" help, OPTION_IS_FLAG, {.flag = target}, 0, 0, 0, NULL }
-#define OPTION_TEXT(spelling, target, help)                                                        \
-    { spelling "\t" help, OPTION_IS_TEXT, {.text = target}, 0, 0, 0, NULL }
+#define OPTION_FLAG(spelling, target)                                                              \
+    { spelling, OPTION_IS_FLAG, {.flag = target}, 0, 0, 0, NULL }
+#define OPTION_TEXT(spelling, target)                                                              \
+    { spelling, OPTION_IS_TEXT, {.text = target}, 0, 0, 0, NULL }
 
 /* May be given several times. */
-#define OPTION_LIST(spelling, target, help)                                                        \
-    { spelling "\t" help, OPTION_IS_LIST, {.list = target}, 0, 0, 0, NULL }
+#define OPTION_LIST(spelling, target)                                                              \
+    { spelling, OPTION_IS_LIST, {.list = target}, 0, 0, 0, NULL }
 
 /* A number from `min` to `max`. Help shows them, the unit and the default. A default below `min`
- * means that the applet computes it; then `help` says how. */
-#define OPTION_COUNT(spelling, target, min, max, fallback, unit, help)                             \
-    { spelling "\t" help, OPTION_IS_COUNT, {.count = target}, min, max, fallback, unit }
+ * means that the applet computes it. */
+#define OPTION_COUNT(spelling, target, min, max, fallback, unit)                                   \
+    { spelling, OPTION_IS_COUNT, {.count = target}, min, max, fallback, unit }
 
 /* A number of bytes, with K, M or G behind it for powers of 1024. */
-#define OPTION_SIZE(spelling, target, min, fallback, help)                                         \
-    {                                                                                              \
-        spelling "\t" help, OPTION_IS_SIZE, {.count = target}, min, (uint64_t)1 << 44, fallback,   \
-            NULL                                                                                   \
-    }
+#define OPTION_SIZE(spelling, target, min, fallback)                                               \
+    { spelling, OPTION_IS_SIZE, {.count = target}, min, (uint64_t)1 << 44, fallback, NULL }
 
 #define OPTIONS_END                                                                                \
     { NULL, OPTION_IS_FLAG, {.flag = NULL}, 0, 0, 0, NULL }
@@ -71,7 +68,6 @@ struct option_words {
     const char *argument; /* "FILE", likewise; NULL: it takes none */
     size_t argument_len;
     size_t spelling_len; /* of "-o, --output FILE", at the start of the text */
-    const char *help;
 };
 struct option_words option_words(const struct option *option);
 

@@ -15,9 +15,8 @@ static const char *stats;
 static uint64_t timeout_s;
 
 static const struct option options[] = {
-    OPTION_TEXT("--stats FILE", &stats, "the file that the server writes its metrics to"),
-    OPTION_COUNT("--timeout SECONDS", &timeout_s, 1, 3600, 60, "seconds",
-                 "how long to wait for the outcome"),
+    OPTION_TEXT("--stats FILE", &stats),
+    OPTION_COUNT("--timeout SECONDS", &timeout_s, 1, 3600, 60, "seconds"),
     OPTIONS_END,
 };
 
@@ -94,13 +93,6 @@ static int run_reload(int operand_count, char **operands) {
 const struct applet applet_reload = {
     .name = "reload",
     .summary = "have a running server read its files again, and say what came of it",
-    .synopsis = "--stats FILE [--timeout SECONDS]",
     .options = options,
-    .description =
-        "Sends SIGHUP to the server that writes its metrics to FILE, waits until it has read everything\n"
-        "again (the database is checked in full, which may take a while), and prints what was taken or\n"
-        "refused, a word a line: database, kiosks, keys, ticket_key, the same with _refused, kiosks_kept\n"
-        "(who is no longer listed was not removed), nothing_new. Exit status 2 where anything was refused\n"
-        "or kept: the reason is in the server's log.",
     .run = run_reload,
 };

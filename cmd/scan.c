@@ -7,7 +7,7 @@
 static bool is_json;
 
 static const struct option options[] = {
-    OPTION_FLAG("-j, --json", &is_json, "print one object instead of lines"),
+    OPTION_FLAG("-j, --json", &is_json),
     OPTIONS_END,
 };
 
@@ -56,13 +56,6 @@ static int run_scan(int operand_count, char **operands) {
 const struct applet applet_scan = {
     .name = "scan",
     .summary = "show what is read from the code of a card",
-    .synopsis = "[--json] [TEXT]",
     .options = options,
-    .description =
-        "TEXT, or standard input, is what a scanner or a keyboard has delivered: the PDF417 code or\n"
-        "magnetic stripe of a North American licence, machine-readable lines of France, the Netherlands\n"
-        "and Switzerland, a URI or document of DigiLocker, or a number as it is typed. What scanners make\n"
-        "of control characters is put right; what remains in doubt is said in a line of its own. Codes\n"
-        "that hold no licence are refused by name. dlv client --scan asks about what was read.",
     .run = run_scan,
 };

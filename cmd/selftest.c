@@ -71,16 +71,7 @@ static int run_selftest(int operand_count, char **operands) {
 const struct applet applet_selftest = {
     .name = "selftest",
     .summary = "run known answers through this binary",
-    .synopsis = "[VECTOR-FILE ...]",
     .options = options,
-    .description =
-        "Runs the vectors that are built into the binary, then every file named. These may be NIST's\n"
-        "CAVP files as they are (SHA256ShortMsg.rsp, SHA256LongMsg.rsp, SHA256Monte.rsp,\n"
-        "SigVer15_186-3.rsp), or files like those in vectors/. Prints a count for each file and a total.\n"
-        "Each failure is named by file and line, and the exit status is then 2.\n\n"
-        "Every applet that uses cryptography runs the built-in vectors when it starts, and does nothing\n"
-        "if one fails.",
-    .details = kat_format,
     .needs_cryptography = false,
     .run = run_selftest,
 };

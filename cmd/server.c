@@ -31,69 +31,39 @@ static uint64_t workers, key_holders, connections, timeout_s, idle_s, openings, 
     xdp_busy_poll_us;
 
 static const struct option options[] = {
-    OPTION_TEXT("-d, --db FILE", &db_path, "the database"),
-    OPTION_LIST("-a, --authority PUB", &authority_paths,
-                "the public key that signed it; given twice, the old one or the new one"),
-    OPTION_LIST("-k, --key KEY", &key_paths,
-                "the server's private key; given twice, clients may know either"),
-    OPTION_TEXT("--lookup-key FILE", &lookup_key_path, "the lookup key of a keyed database"),
-    OPTION_TEXT("-l, --listen ADDR:PORT", &listen_text,
-                "where to listen, over TCP and UDP; default :8080, every address; port 0: any free "
-                "one"),
-    OPTION_TEXT("--kiosks FILE", &kiosks, "answer the kiosks that this file enrols"),
-    OPTION_FLAG("--anonymous", &is_anonymous, "answer clients that are not enrolled"),
-    OPTION_FLAG("--legacy", &is_legacy, "also speak the protocol of the scripts that dlv replaces"),
-    OPTION_TEXT("--proxy-from CIDR[,...]", &proxy_from,
-                "balancers that say whose connections they pass on, by the PROXY protocol, "
-                "version 2"),
-    OPTION_FLAG("--tcp-only", &is_tcp_only, "do not listen for UDP"),
-    OPTION_TEXT("--xdp IFACE[:QUEUE,...]", &xdp,
-                "take UDP from the receive ring of this interface's driver (AF_XDP), with a worker "
-                "for each queue; default queue 0"),
-    OPTION_FLAG("--xdp-optional", &is_xdp_optional, "use sockets where AF_XDP is not available"),
-    OPTION_FLAG("--xdp-generic", &is_xdp_generic,
-                "copy frames behind the driver, even where the driver could hand them over"),
-    OPTION_COUNT("--xdp-busy-poll USEC", &xdp_busy_poll_us, 1, 1000000, 0, "microseconds",
-                 "poll the driver for so long; default not at all"),
-    OPTION_TEXT("--ticket-key FILE", &ticket_key,
-                "servers that share this file answer each other's sessions (keygen --type ticket)"),
-    OPTION_TEXT("--stats FILE", &stats,
-                "write counters to this file every 5 seconds, in Prometheus' text format"),
-    OPTION_FLAG(
-        "--check", &is_check,
-        "look at all that a start or a SIGHUP reads, say what it is (and what is new to the "
-        "server that writes --stats), and start nothing"),
-    OPTION_FLAG("-f, --force", &force, "replace that file even if it holds no metrics of dlv"),
-    OPTION_TEXT("--user NAME", &user,
-                "the user that the processes run as that face the network, where started as root; "
-                "default nobody"),
-    OPTION_FLAG("--demo", &is_demo, "take a private key that everybody has, published with dlv"),
-    OPTION_TEXT("--no-sandbox PARTS", &no_sandbox,
-                "start without these protections, separated by commas: seccomp, landlock"),
-    OPTION_FLAG(
-        "--quick", &is_quick,
-        "start and reload without checking the whole file, because you have run dlv verify"),
-    OPTION_FLAG("--populate", &populates, "read the database into memory first"),
-    OPTION_FLAG("--lock", &locks,
-                "and keep it there; RLIMIT_MEMLOCK must allow it, and the next release beside it"),
-    OPTION_FLAG("--once", &is_once, "serve one connection, then end"),
-    OPTION_TEXT("--anonymous-quota QUOTA", &anonymous_quota,
-                "licences that the anonymous clients of a network may ask about, "
-                "MINUTE/BURST/DAY; default 1200/6000/200000; 0: no limit"),
-    OPTION_COUNT("--workers N", &workers, 1, SERVE_PROCESSES_MAX / 2, 0, NULL,
-                 "processes that talk to clients; default one a core"),
-    OPTION_COUNT("--key-holders N", &key_holders, 1, SERVE_PROCESSES_MAX / 2, 0, NULL,
-                 "processes that decrypt; default one a core"),
-    OPTION_COUNT("--connections N", &connections, 1, 1000000, 10000, NULL,
-                 "connections that each worker has at most; then the oldest is closed"),
-    OPTION_COUNT("--timeout SECONDS", &timeout_s, 1, 3600, 30, "seconds",
-                 "how long a connection without a session may last"),
-    OPTION_COUNT("--idle SECONDS", &idle_s, 1, 86400, 300, "seconds",
-                 "how long a connection with a session may be silent"),
-    OPTION_COUNT("--openings N", &openings, 0, 1000000, 1000, "a second",
-                 "sessions opened in total; 0: no limit"),
-    OPTION_COUNT("--openings-per-source N", &openings_per_source, 0, 1000000, 20, "a second",
-                 "sessions opened from one address; 0: no limit"),
+    OPTION_TEXT("-d, --db FILE", &db_path),
+    OPTION_LIST("-a, --authority PUB", &authority_paths),
+    OPTION_LIST("-k, --key KEY", &key_paths),
+    OPTION_TEXT("--lookup-key FILE", &lookup_key_path),
+    OPTION_TEXT("-l, --listen ADDR:PORT", &listen_text),
+    OPTION_TEXT("--kiosks FILE", &kiosks),
+    OPTION_FLAG("--anonymous", &is_anonymous),
+    OPTION_FLAG("--legacy", &is_legacy),
+    OPTION_TEXT("--proxy-from CIDR[,...]", &proxy_from),
+    OPTION_FLAG("--tcp-only", &is_tcp_only),
+    OPTION_TEXT("--xdp IFACE[:QUEUE,...]", &xdp),
+    OPTION_FLAG("--xdp-optional", &is_xdp_optional),
+    OPTION_FLAG("--xdp-generic", &is_xdp_generic),
+    OPTION_COUNT("--xdp-busy-poll USEC", &xdp_busy_poll_us, 1, 1000000, 0, "microseconds"),
+    OPTION_TEXT("--ticket-key FILE", &ticket_key),
+    OPTION_TEXT("--stats FILE", &stats),
+    OPTION_FLAG("--check", &is_check),
+    OPTION_FLAG("-f, --force", &force),
+    OPTION_TEXT("--user NAME", &user),
+    OPTION_FLAG("--demo", &is_demo),
+    OPTION_TEXT("--no-sandbox PARTS", &no_sandbox),
+    OPTION_FLAG("--quick", &is_quick),
+    OPTION_FLAG("--populate", &populates),
+    OPTION_FLAG("--lock", &locks),
+    OPTION_FLAG("--once", &is_once),
+    OPTION_TEXT("--anonymous-quota QUOTA", &anonymous_quota),
+    OPTION_COUNT("--workers N", &workers, 1, SERVE_PROCESSES_MAX / 2, 0, NULL),
+    OPTION_COUNT("--key-holders N", &key_holders, 1, SERVE_PROCESSES_MAX / 2, 0, NULL),
+    OPTION_COUNT("--connections N", &connections, 1, 1000000, 10000, NULL),
+    OPTION_COUNT("--timeout SECONDS", &timeout_s, 1, 3600, 30, "seconds"),
+    OPTION_COUNT("--idle SECONDS", &idle_s, 1, 86400, 300, "seconds"),
+    OPTION_COUNT("--openings N", &openings, 0, 1000000, 1000, "a second"),
+    OPTION_COUNT("--openings-per-source N", &openings_per_source, 0, 1000000, 20, "a second"),
     OPTIONS_END,
 };
 
@@ -331,32 +301,7 @@ static int run_server(int operand_count, char **operands) {
 const struct applet applet_server = {
     .name = "server",
     .summary = "answer clients from a signed database",
-    .synopsis = "--db licences.db --authority authority.pub --key server.key\n"
-                "    (--kiosks FILE | --anonymous) [OPTION ...]",
     .options = options,
-    .description =
-        "Checks the whole database, then answers questions. It does not start where a check fails or the\n"
-        "database is past its valid-until. Answers from a database that passes it later say so.\n\n"
-        "Clients know the server by its public key, and open sessions over TCP or UDP. --kiosks is a list\n"
-        "of those that may. Each line holds a name, the kiosk's public key (the base64 of its PEM file,\n"
-        "in one line) and, if wanted, a last day and a quota of licences, quota=MINUTE/BURST/DAY. The last\n"
-        "line \"# end COUNT\" says how many there are; without it a list that is read again removes nobody.\n"
-        "A line \"revoke NAME\" (or the key's fingerprint) removes a kiosk at once, whatever else is wrong.\n\n"
-        "SIGHUP reads the keys, the kiosks, the ticket key and the database again. What is wrong is refused,\n"
-        "and the old stays in use. Several keys, in one file or in several, are equally good: so an old\n"
-        "one can be replaced by a new one while clients know the one or the other. The new database is checked\n"
-        "while the old one still answers. It takes over where every check passes and its sequence number\n"
-        "is higher, and no question is lost. The sessions of a kiosk that was removed end at once.\n"
-        "--check does the checks of a start and of SIGHUP beforehand, and starts nothing.\n"
-        "SIGTERM and SIGINT end the server, after the open connections have ended.\n\n"
-        "The private key is with the parent, and with processes that do nothing but decrypt. Those that talk\n"
-        "to clients never have it. Both give up root, the file system and every system call that they do not need; one that\n"
-        "fails is replaced. Sockets may come by LISTEN_FDS; NOTIFY_SOCKET is told when the server is ready.\n"
-        "The log on stderr has one event on each line, and says nothing about persons.\n\n"
-        "--xdp takes UDP to the server's port out of the interface before the kernel's network stack. Use\n"
-        "it where the server has the interface to itself.\n\n"
-        "--legacy protects little: the key is sent unauthenticated, and the answer is neither encrypted\n"
-        "nor signed. Use it only to keep old clients working.",
     .needs_cryptography = true,
     .run = run_server,
 };

@@ -24,24 +24,19 @@ static bool is_json;
 static uint64_t days_left;
 
 static const struct option options[] = {
-    OPTION_LIST("-a, --authority PUB", &authorities,
-                "the authority's public key; given twice, its old one or its new one"),
-    OPTION_TEXT("-e, --evidence FILE", &evidence_path, "check an evidence file instead"),
-    OPTION_TEXT(
-        "--at TIME", &at_text,
-        "what it proves for a time (RFC 3339) or a day, whatever it says itself; default now"),
-    OPTION_TEXT("-n, --number N", &number, "check that it is about this licence number"),
-    OPTION_TEXT("--name NAME", &field_texts[FIELD_NAME], "and that this name was compared, ..."),
-    OPTION_TEXT("--phone PHONE", &field_texts[FIELD_PHONE], "... this phone number, ..."),
-    OPTION_TEXT("--birth-date DATE", &field_texts[FIELD_BIRTH_DATE], "... this birth date, ..."),
-    OPTION_TEXT("--card CARD", &field_texts[FIELD_CARD], "... or this card"),
-    OPTION_TEXT("--class CLASSES", &classes_text, "and that it is about driving these classes"),
-    OPTION_TEXT("--document FILE", &document, "check that it is about this document"),
-    OPTION_TEXT("--lookup-key FILE", &lookup_key_path,
-                "the lookup key, where the evidence is from a keyed database"),
-    OPTION_COUNT("--days-left DAYS", &days_left, 0, 36525, 0, "days",
-                 "exit status 1 where the database is good for fewer days than this"),
-    OPTION_FLAG("-j, --json", &is_json, "print one object instead of lines"),
+    OPTION_LIST("-a, --authority PUB", &authorities),
+    OPTION_TEXT("-e, --evidence FILE", &evidence_path),
+    OPTION_TEXT("--at TIME", &at_text),
+    OPTION_TEXT("-n, --number N", &number),
+    OPTION_TEXT("--name NAME", &field_texts[FIELD_NAME]),
+    OPTION_TEXT("--phone PHONE", &field_texts[FIELD_PHONE]),
+    OPTION_TEXT("--birth-date DATE", &field_texts[FIELD_BIRTH_DATE]),
+    OPTION_TEXT("--card CARD", &field_texts[FIELD_CARD]),
+    OPTION_TEXT("--class CLASSES", &classes_text),
+    OPTION_TEXT("--document FILE", &document),
+    OPTION_TEXT("--lookup-key FILE", &lookup_key_path),
+    OPTION_COUNT("--days-left DAYS", &days_left, 0, 36525, 0, "days"),
+    OPTION_FLAG("-j, --json", &is_json),
     OPTIONS_END,
 };
 
@@ -235,19 +230,7 @@ static int run_verify(int operand_count, char **operands) {
 const struct applet applet_verify = {
     .name = "verify",
     .summary = "check a database, or evidence from one, against the authority's key",
-    .synopsis =
-        "--authority authority.pub [--json] licences.db\n"
-        "--authority authority.pub --evidence FILE [--json] [RECORD | --number N [--name NAME ...] | --document F]",
     .options = options,
-    .description =
-        "Checks everything: the header's signature, its structure, the SHA-256 of each chunk, the zeros\n"
-        "between sections, the order of the keys, every entry's terms, the dictionary, the fan-out, the\n"
-        "Merkle nodes and their root. Prints what the header says, or the first thing that is wrong.\n\n"
-        "--evidence checks an answer that dlv client --evidence has written. No database is needed. It\n"
-        "says in words what the evidence proves for the moment --at, now by default, as far as the\n"
-        "release speaks for it: until its valid-until. What the file says about the moment is only\n"
-        "quoted, because anybody can write it. The exit status is that of the answer: 0 for VALID and\n"
-        "1 for another verdict. It is 2 where the evidence proves nothing.",
     .needs_cryptography = true,
     .run = run_verify,
 };

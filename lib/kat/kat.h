@@ -1,5 +1,5 @@
 /* Known answers: vectors in the style of NIST's .rsp files, run through the code that is deployed.
- * `dlv help selftest` documents the format (kat_format). */
+ * `dlv help selftest` documents the format. */
 #ifndef DLV_KAT_KAT_H
 #define DLV_KAT_KAT_H
 
@@ -27,8 +27,5 @@ bool kat_run(const char *name, const char *text, size_t len, kat_report *report,
 /* Runs the short set that is built into the binary: a few milliseconds, for every start. 0, or
  * ERR_SIGNATURE with the first failure. */
 int kat_run_builtin(struct kat_count *count, struct error *error);
-
-/* The format of vector files, for a human. */
-extern const char kat_format[];
 
 #endif

@@ -42,6 +42,12 @@ def test_list_help_and_version(dlv):
         assert text == dlv(applet, "--help", status=0).out
         assert f"dlv {applet}" in text
         assert applet in dlv("help", status=0).out
+        options = re.findall(r"^  (?:-\w, )?--[^ ]+.*$", text, re.M)
+        assert options and text.count("\n\n") >= 3
+        for option in options:  # each says what it does, and nothing is explained that is not there
+            assert len(re.split(r"  +", option.strip(), maxsplit=1)[-1].split()) > 1, option
+        explained = (ROOT / f"cmd/help/{applet}.txt").read_text().split("\n= options\n")[1]
+        assert len(explained.splitlines()) == len(options) - 1  # --help needs no line
     version = dlv("--version", status=0).out
     assert "BearSSL: 0.6" in version and re.search(r"SHA-256 [0-9a-f]{64}", version)
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/format.h"
+#include "base/inflate.h"
 #include "base/list.h"
 #include "base/parallel.h"
 #include "base/text.h"
@@ -356,6 +357,40 @@ static void test_format(void) {
     CHECK(format_text(text, 0, "%d", 12345) == 5 && text[0] == 'x');
 }
 
+/* Streams of zlib, of each of the three kinds of blocks. */
+static const struct {
+    const char *text, *bytes;
+    size_t len;
+} streams[] = {
+    {"licence, licence, licence; ",
+     "\xcb\xc9\x4c\x4e\xcd\x4b\x4e\xd5\x51\xc8\x41\x63\x58\x2b\x00\x00", 16},
+    {"as it is", "\x01\x08\x00\xf7\xff\x61\x73\x20\x69\x74\x20\x69\x73", 13},
+    {"aabaedecaaeaccadbaabaaaacacaadeabaadbaca",
+     "\x15\x88\x41\x01\x00\x30\x10\x82\xb2\x72\x68\xff\x0a\x73\xf0\x02\x38\x9a\x0a\x45\xc9\xb1\x31\x9c\xa4\x3f\xf6\xe4\x01",
+     29}};
+
+static void test_inflate(void) {
+    char out[512];
+    for (unsigned i = 0; i < 3; i++) {
+        size_t len = strlen(streams[i].text);
+        uint8_t bytes[256];
+        memcpy(bytes, streams[i].bytes, streams[i].len);
+        CHECK(inflate(out, sizeof out, bytes, streams[i].len) == (ssize_t)len);
+        CHECK(memcmp(out, streams[i].text, len) == 0);
+        CHECK(inflate(out, len, bytes, streams[i].len) == (ssize_t)len);
+        CHECK(inflate(out, len - 1, bytes, streams[i].len) == ERR_FORMAT);
+        for (size_t cut = 0; cut < streams[i].len; cut++)
+            CHECK(inflate(out, sizeof out, bytes, cut) == ERR_FORMAT);
+        for (size_t bit = 0; bit < 8 * streams[i].len; bit++) { /* whatever it is, it ends */
+            bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+            CHECK(inflate(out, sizeof out, bytes, streams[i].len) <= (ssize_t)sizeof out);
+            bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        }
+    }
+    CHECK(inflate(out, sizeof out, "\x07", 1) ==
+          ERR_FORMAT); /* a kind of block that there is not */
+}
+
 int main(void) {
     test_bytes();
     test_utf8();
@@ -366,5 +401,6 @@ int main(void) {
     test_list();
     test_parallel();
     test_format();
+    test_inflate();
     return unit_end("base");
 }

@@ -16,21 +16,18 @@ static bool is_udp, is_proved, is_openings, is_json;
 static uint64_t connections, window, digests, rate, seconds;
 
 static const struct option options[] = {
-    OPTION_TEXT("-s, --server HOST:PORT", &server, "whom to ask"),
-    OPTION_TEXT("--server-key PUB", &server_key_path, "the server's public key"),
-    OPTION_TEXT("-k, --key KEY", &kiosk_key_path, "a kiosk's private key"),
-    OPTION_FLAG("-u, --udp", &is_udp, "ask over UDP"),
-    OPTION_FLAG("--openings", &is_openings, "open sessions (over TCP) instead of asking"),
-    OPTION_COUNT("-c, --connections N", &connections, 1, LOAD_CONNECTIONS_MAX, 0, NULL,
-                 "default 64; over UDP sockets, default 4"),
-    OPTION_COUNT("-w, --window N", &window, 1, 512, 0, NULL,
-                 "frames under way on each connection; default 1, over UDP 64"),
-    OPTION_FLAG("--prove", &is_proved, "ask for answers with proofs"),
-    OPTION_COUNT("-n, --digests N", &digests, 1, QUESTION_MAX, 1, NULL, "digests in a frame"),
-    OPTION_COUNT("-r, --rate N", &rate, 1, 100000000, 0, "a second",
-                 "frames; default as fast as answers come"),
-    OPTION_COUNT("-t, --seconds N", &seconds, 1, 86400, 5, "seconds", "how long"),
-    OPTION_FLAG("-j, --json", &is_json, "print one JSON object"),
+    OPTION_TEXT("-s, --server HOST:PORT", &server),
+    OPTION_TEXT("--server-key PUB", &server_key_path),
+    OPTION_TEXT("-k, --key KEY", &kiosk_key_path),
+    OPTION_FLAG("-u, --udp", &is_udp),
+    OPTION_FLAG("--openings", &is_openings),
+    OPTION_COUNT("-c, --connections N", &connections, 1, LOAD_CONNECTIONS_MAX, 0, NULL),
+    OPTION_COUNT("-w, --window N", &window, 1, 512, 0, NULL),
+    OPTION_FLAG("--prove", &is_proved),
+    OPTION_COUNT("-n, --digests N", &digests, 1, QUESTION_MAX, 1, NULL),
+    OPTION_COUNT("-r, --rate N", &rate, 1, 100000000, 0, "a second"),
+    OPTION_COUNT("-t, --seconds N", &seconds, 1, 86400, 5, "seconds"),
+    OPTION_FLAG("-j, --json", &is_json),
     OPTIONS_END,
 };
 
@@ -121,15 +118,7 @@ static int run_load(int operand_count, char **operands) {
 static const struct applet applet_load = {
     .name = "load",
     .summary = "measure a server under load",
-    .synopsis = "--server HOST:PORT --server-key server.pub [OPTION ...]",
     .options = options,
-    .description =
-        "Asks about random digests, from one thread, and prints how many frames were answered and how\n"
-        "long that took. Without --rate each answer is followed by the next question, which shows what\n"
-        "the server can do. With --rate questions are due at even intervals and times count from then,\n"
-        "so that a server that stalls is charged for all questions that had to wait.\n\n"
-        "Use it only on servers of your own: it is a flood. How many sessions one source may open is for\n"
-        "the server to allow.",
     .needs_cryptography = true,
     .run = run_load,
 };
