@@ -70,6 +70,7 @@ static const struct option options[] = {
 };
 
 #define SOURCE_SIZE 256
+#define SERVERS_PAUSE_MS 30000
 
 /* Questions that are asked together. */
 struct batch {
@@ -88,7 +89,11 @@ struct asking {
     struct key_set authorities;
     struct lookup_key lookup_key;
     struct trust trust;
+    struct trust file_trust; /* of the file, which may be older than what servers have */
     struct offline offline;
+    bool is_file_open;
+    bool is_offline;      /* the answers come from the file */
+    int64_t not_again_ms; /* until when no server is tried again after all have failed */
     struct client client;
     struct key_set server_keys;
     struct rsa_private kiosk;
@@ -192,16 +197,59 @@ static int form_batch(void *context, const struct release_facts *facts, struct b
 }
 
 static const struct known_release *release_of(const struct asking *asking) {
-    return db_path != NULL ? &asking->offline.release : &asking->client.release;
+    return asking->is_offline ? &asking->offline.release : &asking->client.release;
 }
 
-/* Asks the queries of a batch. 0 or a negative code with the reason. */
-static int ask_all(struct asking *asking, struct batch *batch, struct bundle *bundle,
-                   struct error *error) {
-    if (db_path == NULL)
-        return client_ask(&asking->client, form_batch, batch, bundle, error);
+static int open_file(struct asking *asking, struct error *error) {
+    const struct offline_settings settings = {
+        .path = db_path,
+        .authorities = &asking->authorities,
+        .lookup_key = lookup_key_path != NULL ? &asking->lookup_key : NULL,
+        .trust = &asking->file_trust};
+    if (asking->is_file_open)
+        return 0;
+    int code = offline_open(&asking->offline, &settings, time(NULL), error);
+    asking->is_file_open = code == 0;
+    return code;
+}
+
+static int ask_file(struct asking *asking, struct batch *batch, struct bundle *bundle,
+                    struct error *error) {
+    int code = open_file(asking, error);
+    if (code != 0)
+        return code;
     form_batch(batch, &asking->offline.release.header.facts, bundle, error);
     return offline_ask(&asking->offline, bundle, time(NULL), error);
+}
+
+/* Asks the file because no server has answered, and says so once for each time that they are lost. */
+static int ask_file_instead(struct asking *asking, struct batch *batch, struct bundle *bundle,
+                            int code, struct error *error) {
+    struct error reason;
+    if (ask_file(asking, batch, bundle, &reason) != 0) {
+        struct error both;
+        error_set(&both, code, "%.450s; and the file: %.450s", error->text, reason.text);
+        *error = both;
+        return code;
+    }
+    if (!asking->is_offline)
+        trouble("note: answered from %s, because no server was there (%s)", db_path, error->text);
+    asking->is_offline = true;
+    asking->not_again_ms = net_now_ms() + SERVERS_PAUSE_MS;
+    return 0;
+}
+
+/* Asks the queries of a batch: the servers, where there are any, and else the file. 0 or a negative code
+ * with the reason. */
+static int ask_all(struct asking *asking, struct batch *batch, struct bundle *bundle,
+                   struct error *error) {
+    if (servers == NULL || (asking->is_offline && net_now_ms() < asking->not_again_ms))
+        return ask_file(asking, batch, bundle, error);
+    int code = client_ask(&asking->client, form_batch, batch, bundle, error);
+    if (code != 0 && code != ERR_LOCAL && db_path != NULL)
+        return ask_file_instead(asking, batch, bundle, code, error);
+    asking->is_offline = asking->is_offline && code != 0;
+    return code;
 }
 
 /* --- hints ------------------------------------------------------------------------------------ */
@@ -355,6 +403,8 @@ static int show(struct asking *asking, const struct shown *shown, struct query *
                           .now_s = shown->now_s,
                           .server_time_s = asking->bundle.server_time_s,
                           .source = asking->source,
+                          .is_offline = asking->is_offline,
+                          .is_instead = asking->is_offline && servers != NULL,
                           .shows_question = shows_question};
     if (db_decide(entry, facts, &release->sets, shown->day, shown->now_s, asking->classes,
                   asking->class_count, &asking->terms, &reply.outcome) != 0) {
@@ -381,7 +431,7 @@ static int show(struct asking *asking, const struct shown *shown, struct query *
 static int show_all(struct asking *asking, struct batch *batch) {
     const struct bundle *bundle = &asking->bundle;
     const struct known_release *release = release_of(asking);
-    const char *who = db_path != NULL ? db_path : asking->client.link.server;
+    const char *who = asking->is_offline ? db_path : asking->client.link.server;
     struct shown shown = {.now_s = bundle->server_time_s};
     int worst = EXIT_OK;
     if (shown.now_s == 0)
@@ -389,7 +439,7 @@ static int show_all(struct asking *asking, struct batch *batch) {
     shown.at = at_text != NULL ? asking->at : (struct moment){.unix_s = shown.now_s};
     shown.day = moment_day(&shown.at, release->header.facts.utc_offset_s);
     warn_of_stale(asking, who, shown.now_s);
-    const char *slash = db_path != NULL ? strrchr(who, '/') : NULL;
+    const char *slash = asking->is_offline ? strrchr(who, '/') : NULL;
     format_text(asking->source, sizeof asking->source, "%.200s#%llu", slash ? slash + 1 : who,
                 (unsigned long long)release->header.facts.sequence);
     if (evidence_path != NULL && batch->places[0] == 0 &&
@@ -599,7 +649,8 @@ static bool is_lines(int operand_count, char **operands) {
 }
 
 static int check_online_usage(void) {
-    bool wants_authority = prove || evidence_path != NULL || state_folder != NULL;
+    bool wants_authority =
+        prove || evidence_path != NULL || state_folder != NULL || db_path != NULL;
     if (server_key_paths.count == 0)
         return usage_error("--server needs --server-key, the server's public key (or --legacy)");
     if (wants_authority != (authority_paths.count > 0))
@@ -632,23 +683,23 @@ static int check_usage(int operand_count, char **operands) {
     int ways = (number != NULL) + (document != NULL) + (operand_count > 0);
     if (ways != 1)
         return usage_error("one question is needed: RECORD, --number, --document or -");
-    if ((servers != NULL) == (db_path != NULL))
-        return usage_error("either --server or --db is needed");
+    if (servers == NULL && db_path == NULL)
+        return usage_error("--server or --db is needed, or both");
     if (evidence_path != NULL && is_lines(operand_count, operands))
         return usage_error("--evidence holds one answer, so ask one question");
     if (document != NULL &&
         options_refuse("name phone birth-date card", "--document, which is one of a licence") != 0)
         return EXIT_TROUBLE;
-    if (db_path != NULL && authority_paths.count == 0)
+    if (db_path != NULL && authority_paths.count == 0 && !is_legacy)
         return usage_error("--db needs --authority");
-    if (db_path != NULL)
+    if (servers == NULL)
         return options_refuse("legacy timeout server-key key udp max-skew",
                               "--db, which asks no server");
     if (is_legacy && (number != NULL || document != NULL))
         return usage_error("--legacy asks by RECORD, as the original does");
     if (is_legacy)
         return options_refuse("authority lookup-key stale-ok max-skew state prove evidence at "
-                              "server-key key udp name phone birth-date card class db-name",
+                              "server-key key udp name phone birth-date card class db-name db",
                               "--legacy, whose answers say nothing but valid or not valid");
     return check_online_usage();
 }
@@ -712,10 +763,6 @@ static int open_asking(struct asking *asking, bool paces) {
                                         .stale_ok_s = (int64_t)stale_ok_days * 86400,
                                         .max_skew_s = (int64_t)max_skew_s,
                                         .is_moment_given = at_text != NULL};
-    const struct offline_settings offline = {.path = db_path,
-                                             .authorities = &asking->authorities,
-                                             .lookup_key = lookup_key,
-                                             .trust = &asking->trust};
     const struct client_settings client = {
         .servers = servers,
         .identity = {.servers = &asking->server_keys,
@@ -729,9 +776,13 @@ static int open_asking(struct asking *asking, bool paces) {
     struct error error;
     if (db_path != NULL)
         trouble_end_with_file(db_path);
+    struct trust_policy file_policy = policy;
+    file_policy.is_beside_servers = servers != NULL;
     trust_init(&asking->trust, &policy);
+    trust_init(&asking->file_trust, &file_policy);
+    asking->is_offline = servers == NULL;
     int code = is_legacy         ? random_open(&asking->random, &error)
-               : db_path != NULL ? offline_open(&asking->offline, &offline, time(NULL), &error)
+               : servers == NULL ? open_file(asking, &error)
                                  : client_init(&asking->client, &client, &error);
     if (code != 0) {
         const struct query nothing = {.line = 0};
@@ -745,7 +796,8 @@ static int open_asking(struct asking *asking, bool paces) {
 }
 
 static void close_asking(struct asking *asking) {
-    offline_close(&asking->offline);
+    if (asking->is_file_open)
+        offline_close(&asking->offline);
     if (servers != NULL && !is_legacy)
         client_close(&asking->client);
     wipe(asking, sizeof *asking);
@@ -761,7 +813,7 @@ static int run_client(int operand_count, char **operands) {
         check_usage(operand_count, operands) != EXIT_OK ||
         query_take_classes(classes_text, asking.classes, &asking.class_count) != EXIT_OK)
         return EXIT_TROUBLE;
-    prove = prove || db_path != NULL || evidence_path != NULL;
+    prove = prove || servers == NULL || evidence_path != NULL;
     asking.client.link.fd = -1;
     if (query_take_moment(at_text, &asking.at) != EXIT_OK)
         return EXIT_TROUBLE;

@@ -151,6 +151,7 @@ static void print_json(const struct reply *reply) {
     }
     json_release(reply);
     json_text("source", reply->source);
+    json_bool("offline", reply->is_offline);
     json_end();
 }
 
@@ -281,8 +282,8 @@ static void put_source(const struct reply *reply) {
     }
     date_format(day, reply->day);
     time_format(created, reply->release->created_s, reply->release->utc_offset_s);
-    print(" (for %s; %s of %.10s%s%s)\n", day, reply->source, created,
-          release_is_stale(reply->release, reply->now_s) ? ", STALE" : "",
+    print(" (for %s; %s%s of %.10s%s%s)\n", day, reply->is_instead ? "offline, " : "",
+          reply->source, created, release_is_stale(reply->release, reply->now_s) ? ", STALE" : "",
           reply->release->is_test ? ", TEST DATA" : "");
 }
 

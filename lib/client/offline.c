@@ -20,7 +20,7 @@ int offline_open(struct offline *offline, const struct offline_settings *setting
         code = trust_release(settings->trust, settings->path, &offline->release, 0, now_s, error);
     db_expect_few(db);
     if (code != 0)
-        db_close(db);
+        offline_close(offline);
     return code;
 }
 

@@ -22,7 +22,10 @@ struct trust_policy {
     const char *name;                    /* of the database; NULL: any */
     const char
         *state_folder; /* remembers releases between runs; not without authorities; NULL: nowhere */
-    int64_t built_s;   /* Unix seconds: our clock is wrong if it shows an earlier time */
+    bool
+        is_beside_servers; /* this judges a file that is asked where no server answers: it may be older than
+                             * the releases that servers have shown */
+    int64_t built_s;      /* Unix seconds: our clock is wrong if it shows an earlier time */
     bool is_moment_given; /* the day that is asked about does not come from this machine's clock */
     int64_t stale_ok_s;   /* how long past its valid-until a release is still believed */
     int64_t max_skew_s;   /* between the clocks of servers, and between a server's and ours where

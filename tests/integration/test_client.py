@@ -77,7 +77,7 @@ def test_json(dlv):
             {"class": "LMV", "provisional": False, "codes": []}, {"class": "MCWG", "provisional": False, "codes": []}]}],
         "fields": {"phone": "same"}, "hint": None, "hint_check": None, "day": "2026-11-24", "server_time": None, "db": "golden",
         "db_sequence": 7, "db_created": "2026-11-24T11:30:00+05:30", "db_valid_until": None, "db_age_days": found["db_age_days"], "stale": False,
-        "test": False, "source": "golden_keyed.db#7"}
+        "test": False, "source": "golden_keyed.db#7", "offline": True}
     unknown = json.loads(dlv(*DB, "--json", *AT, "--number", "GJ9", status=1).out)
     assert unknown["verdict"] == "UNKNOWN" and unknown["found"] is unknown["status"] is unknown["held"] is None
     silent = json.loads(dlv(*DB, "--json", "--number", "TN01", status=2).out)
