@@ -91,7 +91,6 @@ struct asking {
     struct trust trust;
     struct trust file_trust; /* of the file, which may be older than what servers have */
     struct offline offline;
-    bool is_file_open;
     bool is_offline;      /* the answers come from the file */
     int64_t not_again_ms; /* until when no server is tried again after all have failed */
     struct client client;
@@ -206,11 +205,9 @@ static int open_file(struct asking *asking, struct error *error) {
         .authorities = &asking->authorities,
         .lookup_key = lookup_key_path != NULL ? &asking->lookup_key : NULL,
         .trust = &asking->file_trust};
-    if (asking->is_file_open)
-        return 0;
-    int code = offline_open(&asking->offline, &settings, time(NULL), error);
-    asking->is_file_open = code == 0;
-    return code;
+    return asking->offline.release.is_known
+               ? 0
+               : offline_open(&asking->offline, &settings, time(NULL), error);
 }
 
 static int ask_file(struct asking *asking, struct batch *batch, struct bundle *bundle,
@@ -796,8 +793,7 @@ static int open_asking(struct asking *asking, bool paces) {
 }
 
 static void close_asking(struct asking *asking) {
-    if (asking->is_file_open)
-        offline_close(&asking->offline);
+    offline_close(&asking->offline);
     if (servers != NULL && !is_legacy)
         client_close(&asking->client);
     wipe(asking, sizeof *asking);

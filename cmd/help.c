@@ -3,34 +3,29 @@
 #include "help_texts.h"
 
 #include "base/format.h"
-#include "record/terms.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* The end of a section, or of its last line but blank ones. */
-static const char *end_of(const char *text) {
-    const char *end = strstr(text, "\n\n= ");
-    return end != NULL ? end : text + strlen(text);
+/* Takes the first line off a text. False at its end. */
+static bool take_line(struct span *text, struct span *line) {
+    if (text->len == 0)
+        return false;
+    const char *end = memchr(text->text, '\n', text->len);
+    *line = (struct span){text->text, end != NULL ? (size_t)(end - text->text) : text->len};
+    size_t used = line->len + (end != NULL);
+    *text = (struct span){text->text + used, text->len - used};
+    return true;
 }
 
-/* Each line up to `end`, with `before` in front of it. */
-static void print_lines(const char *text, const char *end, const char *before) {
-    while (text < end) {
-        size_t len = strcspn(text, "\n");
-        print("%s%.*s\n", before, (int)len, text);
-        text += len + (text + len < end);
-    }
-}
-
-/* What an option does: the line "NAME: ...". An empty one where the text does not have it. */
-static struct span option_help(const char *texts, const struct option_words *words) {
-    for (const char *line = texts; line < end_of(texts);) {
-        size_t len = strcspn(line, "\n");
-        if (strncmp(line, words->name, words->name_len) == 0 &&
-            strncmp(line + words->name_len, ": ", 2) == 0)
-            return (struct span){line + words->name_len + 2, len - words->name_len - 2};
-        line += len + (line[len] == '\n');
+/* What an option does: the line "NAME: ...". Empty where the text does not have it. */
+static struct span option_help(struct span texts, const struct option_words *words) {
+    struct span line;
+    while (take_line(&texts, &line)) {
+        if (line.len > words->name_len + 2 &&
+            strncmp(line.text, words->name, words->name_len) == 0 &&
+            strncmp(line.text + words->name_len, ": ", 2) == 0)
+            return (struct span){line.text + words->name_len + 2, line.len - words->name_len - 2};
     }
     return (struct span){"", 0};
 }
@@ -50,14 +45,14 @@ static void format_range(char text[96], const struct option *option) {
 }
 
 void help_print(const struct applet *applet) {
-    const char *synopsis = help_text(applet->name, "synopsis");
-    const char *description = help_text(applet->name, "description");
-    const char *options = help_text(applet->name, "options");
-    char prefix[64], range[96];
+    struct span synopsis = help_text(applet->name, "synopsis"), line;
+    struct span description = help_text(applet->name, "description");
+    struct span options = help_text(applet->name, "options");
+    char range[96];
     print("%s: %s\n\n", applet->name, applet->summary);
-    format_text(prefix, sizeof prefix, "    dlv %s ", applet->name);
-    print_lines(synopsis, end_of(synopsis), prefix);
-    print("\n%.*s\n\n", (int)(end_of(description) - description), description);
+    while (take_line(&synopsis, &line))
+        print("    dlv %s %.*s\n", applet->name, (int)line.len, line.text);
+    print("\n%.*s\n\n", (int)description.len, description.text);
     for (const struct option *option = applet->options; option->text != NULL; option++) {
         struct option_words words = option_words(option);
         struct span help = option_help(options, &words);
@@ -69,9 +64,9 @@ void help_print(const struct applet *applet) {
 
 /* Prints text as roff: hyphens and backslashes are escaped, and so are dots at the start of a line,
  * which would begin a request. */
-static void print_roff_part(const char *text, const char *end) {
+static void print_roff(struct span part) {
     bool line_start = true;
-    for (; text < end; text++) {
+    for (const char *text = part.text, *end = text + part.len; text < end; text++) {
         if (line_start && (*text == '.' || *text == '\''))
             fputs("\\&", stdout);
         if (*text == '-')
@@ -86,8 +81,8 @@ static void print_roff_part(const char *text, const char *end) {
     }
 }
 
-static void print_roff(const char *text) {
-    print_roff_part(text, text + strlen(text));
+static void print_summary(const struct applet *applet) {
+    print_roff((struct span){applet->summary, strlen(applet->summary)});
 }
 
 static void print_see_also(const char *except) {
@@ -100,7 +95,7 @@ static void print_see_also(const char *except) {
     putchar('\n');
 }
 
-static void print_man_option(const char *options, const struct option *option) {
+static void print_man_option(struct span options, const struct option *option) {
     struct option_words words = option_words(option);
     struct span help = option_help(options, &words);
     char range[96];
@@ -110,26 +105,23 @@ static void print_man_option(const char *options, const struct option *option) {
         print("\\-%c\\fR, \\fB", words.letter);
     print("\\-\\-%.*s\\fR %.*s\n", (int)words.name_len, words.name, (int)words.argument_len,
           words.argument_len > 0 ? words.argument : "");
-    print_roff_part(help.text, help.text + help.len);
+    print_roff(help);
     print("%s\n", range);
 }
 
 void help_print_man(const struct applet *applet) {
-    const char *synopsis = help_text(applet->name, "synopsis");
-    const char *description = help_text(applet->name, "description");
-    const char *options = help_text(applet->name, "options");
+    struct span synopsis = help_text(applet->name, "synopsis"), line;
+    struct span options = help_text(applet->name, "options");
     print(".TH DLV-%s 1 \"\" dlv\n.SH NAME\ndlv\\-%s \\- ", applet->name, applet->name);
-    print_roff(applet->summary);
+    print_summary(applet);
     print("\n.SH SYNOPSIS\n.nf\n");
-    for (const char *line = synopsis; line < end_of(synopsis);) {
-        size_t len = strcspn(line, "\n");
+    while (take_line(&synopsis, &line)) {
         print("dlv %s ", applet->name);
-        print_roff_part(line, line + len);
+        print_roff(line);
         putchar('\n');
-        line += len + 1;
     }
     print(".fi\n.SH DESCRIPTION\n");
-    print_roff_part(description, end_of(description));
+    print_roff(help_text(applet->name, "description"));
     print("\n.SH OPTIONS\n");
     for (const struct option *option = applet->options; option->text != NULL; option++)
         print_man_option(options, option);
@@ -145,7 +137,7 @@ void help_print_man_overview(const char *version) {
           version);
     for (size_t i = 0; applets[i] != NULL; i++) {
         print(".TP\n\\fB%s\\fR\n", applets[i]->name);
-        print_roff(applets[i]->summary);
+        print_summary(applets[i]);
         putchar('\n');
     }
     print(".SH DESCRIPTION\nAn applet is also started through a link to the binary that is named "

@@ -1,24 +1,13 @@
 #include "help_texts.h"
 
+#include "base/embed.h"
 #include "base/format.h"
 #include "base/inflate.h"
 
-#include <stdint.h>
 #include <string.h>
 
 /* The files, each behind a line "= APPLET", as the Makefile has put them together. */
-__asm__(".pushsection .rodata\n"
-        ".global help_texts_start\n"
-        ".hidden help_texts_start\n"
-        ".global help_texts_end\n"
-        ".hidden help_texts_end\n"
-        "help_texts_start:\n"
-        ".incbin \"" HELP_TEXTS "\"\n"
-        "help_texts_end:\n"
-        ".popsection\n");
-
-extern const uint8_t help_texts_start[] __attribute__((visibility("hidden")));
-extern const uint8_t help_texts_end[] __attribute__((visibility("hidden")));
+EMBED_FILE(help_texts, HELP_TEXTS);
 
 #define TEXTS_MAX 65536
 #define GZIP_HEADER_LEN 10 /* without a file's name (RFC 1952) */
@@ -33,10 +22,15 @@ static const char *behind_line(const char *text, const char *name) {
     return found != NULL ? found + len : NULL;
 }
 
-const char *help_text(const char *applet, const char *section) {
+struct span help_text(const char *applet, const char *section) {
     size_t len = (size_t)(help_texts_end - help_texts_start);
     if (texts[0] == '\0')
         inflate(texts, sizeof texts - 1, help_texts_start + GZIP_HEADER_LEN, len - GZIP_HEADER_LEN);
     const char *text = behind_line(texts, applet);
-    return text != NULL ? behind_line(text, section) : NULL;
+    if (text != NULL)
+        text = behind_line(text, section);
+    if (text == NULL)
+        return (struct span){"", 0};
+    const char *end = strstr(text, "\n\n= "); /* the next section or file */
+    return (struct span){text, end != NULL ? (size_t)(end - text) : strlen(text)};
 }

@@ -2,8 +2,10 @@
 #ifndef DLV_CMD_HELP_TEXTS_H
 #define DLV_CMD_HELP_TEXTS_H
 
-/* A section of an applet's file; "synopsis", which is what the file begins with, "description" or "options".
- * It ends with a blank line. NULL: there is none. */
-const char *help_text(const char *applet, const char *section);
+#include "record/terms.h"
+
+/* A section of an applet's file: "synopsis", which is what the file begins with, "description" or "options".
+ * Empty where there is none. */
+struct span help_text(const char *applet, const char *section);
 
 #endif

@@ -18,13 +18,11 @@ static bool given[OPTIONS_MAX];
 struct option_words option_words(const struct option *option) {
     const char *text = option->text;
     struct option_words words = {.letter = text[1] != '-' ? text[1] : '\0',
-                                 .name = text[1] != '-' ? text + strlen("-x, --") : text + 2,
-                                 .spelling_len = strlen(text)};
-    const char *end = text + words.spelling_len;
+                                 .name = text[1] != '-' ? text + strlen("-x, --") : text + 2};
     words.name_len = strcspn(words.name, " ");
     if (words.name[words.name_len] == ' ') {
         words.argument = words.name + words.name_len + 1;
-        words.argument_len = (size_t)(end - words.argument);
+        words.argument_len = strlen(words.argument);
     }
     return words;
 }

@@ -67,7 +67,6 @@ struct option_words {
     size_t name_len;
     const char *argument; /* "FILE", likewise; NULL: it takes none */
     size_t argument_len;
-    size_t spelling_len; /* of "-o, --output FILE", at the start of the text */
 };
 struct option_words option_words(const struct option *option);
 

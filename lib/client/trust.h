@@ -22,9 +22,8 @@ struct trust_policy {
     const char *name;                    /* of the database; NULL: any */
     const char
         *state_folder; /* remembers releases between runs; not without authorities; NULL: nowhere */
-    bool
-        is_beside_servers; /* this judges a file that is asked where no server answers: it may be older than
-                             * the releases that servers have shown */
+    /* this judges a file that is asked where no server answers: it may be older than what servers had */
+    bool is_beside_servers;
     int64_t built_s;      /* Unix seconds: our clock is wrong if it shows an earlier time */
     bool is_moment_given; /* the day that is asked about does not come from this machine's clock */
     int64_t stale_ok_s;   /* how long past its valid-until a release is still believed */
