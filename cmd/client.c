@@ -116,7 +116,7 @@ static const char *error_word(enum link_result result, int code) {
     case LINK_LOST:
     case LINK_NO_WAY:
     case LINK_TIMED_OUT:
-    case LINK_NO_ADDRESS:
+    case LINK_STALLED:
         return "unreachable";
     case LINK_BUSY:
         return "busy";
@@ -159,18 +159,14 @@ static int show_bad(const struct query *query) {
 /* Says that nobody has answered a question. */
 static int show_failure(const struct asking *asking, const struct query *query, int code,
                         const struct error *error) {
-    static char names[CLIENT_SERVERS_MAX][LINK_SERVER_SIZE];
-    struct trouble_part parts[CLIENT_SERVERS_MAX];
-    const struct client *client = &asking->client;
-    unsigned count = servers != NULL && !is_legacy ? client->failure_count : 0;
-    const char *list = servers;
-    for (unsigned i = 0; i < count; i++) {
-        struct span server = {"", 0};
-        const struct client_failure *failure = &client->failures[i];
-        words_next(&list, ',', &server);
-        format_text(names[i], sizeof names[i], "%.*s", (int)server.len, server.text);
-        parts[i] = (struct trouble_part){names[i], error_word(failure->result, failure->code),
-                                         failure->error.text};
+    struct trouble_part parts[LINK_SERVERS_MAX];
+    const struct link *link = &asking->client.link;
+    unsigned count = 0;
+    for (unsigned i = 0; i < link->server_count; i++) {
+        const struct link_server *server = &link->servers[i];
+        if (server->is_out)
+            parts[count++] = (struct trouble_part){
+                server->name, error_word(server->result, server->disbelief), server->reason.text};
     }
     const char *word = count > 0         ? parts[count - 1].error
                        : servers != NULL ? "unreachable"
@@ -428,7 +424,7 @@ static int show(struct asking *asking, const struct shown *shown, struct query *
 static int show_all(struct asking *asking, struct batch *batch) {
     const struct bundle *bundle = &asking->bundle;
     const struct known_release *release = release_of(asking);
-    const char *who = asking->is_offline ? db_path : asking->client.link.server;
+    const char *who = asking->is_offline ? db_path : link_name(&asking->client.link);
     struct shown shown = {.now_s = bundle->server_time_s};
     int worst = EXIT_OK;
     if (shown.now_s == 0)
@@ -810,7 +806,6 @@ static int run_client(int operand_count, char **operands) {
         query_take_classes(classes_text, asking.classes, &asking.class_count) != EXIT_OK)
         return EXIT_TROUBLE;
     prove = prove || servers == NULL || evidence_path != NULL;
-    asking.client.link.fd = -1;
     if (query_take_moment(at_text, &asking.at) != EXIT_OK)
         return EXIT_TROUBLE;
     int status = check_evidence_place();

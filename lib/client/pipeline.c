@@ -4,10 +4,10 @@
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
-/* Decides which items go into which frame. Returns the number of frames. */
-static unsigned pack(struct pipeline *pipeline) {
+/* Decides which items go into which frame. */
+static void pack(struct pipeline *pipeline) {
     const struct bundle *bundle = pipeline->bundle;
-    bool is_udp = pipeline->link->is_udp, is_proved = pipeline->is_proved;
+    bool is_udp = pipeline->is_udp, is_proved = pipeline->is_proved;
     size_t len_max = is_udp ? FRAME_DATAGRAM_MAX : FRAME_MAX, len = len_max;
     unsigned count_max = !is_proved ? QUESTION_MAX : is_udp ? 1 : QUESTION_PROVED_MAX;
     unsigned frames = 0, in_frame = 0;
@@ -22,12 +22,20 @@ static unsigned pack(struct pipeline *pipeline) {
         len += item;
     }
     pipeline->frame_firsts[frames] = bundle->count;
-    return frames;
+    pipeline->frame_count = frames;
+}
+
+void pipeline_begin(struct pipeline *pipeline, struct bundle *bundle) {
+    pipeline->bundle = bundle;
+    pack(pipeline);
+    memset(pipeline->is_answered, 0, sizeof pipeline->is_answered);
+    memset(pipeline->is_too_long, 0, sizeof pipeline->is_too_long);
+    bundle_begin(bundle, pipeline->release->id);
 }
 
 /* Makes the question about `count` items. */
-static void form_question(struct pipeline *pipeline, unsigned first, unsigned count) {
-    struct question *question = &pipeline->question;
+static void form_question(const struct pipeline *pipeline, struct question *question,
+                          unsigned first, unsigned count) {
     question->what = pipeline->is_proved ? WHAT_PROOFS : WHAT_ANSWERS;
     question->offset = 0;
     question->count = count;
@@ -35,23 +43,18 @@ static void form_question(struct pipeline *pipeline, unsigned first, unsigned co
     memcpy(question->items, pipeline->bundle->items + first, count * sizeof *question->items);
 }
 
-static void form_frame(struct pipeline *pipeline, unsigned frame) {
-    unsigned first = pipeline->frame_firsts[frame];
-    form_question(pipeline, first, pipeline->frame_firsts[frame + 1] - first);
-}
-
 /* --- answers ---------------------------------------------------------------------------------- */
 
-/* Judges the answer to the question, whose first item is `first`, and keeps what it says.
- * *is_too_long: it said that it would not fit. */
-static enum link_result take_answer(struct pipeline *pipeline, unsigned first, bool *is_too_long,
-                                    struct error *error) {
-    struct answer *answer = &pipeline->answer;
+/* Judges the answer about `count` items from `first` on, and keeps what it says. *is_too_long: it said
+ * that it would not fit. */
+static enum link_result take_answer(struct pipeline *pipeline, unsigned first, unsigned count,
+                                    struct answer *answer, bool *is_too_long, struct error *error) {
     *is_too_long = answer->status == ANSWER_TOO_LONG;
     if (*is_too_long)
         return LINK_DONE;
     if (answer->status == ANSWER_OTHER_RELEASE)
         return link_fail(pipeline->link, LINK_CHANGED, error, "its database has changed just now");
+    form_question(pipeline, &pipeline->question, first, count);
     pipeline->disbelief = pipeline->judge(pipeline->context, &pipeline->question, answer, error);
     if (pipeline->disbelief != 0)
         return LINK_NOT_BELIEVED;
@@ -59,116 +62,91 @@ static enum link_result take_answer(struct pipeline *pipeline, unsigned first, b
     return LINK_DONE;
 }
 
-/* --- one frame after the other ------------------------------------------------------------------ */
+/* --- all frames ------------------------------------------------------------------------------- */
 
-/* Asks about `count` items in one frame. */
-static enum link_result ask_frame(struct pipeline *pipeline, unsigned first, unsigned count,
-                                  size_t len_min, bool *is_too_long, struct error *error) {
-    form_question(pipeline, first, count);
-    enum link_result result = client_session_ask(
-        pipeline->session, pipeline->link, &pipeline->question, len_min, pipeline->random,
-        &pipeline->answer, net_now_ms() + pipeline->timeout_ms, error);
-    return result == LINK_DONE ? take_answer(pipeline, first, is_too_long, error) : result;
+/* A session_questions.form. */
+static void form_frame(void *context, unsigned index, struct question *question, size_t *len_min) {
+    const struct pipeline *pipeline = context;
+    const unsigned *firsts = pipeline->frame_firsts + pipeline->left[index];
+    form_question(pipeline, question, firsts[0], firsts[1] - firsts[0]);
+    *len_min = answer_room(question, pipeline->release);
+}
+
+/* A session_questions.take. */
+static enum link_result take_frame(void *context, unsigned index, struct answer *answer,
+                                   struct error *error) {
+    struct pipeline *pipeline = context;
+    unsigned frame = pipeline->left[index];
+    const unsigned *firsts = pipeline->frame_firsts + frame;
+    enum link_result result = take_answer(pipeline, firsts[0], firsts[1] - firsts[0], answer,
+                                          &pipeline->is_too_long[frame], error);
+    pipeline->is_answered[frame] = result == LINK_DONE;
+    return result;
+}
+
+/* --- answers that did not fit ------------------------------------------------------------------- */
+
+static void form_part(void *context, unsigned index, struct question *question, size_t *len_min) {
+    const struct pipeline *pipeline = context;
+    (void)index;
+    form_question(pipeline, question, pipeline->part_first, pipeline->part_count);
+    *len_min = FRAME_MAX;
+}
+
+static enum link_result take_part(void *context, unsigned index, struct answer *answer,
+                                  struct error *error) {
+    struct pipeline *pipeline = context;
+    (void)index;
+    return take_answer(pipeline, pipeline->part_first, pipeline->part_count, answer,
+                       &pipeline->is_part_too_long, error);
 }
 
 /* Asks about the items of a frame whose answer did not fit: ever fewer of them at a time, with all
  * the padding that there can be. */
 static enum link_result ask_in_parts(struct pipeline *pipeline, unsigned frame,
-                                     struct error *error) {
+                                     struct session_talk *talk) {
+    const struct session_questions questions = {.count = 1,
+                                                .what = pipeline->is_proved ? WHAT_PROOFS
+                                                                            : WHAT_ANSWERS,
+                                                .form = form_part,
+                                                .take = take_part,
+                                                .context = pipeline};
     unsigned at = pipeline->frame_firsts[frame], end = pipeline->frame_firsts[frame + 1];
     unsigned size = end - at > 1 ? (end - at) / 2 : 1;
     enum link_result result = LINK_DONE;
     while (at < end && result == LINK_DONE) {
-        unsigned count = end - at < size ? end - at : size;
-        bool is_too_long = false;
-        result = ask_frame(pipeline, at, count, FRAME_MAX, &is_too_long, error);
-        if (!is_too_long)
-            at += count;
-        else if (count > 1)
-            size = count / 2;
+        pipeline->part_first = at;
+        pipeline->part_count = end - at < size ? end - at : size;
+        pipeline->is_part_too_long = false;
+        result = client_session_ask(talk, &questions);
+        if (!pipeline->is_part_too_long)
+            at += pipeline->part_count;
+        else if (pipeline->part_count > 1)
+            size = pipeline->part_count / 2;
         else
-            return link_fail(pipeline->link, LINK_REFUSED, error,
+            return link_fail(talk->link, LINK_REFUSED, talk->error,
                              "its answer does not fit into a frame (over UDP, ask over TCP)");
     }
+    pipeline->is_too_long[frame] = result != LINK_DONE;
     return result;
 }
 
-static enum link_result ask_alone(struct pipeline *pipeline, unsigned frame, struct error *error) {
-    unsigned first = pipeline->frame_firsts[frame];
-    form_frame(pipeline, frame);
-    return ask_frame(pipeline, first, pipeline->question.count,
-                     answer_room(&pipeline->question, pipeline->release),
-                     &pipeline->is_too_long[frame], error);
-}
-
-/* --- several at a time -------------------------------------------------------------------------- */
-
-/* Seals the frames from `first` on, and sends them. */
-static enum link_result send_volley(struct pipeline *pipeline, struct volley *volley,
-                                    unsigned first, unsigned frames, struct error *error) {
-    size_t len = 0;
-    volley->first = first;
-    volley->count = frames - first < VOLLEY_MAX ? frames - first : VOLLEY_MAX;
-    for (unsigned i = 0; i < volley->count; i++) {
-        form_frame(pipeline, first + i);
-        volley->at[i] = len;
-        len += client_session_seal(pipeline->session, pipeline->link, &pipeline->question,
-                                   answer_room(&pipeline->question, pipeline->release),
-                                   pipeline->random, volley->bytes + len);
-    }
-    volley->at[volley->count] = len;
-    return link_send(pipeline->link, volley->bytes, len, net_now_ms() + pipeline->timeout_ms,
-                     "asking", error);
-}
-
-/* Takes the answers to the frames of a volley, which come in their order. */
-static enum link_result take_volley(struct pipeline *pipeline, const struct volley *volley,
-                                    struct error *error) {
+enum link_result pipeline_ask(struct pipeline *pipeline, struct session_talk *talk) {
+    struct session_questions left = {.what = pipeline->is_proved ? WHAT_PROOFS : WHAT_ANSWERS,
+                                     .form = form_frame,
+                                     .take = take_frame,
+                                     .context = pipeline};
     enum link_result result = LINK_DONE;
-    for (unsigned i = 0; i < volley->count && result == LINK_DONE; i++) {
-        unsigned frame = volley->first + i;
-        const uint8_t *ask = volley->bytes + volley->at[i];
-        size_t ask_len = volley->at[i + 1] - volley->at[i];
-        form_frame(pipeline, frame);
-        result = client_session_take(pipeline->session, pipeline->link, ask, ask_len,
-                                     pipeline->question.what, &pipeline->answer,
-                                     net_now_ms() + pipeline->timeout_ms, error);
-        if (result == LINK_DONE)
-            result = take_answer(pipeline, pipeline->frame_firsts[frame],
-                                 &pipeline->is_too_long[frame], error);
+    pipeline->link = talk->link;
+    for (unsigned frame = 0; frame < pipeline->frame_count; frame++) {
+        if (!pipeline->is_answered[frame])
+            pipeline->left[left.count++] = frame;
     }
-    return result;
-}
-
-/* Asks all frames, a volley ahead. What is under way, at most 32 KiB each way, has room in the
- * buffers of the sockets, so that neither side waits for the other to read. */
-static enum link_result ask_in_volleys(struct pipeline *pipeline, unsigned frames,
-                                       struct error *error) {
-    struct volley *volleys = pipeline->volleys;
-    unsigned turn = 0;
-    enum link_result result = send_volley(pipeline, &volleys[0], 0, frames, error);
-    for (unsigned next = 0; result == LINK_DONE && next < frames; turn ^= 1) {
-        next = volleys[turn].first + volleys[turn].count;
-        if (next < frames)
-            result = send_volley(pipeline, &volleys[turn ^ 1], next, frames, error);
-        if (result == LINK_DONE)
-            result = take_volley(pipeline, &volleys[turn], error);
-    }
-    return result;
-}
-
-enum link_result pipeline_ask(struct pipeline *pipeline, struct error *error) {
-    unsigned frames = pack(pipeline);
-    bool is_alone = pipeline->link->is_udp || frames == 1;
-    enum link_result result = LINK_DONE;
-    bundle_begin(pipeline->bundle, pipeline->release->id);
-    for (unsigned frame = 0; frame < frames && is_alone && result == LINK_DONE; frame++)
-        result = ask_alone(pipeline, frame, error);
-    if (!is_alone)
-        result = ask_in_volleys(pipeline, frames, error);
-    for (unsigned frame = 0; frame < frames && result == LINK_DONE; frame++) {
+    if (left.count > 0)
+        result = client_session_ask(talk, &left);
+    for (unsigned frame = 0; frame < pipeline->frame_count && result == LINK_DONE; frame++) {
         if (pipeline->is_too_long[frame])
-            result = ask_in_parts(pipeline, frame, error);
+            result = ask_in_parts(pipeline, frame, talk);
     }
     return result;
 }

@@ -14,121 +14,90 @@ static enum link_result pass_over(const struct link *link, struct error *error, 
     return link->is_udp ? LINK_WAIT : link_fail(link, LINK_DISTRUSTED, error, what);
 }
 
-/* What is alike for every frame that may come. LINK_DONE: `frame` is its header, and the caller reads
- * on. */
-static enum link_result look_at(struct link *link, const uint8_t *bytes, size_t len,
-                                struct frame *frame, struct error *error) {
-    if (frame_read_header(frame, bytes, len) != FRAME_OK)
-        return pass_over(link, error, "it does not speak this protocol");
-    return frame->type == FRAME_REFUSE ? link_take_refusal(link, frame, error) : LINK_DONE;
-}
-
 #define NOT_ENROLLED "this kiosk is not enrolled with it (or not any more)"
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
-/* What the answer to a frame of the opening is looked at with. */
-struct waiting {
-    const uint8_t *frame; /* was sent, with a cookie at OPEN_COOKIE */
-    size_t frame_len;
-    struct client_session *session;
-    struct link *link;
-    int64_t cookie_ms; /* when the last cookie was taken */
-};
-
-/* Anybody may send a COOKIE, so whichever comes is tried; but the frame is not sent again for each. */
-#define COOKIE_PAUSE_MS 10
-
-/* Sends the frame once more, with the cookie that came. */
-static enum link_result take_cookie(struct waiting *waiting, const uint8_t *bytes, size_t len) {
-    struct opening *opening = &waiting->session->opening;
-    int64_t now_ms = net_now_ms();
-    uint8_t before[COOKIE_LEN];
-    memcpy(before, opening->frame + OPEN_COOKIE, COOKIE_LEN);
-    bool is_cookie = now_ms >= waiting->cookie_ms + COOKIE_PAUSE_MS &&
-                     opening_set_cookie(opening, bytes, len) &&
-                     memcmp(before, opening->frame + OPEN_COOKIE, COOKIE_LEN) != 0;
-    if (is_cookie)
-        waiting->cookie_ms = now_ms;
-    memcpy(waiting->session->identify + IDENTIFY_COOKIE, opening->frame + OPEN_COOKIE, COOKIE_LEN);
-    /* Where this fails, the frame is sent again soon. */
-    if (is_cookie)
-        net_send(waiting->link->fd, waiting->frame, waiting->frame_len, net_now_ms());
-    return LINK_WAIT;
+/* A link_frames.form of one frame. */
+static size_t form_open(void *context, unsigned index, uint8_t frame[FRAME_MAX]) {
+    const struct opening *opening = &((struct session_talk *)context)->session->opening;
+    (void)index;
+    memcpy(frame, opening->frame, opening->frame_len);
+    return opening->frame_len;
 }
 
-/* The same for the frames of an opening, before which a cookie may come over UDP. */
-static enum link_result look_at_opening(struct waiting *waiting, const uint8_t *bytes, size_t len,
-                                        struct error *error) {
-    struct frame frame = {0};
-    enum link_result result = look_at(waiting->link, bytes, len, &frame, error);
-    bool is_cookie = waiting->link->is_udp && frame.type == FRAME_COOKIE;
-    return result == LINK_DONE && is_cookie ? take_cookie(waiting, bytes, len) : result;
+static size_t form_identify(void *context, unsigned index, uint8_t frame[FRAME_MAX]) {
+    (void)index;
+    memcpy(frame, ((struct session_talk *)context)->session->identify, IDENTIFY_LEN);
+    return IDENTIFY_LEN;
 }
 
 static enum link_result take_accept(void *context, uint8_t *bytes, size_t len,
-                                    struct error *error) {
-    struct waiting *waiting = context;
-    struct link *link = waiting->link;
-    enum link_result result = look_at_opening(waiting, bytes, len, error);
-    if (result != LINK_DONE)
-        return result;
-    if (opening_finish(&waiting->session->opening, bytes, len, &waiting->session->keys))
+                                    struct link_slot **slot, struct error *error) {
+    struct session_talk *talk = context;
+    struct client_session *session = talk->session;
+    *slot = &talk->link->slots[0];
+    if (opening_finish(&session->opening, bytes, len, &session->keys))
         return LINK_DONE;
     const char *what = "it does not have the server key that was given";
-    return link->is_udp ? LINK_WAIT : link_fail(link, LINK_WRONG_KEY, error, what);
+    return talk->link->is_udp ? LINK_WAIT : link_fail(talk->link, LINK_WRONG_KEY, error, what);
 }
 
-static enum link_result take_admit(void *context, uint8_t *bytes, size_t len, struct error *error) {
-    struct waiting *waiting = context;
-    struct client_session *session = waiting->session;
-    struct link *link = waiting->link;
-    enum link_result result = look_at_opening(waiting, bytes, len, error);
-    if (result != LINK_DONE)
-        return result;
+static enum link_result take_admit(void *context, uint8_t *bytes, size_t len,
+                                   struct link_slot **slot, struct error *error) {
+    struct session_talk *talk = context;
+    struct client_session *session = talk->session;
+    *slot = &talk->link->slots[0];
     switch (identity_finish(&session->keys, session->identify, bytes, len)) {
     case ADMISSION_GOOD:
         return LINK_DONE;
     case ADMISSION_NOT_ENROLLED:
-        return link_fail(link, LINK_REFUSED, error, NOT_ENROLLED);
+        return link_fail(talk->link, LINK_REFUSED, error, NOT_ENROLLED);
     case ADMISSION_FOREIGN:
         break;
     }
-    return pass_over(link, error, "not an answer to this question");
+    return pass_over(talk->link, error, "not an answer to this question");
 }
 
 /* Says in the session which kiosk this is. Over UDP the cookie of the opening still does. */
-static enum link_result identify(struct client_session *session, struct link *link,
-                                 const struct rsa_public *server, const struct rsa_private *kiosk,
-                                 struct random *random, int64_t deadline_ms, struct error *error) {
+static enum link_result identify(struct session_talk *talk, const struct rsa_public *server,
+                                 const struct rsa_private *kiosk) {
+    struct client_session *session = talk->session;
+    const struct link_frames frames = {.count = 1,
+                                       .form = form_identify,
+                                       .take = take_admit,
+                                       .context = talk,
+                                       .cookie_at = IDENTIFY_COOKIE,
+                                       .doing = "saying who asks",
+                                       .deadline_ms = &talk->deadline_ms};
     uint8_t nonce[ASK_RANDOM_LEN];
-    struct waiting waiting = {
-        .frame = session->identify, .frame_len = IDENTIFY_LEN, .session = session, .link = link};
-    random_bytes(random, nonce, sizeof nonce);
+    random_bytes(talk->random, nonce, sizeof nonce);
     if (!identity_seal(session->identify, &session->keys, server, kiosk, nonce))
-        return link_fail(link, LINK_REFUSED, error, "the key of the kiosk does not do");
-    memcpy(session->identify + IDENTIFY_COOKIE, session->opening.frame + OPEN_COOKIE, COOKIE_LEN);
-    return link_exchange(link, session->identify, IDENTIFY_LEN, take_admit, &waiting, deadline_ms,
-                         "saying who asks", error);
+        return link_fail(talk->link, LINK_REFUSED, talk->error, "the key of the kiosk does not do");
+    return link_exchange(talk->link, &frames, talk->error);
 }
 
-enum link_result client_session_open(struct client_session *session, struct link *link,
+enum link_result client_session_open(struct session_talk *talk,
                                      const struct session_identity *identity, unsigned server_key,
-                                     struct random *random, int64_t deadline_ms,
-                                     struct error *error) {
+                                     bool has_other_keys) {
     const struct rsa_public *server = &identity->servers->keys[server_key];
-    struct opening *opening = &session->opening;
-    struct waiting waiting = {.frame = opening->frame, .session = session, .link = link};
+    struct client_session *session = talk->session;
+    const struct link_frames frames = {.count = 1,
+                                       .form = form_open,
+                                       .take = take_accept,
+                                       .context = talk,
+                                       .cookie_at = OPEN_COOKIE,
+                                       .doing = "opening a session",
+                                       .has_other_keys = has_other_keys,
+                                       .deadline_ms = &talk->deadline_ms};
     if (session->is_open && net_now_ms() < session->renew_ms)
         return LINK_DONE;
-    if (!opening_begin(opening, server, &random->drbg.vtable))
-        return link_fail(link, LINK_REFUSED, error,
+    if (!opening_begin(&session->opening, server, &talk->random->drbg.vtable))
+        return link_fail(talk->link, LINK_REFUSED, talk->error,
                          "no session can be opened with the server's key");
-    waiting.frame_len = opening->frame_len;
-    enum link_result result = link_exchange(link, opening->frame, opening->frame_len, take_accept,
-                                            &waiting, deadline_ms, "opening a session", error);
+    enum link_result result = link_exchange(talk->link, &frames, talk->error);
     if (result == LINK_DONE && identity->kiosk != NULL)
-        result = identify(session, link, server, identity->kiosk, random, deadline_ms, error);
+        result = identify(talk, server, identity->kiosk);
     wipe(&session->opening, sizeof session->opening);
     if (result != LINK_DONE)
         return result;
@@ -140,194 +109,208 @@ enum link_result client_session_open(struct client_session *session, struct link
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-/* What the answer to a question is looked at with. */
-struct asked {
-    const struct client_session *session;
-    struct link *link;
-    const uint8_t *ask;
-    size_t ask_len;
-    enum question_what what;
-    struct answer *answer;
+/* What questions are asked with. */
+struct asking {
+    struct session_talk *talk;
+    const struct session_questions *questions;
 };
 
-static enum link_result take_answer(void *context, uint8_t *bytes, size_t len,
-                                    struct error *error) {
-    const struct asked *asked = context;
-    struct link *link = asked->link;
-    struct frame frame;
-    struct error reason;
-    enum link_result result = look_at(link, bytes, len, &frame, error);
-    if (result != LINK_DONE)
-        return result;
-    int code = answer_open(asked->answer, asked->what, bytes, len, asked->ask, asked->ask_len,
-                           asked->session->keys.key, &reason);
-    if (code == 0 && asked->answer->status == ANSWER_NOT_ENROLLED)
-        return link_fail(link, LINK_REFUSED, error, NOT_ENROLLED);
-    if (code == 0 && asked->answer->status == ANSWER_OVER_QUOTA) {
-        link->wait_s = asked->answer->total_len;
-        error_set(error, ERR_LIMIT, "%s: the quota is spent; ask again in %u seconds", link->server,
-                  link->wait_s);
-        return LINK_OVER_QUOTA;
-    }
-    if (code == 0)
-        return LINK_DONE;
-    /* Over UDP an answer to an earlier question may still come. */
-    return code == ERR_SIGNATURE ? pass_over(link, error, reason.text)
-                                 : link_fail(link, LINK_DISTRUSTED, error, reason.text);
-}
-
-size_t client_session_seal(const struct client_session *session, const struct link *link,
-                           const struct question *question, size_t len_min, struct random *random,
-                           uint8_t frame[FRAME_MAX]) {
+/* A link_frames.form. */
+static size_t form_ask(void *context, unsigned index, uint8_t frame[FRAME_MAX]) {
+    const struct asking *asking = context;
+    const struct session *keys = &asking->talk->session->keys;
+    struct question *question = &asking->talk->work->question;
+    size_t len_min = 0;
+    size_t len_max = asking->talk->link->is_udp ? FRAME_DATAGRAM_MAX : FRAME_MAX;
     uint8_t nonce[ASK_RANDOM_LEN];
-    size_t len_max = link->is_udp ? FRAME_DATAGRAM_MAX : FRAME_MAX;
-    random_bytes(random, nonce, sizeof nonce);
-    size_t len = question_seal(frame, question, session->keys.key, session->keys.ticket, nonce,
+    question->what = asking->questions->what;
+    asking->questions->form(asking->questions->context, index, question, &len_min);
+    random_bytes(asking->talk->random, nonce, sizeof nonce);
+    size_t len = question_seal(frame, question, keys->key, keys->ticket, nonce,
                                len_min < len_max ? len_min : len_max);
     return len <= len_max ? len : 0;
 }
 
-enum link_result client_session_take(const struct client_session *session, struct link *link,
-                                     const uint8_t *ask, size_t ask_len, enum question_what what,
-                                     struct answer *answer, int64_t deadline_ms,
-                                     struct error *error) {
-    struct asked asked = {session, link, ask, ask_len, what, answer};
-    return link_receive(link, take_answer, &asked, deadline_ms, "asking", error);
+/* The question that a frame names as its own. NULL: none that is under way. */
+static struct link_slot *question_of(struct link *link, const uint8_t *bytes, size_t len) {
+    for (unsigned i = 0; i < LINK_WINDOW && len > ANSWER_BODY; i++) {
+        struct link_slot *slot = &link->slots[i];
+        if (slot->is_used &&
+            memcmp(bytes + ANSWER_QUESTION_NONCE, slot->frame + ASK_NONCE, AEAD_NONCE_LEN) == 0)
+            return slot;
+    }
+    return NULL;
 }
 
-enum link_result client_session_ask(struct client_session *session, struct link *link,
-                                    const struct question *question, size_t len_min,
-                                    struct random *random, struct answer *answer,
-                                    int64_t deadline_ms, struct error *error) {
-    uint8_t ask[FRAME_MAX] NOT_CLEARED;
-    size_t len = client_session_seal(session, link, question, len_min, random, ask);
-    struct asked asked = {session, link, ask, len, question->what, answer};
-    if (len == 0)
-        return link_fail(link, LINK_REFUSED, error, "the question is too long for one frame");
-    return link_exchange(link, ask, len, take_answer, &asked, deadline_ms, "asking", error);
+/* What an answer says instead of answering. */
+static enum link_result take_status(struct link *link, const struct answer *answer,
+                                    struct error *error) {
+    if (answer->status == ANSWER_NOT_ENROLLED)
+        return link_fail(link, LINK_REFUSED, error, NOT_ENROLLED);
+    if (answer->status != ANSWER_OVER_QUOTA)
+        return LINK_DONE;
+    link->wait_s = answer->total_len;
+    error_set(error, ERR_LIMIT, "%s: the quota is spent; ask again in %u seconds", link_name(link),
+              link->wait_s);
+    return LINK_OVER_QUOTA;
+}
+
+/* A link_frames.take. Over UDP an answer to an earlier question may still come. */
+static enum link_result take_answer(void *context, uint8_t *bytes, size_t len,
+                                    struct link_slot **slot, struct error *error) {
+    const struct asking *asking = context;
+    struct link *link = asking->talk->link;
+    struct answer *answer = &asking->talk->work->answer;
+    struct error reason;
+    *slot = question_of(link, bytes, len);
+    if (*slot == NULL)
+        return pass_over(link, error, "not an answer to this question");
+    int code = answer_open(answer, asking->questions->what, bytes, len, (*slot)->frame,
+                           (*slot)->len, asking->talk->session->keys.key, &reason);
+    if (code == ERR_SIGNATURE)
+        return pass_over(link, error, reason.text);
+    if (code != 0)
+        return link_fail(link, LINK_DISTRUSTED, error, reason.text);
+    enum link_result result = take_status(link, answer, error);
+    return result == LINK_DONE
+               ? asking->questions->take(asking->questions->context, (*slot)->index, answer, error)
+               : result;
+}
+
+enum link_result client_session_ask(struct session_talk *talk,
+                                    const struct session_questions *questions) {
+    struct asking asking = {talk, questions};
+    const struct link_frames frames = {.count = questions->count,
+                                       .form = form_ask,
+                                       .take = take_answer,
+                                       .context = &asking,
+                                       .doing = "asking",
+                                       .deadline_ms = &talk->deadline_ms,
+                                       .extension_ms = talk->extension_ms};
+    return link_exchange(talk->link, &frames, talk->error);
 }
 
 /* --- the release ------------------------------------------------------------------------------ */
 
 #define FETCHED_MAX (1u << 28) /* bytes of a dictionary */
 
-/* What a fetch is about. */
+/* Something of a release that is fetched in pieces. */
 struct fetch {
-    struct client_session *session;
-    struct link *link;
-    struct random *random;
-    struct answer *answer;
-    int64_t deadline_ms;
-    struct error *error;
+    const struct link *link;
+    const uint8_t *release_id; /* that is meant; NULL: whichever the server has */
+    uint8_t *bytes;
+    size_t len;
+    size_t piece_len; /* of all pieces but the last one */
+    uint8_t found_id[SHA256_LEN];
+    bool is_found;
+    int64_t server_time_s;
 };
 
-/* Asks for the piece from `offset` on. */
-static enum link_result fetch_piece(const struct fetch *fetch, enum question_what what,
-                                    const uint8_t *release_id, uint32_t offset) {
-    static struct question question;
-    question.what = what;
-    question.count = 0;
-    question.offset = offset;
-    memset(question.release_id, 0, SHA256_LEN);
-    if (release_id != NULL)
-        memcpy(question.release_id, release_id, SHA256_LEN);
-    enum link_result result =
-        client_session_ask(fetch->session, fetch->link, &question, FRAME_MAX, fetch->random,
-                           fetch->answer, fetch->deadline_ms, fetch->error);
-    if (result == LINK_DONE && fetch->answer->status != ANSWER_GOOD)
-        return link_fail(fetch->link, LINK_CHANGED, fetch->error,
-                         "its database has changed just now");
-    if (result == LINK_DONE && release_id != NULL &&
-        memcmp(fetch->answer->release_id, release_id, SHA256_LEN) != 0)
-        return link_fail(fetch->link, LINK_DISTRUSTED, fetch->error,
+/* A session_questions.form. */
+static void form_piece(void *context, unsigned index, struct question *question, size_t *len_min) {
+    const struct fetch *fetch = context;
+    question->count = 0;
+    question->offset = (uint32_t)(index * fetch->piece_len);
+    memset(question->release_id, 0, SHA256_LEN);
+    if (fetch->release_id != NULL)
+        memcpy(question->release_id, fetch->release_id, SHA256_LEN);
+    *len_min = FRAME_MAX;
+}
+
+/* A session_questions.take. */
+static enum link_result take_piece(void *context, unsigned index, struct answer *answer,
+                                   struct error *error) {
+    struct fetch *fetch = context;
+    size_t at = index * fetch->piece_len, left = fetch->len - at;
+    size_t len = left < fetch->piece_len ? left : fetch->piece_len;
+    bool is_other = fetch->is_found && memcmp(answer->release_id, fetch->found_id, SHA256_LEN) != 0;
+    if (answer->status != ANSWER_GOOD || (is_other && fetch->release_id == NULL))
+        return link_fail(fetch->link, LINK_CHANGED, error, "its database has changed just now");
+    if (fetch->release_id != NULL && memcmp(answer->release_id, fetch->release_id, SHA256_LEN) != 0)
+        return link_fail(fetch->link, LINK_DISTRUSTED, error,
                          "it answers of another release than the one that was meant");
-    return result;
+    if (answer->total_len != fetch->len || answer->piece.len < len)
+        return link_fail(fetch->link, LINK_DISTRUSTED, error,
+                         "a piece of its database has another length than it said");
+    memcpy(fetch->bytes + at, answer->piece.bytes, len);
+    memcpy(fetch->found_id, answer->release_id, SHA256_LEN);
+    fetch->is_found = true;
+    fetch->server_time_s = answer->server_time_s;
+    return LINK_DONE;
 }
 
-/* Fetches all of something whose length is known, into `bytes`, where its first piece has come. */
-static enum link_result fetch_rest(const struct fetch *fetch, enum question_what what,
-                                   const uint8_t *release_id, uint8_t *bytes, size_t len) {
-    enum link_result result = LINK_DONE;
-    for (size_t at = 0; result == LINK_DONE;) {
-        const struct answer *answer = fetch->answer;
-        size_t n = answer->piece.len < len - at ? answer->piece.len : len - at;
-        if (answer->total_len != len || n == 0)
-            return link_fail(fetch->link, LINK_DISTRUSTED, fetch->error,
-                             "a piece of its database has another length than it said");
-        memcpy(bytes + at, answer->piece.bytes, n);
-        at += n;
-        if (at == len)
-            break;
-        result = fetch_piece(fetch, what, release_id, (uint32_t)at);
-    }
-    return result;
+/* Fetches all of something whose length is known. */
+static enum link_result fetch_all(struct session_talk *talk, enum question_what what,
+                                  struct fetch *fetch) {
+    size_t frame_len = talk->link->is_udp ? FRAME_DATAGRAM_MAX : FRAME_MAX;
+    fetch->link = talk->link;
+    fetch->piece_len = frame_len - ANSWER_LEN(0);
+    const struct session_questions questions = {
+        .count = (unsigned)((fetch->len + fetch->piece_len - 1) / fetch->piece_len),
+        .what = what,
+        .form = form_piece,
+        .take = take_piece,
+        .context = fetch};
+    return fetch->len > 0 ? client_session_ask(talk, &questions) : LINK_DONE;
 }
 
-static enum link_result fetch_head(const struct fetch *fetch, struct known_release *release) {
-    uint8_t id[SHA256_LEN];
+static enum link_result fetch_head(struct session_talk *talk, struct known_release *release,
+                                   int64_t *server_time_s) {
+    struct fetch fetch = {.bytes = release->head, .len = DB_HEAD_LEN};
     struct error reason;
-    enum link_result result = fetch_piece(fetch, WHAT_HEAD, NULL, 0);
-    if (result != LINK_DONE)
-        return result;
-    memcpy(id, fetch->answer->release_id, SHA256_LEN);
-    result = fetch_rest(fetch, WHAT_HEAD, id, release->head, DB_HEAD_LEN);
+    enum link_result result = fetch_all(talk, WHAT_HEAD, &fetch);
+    *server_time_s = fetch.server_time_s;
     if (result != LINK_DONE)
         return result;
     if (known_release_take_head(release, &reason) != 0)
-        return link_fail(fetch->link, LINK_DISTRUSTED, fetch->error, reason.text);
-    if (memcmp(release->header.id, id, SHA256_LEN) != 0)
-        return link_fail(fetch->link, LINK_DISTRUSTED, fetch->error,
+        return link_fail(talk->link, LINK_DISTRUSTED, talk->error, reason.text);
+    if (memcmp(release->header.id, fetch.found_id, SHA256_LEN) != 0)
+        return link_fail(talk->link, LINK_DISTRUSTED, talk->error,
                          "the header that it sent is not that of its database");
     return LINK_DONE;
 }
 
-static enum link_result fetch_dictionary(const struct fetch *fetch, struct known_release *release) {
+static enum link_result fetch_dictionary(struct session_talk *talk, struct known_release *release) {
     const struct db_header *header = &release->header;
     uint64_t len = header->sections[DB_DICTIONARY].len;
     struct error reason;
-    release->dictionary = len <= FETCHED_MAX ? malloc((size_t)len) : NULL;
+    release->dictionary = len <= FETCHED_MAX ? malloc((size_t)len + 1) : NULL;
     if (release->dictionary == NULL)
-        return link_fail(fetch->link, LINK_REFUSED, fetch->error,
+        return link_fail(talk->link, LINK_REFUSED, talk->error,
                          "no memory for the dictionary of its database");
-    enum link_result result = fetch_piece(fetch, WHAT_DICTIONARY, header->id, 0);
-    if (result == LINK_DONE)
-        result = fetch_rest(fetch, WHAT_DICTIONARY, header->id, release->dictionary, (size_t)len);
+    struct fetch fetch = {
+        .release_id = header->id, .bytes = release->dictionary, .len = (size_t)len};
+    enum link_result result = fetch_all(talk, WHAT_DICTIONARY, &fetch);
     if (result != LINK_DONE)
         return result;
     return class_sets_open_signed(&release->sets, release->dictionary, (size_t)len,
                                   header->set_count, header->dictionary_root, &reason) == 0
                ? LINK_DONE
-               : link_fail(fetch->link, LINK_DISTRUSTED, fetch->error, reason.text);
+               : link_fail(talk->link, LINK_DISTRUSTED, talk->error, reason.text);
 }
 
-static enum link_result fetch_nodes(const struct fetch *fetch, struct known_release *release) {
+static enum link_result fetch_nodes(struct session_talk *talk, struct known_release *release) {
     const struct db_header *header = &release->header;
     size_t len = (size_t)merkle_level_count(header->count, merkle_held_level(header->count)) *
                  MERKLE_NODE_LEN;
     struct error reason;
-    enum link_result result = fetch_piece(fetch, WHAT_NODES, header->id, 0);
-    if (result == LINK_DONE)
-        result = fetch_rest(fetch, WHAT_NODES, header->id, release->nodes, len);
+    struct fetch fetch = {.release_id = header->id, .bytes = release->nodes, .len = len};
+    enum link_result result = fetch_all(talk, WHAT_NODES, &fetch);
     if (result != LINK_DONE)
         return result;
     return known_release_take_nodes(release, len, &reason) == 0
                ? LINK_DONE
-               : link_fail(fetch->link, LINK_DISTRUSTED, fetch->error, reason.text);
+               : link_fail(talk->link, LINK_DISTRUSTED, talk->error, reason.text);
 }
 
-enum link_result client_session_fetch(struct client_session *session, struct link *link,
-                                      bool wants_nodes, struct random *random,
-                                      struct known_release *release, int64_t *server_time_s,
-                                      int64_t deadline_ms, struct error *error) {
-    static struct answer answer;
-    const struct fetch fetch = {session, link, random, &answer, deadline_ms, error};
+enum link_result client_session_fetch(struct session_talk *talk, bool wants_nodes,
+                                      struct known_release *release, int64_t *server_time_s) {
     known_release_forget(release);
-    enum link_result result = fetch_head(&fetch, release);
-    *server_time_s = answer.server_time_s;
+    enum link_result result = fetch_head(talk, release, server_time_s);
     if (result == LINK_DONE)
-        result = fetch_dictionary(&fetch, release);
+        result = fetch_dictionary(talk, release);
     if (result == LINK_DONE && wants_nodes)
-        result = fetch_nodes(&fetch, release);
+        result = fetch_nodes(talk, release);
     release->is_known = result == LINK_DONE;
     return result;
 }

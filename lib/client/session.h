@@ -25,40 +25,54 @@ struct session_identity {
     const struct rsa_private *kiosk; /* NULL: anonymous */
 };
 
-/* Opens a session over the link, unless there is one that need not be renewed yet, with the one of the
- * pinned keys that is at `server_key`. LINK_DONE, or another result with the reason; LINK_WRONG_KEY
- * where the server does not have this key. */
-enum link_result client_session_open(struct client_session *session, struct link *link,
+/* What asking needs room for; for static memory or the heap. */
+struct session_work {
+    struct question question;
+    struct answer answer;
+};
+
+/* What a client asks with, and until when. */
+struct session_talk {
+    struct client_session *session;
+    struct link *link;
+    struct random *random;
+    struct session_work *work;
+    int64_t deadline_ms;
+    int64_t
+        extension_ms; /* each answer to a question puts the deadline off until then; 0: it does not */
+    struct error *error;
+};
+
+/* Opens a session, unless there is one that need not be renewed yet, with the one of the pinned keys that
+ * is at `server_key`. LINK_DONE, or another result with the reason; LINK_WRONG_KEY where the server does
+ * not have this key, which `has_other_keys` makes the end of it also where other servers may have it. */
+enum link_result client_session_open(struct session_talk *talk,
                                      const struct session_identity *identity, unsigned server_key,
-                                     struct random *random, int64_t deadline_ms,
-                                     struct error *error);
+                                     bool has_other_keys);
 
-/* Seals a question in a frame of at least `len_min` bytes, as far as the link takes frames so long.
- * Returns its length, or 0 where the question does not fit. */
-size_t client_session_seal(const struct client_session *session, const struct link *link,
-                           const struct question *question, size_t len_min, struct random *random,
-                           uint8_t frame[FRAME_MAX]);
+/* Questions that are asked together. */
+struct session_questions {
+    unsigned count;
+    enum question_what what; /* of all of them */
+    /* Writes a question, and the length that its frame has at least, as far as the link takes frames so
+     * long. */
+    void (*form)(void *context, unsigned index, struct question *question, size_t *len_min);
+    /* Takes the answer, which is authentic, and good until this returns. LINK_DONE, or another outcome
+     * with the reason. */
+    enum link_result (*take)(void *context, unsigned index, struct answer *answer,
+                             struct error *error);
+    void *context;
+};
 
-/* Receives the answer to a frame that was sent. `answer` is authentic, and points into memory of the
- * link that is good until the next frame is received. */
-enum link_result client_session_take(const struct client_session *session, struct link *link,
-                                     const uint8_t *ask, size_t ask_len, enum question_what what,
-                                     struct answer *answer, int64_t deadline_ms,
-                                     struct error *error);
-
-/* Asks a question in the session: seals, sends, and receives. */
-enum link_result client_session_ask(struct client_session *session, struct link *link,
-                                    const struct question *question, size_t len_min,
-                                    struct random *random, struct answer *answer,
-                                    int64_t deadline_ms, struct error *error);
+/* Asks them in the session, several at a time, and takes their answers, in any order. */
+enum link_result client_session_ask(struct session_talk *talk,
+                                    const struct session_questions *questions);
 
 /* Fetches what is to be known of the server's release: its head and dictionary, and, where
  * `wants_nodes`, the Merkle nodes. Nothing of it has been judged, but that it belongs together. The
  * time that the server gave is at *server_time_s. */
-enum link_result client_session_fetch(struct client_session *session, struct link *link,
-                                      bool wants_nodes, struct random *random,
-                                      struct known_release *release, int64_t *server_time_s,
-                                      int64_t deadline_ms, struct error *error);
+enum link_result client_session_fetch(struct session_talk *talk, bool wants_nodes,
+                                      struct known_release *release, int64_t *server_time_s);
 
 /* Wipes it. */
 void client_session_forget(struct client_session *session);
