@@ -1,10 +1,13 @@
 #include "client/bundle.h"
 
+#include "base/bytes.h"
+
 #include <string.h>
 
 void bundle_begin(struct bundle *bundle, const uint8_t release_id[SHA256_LEN]) {
     memcpy(bundle->release_id, release_id, SHA256_LEN);
     bundle->server_time_s = 0;
+    wipe(bundle->further, bundle->further_len);
     bundle->further_len = 0;
 }
 
@@ -33,4 +36,12 @@ void bundle_keep(struct bundle *bundle, unsigned first, const struct answer *ans
     bundle->proof = answer->proofs[0];
     for (unsigned i = 0; i < bundle->proof.entry_count; i++)
         keep_further(bundle, &bundle->proof.entries[i].further);
+}
+
+void bundle_wipe(struct bundle *bundle, unsigned used) {
+    wipe(bundle->items, used * sizeof *bundle->items);
+    wipe(bundle->answers, used * sizeof *bundle->answers);
+    wipe(&bundle->proof, sizeof bundle->proof);
+    wipe(bundle->further, bundle->further_len);
+    bundle->count = 0;
 }

@@ -5,9 +5,9 @@
 
 #include "wire/answer.h"
 
-#define BUNDLE_MAX 256 /* licences asked about together */
+#define BUNDLE_MAX 1024 /* licences asked about together */
 
-/* About 600 KiB, of which only what is used is touched: for static memory or the heap. */
+/* About 2.5 MiB, of which only what is used is touched: for static memory or the heap. */
 struct bundle {
     unsigned count;
     struct inquired items[BUNDLE_MAX];
@@ -24,6 +24,9 @@ struct bundle {
 /* Takes the answers to the items from `first` on. What they point into need not stay. */
 void bundle_keep(struct bundle *bundle, unsigned first, const struct answer *answer,
                  bool is_proved);
+
+/* Wipes it, where there never were more than `used` items in it. */
+void bundle_wipe(struct bundle *bundle, unsigned used);
 
 /* Begins to take answers of a release; forgets others. */
 void bundle_begin(struct bundle *bundle, const uint8_t release_id[SHA256_LEN]);

@@ -76,15 +76,6 @@ bool opening_begin(struct opening *opening, const struct rsa_public *server,
     return true;
 }
 
-bool opening_set_cookie(struct opening *opening, const uint8_t *frame, size_t len) {
-    struct frame header;
-    if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != FRAME_COOKIE ||
-        header.len != len || len != FRAME_HEADER_LEN + COOKIE_LEN)
-        return false;
-    memcpy(opening->frame + OPEN_COOKIE, frame + FRAME_HEADER_LEN, COOKIE_LEN);
-    return true;
-}
-
 bool opening_finish(const struct opening *opening, const uint8_t *frame, size_t len,
                     struct session *session) {
     struct frame header;

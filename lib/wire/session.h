@@ -40,7 +40,7 @@ struct opening {
     uint8_t exponent[X25519_LEN];
     uint8_t transcript[SHA256_LEN];
     size_t frame_len;
-    uint8_t frame[OPEN_MAX]; /* the frame to send; its cookie is zeros until opening_set_cookie */
+    uint8_t frame[OPEN_MAX]; /* the frame to send; its cookie is zeros */
 };
 
 /* An open session. Secret: wipe after use. */
@@ -55,10 +55,6 @@ struct session {
  * The random bytes come from `source` in this order: the secret, the exponent, OAEP's seed. */
 bool opening_begin(struct opening *opening, const struct rsa_public *server,
                    const br_prng_class **source);
-
-/* Copies the cookie of a COOKIE frame into the opening, which can then be sent again. False where
- * it is not a COOKIE frame. */
-bool opening_set_cookie(struct opening *opening, const uint8_t *frame, size_t len);
 
 /* Takes the server's ACCEPT frame. False where it does not come from the holder of the server's
  * key. */

@@ -48,7 +48,6 @@ static void take_raw(const uint8_t *data, size_t size) {
         abort();
     if (opening_finish(&opening, data, size, &session))
         abort();
-    opening_set_cookie(&opening, data, size);
     const struct ticket_binding binding = {0};
     ticket_key_init(&ticket_key, key, &binding, 0);
     const struct session_host host = {.ticket_keys = &ticket_key, .ticket_key_count = 1};
