@@ -393,7 +393,8 @@ int asking_open(struct asking *asking, bool paces, struct error *error) {
         .timeout_ms = (int64_t)options->timeout_s * 1000,
         .patience_ms = paces ? PATIENCE_MS : (int64_t)options->timeout_s * 1000,
         .pause = paces ? tell_pause : NULL,
-        .trust = &asking->trust};
+        .trust = &asking->trust,
+        .kept_folder = options->state_folder};
     if (options->db_path != NULL)
         trouble_end_with_file(options->db_path);
     trust_init(&asking->trust, &policy);

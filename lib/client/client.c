@@ -1,6 +1,7 @@
 #include "client/client.h"
 
 #include "base/bytes.h"
+#include "client/kept.h"
 
 #include <string.h>
 #include <time.h>
@@ -33,6 +34,65 @@ static int judge(void *context, const struct question *question, struct answer *
                         question, answer, time(NULL), error);
 }
 
+/* --- what is kept ----------------------------------------------------------------------------- */
+
+static const struct rsa_public *server_key(const struct client *client) {
+    return &client->settings.identity.servers->keys[client->key_at];
+}
+
+/* Begins with the server that answered last. */
+static void put_first(struct link *link, const char *name) {
+    for (unsigned i = 0; i < link->server_count; i++) {
+        if (strcmp(link->servers[i].name, name) == 0)
+            link->first = i;
+    }
+}
+
+/* Takes the session and the release that an earlier run has kept. */
+static void take_kept(struct client *client) {
+    const struct client_settings *settings = &client->settings;
+    const struct session_identity *identity = &settings->identity;
+    bool has_session = false;
+    for (unsigned i = 0; i < identity->servers->count && !has_session; i++) {
+        client->key_at = i;
+        has_session = identity->kiosk != NULL &&
+                      kept_session_load(settings->kept_folder, &client->session, server_key(client),
+                                        identity->kiosk, client->kept_server);
+    }
+    client->key_at = has_session ? client->key_at : 0;
+    put_first(&client->link, client->kept_server);
+    memcpy(client->kept_ticket, client->session.keys.ticket, TICKET_LEN);
+    if (!kept_release_load(settings->kept_folder, &client->release, server_key(client),
+                           settings->trust->policy.authorities))
+        return;
+    if (settings->is_proved && !client->release.has_nodes)
+        known_release_forget(&client->release);
+    memcpy(client->kept_release, client->release.header.id, SHA256_LEN);
+}
+
+/* Keeps what is new of them. */
+static void keep(struct client *client) {
+    const struct client_settings *settings = &client->settings;
+    const char *server = link_name(&client->link);
+    bool is_new_session =
+        client->session.is_open &&
+        (memcmp(client->kept_ticket, client->session.keys.ticket, TICKET_LEN) != 0 ||
+         strcmp(client->kept_server, server) != 0);
+    if (settings->identity.kiosk != NULL && is_new_session) {
+        kept_session_save(settings->kept_folder, &client->session, server_key(client),
+                          settings->identity.kiosk, server, &client->random);
+        memcpy(client->kept_ticket, client->session.keys.ticket, TICKET_LEN);
+        memcpy(client->kept_server, server, LINK_SERVER_SIZE);
+    }
+    if (client->release.is_known &&
+        memcmp(client->kept_release, client->release.header.id, SHA256_LEN) != 0) {
+        kept_release_save(settings->kept_folder, &client->release, server_key(client));
+        memcpy(client->kept_release, client->release.header.id, SHA256_LEN);
+    }
+}
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
 int client_init(struct client *client, const struct client_settings *settings,
                 struct error *error) {
     client->settings = *settings;
@@ -45,7 +105,11 @@ int client_init(struct client *client, const struct client_settings *settings,
     client->pipeline.judge = judge;
     client->pipeline.context = client;
     int code = link_init(&client->link, settings->servers, settings->is_udp, error);
-    return code == 0 ? random_open(&client->random, error) : code;
+    if (code == 0)
+        code = random_open(&client->random, error);
+    if (code == 0 && settings->kept_folder != NULL)
+        take_kept(client);
+    return code;
 }
 
 void client_close(struct client *client) {
@@ -224,6 +288,8 @@ int client_ask(struct client *client, client_form *form, void *context, struct b
     link_let_all_in(&client->link);
     switch (ask_servers(client, &task)) {
     case LINK_DONE:
+        if (client->settings.kept_folder != NULL)
+            keep(client);
         return 0;
     case LINK_NOT_BELIEVED:
         return client->disbelief;

@@ -22,6 +22,8 @@ struct client_settings {
     void (*pause)(void *context, uint32_t wait_s); /* told of that; may be NULL */
     void *pause_context;
     struct trust *trust; /* NULL: whatever is authentic is believed */
+    /* where sessions and releases are kept between runs (kept.h); not without authorities; NULL: nowhere */
+    const char *kept_folder;
 };
 
 /* Secret: end it with client_close. */
@@ -36,6 +38,10 @@ struct client {
     bool is_judged;               /* the release, as one of this server: */
     unsigned judged_server;
     int disbelief; /* why its release is not believed, or its answer */
+    /* what the kept files hold, so that they are not written again: */
+    uint8_t kept_ticket[TICKET_LEN];
+    uint8_t kept_release[SHA256_LEN];
+    char kept_server[LINK_SERVER_SIZE];
     struct pipeline pipeline;
 };
 

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void client_session_forget(struct client_session *session) {
     wipe(session, sizeof *session);
@@ -102,8 +103,8 @@ enum link_result client_session_open(struct session_talk *talk,
     if (result != LINK_DONE)
         return result;
     session->is_open = true;
-    /* After nine tenths of its life. */
-    session->renew_ms = net_now_ms() + (int64_t)session->keys.lifetime_s * 900;
+    session->opened_s = time(NULL);
+    session->renew_ms = net_now_ms() + (int64_t)session->keys.lifetime_s * SESSION_RENEW_MS;
     return LINK_DONE;
 }
 

@@ -10,9 +10,12 @@
 #include "wire/answer.h"
 #include "wire/identity.h"
 
+#define SESSION_RENEW_MS 900 /* of each second of its life: after nine tenths it is opened anew */
+
 /* Secret: wipe after use. */
 struct client_session {
     bool is_open;
+    int64_t opened_s; /* by this machine's clock */
     int64_t renew_ms; /* when it is to be opened anew */
     struct session keys;
     struct opening opening;         /* while one is under way */
