@@ -66,7 +66,7 @@ $(BUILD)/libbearssl.a: $(BEARSSL_OBJ)
 	@rm -f $@ && $(AR) rcsD $@ $^
 
 # --- dlv -----------------------------------------------------------------------------------------
-LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard lib/*/*.c)))
+LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(filter-out lib/text/tables.c,$(wildcard lib/*/*.c))))
 CMD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cmd/*.c)))
 # The load generator: a tool beside dlv, which is not deployed.
 LOAD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/load/*.c))) $(BUILD)/tools/load/help_texts.o
@@ -103,7 +103,18 @@ $(BUILD)/%.o: %.c Makefile tools/toolchain.mk $(DEPS)/build.mk
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	@$(CC) $(CFLAGS_DLV) $(CFLAGS_SPEED) $(INCLUDES) $(CPPFLAGS_FILE) -MMD -MP -c $< -o $@
-$(BUILD)/lib/kat/builtin.o: vectors/builtin.rsp
+# Likewise the built-in vectors, and what Unicode says, as the compiler lays it out for the machine.
+$(BUILD)/builtin.gz: vectors/builtin.rsp
+	@gzip -9nc $< >$@
+$(BUILD)/lib/kat/builtin.o: $(BUILD)/builtin.gz
+$(BUILD)/lib/kat/builtin.o: CPPFLAGS_FILE = -DBUILTIN_VECTORS='"$(BUILD)/builtin.gz"'
+$(BUILD)/text_tables.gz: lib/text/tables.c lib/text/tables.h lib/text/tables_sizes.h
+	@mkdir -p $(@D)
+	@$(CC) -Ilib -ffreestanding -c $< -o $(@:.gz=.o)
+	@$$($(CC) -print-prog-name=objcopy) -O binary -j .rodata $(@:.gz=.o) $(@:.gz=.bin)
+	@gzip -9nc $(@:.gz=.bin) >$@
+$(BUILD)/lib/text/tables_unpack.o: $(BUILD)/text_tables.gz
+$(BUILD)/lib/text/tables_unpack.o: CPPFLAGS_FILE = -DTEXT_TABLES='"$(BUILD)/text_tables.gz"'
 $(BUILD)/libdlv.a: $(LIB_OBJ)
 	@rm -f $@ && $(AR) rcsD $@ $^
 $(BUILD)/dlv: $(CMD_OBJ) $(LIB_OBJ) $(BUILD)/libbearssl.a

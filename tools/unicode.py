@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes lib/text/tables.c from the Unicode character database (Debian's package unicode-data).
+"""Writes lib/text/tables.c and tables_sizes.h from the Unicode character database (Debian's package unicode-data).
 
     tools/unicode.py [--check]
 
@@ -16,7 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 UCD = pathlib.Path("/usr/share/unicode")
-TARGET = ROOT / "lib/text/tables.c"
+TARGET = ROOT / "lib/text"
 
 # --- the database ---------------------------------------------------------------------------------
 
@@ -190,7 +190,7 @@ def u24(values):
     return [byte for value in values for byte in (value & 255, value >> 8 & 255, value >> 16 & 255)]
 
 
-def array(kind, name, values, columns):
+def array(name, values, columns):
     lines, line = [], "   "
     for value in values:
         text = f" {value},"
@@ -198,7 +198,7 @@ def array(kind, name, values, columns):
             lines.append(line)
             line = "   "
         line += text
-    return f"const {kind} {name}[{len(values)}] = {{\n" + "\n".join([*lines, line]) + "\n};\n"
+    return f".{name} = {{\n" + "\n".join([*lines, line]) + "\n},\n"
 
 
 def write(database, rule):
@@ -209,23 +209,19 @@ def write(database, rule):
     size = (4 * len(classes) + 4 * len(orders) + 10 * len(mapping.ranges) + 3 * len(mapping.targets)
             + 3 * len(mapping.sequences))
     ranges = [(first | step << 24, last, offset & 0xFFFFFFFF) for first, last, step, offset in mapping.ranges]
-    text = f"""/* Written by tools/unicode.py from the Unicode character database {major}.{minor}.{patch}. {size} bytes.
+    head = f"""/* Written by tools/unicode.py from the Unicode character database {major}.{minor}.{patch}.
  * Copyright of the data: 1991-2022 Unicode, Inc. (Unicode License, www.unicode.org/terms_of_use). */
-#include "text/tables.h"
-
-/* clang-format off */
-const unsigned text_unicode_version[3] = {{{major}, {minor}, {patch}}};
 """
-    text += array("uint32_t", "text_classes", [c | value << 24 for c, value in classes], 98)
-    text += f"const size_t text_class_count = {len(classes)};\n"
-    text += array("uint32_t", "text_orders", [c | value << 24 for c, value in orders], 98)
-    text += f"const size_t text_order_count = {len(orders)};\n"
-    text += array("struct text_range", "text_ranges",
-                  [f"{{{a}, {b}, {c - (1 << 32) if c >> 31 else c}}}" for a, b, c in ranges], 98)
-    text += f"const size_t text_range_count = {len(ranges)};\n"
-    text += array("uint8_t", "text_targets", u24(mapping.targets), 98)
-    text += array("uint8_t", "text_sequences", u24(mapping.sequences), 98)
-    return text, size
+    members = [("uint32_t", "classes", [c | value << 24 for c, value in classes]),
+               ("uint32_t", "orders", [c | value << 24 for c, value in orders]),
+               ("struct text_range", "ranges", [f"{{{a}, {b}, {c - (1 << 32) if c >> 31 else c}}}" for a, b, c in ranges]),
+               ("uint8_t", "targets", u24(mapping.targets)), ("uint8_t", "sequences", u24(mapping.sequences))]
+    sizes = head + "#ifndef DLV_TEXT_TABLES_SIZES_H\n#define DLV_TEXT_TABLES_SIZES_H\n\n"
+    sizes += f"#define TEXT_UNICODE_MAJOR {major}\n#define TEXT_UNICODE_MINOR {minor}\n"
+    sizes += "".join(f"#define TEXT_{name.upper()}_COUNT {len(values)}\n" for _, name, values in members) + "\n#endif\n"
+    text = head + "#include \"text/tables.h\"\n\n/* clang-format off */\nconst struct text_tables text_tables_source = {\n"
+    text += "".join(array(name, values, 98) for _, name, values in members) + "};\n"
+    return {"tables.c": text, "tables_sizes.h": sizes}, size
 
 
 def main():
@@ -233,10 +229,13 @@ def main():
     parser.add_argument("--check", action="store_true", help="only compare")
     arguments = parser.parse_args()
     database = Database()
-    text, size = write(database, Rule(database))
-    if arguments.check:
-        sys.exit(TARGET.read_text() != text and f"{TARGET.relative_to(ROOT)} is not what tools/unicode.py writes")
-    TARGET.write_text(text)
+    files, size = write(database, Rule(database))
+    for name, text in files.items():
+        target = TARGET / name
+        if not arguments.check:
+            target.write_text(text)
+        elif target.read_text() != text:
+            sys.exit(f"{target.relative_to(ROOT)} is not what tools/unicode.py writes")
     print(f"{TARGET.relative_to(ROOT)}: Unicode {database.version}, {size} bytes")
 
 

@@ -5,8 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Before a frame is sent again over UDP: at first always as long, then twice as long each time. */
-#define UDP_RETRY_MS 200
+/* Before a frame is sent again over UDP: at first always as long, then twice as long each time. Longer where
+ * each costs the server an RSA operation, or where many are under way. */
+#define UDP_RETRY_MS 100
+#define UDP_LONG_RETRY_MS 200
+#define UDP_FEW_FRAMES 16
 #define UDP_EAGER_MS 2000
 #define NEXT_SERVER_MS 250 /* RFC 8305, section 8: "Connection Attempt Delay" */
 #define STALL_MS 1500 /* nothing has come for as long, and for several round trips: it stalls */
@@ -278,7 +281,8 @@ static bool fill_slots(struct exchange *exchange) {
         slot->len = frames->form(frames->context, slot->index, slot->frame);
         slot->is_used = slot->len > 0;
         slot->again_ms = 0;
-        slot->retry_ms = UDP_RETRY_MS;
+        slot->retry_ms =
+            frames->is_costly || frames->count > UDP_FEW_FRAMES ? UDP_LONG_RETRY_MS : UDP_RETRY_MS;
         if (!slot->is_used)
             return false;
     }
@@ -394,6 +398,8 @@ static enum link_result take_cookie(struct exchange *exchange, struct lane *lane
         return LINK_WAIT;
     lane->cookie_ms = now_ms;
     memcpy(lane->cookie, cookie, COOKIE_LEN);
+    slot->retry_ms = UDP_LONG_RETRY_MS;
+    slot->again_ms = now_ms + slot->retry_ms;
     if (slot->is_used)
         send_datagram(exchange, lane, slot);
     return LINK_WAIT;

@@ -106,6 +106,7 @@ struct link_frames {
     enum link_result (*take)(void *context, uint8_t *frame, size_t len, struct link_slot **slot,
                              struct error *error);
     void *context;
+    bool is_costly;       /* each of them costs the server an RSA operation */
     size_t cookie_at;     /* where a cookie goes; 0: nowhere */
     const char *doing;    /* for reasons: "asking" */
     bool has_other_keys;  /* a wrong key ends it: another one is to be tried with all servers */
@@ -120,7 +121,7 @@ int link_init(struct link *link, const char *servers, bool is_udp, struct error 
 #define LINK_DOUBT_MS 1000
 
 /* Sends the frames and receives their answers, in any order, over the link that there is; else it finds
- * one. Over UDP frames are sent again while nothing comes, every 200 ms in the first two seconds and then ever
+ * one. Over UDP frames are sent again while nothing comes, every 100 or 200 ms in the first two seconds and then ever
  * slower; frames from elsewhere are ignored, and a datagram that cannot be sent just now counts as lost.
  *
  * Where another outcome than LINK_DONE comes, link->server is whom it is of, the link is closed, and

@@ -126,8 +126,8 @@ void db_header_encode(struct db_header *header, uint8_t page[DB_PAGE]) {
                                             ? HISTORY_NOT_LIMITED
                                             : facts->history_since - DAY_FIRST);
     store_le16(page + AT_MATCHING_VERSION, MATCHING_VERSION);
-    page[AT_UNICODE_VERSION] = (uint8_t)text_unicode_version[0];
-    page[AT_UNICODE_VERSION + 1] = (uint8_t)text_unicode_version[1];
+    page[AT_UNICODE_VERSION] = TEXT_UNICODE_MAJOR;
+    page[AT_UNICODE_VERSION + 1] = TEXT_UNICODE_MINOR;
     memcpy(page + AT_AUTHORITY, facts->authority_id, SHA256_LEN);
     memcpy(page + AT_LOOKUP_KEY, header->lookup_key_id, SHA256_LEN);
     memcpy(page + AT_MERKLE_ROOT, header->merkle_root, DB_NODE_LEN);
@@ -273,12 +273,10 @@ int db_header_decode(struct db_header *header, const uint8_t page[DB_PAGE], stru
                          (unsigned)load_le32(page + AT_VERSION), DB_VERSION);
     unsigned matching = load_le16(page + AT_MATCHING_VERSION);
     unsigned major = page[AT_UNICODE_VERSION], minor = page[AT_UNICODE_VERSION + 1];
-    if (matching != MATCHING_VERSION || major != text_unicode_version[0] ||
-        minor != text_unicode_version[1])
-        return error_set(error, ERR_FORMAT,
-                         "matching form %u with Unicode %u.%u (this dlv has %d with %u.%u)",
-                         matching, major, minor, MATCHING_VERSION, text_unicode_version[0],
-                         text_unicode_version[1]);
+    if (matching != MATCHING_VERSION || major != TEXT_UNICODE_MAJOR || minor != TEXT_UNICODE_MINOR)
+        return error_set(
+            error, ERR_FORMAT, "matching form %u with Unicode %u.%u (this dlv has %d with %u.%u)",
+            matching, major, minor, MATCHING_VERSION, TEXT_UNICODE_MAJOR, TEXT_UNICODE_MINOR);
     const char *wrong = read_header(header, page);
     return wrong == NULL ? 0 : error_set(error, ERR_FORMAT, "header: %s", wrong);
 }

@@ -1,9 +1,14 @@
-/* vectors/builtin.rsp, carried inside the binary. */
+/* vectors/builtin.rsp, carried inside the binary, compressed. */
 #include "kat/kat.h"
 
+#include "base/bytes.h"
 #include "base/embed.h"
+#include "base/inflate.h"
 
-EMBED_FILE(builtin_vectors, "vectors/builtin.rsp");
+EMBED_FILE(builtin_vectors, BUILTIN_VECTORS);
+
+#define VECTORS_MAX 16384
+#define GZIP_HEADER_LEN 10 /* without a file's name (RFC 1952) */
 
 /* Keeps the first failure. */
 static void keep_reason(void *context, const char *line) {
@@ -13,9 +18,12 @@ static void keep_reason(void *context, const char *line) {
 }
 
 int kat_run_builtin(struct kat_count *count, struct error *error) {
-    size_t len = (size_t)(builtin_vectors_end - builtin_vectors_start);
+    char vectors[VECTORS_MAX] NOT_CLEARED;
+    size_t packed_len = (size_t)(builtin_vectors_end - builtin_vectors_start);
+    ssize_t len = inflate(vectors, sizeof vectors, builtin_vectors_start + GZIP_HEADER_LEN,
+                          packed_len - GZIP_HEADER_LEN);
     error->text[0] = '\0';
-    return kat_run("built-in", (const char *)builtin_vectors_start, len, keep_reason, error, count)
-               ? 0
-               : ERR_SIGNATURE;
+    if (len < 0)
+        return error_set(error, ERR_SIGNATURE, "the built-in vectors are damaged");
+    return kat_run("built-in", vectors, (size_t)len, keep_reason, error, count) ? 0 : ERR_SIGNATURE;
 }

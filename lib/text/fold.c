@@ -32,11 +32,11 @@ static unsigned run_value(const uint32_t *runs, size_t count, uint32_t character
 }
 
 enum character_class character_class(uint32_t character) {
-    return (enum character_class)run_value(text_classes, text_class_count, character);
+    return (enum character_class)run_value(text_tables.classes, TEXT_CLASSES_COUNT, character);
 }
 
 static unsigned combining_class(uint32_t character) {
-    return run_value(text_orders, text_order_count, character);
+    return run_value(text_tables.orders, TEXT_ORDERS_COUNT, character);
 }
 
 static uint32_t element(const uint8_t *elements, size_t at) {
@@ -46,17 +46,17 @@ static uint32_t element(const uint8_t *elements, size_t at) {
 
 /* The range that holds a character; NULL where it stays as it is. */
 static const struct text_range *find_range(uint32_t character) {
-    size_t low = 0, high = text_range_count;
+    size_t low = 0, high = TEXT_RANGES_COUNT;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (text_ranges[middle].last < character)
+        if (text_tables.ranges[middle].last < character)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low == text_range_count || (text_ranges[low].first & 0xFFFFFF) > character)
+    if (low == TEXT_RANGES_COUNT || (text_tables.ranges[low].first & 0xFFFFFF) > character)
         return NULL;
-    return &text_ranges[low];
+    return &text_tables.ranges[low];
 }
 
 #define EXPANSION_MAX 8 /* characters that one becomes */
@@ -83,14 +83,14 @@ static size_t expand(uint32_t out[EXPANSION_MAX], uint32_t character) {
             out[0] = (uint32_t)((int32_t)character + range->offset);
         return 1;
     }
-    uint32_t target = element(text_targets, (size_t)range->offset + character - first);
+    uint32_t target = element(text_tables.targets, (size_t)range->offset + character - first);
     out[0] = target;
     if (!(target & TEXT_SEQUENCE))
         return 1;
     size_t count = target >> TEXT_SEQUENCE_LEN_SHIFT & (EXPANSION_MAX - 1);
     size_t at = target & ((1u << TEXT_SEQUENCE_LEN_SHIFT) - 1);
     for (size_t i = 0; i < count; i++)
-        out[i] = element(text_sequences, at + i);
+        out[i] = element(text_tables.sequences, at + i);
     return count;
 }
 
@@ -132,7 +132,7 @@ static int check(uint32_t character, size_t at, struct error *error) {
                          at + 1);
     if (character_class(character) == CHARACTER_UNASSIGNED)
         return error_set(error, ERR_FORMAT, "U+%04X at byte %zu is not a character of Unicode %u",
-                         (unsigned)character, at + 1, text_unicode_version[0]);
+                         (unsigned)character, at + 1, TEXT_UNICODE_MAJOR);
     return 0;
 }
 

@@ -5,15 +5,13 @@
 #define DLV_TEXT_FOLD_H
 
 #include "base/error.h"
+#include "text/tables_sizes.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define FOLD_MAX 1024 /* characters of a folded text */
-
-/* "15.0.0": the version of Unicode whose tables are built in. */
-extern const unsigned text_unicode_version[3];
 
 enum character_class {
     CHARACTER_OTHER,  /* neither of those below: it sets words apart */
