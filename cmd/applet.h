@@ -26,6 +26,7 @@ extern const struct applet applet_diff;
 extern const struct applet applet_info;
 extern const struct applet applet_install;
 extern const struct applet applet_keygen;
+extern const struct applet applet_kiosk;
 extern const struct applet applet_reload;
 extern const struct applet applet_scan;
 extern const struct applet applet_selftest;

@@ -7,26 +7,25 @@
 #include <string.h>
 #include <time.h>
 
-int card_read(struct scan *scan, const char *word, struct error *error) {
-    static char input[SCAN_TEXT_MAX];
-    time_t now_s = time(NULL);
-    const struct moment now = {.unix_s = now_s};
+int card_read_bytes(struct scan *scan, const char *bytes, size_t len, struct error *error) {
+    const struct moment now = {.unix_s = time(NULL)};
     char today[DATE_TEXT_SIZE];
-    size_t len = strlen(word);
-    if (strcmp(word, "-") == 0) {
-        ssize_t n = file_read("/dev/stdin", input, sizeof input, error);
-        if (n == ERR_LIMIT)
-            return error_set(error, ERR_FORMAT, "longer than the code of any licence");
-        if (n < 0)
-            return error_prefix(error, (int)n, "standard input");
-        word = input;
-        len = (size_t)n;
-    }
     date_format(today, moment_day(&now, 0));
     unsigned year = 0;
     for (unsigned i = 0; i < 4; i++)
         year = year * 10 + (unsigned)(today[i] - '0');
-    return scan_read(scan, word, len, year, error);
+    return scan_read(scan, bytes, len, year, error);
+}
+
+int card_read(struct scan *scan, const char *word, struct error *error) {
+    static char input[SCAN_TEXT_MAX];
+    if (strcmp(word, "-") != 0)
+        return card_read_bytes(scan, word, strlen(word), error);
+    ssize_t n = file_read("/dev/stdin", input, sizeof input, error);
+    if (n == ERR_LIMIT)
+        return error_set(error, ERR_FORMAT, "longer than the code of any licence");
+    return n < 0 ? error_prefix(error, (int)n, "standard input")
+                 : card_read_bytes(scan, input, (size_t)n, error);
 }
 
 const char *card_day(uint32_t day, char text[16]) {

@@ -4,7 +4,10 @@
 
 #include "scan/scan.h"
 
-/* Reads it; `word` "-" is standard input. 0, or a negative code with the reason. */
+/* Reads bytes that a scanner or a keyboard has delivered. 0, or ERR_FORMAT with the reason. */
+int card_read_bytes(struct scan *scan, const char *bytes, size_t len, struct error *error);
+
+/* The same of a word of the command line; `word` "-" is standard input. 0, or a negative code with the reason. */
 int card_read(struct scan *scan, const char *word, struct error *error);
 
 /* A day as text, or NULL where the card has none. */

@@ -1,0 +1,522 @@
+#include "applet.h"
+#include "kiosk_asking.h"
+#include "kiosk_words.h"
+
+#include "base/bytes.h"
+#include "base/format.h"
+#include "kiosk/keys.h"
+#include "kiosk/screen.h"
+#include "os/process.h"
+#include "os/terminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct asking_options asked;
+static const char *words_path;
+static bool is_locked, shows_words;
+static uint64_t clear_after_s;
+
+static const struct option options[] = {
+    ASKING_OPTIONS(asked),
+    OPTION_COUNT("--clear-after SECONDS", &clear_after_s, 1, 3600, 30, "seconds"),
+    OPTION_FLAG("--locked", &is_locked),
+    OPTION_TEXT("--words FILE", &words_path),
+    OPTION_FLAG("--show-words", &shows_words),
+    OPTIONS_END,
+};
+
+#define WAITING_MAX 8   /* texts that wait to be asked about */
+#define RECALLED_MAX 8  /* verdicts that can be recalled */
+#define SHOWN_MS 3000   /* how long a report is shown, at least, where another text waits */
+#define RESTART_MS 2000 /* before the process that asks is started again */
+#define REDRAW_MS 500   /* after the terminal took less than all of a drawing */
+#define NOTE_SIZE 240
+#define NEVER_MS INT64_MAX
+
+/* A verdict, by its time and its word alone. */
+struct recalled {
+    int64_t time_s;
+    char word[REPORT_WORD_SIZE];
+};
+
+struct kiosk {
+    struct terminal terminal;
+    int signals;
+    struct keys keys;
+    /* the process that asks */
+    pid_t asker;
+    int channel; /* -1: there is none */
+    int notes;   /* what it prints on stderr */
+    int64_t restart_ms;
+    /* what is asked */
+    uint32_t last_number;
+    bool is_asking;
+    unsigned waiting_count;
+    struct kiosk_text waiting[WAITING_MAX];
+    /* what is shown */
+    bool has_report;
+    struct report report;
+    int64_t shown_ms, clear_ms, redraw_ms;
+    bool is_recalling;
+    unsigned skip;
+    int32_t utc_offset_s;
+    char note[NOTE_SIZE];
+    unsigned recalled_count;
+    struct recalled recalled[RECALLED_MAX]; /* the latest last */
+};
+
+/* For the handler of faults; nothing else looks at it. */
+static struct terminal *shown_terminal;
+
+/* --- drawing ---------------------------------------------------------------------------------- */
+
+static void clock_text(char text[6], int64_t time_s, int32_t utc_offset_s) {
+    char time_text[TIME_TEXT_SIZE];
+    time_format(time_text, time_s, utc_offset_s);
+    format_text(text, 6, "%.5s", time_text + 11);
+}
+
+static void write_out(struct kiosk *kiosk, const char *bytes, size_t len) {
+    while (len > 0) {
+        ssize_t n = write(kiosk->terminal.fd, bytes, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            kiosk->redraw_ms = net_now_ms() + REDRAW_MS;
+            return;
+        }
+        bytes += n;
+        len -= (size_t)n;
+    }
+    kiosk->redraw_ms = NEVER_MS;
+}
+
+/* The lines where no report is shown. */
+static unsigned idle_lines(const struct kiosk *kiosk, char texts[][64], const char **lines) {
+    unsigned count = 0;
+    lines[count++] = "";
+    if (!kiosk->is_recalling) {
+        lines[count++] = word("Scan the code of a card, or type a number.");
+        lines[count++] = word("Up: the last verdicts. Down: more of this one.");
+        return count;
+    }
+    lines[count++] = word("The last verdicts");
+    for (unsigned i = kiosk->recalled_count; i-- > 0; count++) {
+        char time_text[6];
+        clock_text(time_text, kiosk->recalled[i].time_s, kiosk->utc_offset_s);
+        format_text(texts[i], 64, "%s  %s", time_text, kiosk->recalled[i].word);
+        lines[count] = texts[i];
+    }
+    return count;
+}
+
+static void draw(struct kiosk *kiosk) {
+    static char bytes[SCREEN_SIZE_MAX + 1];
+    char head[128], clock[6], texts[RECALLED_MAX][64];
+    const char *lines[RECALLED_MAX + 3];
+    struct screen screen = {.head = head,
+                            .report = kiosk->has_report ? &kiosk->report : NULL,
+                            .lines = lines,
+                            .line_count = idle_lines(kiosk, texts, lines),
+                            .skip = kiosk->skip,
+                            .input = kiosk->keys.line,
+                            .note = kiosk->note};
+    clock_text(clock, time(NULL), kiosk->utc_offset_s);
+    size_t len = format_text(head, sizeof head, " dlv  %s  %s%s%s  %s", clock,
+                             asked.classes_text != NULL ? word("Class") : "",
+                             asked.classes_text != NULL ? " " : "",
+                             asked.classes_text != NULL ? asked.classes_text : "",
+                             word(kiosk->is_asking ? "asking" : "ready"));
+    if (kiosk->waiting_count > 0 && len < sizeof head)
+        format_text(head + len, sizeof head - len, "  %u %s", kiosk->waiting_count,
+                    word("waiting"));
+    terminal_size(&kiosk->terminal, &screen.rows, &screen.columns);
+    /* What was cut off last time may have been the start of a sequence: CAN ends it. */
+    bytes[0] = '\030';
+    write_out(kiosk, bytes, 1 + screen_draw(bytes + 1, &screen));
+}
+
+/* Erases all that was shown, also what was scrolled away. */
+static void erase(struct kiosk *kiosk) {
+    write_out(kiosk, screen_begin, strlen(screen_begin));
+}
+
+/* What is personal is neither on the screen nor in memory any more. */
+static void forget(struct kiosk *kiosk) {
+    wipe(&kiosk->report, sizeof kiosk->report);
+    kiosk->has_report = kiosk->is_recalling = false;
+    kiosk->skip = 0;
+    kiosk->clear_ms = NEVER_MS;
+    kiosk->note[0] = '\0';
+    erase(kiosk);
+}
+
+static void note(struct kiosk *kiosk, const char *text) {
+    format_text(kiosk->note, sizeof kiosk->note, "%s", text);
+}
+
+/* --- the process that asks -------------------------------------------------------------------- */
+
+#define DEATH_MS 100
+
+/* In the process that asks, when the other one is gone: where that was killed, it could not put the terminal
+ * back. */
+static void put_back_for_dead(struct kiosk *kiosk) {
+    const struct timespec pause = {0, DEATH_MS * 1000000};
+    struct termios now;
+    nanosleep(&pause, NULL);
+    kiosk->terminal.is_raw =
+        tcgetattr(kiosk->terminal.fd, &now) == 0 && (now.c_lflag & ICANON) == 0;
+    kiosk->terminal.is_locked = is_locked;
+    if (!kiosk->terminal.is_raw)
+        return;
+    write_out(kiosk, screen_end, strlen(screen_end));
+    terminal_leave(&kiosk->terminal);
+}
+
+static void become_asker(struct kiosk *kiosk, int channel, int notes) {
+    sigset_t none;
+    sigemptyset(&none);
+    close(kiosk->signals);
+    dup2(notes, STDERR_FILENO);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    /* The keys of the terminal are the screen's alone. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTSTP, SIG_IGN);
+    int status = kiosk_ask_always(channel, &asked);
+    put_back_for_dead(kiosk);
+    _exit(status);
+}
+
+/* 0, or ERR_SYSTEM with errno set. */
+static int start_asker(struct kiosk *kiosk) {
+    int channels[2], pipes[2];
+    kiosk->restart_ms = net_now_ms() + RESTART_MS;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channels) != 0)
+        return ERR_SYSTEM;
+    if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) != 0) {
+        close(channels[0]);
+        close(channels[1]);
+        return ERR_SYSTEM;
+    }
+    kiosk->asker = fork();
+    if (kiosk->asker == 0) {
+        close(channels[0]);
+        become_asker(kiosk, channels[1], pipes[1]);
+    }
+    close(channels[1]);
+    close(pipes[1]);
+    kiosk->channel = channels[0];
+    kiosk->notes = pipes[0];
+    return kiosk->asker > 0 ? 0 : ERR_SYSTEM;
+}
+
+/* Takes the last line of what it printed. */
+static void take_notes(struct kiosk *kiosk) {
+    char text[2 * NOTE_SIZE];
+    ssize_t n = read(kiosk->notes, text, sizeof text - 1);
+    if (n <= 0)
+        return;
+    text[n] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    note(kiosk, text);
+}
+
+static void show(struct kiosk *kiosk, const struct report *report) {
+    int64_t now_ms = net_now_ms();
+    forget(kiosk);
+    kiosk->report = *report;
+    kiosk->has_report = true;
+    kiosk->is_asking = false;
+    kiosk->shown_ms = now_ms;
+    kiosk->clear_ms = now_ms + (int64_t)clear_after_s * 1000;
+    if (report->utc_offset_s != 0)
+        kiosk->utc_offset_s = report->utc_offset_s;
+    if (kiosk->recalled_count == RECALLED_MAX)
+        memmove(kiosk->recalled, kiosk->recalled + 1,
+                --kiosk->recalled_count * sizeof *kiosk->recalled);
+    struct recalled *recalled = &kiosk->recalled[kiosk->recalled_count++];
+    recalled->time_s = time(NULL);
+    memcpy(recalled->word, report->word, REPORT_WORD_SIZE);
+}
+
+/* The process that asks has ended. What it was asked has no answer. */
+static void lose_asker(struct kiosk *kiosk) {
+    struct report report = {0};
+    take_notes(kiosk);
+    close(kiosk->channel);
+    close(kiosk->notes);
+    kiosk->channel = kiosk->notes = -1;
+    waitpid(kiosk->asker, NULL, 0);
+    if (!kiosk->is_asking)
+        return;
+    char why[NOTE_SIZE];
+    format_text(why, sizeof why, "%s", kiosk->note);
+    report_trouble(&report, "NO ANSWER", why, "Scan again, or tell the office.");
+    show(kiosk, &report);
+}
+
+static void take_report(struct kiosk *kiosk) {
+    static struct report report;
+    ssize_t n = recv(kiosk->channel, &report, sizeof report, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n != sizeof report)
+        lose_asker(kiosk);
+    else if (kiosk->is_asking && report.number == kiosk->last_number)
+        show(kiosk, &report);
+    wipe(&report, sizeof report);
+}
+
+/* Sends the first text that waits. */
+static void ask_next(struct kiosk *kiosk) {
+    struct kiosk_text *text = &kiosk->waiting[0];
+    text->number = ++kiosk->last_number;
+    forget(kiosk);
+    kiosk->is_asking = send(kiosk->channel, text, sizeof *text, MSG_NOSIGNAL) == sizeof *text;
+    if (!kiosk->is_asking)
+        return;
+    kiosk->waiting_count--;
+    memmove(kiosk->waiting, kiosk->waiting + 1, kiosk->waiting_count * sizeof *kiosk->waiting);
+    wipe(&kiosk->waiting[kiosk->waiting_count], sizeof *kiosk->waiting);
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+static void take_text(struct kiosk *kiosk, const char *text, size_t len) {
+    if (kiosk->waiting_count == WAITING_MAX) {
+        note(kiosk, word("Too many are waiting: scan this one again."));
+        return;
+    }
+    struct kiosk_text *waiting = &kiosk->waiting[kiosk->waiting_count++];
+    waiting->len = (uint32_t)len;
+    memcpy(waiting->text, text, len);
+}
+
+static void recall(struct kiosk *kiosk) {
+    forget(kiosk);
+    kiosk->is_recalling = true;
+    kiosk->clear_ms = net_now_ms() + (int64_t)clear_after_s * 1000;
+}
+
+/* Handles all events of the keyboard. False where the kiosk is to end. */
+static bool take_events(struct kiosk *kiosk) {
+    static char text[SCAN_TEXT_MAX];
+    size_t len = 0;
+    for (;;) {
+        enum keys_event event = keys_next(&kiosk->keys, net_now_ms(), text, &len);
+        switch (event) {
+        case KEYS_NOTHING:
+            wipe(text, sizeof text);
+            return true;
+        case KEYS_TYPED:
+        case KEYS_SCANNED:
+            take_text(kiosk, text, len);
+            break;
+        case KEYS_TOO_LONG:
+            note(kiosk, word("That is longer than the code of any licence."));
+            break;
+        case KEYS_UP:
+            recall(kiosk);
+            break;
+        case KEYS_DOWN:
+            kiosk->skip += 3;
+            break;
+        case KEYS_REDRAW:
+            erase(kiosk);
+            break;
+        case KEYS_END:
+            if (!is_locked)
+                return false;
+            break;
+        case KEYS_CHANGED:
+            break;
+        }
+    }
+}
+
+/* Gives the terminal back, stops, and takes it again. */
+static void suspend(struct kiosk *kiosk) {
+    write_out(kiosk, screen_end, strlen(screen_end));
+    terminal_leave(&kiosk->terminal);
+    raise(SIGSTOP);
+    terminal_enter(&kiosk->terminal);
+    if (is_locked)
+        terminal_lock(&kiosk->terminal);
+    erase(kiosk);
+}
+
+/* False where the kiosk is to end. */
+static bool take_signal(struct kiosk *kiosk) {
+    struct signalfd_siginfo info;
+    if (read(kiosk->signals, &info, sizeof info) != sizeof info)
+        return true;
+    switch (info.ssi_signo) {
+    case SIGTSTP:
+        suspend(kiosk);
+        return true;
+    case SIGWINCH:
+    case SIGCONT:
+        terminal_enter(&kiosk->terminal);
+        erase(kiosk);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int64_t sooner(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* Whether the next text may be asked about. */
+static bool may_ask(const struct kiosk *kiosk, int64_t now_ms) {
+    return kiosk->waiting_count > 0 && kiosk->channel >= 0 && !kiosk->is_asking &&
+           (!kiosk->has_report || now_ms >= kiosk->shown_ms + SHOWN_MS);
+}
+
+/* Until when nothing is to be done, if nothing comes. */
+static int64_t next_event(const struct kiosk *kiosk, int64_t now_ms) {
+    int64_t at_ms = sooner(keys_due_ms(&kiosk->keys), kiosk->clear_ms);
+    at_ms = sooner(at_ms, now_ms + 30000); /* the clock in the first row */
+    at_ms = sooner(at_ms, kiosk->redraw_ms);
+    if (kiosk->waiting_count > 0 && kiosk->has_report)
+        at_ms = sooner(at_ms, kiosk->shown_ms + SHOWN_MS);
+    if (kiosk->channel < 0)
+        at_ms = sooner(at_ms, kiosk->restart_ms);
+    return at_ms;
+}
+
+/* Does what is due. */
+static void do_due(struct kiosk *kiosk, int64_t now_ms) {
+    if (now_ms >= kiosk->clear_ms)
+        forget(kiosk);
+    if (kiosk->channel < 0 && now_ms >= kiosk->restart_ms)
+        start_asker(kiosk);
+    if (may_ask(kiosk, now_ms))
+        ask_next(kiosk);
+}
+
+static void run(struct kiosk *kiosk) {
+    for (;;) {
+        int64_t now_ms = net_now_ms();
+        do_due(kiosk, now_ms);
+        draw(kiosk);
+        int64_t left_ms = next_event(kiosk, now_ms) - now_ms;
+        struct pollfd events[] = {{.fd = kiosk->terminal.fd, .events = POLLIN},
+                                  {.fd = kiosk->signals, .events = POLLIN},
+                                  {.fd = kiosk->channel, .events = POLLIN},
+                                  {.fd = kiosk->notes, .events = POLLIN}};
+        if (poll(events, sizeof events / sizeof *events, left_ms < 0 ? 0 : (int)left_ms) < 0)
+            continue;
+        char bytes[1024];
+        ssize_t n = events[0].revents & POLLIN ? read(kiosk->terminal.fd, bytes, sizeof bytes) : 0;
+        if (n > 0)
+            keys_take(&kiosk->keys, bytes, (size_t)n, net_now_ms());
+        wipe(bytes, sizeof bytes);
+        if (n <= 0 && events[0].revents & (POLLHUP | POLLERR | POLLNVAL))
+            return; /* the terminal is gone */
+        if (!take_events(kiosk) || (events[1].revents != 0 && !take_signal(kiosk)))
+            return;
+        if (events[3].revents & POLLIN)
+            take_notes(kiosk);
+        if (events[2].revents != 0)
+            take_report(kiosk);
+    }
+}
+
+/* --- beginning and ending --------------------------------------------------------------------- */
+
+/* A fault of this program: the terminal is put back all the same. */
+static void end_by_fault(int number) {
+    ssize_t n = write(shown_terminal->fd, screen_end, strlen(screen_end));
+    (void)n;
+    terminal_leave(shown_terminal);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static int take_signals(struct kiosk *kiosk) {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+    static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof handled / sizeof *handled; i++)
+        sigaddset(&set, handled[i]);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        signal(faults[i], end_by_fault);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGTTOU, SIG_IGN);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    kiosk->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return kiosk->signals >= 0 ? EXIT_OK : trouble("signalfd: %m");
+}
+
+/* Waits until the process that asks has read its keys. What it says instead goes to stderr. */
+static int await_asker(struct kiosk *kiosk) {
+    struct report report;
+    if (start_asker(kiosk) != 0)
+        return trouble("fork: %m");
+    if (recv(kiosk->channel, &report, sizeof report, 0) == sizeof report)
+        return EXIT_OK;
+    char text[1024];
+    ssize_t n;
+    while ((n = read(kiosk->notes, text, sizeof text)) > 0) {
+        if (write(STDERR_FILENO, text, (size_t)n) != n)
+            break;
+    }
+    waitpid(kiosk->asker, NULL, 0);
+    return EXIT_TROUBLE;
+}
+
+static int run_kiosk(int operand_count, char **operands) {
+    static struct kiosk kiosk;
+    struct error error;
+    (void)operands;
+    if (shows_words) {
+        words_print();
+        return finish_output();
+    }
+    if (operand_count > 0)
+        return usage_error("no operands: what is asked about is scanned or typed");
+    if (asking_check_usage(&asked) != EXIT_OK ||
+        (words_path != NULL && words_load(words_path) != EXIT_OK))
+        return EXIT_TROUBLE;
+    asked.prove = asked.prove || asked.servers == NULL;
+    kiosk.channel = kiosk.notes = -1;
+    kiosk.clear_ms = kiosk.redraw_ms = NEVER_MS;
+    if (terminal_open(&kiosk.terminal, &error) != 0)
+        return trouble("%s", error.text);
+    shown_terminal = &kiosk.terminal;
+    if (take_signals(&kiosk) != EXIT_OK || await_asker(&kiosk) != EXIT_OK)
+        return EXIT_TROUBLE;
+    if (terminal_enter(&kiosk.terminal) != 0)
+        return trouble("the terminal: %m");
+    if (is_locked)
+        terminal_lock(&kiosk.terminal);
+    erase(&kiosk);
+    run(&kiosk);
+    if (kiosk.channel >= 0)
+        kill(kiosk.asker, SIGKILL);
+    write_out(&kiosk, screen_end, strlen(screen_end));
+    terminal_leave(&kiosk.terminal);
+    wipe(&kiosk, sizeof kiosk);
+    return EXIT_OK;
+}
+
+const struct applet applet_kiosk = {
+    .name = "kiosk",
+    .summary = "show verdicts on a full screen, by scanner and keyboard",
+    .options = options,
+    .needs_cryptography = true,
+    .run = run_kiosk,
+};

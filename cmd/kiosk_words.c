@@ -1,0 +1,164 @@
+#include "kiosk_words.h"
+
+#include "print.h"
+#include "trouble.h"
+
+#include "base/file.h"
+#include "record/verdict.h"
+
+#include <string.h>
+
+/* All of them but those that come from elsewhere: of statuses, of entitlements, of silences. */
+static const char *const words[] = {
+    "VALID",
+    "EXPIRED",
+    "NOT YET",
+    "SUSPENDED",
+    "REVOKED",
+    "UNKNOWN",
+    "MISMATCH",
+    "NO CLASS",
+    "REPLACED",
+    "NO DATA",
+    "NO ANSWER",
+    "NOT READ",
+    "The licence is valid.",
+    "The licence has run out.",
+    "The licence is not valid yet.",
+    "The licence is suspended.",
+    "The licence is revoked.",
+    "No such licence is on file.",
+    "What was read is not what is on file.",
+    "The licence is not for this class.",
+    "The card is not the current one.",
+    "This is no answer: the register",
+    "This is no answer: nothing was found out about the licence.",
+    "Class",
+    "Status",
+    "since",
+    "until",
+    "from",
+    "to",
+    "no end",
+    "not recorded",
+    "The name is the same.",
+    "The name differs.",
+    "The name is not on file.",
+    "The birth date is the same.",
+    "The birth date differs.",
+    "The birth date is not on file.",
+    "The card is a former one.",
+    "The card is reported lost.",
+    "The card is reported stolen.",
+    "The number was found as a former one.",
+    "The card says that it expires on",
+    "The last day in the register is",
+    "Doubtful",
+    "A similar number is on file",
+    "Data of",
+    "days old",
+    "OUT OF DATE",
+    "TEST DATA",
+    "OFFLINE: no server was there",
+    "from this kiosk's own file",
+    "from",
+    "proved",
+    "the server's word, not proved",
+    "The clock of this kiosk is wrong. Without a server it cannot tell what day it is: tell the office.",
+    "Scan again, or tell the office.",
+    "Scan the code of a card, or type a number.",
+    "Up: the last verdicts. Down: more of this one.",
+    "asking",
+    "ready",
+    "waiting",
+    "The last verdicts",
+    "Too many are waiting: scan this one again.",
+    "That is longer than the code of any licence.",
+};
+
+#define WORDS_COUNT ((unsigned)(sizeof words / sizeof *words))
+#define FILE_MAX 32768
+#define LOCAL_MAX 128
+
+static char file[FILE_MAX + 1];
+
+/* What the file says. */
+static struct {
+    const char *english;
+    const char *local;
+} locals[LOCAL_MAX];
+static unsigned local_count;
+
+/* The next of all words, from *at on; NULL at the end. */
+static const char *next_word(unsigned *at) {
+    unsigned i = (*at)++;
+    if (i < WORDS_COUNT)
+        return words[i];
+    i -= WORDS_COUNT;
+    if (i < STATUS_COUNT - 1)
+        return status_name(i + 1);
+    i -= STATUS_COUNT - 1;
+    if (i <= PROVISIONAL)
+        return entitlement_name((enum entitlement)i);
+    i -= PROVISIONAL + 1;
+    return i < SILENCE_NUMBER ? silence_text((enum silence)(i + 1)) : NULL;
+}
+
+static bool is_word(const char *english) {
+    unsigned at = 0;
+    const char *known;
+    while ((known = next_word(&at)) != NULL) {
+        if (strcmp(known, english) == 0)
+            return true;
+    }
+    return false;
+}
+
+void words_print(void) {
+    unsigned at = 0;
+    for (const char *english; (english = next_word(&at)) != NULL;)
+        print("%s = %s\n", english, english);
+}
+
+static int take_line(const char *path, unsigned number, char *line) {
+    char *equals = strstr(line, " = ");
+    if (*line == '\0' || *line == '#')
+        return EXIT_OK;
+    if (equals == NULL)
+        return trouble("%s:%u: not \"ENGLISH = LOCAL\"", path, number);
+    *equals = '\0';
+    if (!is_word(line))
+        return trouble("%s:%u: \"%s\" is none of the words (--show-words lists them)", path, number,
+                       line);
+    if (local_count == LOCAL_MAX)
+        return trouble("%s:%u: more words than there are", path, number);
+    locals[local_count].english = line;
+    locals[local_count++].local = equals + 3;
+    return EXIT_OK;
+}
+
+int words_load(const char *path) {
+    struct error error;
+    ssize_t len = file_read(path, file, FILE_MAX, &error);
+    if (len < 0)
+        return trouble("%s", error.text);
+    file[len] = '\0';
+    unsigned number = 0;
+    for (char *line = file; line != NULL && *line != '\0';) {
+        char *end = strchr(line, '\n');
+        if (end != NULL)
+            *end++ = '\0';
+        if (take_line(path, ++number, line) != EXIT_OK)
+            return EXIT_TROUBLE;
+        line = end;
+    }
+    return EXIT_OK;
+}
+
+const char *word(const char *english) {
+    for (unsigned i = 0; i < local_count; i++) {
+        if (strcmp(locals[i].english, english) == 0)
+            return locals[i].local;
+    }
+    return english;
+}

@@ -1,0 +1,51 @@
+#include "os/terminal.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* linux/vt.h */
+#define VT_LOCKSWITCH 0x560B
+#define VT_UNLOCKSWITCH 0x560C
+
+int terminal_open(struct terminal *terminal, struct error *error) {
+    *terminal = (struct terminal){.fd = -1};
+    if (tcgetattr(STDIN_FILENO, &terminal->before) != 0)
+        return error_set(error, ERR_FORMAT, "standard input is no terminal");
+    /* Opened once more, so that nobody else is given a descriptor that does not block. */
+    const char *name = ttyname(STDIN_FILENO);
+    terminal->fd =
+        open(name != NULL ? name : "/dev/tty", O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return terminal->fd >= 0 ? 0 : error_set_errno(error, "the terminal");
+}
+
+int terminal_enter(struct terminal *terminal) {
+    struct termios raw = terminal->before;
+    raw.c_iflag &= ~(tcflag_t)(BRKINT | ICRNL | INLCR | IGNCR | INPCK | ISTRIP | IXON | PARMRK);
+    raw.c_oflag &= ~(tcflag_t)OPOST;
+    raw.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | IEXTEN | ISIG);
+    raw.c_cc[VMIN] = 0;
+    raw.c_cc[VTIME] = 0;
+    terminal->is_raw = tcsetattr(terminal->fd, TCSANOW, &raw) == 0;
+    return terminal->is_raw ? 0 : ERR_SYSTEM;
+}
+
+void terminal_leave(struct terminal *terminal) {
+    if (terminal->is_locked)
+        ioctl(terminal->fd, VT_UNLOCKSWITCH, 0);
+    if (terminal->is_raw)
+        tcsetattr(terminal->fd, TCSANOW, &terminal->before);
+    terminal->is_locked = terminal->is_raw = false;
+}
+
+void terminal_lock(struct terminal *terminal) {
+    terminal->is_locked = ioctl(terminal->fd, VT_LOCKSWITCH, 0) == 0;
+}
+
+void terminal_size(const struct terminal *terminal, unsigned *rows, unsigned *columns) {
+    struct winsize size;
+    bool is_known = ioctl(terminal->fd, TIOCGWINSZ, &size) == 0 && size.ws_row > 0;
+    *rows = is_known ? size.ws_row : 25;
+    *columns = is_known ? size.ws_col : 80;
+}

@@ -1,0 +1,34 @@
+/* A terminal that a program has for itself. */
+#ifndef DLV_OS_TERMINAL_H
+#define DLV_OS_TERMINAL_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <termios.h>
+
+struct terminal {
+    int fd; /* non-blocking, and this process's alone */
+    bool is_raw;
+    bool is_locked; /* nobody can switch to another virtual terminal */
+    struct termios before;
+};
+
+/* Opens the terminal that standard input is. 0, or a negative code with the reason. */
+int terminal_open(struct terminal *terminal, struct error *error);
+
+/* Takes bytes as they come, without echo, signals or line editing. 0 or ERR_SYSTEM with errno set. */
+int terminal_enter(struct terminal *terminal);
+
+/* Puts it back as it was before. Safe in signal handlers. */
+void terminal_leave(struct terminal *terminal);
+
+/* Forbids switching to another virtual terminal, where this is one and the process may (root). */
+void terminal_lock(struct terminal *terminal);
+
+/* Its size; 80 by 25 where it is not known. */
+void terminal_size(const struct terminal *terminal, unsigned *rows, unsigned *columns);
+
+#endif
