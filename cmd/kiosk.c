@@ -505,8 +505,10 @@ static int run_kiosk(int operand_count, char **operands) {
         terminal_lock(&kiosk.terminal);
     erase(&kiosk);
     run(&kiosk);
-    if (kiosk.channel >= 0)
+    if (kiosk.channel >= 0) {
         kill(kiosk.asker, SIGKILL);
+        waitpid(kiosk.asker, NULL, 0);
+    }
     write_out(&kiosk, screen_end, strlen(screen_end));
     terminal_leave(&kiosk.terminal);
     wipe(&kiosk, sizeof kiosk);

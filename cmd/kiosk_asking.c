@@ -65,18 +65,19 @@ static const char *day_word(char text[DATE_TEXT_SIZE], uint32_t day) {
     return text;
 }
 
-static void add_sentence(struct report *report, const struct reply *reply) {
+static void add_sentence(struct report *report, const struct reply *reply, const char *number) {
     const struct outcome *outcome = &reply->outcome;
     const char *sentence = word(faces[outcome->verdict].sentence);
     if (outcome->verdict == VERDICT_NOT_COVERED)
-        add_line(report, "%s %s.", sentence, word(silence_text(outcome->silence)));
+        add_line(report, "%s: %s %s.", number, sentence, word(silence_text(outcome->silence)));
     else
-        add_line(report, "%s", sentence);
+        add_line(report, "%s: %s", number, sentence);
     if (outcome->verdict == VERDICT_NOT_ENTITLED)
         add_line(report, "%s %.*s: %s", word("Class"), (int)reply->classes[outcome->class_at].len,
                  reply->classes[outcome->class_at].text,
                  word(entitlement_name(outcome->entitlement)));
-    if (outcome->verdict != outcome->standing && outcome->standing != VERDICT_NOT_COVERED)
+    if (outcome->verdict != outcome->standing && outcome->standing != VERDICT_NOT_COVERED &&
+        outcome->standing != VERDICT_VALID)
         add_line(report, "%s", word(faces[outcome->standing].sentence));
 }
 
@@ -135,14 +136,14 @@ static void add_source(struct report *report, const struct reply *reply, bool is
     const struct release_facts *release = reply->release;
     char created[TIME_TEXT_SIZE];
     time_format(created, release->created_s, release->utc_offset_s);
-    add_line(report, "%s%s%s %.10s, %lld %s, %s %s, %s%s%s",
+    bool is_stale = release_is_stale(release, reply->now_s);
+    add_line(report, "%s%s%s%s%s %.10s, %lld %s; %s %s; %s",
              reply->is_instead ? word("OFFLINE: no server was there") : "",
-             reply->is_instead ? ". " : "", word("Data of"), created,
+             reply->is_instead ? ". " : "", is_stale ? word("OUT OF DATE") : "",
+             is_stale ? ". " : "", word("Data of"), created,
              (long long)(reply->now_s - release->created_s) / 86400, word("days old"),
              reply->is_offline ? word("from this kiosk's own file") : word("from"), reply->source,
-             word(is_proved || reply->is_offline ? "proved" : "the server's word, not proved"),
-             release_is_stale(release, reply->now_s) ? ", " : "",
-             release_is_stale(release, reply->now_s) ? word("OUT OF DATE") : "");
+             word(is_proved || reply->is_offline ? "proved" : "the server's word, not proved"));
     if (release->is_test)
         add_line(report, "%s", word("TEST DATA"));
 }
@@ -181,8 +182,7 @@ static void compose(struct report *report, const struct asking *asking, const st
     report->mood = faces[reply->outcome.verdict].mood;
     report->utc_offset_s = reply->release->utc_offset_s;
     format_text(report->word, sizeof report->word, "%s", word(faces[reply->outcome.verdict].word));
-    add_line(report, "%s", scan->number);
-    add_sentence(report, reply);
+    add_sentence(report, reply, scan->number);
     add_status(report, &reply->outcome);
     add_fields(report, reply);
     add_card(report, reply, scan);

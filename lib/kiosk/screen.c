@@ -11,6 +11,7 @@ const char screen_end[] = "\033[0m\033[2J\033[3J\033[H\033[?25h";
 
 #define LETTER_ROWS 5
 #define LETTER_COLUMNS 3
+#define TALL_ROWS 20 /* of a screen that has room to spare */
 
 /* A to Z: five rows of three bits, the highest first. */
 static const uint16_t letters[26] = {075755, 065656, 034443, 065556, 074647, 074644, 034553,
@@ -85,6 +86,14 @@ static size_t put_row(struct drawing *drawing, const char *text, unsigned column
     return at;
 }
 
+static unsigned character_count(const char *text) {
+    unsigned count = 0;
+    bool is_control;
+    for (; *text != '\0'; count++)
+        text += character_len(text, &is_control);
+    return count;
+}
+
 /* Begins a row at its place. */
 static void begin_row(struct drawing *drawing, const char *colours) {
     char place[32];
@@ -147,34 +156,37 @@ static void draw_letters_row(struct drawing *drawing, const char *word, unsigned
     put_text(drawing, moods[mood].colours);
 }
 
-/* The word in the middle of rows of its mood; between frames, where there is room. */
+/* One side of the word: its frame, and a blank beside the word. */
+static void draw_side(struct drawing *drawing, unsigned columns, char frame, bool is_left) {
+    put_repeated(drawing, ' ', !is_left && columns > 0 ? 1 : 0);
+    put_repeated(drawing, frame, columns > 0 ? columns - 1 : 0);
+    put_repeated(drawing, ' ', is_left && columns > 0 ? 1 : 0);
+}
+
+/* The word between frames of its mood; above and below it, too, where there is room. */
 static void draw_word(struct drawing *drawing, const struct report *report) {
     const struct screen *screen = drawing->screen;
     unsigned mood = report->mood <= REPORT_NEITHER ? report->mood : REPORT_NEITHER;
-    const char *colours = moods[mood].colours;
     unsigned dots = (unsigned)strlen(report->word) * (LETTER_COLUMNS + 1);
     unsigned width = dots > 0 ? (screen->columns - 2) / dots : 0;
-    bool is_large = is_drawable(report->word) && width > 0;
+    bool is_large = is_drawable(report->word) && width > 0, is_tall = screen->rows >= TALL_ROWS;
     width = width > 2 ? 2 : width;
-    unsigned used = is_large ? dots * width : (unsigned)strlen(report->word);
+    unsigned used = is_large ? dots * width : character_count(report->word);
     unsigned left = used < screen->columns ? (screen->columns - used) / 2 : 0;
-    for (unsigned y = 0; y < LETTER_ROWS + 2; y++) {
-        begin_row(drawing, colours);
+    unsigned right = used < screen->columns ? screen->columns - used - left : 0;
+    for (unsigned y = is_tall ? 0 : 1; y < LETTER_ROWS + (is_tall ? 2 : 1); y++) {
+        begin_row(drawing, moods[mood].colours);
         if (y == 0 || y == LETTER_ROWS + 1) {
             put_repeated(drawing, moods[mood].frame, screen->columns);
             continue;
         }
-        put_repeated(drawing, moods[mood].frame, left > 0 ? 1 : 0);
-        put_repeated(drawing, ' ', left > 0 ? left - 1 : 0);
+        draw_side(drawing, left, moods[mood].frame, true);
         if (is_large)
             draw_letters_row(drawing, report->word, y - 1, width, mood);
-        else if (y == 1 + LETTER_ROWS / 2)
-            put_row(drawing, report->word, used);
         else
-            put_repeated(drawing, ' ', used);
-        unsigned right = screen->columns - (left > 0 ? left : 0) - used;
-        put_repeated(drawing, ' ', right > 0 ? right - 1 : 0);
-        put_repeated(drawing, moods[mood].frame, right > 0 ? 1 : 0);
+            put_row(drawing, y == 1 + LETTER_ROWS / 2 ? report->word : "",
+                    used < screen->columns ? used : screen->columns);
+        draw_side(drawing, right, moods[mood].frame, false);
     }
 }
 

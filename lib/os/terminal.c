@@ -25,7 +25,8 @@ int terminal_enter(struct terminal *terminal) {
     raw.c_iflag &= ~(tcflag_t)(BRKINT | ICRNL | INLCR | IGNCR | INPCK | ISTRIP | IXON | PARMRK);
     raw.c_oflag &= ~(tcflag_t)OPOST;
     raw.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | IEXTEN | ISIG);
-    raw.c_cc[VMIN] = 0;
+    /* Otherwise a shell that reads while this is in force would take the lack of bytes for the end. */
+    raw.c_cc[VMIN] = 1;
     raw.c_cc[VTIME] = 0;
     terminal->is_raw = tcsetattr(terminal->fd, TCSANOW, &raw) == 0;
     return terminal->is_raw ? 0 : ERR_SYSTEM;
