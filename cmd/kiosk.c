@@ -36,7 +36,7 @@ static const struct option options[] = {
 
 #define WAITING_MAX 8   /* texts that wait to be asked about */
 #define RECALLED_MAX 8  /* verdicts that can be recalled */
-#define SHOWN_MS 3000   /* how long a report is shown, at least, where another text waits */
+#define SHOWN_MS 2000   /* how long a report is shown, at least, where a scan waits */
 #define RESTART_MS 2000 /* before the process that asks is started again */
 #define REDRAW_MS 500   /* after the terminal took less than all of a drawing */
 #define NOTE_SIZE 240
@@ -292,12 +292,13 @@ static void ask_next(struct kiosk *kiosk) {
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-static void take_text(struct kiosk *kiosk, const char *text, size_t len) {
+static void take_text(struct kiosk *kiosk, const char *text, size_t len, bool is_typed) {
     if (kiosk->waiting_count == WAITING_MAX) {
         note(kiosk, word("Too many are waiting: scan this one again."));
         return;
     }
     struct kiosk_text *waiting = &kiosk->waiting[kiosk->waiting_count++];
+    waiting->is_typed = is_typed;
     waiting->len = (uint32_t)len;
     memcpy(waiting->text, text, len);
 }
@@ -320,7 +321,7 @@ static bool take_events(struct kiosk *kiosk) {
             return true;
         case KEYS_TYPED:
         case KEYS_SCANNED:
-            take_text(kiosk, text, len);
+            take_text(kiosk, text, len, event == KEYS_TYPED);
             break;
         case KEYS_TOO_LONG:
             note(kiosk, word("That is longer than the code of any licence."));
@@ -381,7 +382,8 @@ static int64_t sooner(int64_t a, int64_t b) {
 /* Whether the next text may be asked about. */
 static bool may_ask(const struct kiosk *kiosk, int64_t now_ms) {
     return kiosk->waiting_count > 0 && kiosk->channel >= 0 && !kiosk->is_asking &&
-           (!kiosk->has_report || now_ms >= kiosk->shown_ms + SHOWN_MS);
+           (!kiosk->has_report || kiosk->waiting[0].is_typed ||
+            now_ms >= kiosk->shown_ms + SHOWN_MS);
 }
 
 /* Until when nothing is to be done, if nothing comes. */

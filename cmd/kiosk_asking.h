@@ -11,6 +11,7 @@
 /* A text that was scanned or typed. */
 struct kiosk_text {
     uint32_t number; /* of the question, from 1 */
+    uint32_t is_typed;
     uint32_t len;
     char text[SCAN_TEXT_MAX];
 };

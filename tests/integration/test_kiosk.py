@@ -1,6 +1,7 @@
 """The kiosk in a real terminal: verdicts that can be read, scans that are not lost, and a terminal that is put back whatever happens."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -8,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import RELEASE, kiosk_line
+from conftest import RELEASE, ROOT, kiosk_line
 
 pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="no tmux here")
 
@@ -290,3 +291,17 @@ def test_refused_at_the_start(dlv, keys, small_db, tmp_path):
     assert "standard input is no terminal" in done.err
     for options, complaint in (([], "--server or --db"), (["--db", small_db], "--authority"), (["x"], "operands")):
         assert complaint in dlv("kiosk", *options, status=2).err
+
+
+def test_the_screens_of_the_readme(kiosk, terminal):
+    """They are what a terminal of that size shows, but for the times."""
+    blocks = [block for block in (ROOT / "README.md").read_text().split("```") if block.startswith("\n dlv  ")]
+    assert len(blocks) == 3
+    terminal.resize(72, 15)
+    kiosk()
+    for number, word, block in zip(("GJ05-1234", "MH12 20190054321", "ZZ"), ("is valid", "is suspended", "no answer"), blocks):
+        terminal.type(number)
+        terminal.wait_for(word)
+        screen, wanted = ([re.sub(r"\d\d:\d\d|Data of [\d-]+", "", line).rstrip() for line in text.splitlines() if line.strip()]
+                          for text in (terminal.screen(), block))
+        assert screen == wanted
