@@ -168,12 +168,13 @@ static void note(struct kiosk *kiosk, const char *text) {
 
 #define DEATH_MS 100
 
-/* In the process that asks, when the other one is gone: where that was killed, it could not put the terminal
- * back. */
-static void put_back_for_dead(struct kiosk *kiosk) {
+/* In the process that asks: where the other one was killed, it could not put the terminal back. */
+static void put_back_for_dead(struct kiosk *kiosk, pid_t parent) {
     const struct timespec pause = {0, DEATH_MS * 1000000};
     struct termios now;
     nanosleep(&pause, NULL);
+    if (getppid() == parent)
+        return;
     kiosk->terminal.is_raw =
         tcgetattr(kiosk->terminal.fd, &now) == 0 && (now.c_lflag & ICANON) == 0;
     kiosk->terminal.is_locked = is_locked;
@@ -183,7 +184,7 @@ static void put_back_for_dead(struct kiosk *kiosk) {
     terminal_leave(&kiosk->terminal);
 }
 
-static void become_asker(struct kiosk *kiosk, int channel, int notes) {
+static void become_asker(struct kiosk *kiosk, pid_t parent, int channel, int notes) {
     sigset_t none;
     sigemptyset(&none);
     close(kiosk->signals);
@@ -193,7 +194,7 @@ static void become_asker(struct kiosk *kiosk, int channel, int notes) {
     signal(SIGINT, SIG_IGN);
     signal(SIGTSTP, SIG_IGN);
     int status = kiosk_ask_always(channel, &asked);
-    put_back_for_dead(kiosk);
+    put_back_for_dead(kiosk, parent);
     _exit(status);
 }
 
@@ -208,10 +209,11 @@ static int start_asker(struct kiosk *kiosk) {
         close(channels[1]);
         return ERR_SYSTEM;
     }
+    pid_t parent = getpid();
     kiosk->asker = fork();
     if (kiosk->asker == 0) {
         close(channels[0]);
-        become_asker(kiosk, channels[1], pipes[1]);
+        become_asker(kiosk, parent, channels[1], pipes[1]);
     }
     close(channels[1]);
     close(pipes[1]);

@@ -61,7 +61,6 @@ static const char *const words[] = {
     "TEST DATA",
     "OFFLINE: no server was there",
     "from this kiosk's own file",
-    "from",
     "proved",
     "the server's word, not proved",
     "The clock of this kiosk is wrong. Without a server it cannot tell what day it is: tell the office.",

@@ -206,6 +206,21 @@ def test_the_process_that_asks_is_killed(kiosk, terminal):
     terminal.wait_for("The licence is valid")
 
 
+def test_a_key_that_goes_away(kiosk, terminal, keys, small_db, tmp_path):
+    """The process that asks cannot be started again: the screen stays, and says why."""
+    authority = shutil.copy(keys.authority_pub, tmp_path / "own.pub")
+    _, asks = kiosk("--db", small_db, "--authority", authority).pids()
+    os.rename(authority, tmp_path / "away")
+    os.kill(asks, signal.SIGKILL)
+    terminal.wait_for("own.pub")
+    terminal.type("GJ05-1234")
+    terminal.wait_for("????", "This is no answer", "own.pub")
+    os.rename(tmp_path / "away", authority)
+    time.sleep(2.5)
+    terminal.type("GJ05-1234")
+    terminal.wait_for("The licence is valid")
+
+
 def test_killed_while_it_asks(kiosk, terminal, keys, tmp_path):
     """The question that was under way has no answer, and the screen says so."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
@@ -274,6 +289,12 @@ def test_a_database_that_comes_back(kiosk, terminal, keys, small_db, tmp_path):
 def test_words(kiosk, terminal, dlv, small_db, tmp_path):
     words = dlv("kiosk", "--show-words", status=0).out
     assert "The licence is valid. = The licence is valid.\n" in words and "suspended = suspended\n" in words
+    listed = {line.split(" = ")[0] for line in words.splitlines()}
+    assert len(listed) == len(words.splitlines())
+    for path in (ROOT / "cmd").glob("kiosk*.c"):
+        code = re.sub(r'"\s*\n\s*"', "", path.read_text())
+        shown = re.findall(r'word\(\s*"([^"]+)"', code) + (re.findall(r'"([A-Z][a-z]+ [^"%]+\.)"', code) if "asking" in path.name else [])
+        assert listed >= set(shown), (path, set(shown) - listed)
     local = tmp_path / "words"
     local.write_text("# Deutsch\n" + words.replace("= VALID\n", "= GÜLTIG\n").replace("= The licence is valid.", "= Der Führerschein gilt."))
     kiosk("--db", small_db, "--words", local)
