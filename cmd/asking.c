@@ -317,6 +317,20 @@ bool asking_reply(struct asking *asking, struct batch_item *item, struct reply *
 
 /* --- beginning and ending --------------------------------------------------------------------- */
 
+int asking_read_config(const struct asking_options *options, const char *more) {
+    char names[512];
+    const char *path = options->config_path;
+    bool wants_default = options->servers == NULL && options->db_path == NULL;
+    format_text(
+        names, sizeof names,
+        "server server-key key udp state timeout max-skew demo db db-name authority lookup-key "
+        "prove stale-ok class exact %s",
+        more);
+    if (path == NULL && wants_default && access(ASKING_CONFIG, F_OK) == 0)
+        path = ASKING_CONFIG;
+    return path != NULL ? options_read_file(path, names) : EXIT_OK;
+}
+
 int asking_check_usage(const struct asking_options *options) {
     bool has_authority = options->authority_paths.count > 0;
     if (options->servers == NULL && options->db_path == NULL)

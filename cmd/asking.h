@@ -17,8 +17,8 @@
 
 /* What options say about whom to ask. */
 struct asking_options {
-    const char *servers, *db_path, *lookup_key_path, *kiosk_key_path, *state_folder, *db_name,
-        *at_text, *classes_text;
+    const char *config_path, *servers, *db_path, *lookup_key_path, *kiosk_key_path, *state_folder,
+        *db_name, *at_text, *classes_text;
     struct option_list authority_paths, server_key_paths;
     bool is_demo, is_udp, is_exact, prove;
     uint64_t max_skew_s, stale_ok_days, timeout_s;
@@ -26,7 +26,8 @@ struct asking_options {
 
 /* The entries of an applet's table for them. */
 #define ASKING_OPTIONS(options)                                                                    \
-    OPTION_TEXT("-s, --server HOST:PORT[,...]", &(options).servers),                               \
+    OPTION_TEXT("--config FILE", &(options).config_path),                                          \
+        OPTION_TEXT("-s, --server HOST:PORT[,...]", &(options).servers),                           \
         OPTION_LIST("--server-key PUB", &(options).server_key_paths),                              \
         OPTION_TEXT("-k, --key KEY", &(options).kiosk_key_path),                                   \
         OPTION_FLAG("-u, --udp", &(options).is_udp),                                               \
@@ -87,6 +88,12 @@ struct asking {
     char source[ASKING_SOURCE_SIZE];
     struct terms terms;
 };
+
+/* Takes the options that are not on the command line from the file that --config names; or, where the command
+ * line names nobody to ask, from ASKING_CONFIG, if there is one. `more` are names of further options that the
+ * file may hold. EXIT_OK, or EXIT_TROUBLE after saying which line is wrong. */
+#define ASKING_CONFIG "/etc/dlv/client.conf"
+int asking_read_config(const struct asking_options *options, const char *more);
 
 /* Checks what belongs together. EXIT_OK, or EXIT_TROUBLE after a usage_error. */
 int asking_check_usage(const struct asking_options *options);

@@ -224,7 +224,9 @@ static bool is_among(const char *names, const char *name) {
     return false;
 }
 
-static int take_line(const char *path, int number, char *line, const char *names) {
+/* `is_given`: what the command line has said, which holds against the file. */
+static int take_line(const char *path, int number, char *line, const char *names,
+                     const bool *is_given) {
     char *equals = strchr(line, '='), *value = NULL;
     if (equals != NULL) {
         *equals = '\0';
@@ -237,16 +239,20 @@ static int take_line(const char *path, int number, char *line, const char *names
     if ((value == NULL) != (option->type == OPTION_IS_FLAG))
         return trouble("%s:%d: want \"%s%s\"", path, number, name,
                        option->type == OPTION_IS_FLAG ? "" : " = VALUE");
-    if (given[option - parsed_options])
+    if (is_given[option - parsed_options])
         return EXIT_OK;
+    if (given[option - parsed_options] && option->type != OPTION_IS_LIST)
+        return trouble("%s:%d: \"%s\" is set twice", path, number, name);
     given[option - parsed_options] = true;
     return take_argument(option, value);
 }
 
 int options_read_file(const char *path, const char *names) {
     static char text[FILE_MAX + 1];
+    bool is_given[OPTIONS_MAX];
     struct error error;
     ssize_t len = file_read(path, text, FILE_MAX, &error);
+    memcpy(is_given, given, sizeof given);
     if (len < 0)
         return trouble("%s", error.text);
     text[len] = '\0';
@@ -257,7 +263,7 @@ int options_read_file(const char *path, const char *names) {
             *end = '\0';
         char *own = trim(line);
         if (*own != '\0' && *own != '#')
-            status = take_line(path, number, own, names);
+            status = take_line(path, number, own, names, is_given);
         line = end != NULL ? end + 1 : NULL;
     }
     return status;
