@@ -1,6 +1,7 @@
 #include "applet.h"
 #include "asking.h"
 #include "card.h"
+#include "client_check.h"
 #include "places.h"
 
 #include "base/bytes.h"
@@ -17,13 +18,14 @@
 
 static const char *number, *document, *evidence_path, *scan_text, *name_text, *phone_text,
     *birth_date_text, *card_text;
-static bool force, is_literal, is_legacy, is_json, shows_question;
+static bool force, is_literal, is_legacy, is_json, shows_question, is_check;
 static struct asking_options asked;
 
 static const struct option options[] = {
     ASKING_OPTIONS(asked),
     OPTION_TEXT("--at TIME", &asked.at_text),
     OPTION_FLAG("--legacy", &is_legacy),
+    OPTION_FLAG("--check", &is_check),
     OPTION_TEXT("-n, --number N", &number),
     OPTION_TEXT("--scan TEXT", &scan_text),
     OPTION_TEXT("--name NAME", &name_text),
@@ -326,9 +328,11 @@ static int check_fields(void) {
 static int check_usage(int operand_count, char **operands) {
     if (check_fields() != EXIT_OK)
         return EXIT_TROUBLE;
-    int ways = (number != NULL) + (document != NULL) + (operand_count > 0);
+    int ways = (number != NULL) + (document != NULL) + (operand_count > 0) + is_check;
     if (ways != 1)
-        return usage_error("one question is needed: RECORD, --number, --document or -");
+        return usage_error("one question is needed: RECORD, --number, --document or -; or --check");
+    if (is_check && (asked.servers == NULL || is_legacy || is_json || evidence_path != NULL))
+        return usage_error("--check looks at the servers that --server names, and prints text");
     if (evidence_path != NULL && is_lines(operand_count, operands))
         return usage_error("--evidence holds one answer, so ask one question");
     if (document != NULL &&
@@ -382,6 +386,8 @@ static int open_asking(struct asking *asking, struct legacy_asking *original, bo
 
 static int ask(struct asking *asking, struct legacy_asking *original, int operand_count,
                char **operands) {
+    if (is_check)
+        return client_check(asking);
     return is_lines(operand_count, operands) ? ask_lines(asking, original)
                                              : ask_one(asking, original, operand_count, operands);
 }

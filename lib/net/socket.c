@@ -301,6 +301,14 @@ void net_local_address(int fd, char text[NET_ADDRESS_SIZE]) {
     format_address(&address, text);
 }
 
+void net_peer_address(int fd, char text[NET_ADDRESS_SIZE]) {
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    if (getpeername(fd, (struct sockaddr *)&address, &len) != 0)
+        address.ss_family = AF_UNSPEC;
+    format_address(&address, text);
+}
+
 /* the size of the receive buffer, in bytes: for what comes while the process is busy */
 #define DATAGRAM_BUFFER (4 << 20)
 

@@ -65,4 +65,7 @@ int net_send_messages(int fd, struct mmsghdr *messages, unsigned count);
 /* The socket's own address, as "127.0.0.1:8080" or "[::1]:8080". */
 void net_local_address(int fd, char text[NET_ADDRESS_SIZE]);
 
+/* The same of the other end of a connected socket. */
+void net_peer_address(int fd, char text[NET_ADDRESS_SIZE]);
+
 #endif

@@ -289,3 +289,23 @@ def test_every_line_that_stays_unanswered_is_told(keys):
     assert done.returncode == 2 and not done.stdout
     for line in (1, 2, 3):
         assert f"standard input:{line}: not answered" in done.stderr
+
+
+# --- looking at them -------------------------------------------------------------------------------
+
+
+@TCP_UDP
+def test_check(dlv, serve, small_db, keys, udp):
+    """Each server by itself: what it has, or why it would not do."""
+    good = serve(dlv, small_db, who=("--anonymous",))
+    other = serve(dlv, small_db, key=keys.other, who=("--anonymous",))
+    with Mute() as mute:
+        command = ["client", "--server-key", keys.server_pub, "--check", "--timeout", "3", *udp]
+        done = dlv(*command, "--server", ",".join([good.address, mute.address, other.address]), status=2)
+        line, = done.out.splitlines()
+        assert line.startswith(f"{good.address} at {good.address}: good; key {keys.server_pub}; licences#1 of 20"), line
+        assert "covers every number" in line and "its clock is" in line and "answers after" in line
+        assert f"{mute.address}: no answer within the time allowed" in done.err and f"{other.address}: " in done.err
+        assert dlv(*command, "--server", good.address, status=0).out.count("good") == 1
+    for options in (("--number", "GJ05-1"), ("--json",), ("--legacy",)):
+        assert "--check" in dlv(*command, "--server", good.address, *options, status=2).err

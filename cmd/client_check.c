@@ -1,0 +1,63 @@
+#include "client_check.h"
+
+#include "print.h"
+#include "trouble.h"
+
+#include "base/format.h"
+#include "registry/words.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A client_form: nothing is asked, so that nothing but the release is fetched. */
+static int form_nothing(void *context, const struct release_facts *facts, struct bundle *bundle,
+                        struct error *error) {
+    (void)context;
+    (void)facts;
+    (void)error;
+    bundle->count = 0;
+    return 0;
+}
+
+/* Shows what a server has that has answered and is believed. */
+static void show_server(const struct client *client, const struct asking_options *options) {
+    const struct release_facts *facts = &client->release.header.facts;
+    const struct link *link = &client->link;
+    long long ahead_s = client->session.keys.server_time_s - client->session.opened_s;
+    char address[NET_ADDRESS_SIZE], created[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE] = "ever";
+    net_peer_address(link->lane->fd, address);
+    time_format(created, facts->created_s, facts->utc_offset_s);
+    if (facts->valid_until_s != 0)
+        time_format(until, facts->valid_until_s, facts->utc_offset_s);
+    print("%s at %s: good; key %s; %s#%llu of %s, valid until %s, covers %s; its clock is %lld "
+          "seconds %s; answers after %lld ms\n",
+          link_name(link), address, options->server_key_paths.items[client->key_at], facts->name,
+          (unsigned long long)facts->sequence, created, until,
+          facts->coverage[0] != '\0' ? facts->coverage : "every number", llabs(ahead_s),
+          ahead_s < 0 ? "behind" : "ahead", (long long)link->rtt_ms);
+}
+
+int client_check(struct asking *asking) {
+    static struct client client;
+    const char *list = asking->options->servers;
+    struct span name;
+    int worst = EXIT_OK;
+    while (words_next(&list, ',', &name)) {
+        char server[LINK_SERVER_SIZE];
+        struct client_settings settings = asking->client.settings;
+        struct error error;
+        format_text(server, sizeof server, "%.*s", (int)name.len, name.text);
+        settings.servers = server;
+        settings.kept_folder = NULL; /* all of it anew */
+        int code = client_init(&client, &settings, &error);
+        if (code == 0)
+            code = client_ask(&client, form_nothing, NULL, &asking->bundle, &error);
+        if (code == 0)
+            show_server(&client, asking->options);
+        else
+            worst = trouble("%s", error.text);
+        client_close(&client);
+    }
+    return worst;
+}
