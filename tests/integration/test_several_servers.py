@@ -88,12 +88,14 @@ def test_a_server_that_falls_silent(dlv, server, keys, udp):
         rear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         rear.connect(("127.0.0.1", server.port))
 
+        over = threading.Event()
+
         def relay_tcp():
             sock, _ = listener.accept()
             with socket.create_connection(("127.0.0.1", server.port), 10) as to:
                 to.sendall(peer.read_frame(sock))
                 sock.sendall(peer.read_frame(to))
-            time.sleep(6)
+            over.wait(20)
             sock.close()
 
         def relay_udp():
@@ -107,6 +109,7 @@ def test_a_server_that_falls_silent(dlv, server, keys, udp):
         first = "127.0.0.1:%d" % listener.getsockname()[1]
         done, _ = ask(dlv, keys, [first, server.address], *udp, "--timeout", "10", status=0)
         assert json.loads(done.out)["source"].startswith(server.address)
+        over.set()
         thread.join(10)
         rear.close()
 
