@@ -155,8 +155,9 @@ struct batch_item *asking_add(struct asking *asking) {
 
 /* --- hints ------------------------------------------------------------------------------------ */
 
-/* Looks for a number that is like one that is unknown, and known. False where there is none. */
-static bool find_hint(struct asking *asking, const struct query *query, struct hint *found) {
+/* Looks for a number that is like one that is unknown, and known; an empty text where there is none. 0, or a negative
+ * code where nobody has answered. */
+static int find_hint(struct asking *asking, const struct query *query, struct hint *found) {
     struct batch *batch = &asking->hint_batch;
     const struct bundle *bundle = &asking->hint_bundle;
     const char *patterns = asking_release(asking)->header.facts.patterns;
@@ -167,16 +168,18 @@ static bool find_hint(struct asking *asking, const struct query *query, struct h
         const char *text = asking->hints[i].text;
         add(batch)->query = (struct query){.kind = ASK_NUMBER, .number = {text, strlen(text)}};
     }
-    if (ask_all(asking, batch, &asking->hint_bundle, &error) != 0)
-        return false;
+    found->text[0] = '\0';
+    int code = ask_all(asking, batch, &asking->hint_bundle, &error);
+    if (code != 0)
+        return code;
     for (unsigned i = 0; i < batch->count; i++) {
         unsigned place = batch->items[i].place;
         if (place < BUNDLE_MAX && bundle->answers[place].is_found) {
             *found = asking->hints[i];
-            return true;
+            break;
         }
     }
-    return false;
+    return 0;
 }
 
 _Static_assert(HINTS_MAX <= BUNDLE_MAX, "all hints are asked about together");
@@ -204,6 +207,12 @@ static void add_hint(struct query *query, const struct hint *hint) {
                     hint->text, hint->check);
 }
 
+/* Remembers who has answered. */
+static void note_source(struct asking *asking) {
+    asking->is_from_file = asking->is_offline;
+    asking->who = asking->is_offline ? asking->options->db_path : link_name(&asking->client.link);
+}
+
 /* Asks the queries of the batch, and for hints. These questions may find another release than the
  * answers are of, or lose the server: then everything is asked again, without hints. 0 or a negative
  * code with the reason. */
@@ -214,10 +223,13 @@ static int ask_with_hints(struct asking *asking, struct error *error) {
     int code = ask_all(asking, batch, &asking->bundle, error);
     if (code != 0)
         return code;
+    note_source(asking);
     gather_hints(asking);
-    return memcmp(asking_release(asking)->header.id, asking->bundle.release_id, SHA256_LEN) == 0
-               ? 0
-               : ask_all(asking, batch, &asking->bundle, error);
+    if (memcmp(asking_release(asking)->header.id, asking->bundle.release_id, SHA256_LEN) == 0)
+        return 0;
+    code = ask_all(asking, batch, &asking->bundle, error);
+    note_source(asking);
+    return code;
 }
 
 /* Says once for each release that it is past its valid-until. */
@@ -243,7 +255,7 @@ int asking_ask(struct asking *asking, struct error *error) {
         return code;
     const struct asking_options *options = asking->options;
     const struct release_facts *facts = &asking_release(asking)->header.facts;
-    const char *who = asking->is_offline ? options->db_path : link_name(&asking->client.link);
+    const char *who = asking->who;
     asking->now_s = asking->bundle.server_time_s;
     if (asking->now_s == 0)
         asking->now_s = time(NULL);
@@ -252,7 +264,7 @@ int asking_ask(struct asking *asking, struct error *error) {
     asking->day = moment_day(&asking->moment, facts->utc_offset_s);
     warn_of_stale(asking, who);
     format_text(asking->source, sizeof asking->source, "%.200s#%llu",
-                asking->is_offline ? short_name(who) : who, (unsigned long long)facts->sequence);
+                asking->is_from_file ? short_name(who) : who, (unsigned long long)facts->sequence);
     return 0;
 }
 
@@ -292,8 +304,8 @@ bool asking_reply(struct asking *asking, struct batch_item *item, struct reply *
                             .now_s = asking->now_s,
                             .server_time_s = asking->bundle.server_time_s,
                             .source = asking->source,
-                            .is_offline = asking->is_offline,
-                            .is_instead = asking->is_offline && asking->options->servers != NULL};
+                            .is_offline = asking->is_from_file,
+                            .is_instead = asking->is_from_file && asking->options->servers != NULL};
     if (db_decide(entry, facts, &release->sets, asking->day, asking->now_s, asking->classes,
                   asking->class_count, &asking->terms, &reply->outcome) != 0) {
         query_refuse(query, "the answer has impossible terms");
@@ -421,17 +433,29 @@ int asking_open(struct asking *asking, bool paces, struct error *error) {
 
 static void wipe_batch(struct batch *batch) {
     wipe(batch->items, batch->used * sizeof *batch->items);
+    batch->count = batch->used = 0;
 }
 
-void asking_close(struct asking *asking) {
-    offline_close(&asking->offline);
-    if (asking->client.link.server_count > 0)
-        client_close(&asking->client);
+void asking_forget(struct asking *asking) {
     bundle_wipe(&asking->bundle, asking->batch.used);
     bundle_wipe(&asking->hint_bundle, asking->hint_batch.used);
     wipe_batch(&asking->batch);
     wipe_batch(&asking->hint_batch);
+    wipe(asking->hints, sizeof asking->hints);
+    wipe(&asking->terms, sizeof asking->terms);
+    wipe(&asking->client.work, sizeof asking->client.work);
+    wipe(&asking->client.pipeline.question, sizeof asking->client.pipeline.question);
+    wipe(&asking->offline.question, sizeof asking->offline.question);
+    wipe(&asking->offline.answer, sizeof asking->offline.answer);
+    wipe(asking->offline.further, sizeof asking->offline.further);
+    wipe_stack();
+}
+
+void asking_close(struct asking *asking) {
+    asking_forget(asking);
+    offline_close(&asking->offline);
+    if (asking->client.link.server_count > 0)
+        client_close(&asking->client);
     wipe(&asking->kiosk, sizeof asking->kiosk);
     wipe(&asking->lookup_key, sizeof asking->lookup_key);
-    wipe(asking->hints, sizeof asking->hints);
 }

@@ -82,6 +82,8 @@ struct asking {
     struct bundle hint_bundle;
     struct hint hints[HINTS_MAX];
     /* the answers that are there, and what they have in common */
+    const char *who; /* the server's name or the file's */
+    bool is_from_file;
     int64_t now_s;
     struct moment moment;
     uint32_t day;
@@ -120,6 +122,9 @@ bool asking_reply(struct asking *asking, struct batch_item *item, struct reply *
 /* The word for what went wrong: one of those that `dlv help client` lists; and what every server did. */
 const char *asking_error_word(const struct asking *asking, int code);
 unsigned asking_parts(const struct asking *asking, struct trouble_part parts[LINK_SERVERS_MAX]);
+
+/* Wipes what was asked and answered, in all memory that it went through. */
+void asking_forget(struct asking *asking);
 
 /* Wipes it. */
 void asking_close(struct asking *asking);

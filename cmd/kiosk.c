@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -38,7 +39,8 @@ static const struct option options[] = {
 #define RECALLED_MAX 8  /* verdicts that can be recalled */
 #define SHOWN_MS 2000   /* how long a report is shown, at least, where a scan waits */
 #define RESTART_MS 2000 /* before the process that asks is started again */
-#define REDRAW_MS 500   /* after the terminal took less than all of a drawing */
+#define REDRAW_MS 50    /* while the last drawing is on its way */
+#define CLOCK_MS 30000  /* for the clock in the first row */
 #define NOTE_SIZE 240
 #define NEVER_MS INT64_MAX
 
@@ -65,8 +67,14 @@ struct kiosk {
     /* what is shown */
     bool has_report;
     struct report report;
-    int64_t shown_ms, clear_ms, redraw_ms;
+    int64_t shown_ms, clear_ms, redraw_ms, asked_ms;
+    unsigned lost_count; /* texts for which there was no room */
+    /* what is being written; the next drawing waits until the terminal has taken all of it */
+    size_t out_at, out_len;
+    char out[SCREEN_SIZE_MAX + 64];
     bool is_recalling;
+    bool is_erasing; /* before the next drawing */
+    bool is_due;     /* it must be drawn */
     unsigned skip;
     int32_t utc_offset_s;
     char note[NOTE_SIZE];
@@ -85,25 +93,37 @@ static void clock_text(char text[6], int64_t time_s, int32_t utc_offset_s) {
     format_text(text, 6, "%.5s", time_text + 11);
 }
 
-static void write_out(struct kiosk *kiosk, const char *bytes, size_t len) {
-    while (len > 0) {
-        ssize_t n = write(kiosk->terminal.fd, bytes, len);
+/* Writes as much as the terminal takes. */
+static void write_out(struct kiosk *kiosk) {
+    while (kiosk->out_at < kiosk->out_len) {
+        ssize_t n =
+            write(kiosk->terminal.fd, kiosk->out + kiosk->out_at, kiosk->out_len - kiosk->out_at);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0) {
-            kiosk->redraw_ms = net_now_ms() + REDRAW_MS;
+        if (n <= 0)
             return;
-        }
-        bytes += n;
-        len -= (size_t)n;
+        kiosk->out_at += (size_t)n;
     }
-    kiosk->redraw_ms = NEVER_MS;
+    wipe(kiosk->out, kiosk->out_len);
+    kiosk->out_at = kiosk->out_len = 0;
+}
+
+/* At the end, or before a stop: what the terminal does not take at once is lost. */
+static void leave_screen(struct kiosk *kiosk) {
+    kiosk->out_at = 0;
+    kiosk->out_len = format_text(kiosk->out, sizeof kiosk->out, "\030%s", screen_end);
+    write_out(kiosk);
+    terminal_leave(&kiosk->terminal);
 }
 
 /* The lines where no report is shown. */
 static unsigned idle_lines(const struct kiosk *kiosk, char texts[][64], const char **lines) {
     unsigned count = 0;
     lines[count++] = "";
+    if (kiosk->is_asking) {
+        lines[count++] = word("It is being asked about. Wait for the answer.");
+        return count;
+    }
     if (!kiosk->is_recalling) {
         lines[count++] = word("Scan the code of a card, or type a number.");
         lines[count++] = word("Up: the last verdicts. Down: more of this one.");
@@ -120,7 +140,7 @@ static unsigned idle_lines(const struct kiosk *kiosk, char texts[][64], const ch
 }
 
 static void draw(struct kiosk *kiosk) {
-    static char bytes[SCREEN_SIZE_MAX + 1];
+    bool is_past_end;
     char head[128], clock[6], texts[RECALLED_MAX][64];
     const char *lines[RECALLED_MAX + 3];
     struct screen screen = {.head = head,
@@ -131,23 +151,32 @@ static void draw(struct kiosk *kiosk) {
                             .input = kiosk->keys.line,
                             .note = kiosk->note};
     clock_text(clock, time(NULL), kiosk->utc_offset_s);
-    size_t len = format_text(head, sizeof head, " dlv  %s  %s%s%s  %s", clock,
-                             asked.classes_text != NULL ? word("Class") : "",
-                             asked.classes_text != NULL ? " " : "",
-                             asked.classes_text != NULL ? asked.classes_text : "",
+    size_t len = format_text(head, sizeof head, " dlv  %s  %s", clock,
                              word(kiosk->is_asking ? "asking" : "ready"));
-    if (kiosk->waiting_count > 0 && len < sizeof head)
-        format_text(head + len, sizeof head - len, "  %u %s", kiosk->waiting_count,
-                    word("waiting"));
+    if (kiosk->waiting_count > 0)
+        len += format_text(head + len, sizeof head - len, "  %u %s", kiosk->waiting_count,
+                           word("waiting"));
+    if (kiosk->lost_count > 0 && len < sizeof head)
+        len += format_text(head + len, sizeof head - len, "  %u %s", kiosk->lost_count,
+                           word("NOT TAKEN: SCAN AGAIN"));
+    if (asked.classes_text != NULL && len < sizeof head)
+        format_text(head + len, sizeof head - len, "  %s %s", word("Class"), asked.classes_text);
     terminal_size(&kiosk->terminal, &screen.rows, &screen.columns);
     /* What was cut off last time may have been the start of a sequence: CAN ends it. */
-    bytes[0] = '\030';
-    write_out(kiosk, bytes, 1 + screen_draw(bytes + 1, &screen));
+    kiosk->out_len =
+        format_text(kiosk->out, sizeof kiosk->out, "\030%s", kiosk->is_erasing ? screen_begin : "");
+    kiosk->out_len += screen_draw(kiosk->out + kiosk->out_len, &screen, &is_past_end);
+    kiosk->is_erasing = kiosk->is_due = false;
+    if (is_past_end && kiosk->skip > 0) {
+        kiosk->skip = 0;
+        kiosk->is_due = true;
+    }
+    write_out(kiosk);
 }
 
-/* Erases all that was shown, also what was scrolled away. */
+/* Erases all that was shown, also what was scrolled away, before the next drawing. */
 static void erase(struct kiosk *kiosk) {
-    write_out(kiosk, screen_begin, strlen(screen_begin));
+    kiosk->is_erasing = kiosk->is_due = true;
 }
 
 /* What is personal is neither on the screen nor in memory any more. */
@@ -161,41 +190,45 @@ static void forget(struct kiosk *kiosk) {
 }
 
 static void note(struct kiosk *kiosk, const char *text) {
+    kiosk->is_due = true;
     format_text(kiosk->note, sizeof kiosk->note, "%s", text);
 }
 
 /* --- the process that asks -------------------------------------------------------------------- */
 
-#define DEATH_MS 100
-
-/* In the process that asks: where the other one was killed, it could not put the terminal back. */
-static void put_back_for_dead(struct kiosk *kiosk, pid_t parent) {
-    const struct timespec pause = {0, DEATH_MS * 1000000};
+/* In the process that asks, when the other one was killed: it could not put the terminal back. */
+static void put_back_for_dead(int number) {
     struct termios now;
-    nanosleep(&pause, NULL);
-    if (getppid() == parent)
-        return;
-    kiosk->terminal.is_raw =
-        tcgetattr(kiosk->terminal.fd, &now) == 0 && (now.c_lflag & ICANON) == 0;
-    kiosk->terminal.is_locked = is_locked;
-    if (!kiosk->terminal.is_raw)
-        return;
-    write_out(kiosk, screen_end, strlen(screen_end));
-    terminal_leave(&kiosk->terminal);
+    (void)number;
+    if (tcgetattr(shown_terminal->fd, &now) != 0 || (now.c_lflag & ICANON) != 0)
+        _exit(EXIT_TROUBLE); /* it could */
+    ssize_t n = write(shown_terminal->fd, screen_end, strlen(screen_end));
+    (void)n;
+    shown_terminal->is_raw = true;
+    shown_terminal->is_locked = is_locked;
+    terminal_leave(shown_terminal);
+    _exit(EXIT_TROUBLE);
 }
 
 static void become_asker(struct kiosk *kiosk, pid_t parent, int channel, int notes) {
+    static const int own[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
     sigset_t none;
     sigemptyset(&none);
     close(kiosk->signals);
     dup2(notes, STDERR_FILENO);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    /* A fault in here is not one of the screen's. */
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        signal(own[i], SIG_DFL);
     /* The keys of the terminal are the screen's alone. */
     signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     signal(SIGTSTP, SIG_IGN);
-    int status = kiosk_ask_always(channel, &asked);
-    put_back_for_dead(kiosk, parent);
-    _exit(status);
+    signal(SIGUSR1, put_back_for_dead);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGUSR1);
+    if (getppid() != parent)
+        _exit(EXIT_TROUBLE);
+    _exit(kiosk_ask_always(channel, &asked));
 }
 
 /* 0, or ERR_SYSTEM with errno set. */
@@ -284,6 +317,7 @@ static void ask_next(struct kiosk *kiosk) {
     struct kiosk_text *text = &kiosk->waiting[0];
     text->number = ++kiosk->last_number;
     forget(kiosk);
+    kiosk->asked_ms = net_now_ms();
     kiosk->is_asking = send(kiosk->channel, text, sizeof *text, MSG_NOSIGNAL) == sizeof *text;
     if (!kiosk->is_asking)
         return;
@@ -296,7 +330,7 @@ static void ask_next(struct kiosk *kiosk) {
 
 static void take_text(struct kiosk *kiosk, const char *text, size_t len, bool is_typed) {
     if (kiosk->waiting_count == WAITING_MAX) {
-        note(kiosk, word("Too many are waiting: scan this one again."));
+        kiosk->lost_count++;
         return;
     }
     struct kiosk_text *waiting = &kiosk->waiting[kiosk->waiting_count++];
@@ -317,6 +351,7 @@ static bool take_events(struct kiosk *kiosk) {
     size_t len = 0;
     for (;;) {
         enum keys_event event = keys_next(&kiosk->keys, net_now_ms(), text, &len);
+        kiosk->is_due = kiosk->is_due || event != KEYS_NOTHING;
         switch (event) {
         case KEYS_NOTHING:
             wipe(text, sizeof text);
@@ -347,11 +382,14 @@ static bool take_events(struct kiosk *kiosk) {
     }
 }
 
-/* Gives the terminal back, stops, and takes it again. */
+/* Gives the terminal back, stops, and takes it again once this process is in the foreground. */
 static void suspend(struct kiosk *kiosk) {
-    write_out(kiosk, screen_end, strlen(screen_end));
-    terminal_leave(&kiosk->terminal);
-    raise(SIGSTOP);
+    forget(kiosk);
+    keys_forget(&kiosk->keys);
+    leave_screen(kiosk);
+    do
+        raise(SIGSTOP);
+    while (!terminal_is_ours(&kiosk->terminal));
     terminal_enter(&kiosk->terminal);
     if (is_locked)
         terminal_lock(&kiosk->terminal);
@@ -369,7 +407,8 @@ static bool take_signal(struct kiosk *kiosk) {
         return true;
     case SIGWINCH:
     case SIGCONT:
-        terminal_enter(&kiosk->terminal);
+        if (terminal_is_ours(&kiosk->terminal))
+            terminal_enter(&kiosk->terminal);
         erase(kiosk);
         return true;
     default:
@@ -388,11 +427,19 @@ static bool may_ask(const struct kiosk *kiosk, int64_t now_ms) {
             now_ms >= kiosk->shown_ms + SHOWN_MS);
 }
 
+/* After so long the process that asks hangs: for a question it has time until the deadline, and for hints as much again. */
+static int64_t hang_ms(void) {
+    return 2000 * (int64_t)asked.timeout_s + 10000;
+}
+
 /* Until when nothing is to be done, if nothing comes. */
-static int64_t next_event(const struct kiosk *kiosk, int64_t now_ms) {
+static int64_t next_event(const struct kiosk *kiosk) {
     int64_t at_ms = sooner(keys_due_ms(&kiosk->keys), kiosk->clear_ms);
-    at_ms = sooner(at_ms, now_ms + 30000); /* the clock in the first row */
     at_ms = sooner(at_ms, kiosk->redraw_ms);
+    if (kiosk->is_asking)
+        at_ms = sooner(at_ms, kiosk->asked_ms + hang_ms());
+    if (kiosk->keys.line_len > 0)
+        at_ms = sooner(at_ms, kiosk->keys.last_ms + (int64_t)clear_after_s * 1000);
     if (kiosk->waiting_count > 0 && kiosk->has_report)
         at_ms = sooner(at_ms, kiosk->shown_ms + SHOWN_MS);
     if (kiosk->channel < 0)
@@ -402,26 +449,43 @@ static int64_t next_event(const struct kiosk *kiosk, int64_t now_ms) {
 
 /* Does what is due. */
 static void do_due(struct kiosk *kiosk, int64_t now_ms) {
-    if (now_ms >= kiosk->clear_ms)
+    if (now_ms >= kiosk->clear_ms) {
         forget(kiosk);
+        kiosk->lost_count = 0;
+    }
+    if (kiosk->keys.line_len > 0 && now_ms >= kiosk->keys.last_ms + (int64_t)clear_after_s * 1000) {
+        keys_forget(&kiosk->keys);
+        erase(kiosk);
+    }
+    if (kiosk->is_asking && kiosk->channel >= 0 && now_ms >= kiosk->asked_ms + hang_ms())
+        kill(kiosk->asker, SIGKILL);
     if (kiosk->channel < 0 && now_ms >= kiosk->restart_ms)
         start_asker(kiosk);
     if (may_ask(kiosk, now_ms))
         ask_next(kiosk);
+    kiosk->is_due = kiosk->is_due || now_ms >= kiosk->redraw_ms;
+    if (!kiosk->is_due || kiosk->out_len > 0)
+        return;
+    /* A slow line is not given a drawing before the last one is on the screen. */
+    kiosk->redraw_ms = now_ms + (terminal_is_drained(&kiosk->terminal) ? CLOCK_MS : REDRAW_MS);
+    if (kiosk->redraw_ms == now_ms + CLOCK_MS)
+        draw(kiosk);
 }
 
 static void run(struct kiosk *kiosk) {
     for (;;) {
         int64_t now_ms = net_now_ms();
         do_due(kiosk, now_ms);
-        draw(kiosk);
-        int64_t left_ms = next_event(kiosk, now_ms) - now_ms;
-        struct pollfd events[] = {{.fd = kiosk->terminal.fd, .events = POLLIN},
+        int64_t left_ms = next_event(kiosk) - now_ms;
+        short wanted = kiosk->out_len > 0 ? POLLIN | POLLOUT : POLLIN;
+        struct pollfd events[] = {{.fd = kiosk->terminal.fd, .events = wanted},
                                   {.fd = kiosk->signals, .events = POLLIN},
                                   {.fd = kiosk->channel, .events = POLLIN},
                                   {.fd = kiosk->notes, .events = POLLIN}};
         if (poll(events, sizeof events / sizeof *events, left_ms < 0 ? 0 : (int)left_ms) < 0)
             continue;
+        if (kiosk->out_len > 0 && events[0].revents & POLLOUT)
+            write_out(kiosk);
         char bytes[1024];
         ssize_t n = events[0].revents & POLLIN ? read(kiosk->terminal.fd, bytes, sizeof bytes) : 0;
         if (n > 0)
@@ -498,9 +562,11 @@ static int run_kiosk(int operand_count, char **operands) {
         return EXIT_TROUBLE;
     asked.prove = asked.prove || asked.servers == NULL;
     kiosk.channel = kiosk.notes = -1;
-    kiosk.clear_ms = kiosk.redraw_ms = NEVER_MS;
+    kiosk.clear_ms = NEVER_MS;
     if (terminal_open(&kiosk.terminal, &error) != 0)
         return trouble("%s", error.text);
+    if (!terminal_is_ours(&kiosk.terminal))
+        return trouble("it cannot run in the background");
     shown_terminal = &kiosk.terminal;
     if (take_signals(&kiosk) != EXIT_OK || await_asker(&kiosk) != EXIT_OK)
         return EXIT_TROUBLE;
@@ -514,8 +580,7 @@ static int run_kiosk(int operand_count, char **operands) {
         kill(kiosk.asker, SIGKILL);
         waitpid(kiosk.asker, NULL, 0);
     }
-    write_out(&kiosk, screen_end, strlen(screen_end));
-    terminal_leave(&kiosk.terminal);
+    leave_screen(&kiosk);
     wipe(&kiosk, sizeof kiosk);
     return EXIT_OK;
 }

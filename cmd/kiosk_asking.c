@@ -136,16 +136,12 @@ static void add_source(struct report *report, const struct reply *reply, bool is
     const struct release_facts *release = reply->release;
     char created[TIME_TEXT_SIZE];
     time_format(created, release->created_s, release->utc_offset_s);
-    bool is_stale = release_is_stale(release, reply->now_s);
-    add_line(report, "%s%s%s%s%s %.10s, %lld %s; %s %s; %s",
+    add_line(report, "%s%s%s %.10s, %lld %s; %s %s; %s",
              reply->is_instead ? word("OFFLINE: no server was there") : "",
-             reply->is_instead ? ". " : "", is_stale ? word("OUT OF DATE") : "",
-             is_stale ? ". " : "", word("Data of"), created,
+             reply->is_instead ? ". " : "", word("Data of"), created,
              (long long)(reply->now_s - release->created_s) / 86400, word("days old"),
              reply->is_offline ? word("from this kiosk's own file") : word("from"), reply->source,
              word(is_proved || reply->is_offline ? "proved" : "the server's word, not proved"));
-    if (release->is_test)
-        add_line(report, "%s", word("TEST DATA"));
 }
 
 /* Adds to a text, as far as there is room. */
@@ -182,6 +178,10 @@ static void compose(struct report *report, const struct asking *asking, const st
     report->mood = faces[reply->outcome.verdict].mood;
     report->utc_offset_s = reply->release->utc_offset_s;
     format_text(report->word, sizeof report->word, "%s", word(faces[reply->outcome.verdict].word));
+    if (reply->release->is_test)
+        add_line(report, "%s", word("TEST DATA"));
+    if (release_is_stale(reply->release, reply->now_s))
+        add_line(report, "%s", word("OUT OF DATE"));
     add_sentence(report, reply, scan->number);
     add_status(report, &reply->outcome);
     add_fields(report, reply);
@@ -224,7 +224,7 @@ static void ask_scan(struct asking *asking, const struct scan *scan, char *name,
         report_trouble(report, "NOT READ", item->query.reason, "Scan again, or tell the office.");
     else
         compose(report, asking, &reply, scan);
-    asking->batch.count = 0;
+    wipe(birth_date, sizeof birth_date);
 }
 
 /* Answers one text. */
@@ -245,6 +245,7 @@ static void answer(struct asking *asking, bool *is_open, const struct kiosk_text
         ask_scan(asking, &scan, name, sizeof name, report);
     wipe(&scan, sizeof scan);
     wipe(name, sizeof name);
+    asking_forget(asking);
 }
 
 int kiosk_ask_always(int channel, const struct asking_options *options) {

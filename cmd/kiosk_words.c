@@ -4,6 +4,7 @@
 #include "trouble.h"
 
 #include "base/file.h"
+#include "kiosk/report.h"
 #include "record/verdict.h"
 
 #include <string.h>
@@ -71,13 +72,16 @@ static const char *const words[] = {
     "ready",
     "waiting",
     "The last verdicts",
-    "Too many are waiting: scan this one again.",
+    "NOT TAKEN: SCAN AGAIN",
+    "It is being asked about. Wait for the answer.",
     "That is longer than the code of any licence.",
 };
 
 #define WORDS_COUNT ((unsigned)(sizeof words / sizeof *words))
 #define FILE_MAX 32768
 #define LOCAL_MAX 128
+#define BIG_MAX (REPORT_WORD_SIZE - 1) /* bytes of a word in large letters */
+#define TEXT_MAX 120                   /* of another one: five of them fit into a line */
 
 static char file[FILE_MAX + 1];
 
@@ -119,20 +123,30 @@ void words_print(void) {
         print("%s = %s\n", english, english);
 }
 
+/* Whether it is one of those that are shown in large letters. */
+static bool is_big(const char *english) {
+    return english[strspn(english, "ABCDEFGHIJKLMNOPQRSTUVWXYZ: ")] == '\0';
+}
+
 static int take_line(const char *path, unsigned number, char *line) {
     char *equals = strstr(line, " = ");
     if (*line == '\0' || *line == '#')
         return EXIT_OK;
     if (equals == NULL)
         return trouble("%s:%u: not \"ENGLISH = LOCAL\"", path, number);
+    char *local = equals + 3;
     *equals = '\0';
+    local[strcspn(local, "\r")] = '\0';
     if (!is_word(line))
         return trouble("%s:%u: \"%s\" is none of the words (--show-words lists them)", path, number,
                        line);
     if (local_count == LOCAL_MAX)
         return trouble("%s:%u: more words than there are", path, number);
+    if (strlen(local) > (is_big(line) ? BIG_MAX : TEXT_MAX))
+        return trouble("%s:%u: longer than %d bytes", path, number,
+                       is_big(line) ? BIG_MAX : TEXT_MAX);
     locals[local_count].english = line;
-    locals[local_count++].local = equals + 3;
+    locals[local_count++].local = local;
     return EXIT_OK;
 }
 

@@ -13,29 +13,34 @@ void bundle_begin(struct bundle *bundle, const uint8_t release_id[SHA256_LEN]) {
 
 /* Every answer brings its further terms once, and the first one those of its proof, too: there is
  * room for all. */
-static void keep_further(struct bundle *bundle, struct further *further) {
+static bool keep_further(struct bundle *bundle, struct further *further) {
     if (further->len == 0)
-        return;
+        return true;
+    if (further->len > sizeof bundle->further - bundle->further_len)
+        return false;
     uint8_t *kept = bundle->further + bundle->further_len;
     memcpy(kept, further->bytes, further->len);
     bundle->further_len += further->len;
     further->bytes = kept;
+    return true;
 }
 
-void bundle_keep(struct bundle *bundle, unsigned first, const struct answer *answer,
+bool bundle_keep(struct bundle *bundle, unsigned first, const struct answer *answer,
                  bool is_proved) {
-    for (unsigned i = 0; i < answer->count; i++) {
+    bool has_room = true;
+    for (unsigned i = 0; i < answer->count && has_room; i++) {
         bundle->answers[first + i] = answer->entries[i];
-        keep_further(bundle, &bundle->answers[first + i].further);
+        has_room = keep_further(bundle, &bundle->answers[first + i].further);
     }
-    if (first != 0)
-        return;
+    if (first != 0 || !has_room)
+        return has_room;
     bundle->server_time_s = answer->server_time_s;
     if (!is_proved)
-        return;
+        return true;
     bundle->proof = answer->proofs[0];
-    for (unsigned i = 0; i < bundle->proof.entry_count; i++)
-        keep_further(bundle, &bundle->proof.entries[i].further);
+    for (unsigned i = 0; i < bundle->proof.entry_count && has_room; i++)
+        has_room = keep_further(bundle, &bundle->proof.entries[i].further);
+    return has_room;
 }
 
 void bundle_wipe(struct bundle *bundle, unsigned used) {

@@ -21,8 +21,9 @@ struct bundle {
     uint8_t further[(BUNDLE_MAX + 2) * FURTHER_MAX];
 };
 
-/* Takes the answers to the items from `first` on. What they point into need not stay. */
-void bundle_keep(struct bundle *bundle, unsigned first, const struct answer *answer,
+/* Takes the answers to the items from `first` on. What they point into need not stay. False where there is no room
+ * for them: that is where a server answers the same twice. */
+bool bundle_keep(struct bundle *bundle, unsigned first, const struct answer *answer,
                  bool is_proved);
 
 /* Wipes it, where there never were more than `used` items in it. */

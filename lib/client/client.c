@@ -130,7 +130,7 @@ struct task {
     bool is_formed;                 /* ... if they were */
     unsigned keys_left;             /* pinned keys that were not tried */
     unsigned ends, changes;         /* of sessions and of releases, since the task began */
-    int64_t pause_ms;
+    int64_t waited_ms;              /* for quotas */
     struct session_talk talk;
 };
 
@@ -178,56 +178,25 @@ static enum link_result converse(struct client *client, struct task *task) {
     return result;
 }
 
-/* Waits, where there is time. */
-static bool wait_for(int64_t ms, int64_t deadline_ms) {
-    if (net_now_ms() + ms >= deadline_ms)
-        return false;
-    const struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
-    nanosleep(&pause, NULL);
-    return true;
+/* Whether another server is left than the one that has failed. */
+static bool has_others(const struct link *link) {
+    for (unsigned i = 0; i < link->server_count; i++) {
+        if (i != link->server && !link->servers[i].is_out)
+            return true;
+    }
+    return false;
 }
 
-/* Waits until there is something of the quota again, where that is not too long. */
-static bool wait_for_quota(const struct client *client) {
+/* Waits until there is something of the quota again, where that is not too long, and nobody else may answer. */
+static bool wait_for_quota(const struct client *client, struct task *task) {
     const struct client_settings *settings = &client->settings;
-    uint32_t wait_s = client->link.wait_s;
-    if ((int64_t)wait_s * 1000 > settings->patience_ms)
+    const struct timespec pause = {client->link.wait_s, 0};
+    task->waited_ms += (int64_t)client->link.wait_s * 1000;
+    if (task->waited_ms > settings->patience_ms || has_others(&client->link))
         return false;
     if (settings->pause != NULL)
-        settings->pause(settings->pause_context, wait_s);
-    return wait_for((int64_t)wait_s * 1000, INT64_MAX);
-}
-
-/* Whether a server that has failed may do better soon: it is busy, or restarts, or the network comes and
- * goes. */
-static bool is_passing(const struct link_server *server) {
-    switch (server->result) {
-    case LINK_BUSY:
-    case LINK_NO_WAY:
-    case LINK_STALLED:
-        return true;
-    case LINK_LOST:
-        return server->was_good || server->was_connected;
-    default:
-        return false;
-    }
-}
-
-/* All servers have failed: lets those in that may do better soon, after a while. False where there are none,
- * or no time. */
-static bool try_again(struct client *client, struct task *task, bool was_connected) {
-    struct link *link = &client->link;
-    unsigned count = 0;
-    for (unsigned i = 0; i < link->server_count; i++)
-        count += is_passing(&link->servers[i]);
-    /* An old connection fails without saying anything about the server. */
-    if (count == 0 || (!was_connected && !wait_for(task->pause_ms, task->talk.deadline_ms)))
-        return false;
-    task->pause_ms *= was_connected ? 1 : 2;
-    for (unsigned i = 0; i < link->server_count; i++) {
-        if (is_passing(&link->servers[i]))
-            link->servers[i].is_out = false;
-    }
+        settings->pause(settings->pause_context, client->link.wait_s);
+    nanosleep(&pause, NULL);
     return true;
 }
 
@@ -238,9 +207,13 @@ static bool may_repeat(struct client *client, struct task *task, enum link_resul
     if (result == LINK_WRONG_KEY && task->keys_left > 0) {
         task->keys_left--;
         client->key_at = (client->key_at + 1) % client->settings.identity.servers->count;
+        for (unsigned i = 0; i < client->link.server_count; i++) {
+            struct link_server *server = &client->link.servers[i];
+            server->is_out = server->is_out && server->result != LINK_WRONG_KEY;
+        }
         return true;
     }
-    if (result == LINK_OVER_QUOTA && wait_for_quota(client)) {
+    if (result == LINK_OVER_QUOTA && wait_for_quota(client, task)) {
         task->talk.deadline_ms = net_now_ms() + client->settings.timeout_ms;
         return true;
     }
@@ -264,11 +237,13 @@ static enum link_result ask_servers(struct client *client, struct task *task) {
         if (!link->servers[link->server].is_out)
             link_leave_out(link, result, task->talk.error);
         link->servers[link->server].disbelief = client->disbelief;
+        /* An old connection fails without saying anything about the server. */
+        if (was_connected && (result == LINK_LOST || result == LINK_STALLED))
+            link->servers[link->server].again_ms = net_now_ms();
         if (result == LINK_NOT_BELIEVED && client->disbelief == ERR_LOCAL)
             return result; /* it would be the same with the next one */
-        if (!link_has_servers(link) && !try_again(client, task, was_connected))
+        if (!link_has_servers(link) || net_now_ms() >= task->talk.deadline_ms)
             return result;
-        task->keys_left = client->settings.identity.servers->count - 1;
     }
 }
 
@@ -278,7 +253,6 @@ int client_ask(struct client *client, client_form *form, void *context, struct b
                         .context = context,
                         .bundle = bundle,
                         .keys_left = client->settings.identity.servers->count - 1,
-                        .pause_ms = PAUSE_MS,
                         .talk = {.session = &client->session,
                                  .link = &client->link,
                                  .random = &client->random,

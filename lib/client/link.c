@@ -14,7 +14,9 @@
 #define NEXT_SERVER_MS 250 /* RFC 8305, section 8: "Connection Attempt Delay" */
 #define STALL_MS 1500 /* nothing has come for as long, and for several round trips: it stalls */
 #define STALL_ROUND_TRIPS 4
-#define DATAGRAMS_MAX 64 /* taken before the clock is looked at */
+#define PAUSE_MS 200 /* before a server is asked again that may do better soon; doubled each time */
+#define OTHER_KEY_MS 1000 /* for other servers, after one has said that it has another key */
+#define DATAGRAMS_MAX 64  /* taken before the clock is looked at */
 /* Anybody may send a COOKIE, so whichever comes is tried; but the frame is not sent again for each. */
 #define COOKIE_PAUSE_MS 10
 #define NEVER_MS INT64_MAX
@@ -85,15 +87,37 @@ int link_init(struct link *link, const char *servers, bool is_udp, struct error 
 
 bool link_has_servers(const struct link *link) {
     for (unsigned i = 0; i < link->server_count; i++) {
-        if (!link->servers[i].is_out)
+        if (!link->servers[i].is_out || link->servers[i].again_ms != 0)
             return true;
     }
     return false;
 }
 
+static void let_in(struct link_server *server) {
+    server->is_out = server->is_looked_up = false;
+    server->again_ms = 0;
+    server->lanes = 0;
+}
+
 void link_let_all_in(struct link *link) {
-    for (unsigned i = 0; i < link->server_count; i++)
-        link->servers[i].is_out = false;
+    for (unsigned i = 0; i < link->server_count; i++) {
+        let_in(&link->servers[i]);
+        link->servers[i].pause_ms = PAUSE_MS;
+    }
+}
+
+/* Whether a server that has failed may do better soon. */
+static bool may_do_better(const struct link_server *server) {
+    switch (server->result) {
+    case LINK_BUSY:
+    case LINK_NO_WAY:
+    case LINK_STALLED:
+        return true;
+    case LINK_LOST:
+        return server->was_good || server->was_connected;
+    default:
+        return false;
+    }
 }
 
 static void close_lane(struct lane *lane) {
@@ -107,6 +131,8 @@ void link_leave_out(struct link *link, enum link_result result, const struct err
     server->is_out = true;
     server->result = result;
     server->reason = *reason;
+    server->again_ms = may_do_better(server) ? net_now_ms() + server->pause_ms : 0;
+    server->pause_ms *= 2;
     net_lookup_end(&server->lookup);
     for (unsigned i = 0; i < LINK_LANES_MAX; i++) {
         if (link->lanes[i].server == link->server)
@@ -153,8 +179,10 @@ static void open_lane(struct link *link, unsigned server_at, int64_t now_ms) {
     const struct net_address *address = &server->lookup.addresses[server->next_address];
     struct lane *lane = link->lanes;
     struct error reason;
-    while (lane->fd >= 0)
+    while (lane < link->lanes + LINK_LANES_MAX && lane->fd >= 0)
         lane++;
+    if (lane == link->lanes + LINK_LANES_MAX)
+        return; /* it is tried as soon as another one has failed */
     server->next_address++;
     server->lanes++;
     link->server = server_at;
@@ -199,6 +227,7 @@ static void take_addresses(struct link *link, unsigned server_at, int64_t now_ms
     int code = net_lookup_take(&link->servers[server_at].lookup, &reason);
     if (code == 0) {
         open_lane(link, server_at, now_ms);
+        link->next_ms = sooner(link->next_ms, now_ms + NEXT_SERVER_MS);
         return;
     }
     link_fail(link, LINK_LOST, &error, reason.text);
@@ -219,7 +248,9 @@ static bool try_next(struct link *link, int64_t now_ms) {
     for (unsigned pass = 0; pass < 2 && has_free_lane(link); pass++) {
         for (unsigned i = 0; i < link->server_count; i++) {
             unsigned at = (link->first + i) % link->server_count;
-            const struct link_server *server = &link->servers[at];
+            struct link_server *server = &link->servers[at];
+            if (server->is_out && server->again_ms != 0 && now_ms >= server->again_ms)
+                let_in(server);
             if (server->is_out)
                 continue;
             if (!server->is_looked_up)
@@ -235,8 +266,20 @@ static bool try_next(struct link *link, int64_t now_ms) {
     return false;
 }
 
+/* When a server that was left out for a while is tried again. */
+static int64_t next_again(const struct link *link) {
+    int64_t at_ms = NEVER_MS;
+    for (unsigned i = 0; i < link->server_count; i++) {
+        if (link->servers[i].is_out && link->servers[i].again_ms != 0)
+            at_ms = sooner(at_ms, link->servers[i].again_ms);
+    }
+    return at_ms;
+}
+
 /* Tries what is due. */
 static void try_more(struct link *link, int64_t now_ms) {
+    if (now_ms >= next_again(link))
+        link->next_ms = 0;
     while (link->lane == NULL && now_ms >= link->next_ms) {
         link->next_ms = now_ms + NEXT_SERVER_MS;
         if (!try_next(link, now_ms))
@@ -389,6 +432,14 @@ static enum link_result take_refusal(const struct exchange *exchange, struct lan
     return LINK_WAIT;
 }
 
+/* Whether there is one lane. */
+static bool is_alone(const struct link *link) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < LINK_LANES_MAX; i++)
+        count += link->lanes[i].fd >= 0;
+    return count == 1;
+}
+
 /* Sends the first frame once more, with the cookie that came. */
 static enum link_result take_cookie(struct exchange *exchange, struct lane *lane,
                                     const uint8_t *cookie) {
@@ -399,7 +450,9 @@ static enum link_result take_cookie(struct exchange *exchange, struct lane *lane
     lane->cookie_ms = now_ms;
     memcpy(lane->cookie, cookie, COOKIE_LEN);
     slot->retry_ms = UDP_LONG_RETRY_MS;
-    slot->again_ms = now_ms + slot->retry_ms;
+    /* Where others are tried, too, one of them must not put off what these are sent. */
+    if (is_alone(exchange->link))
+        slot->again_ms = now_ms + slot->retry_ms;
     if (slot->is_used)
         send_datagram(exchange, lane, slot);
     return LINK_WAIT;
@@ -425,6 +478,10 @@ static enum link_result take_frame(struct exchange *exchange, struct lane *lane,
     enum link_result result = frames->take(frames->context, bytes, len, &slot, exchange->error);
     if (result != LINK_DONE)
         return result;
+    /* Who has the session's key can guess a frame of which he has only the start. */
+    if (!link->is_udp && slot->index >= lane->next)
+        return link_fail(link, LINK_DISTRUSTED, exchange->error,
+                         "an answer to a question that it has not heard in full");
     choose(link, lane);
     slot->is_used = false;
     lane->has_hint = false;
@@ -517,8 +574,6 @@ static bool ends_all(const struct exchange *exchange, enum link_result result) {
     case LINK_NOT_BELIEVED:
     case LINK_CHANGED:
         return true;
-    case LINK_WRONG_KEY:
-        return exchange->link->lane != NULL || exchange->frames->has_other_keys;
     default:
         return exchange->link->lane != NULL;
     }
@@ -530,6 +585,9 @@ static enum link_result settle(struct exchange *exchange, struct lane *lane,
     if (result == LINK_WAIT || ends_all(exchange, result))
         return result;
     const struct error reason = *exchange->error;
+    if (result == LINK_WRONG_KEY && exchange->frames->has_other_keys &&
+        exchange->link->other_key_ms == 0)
+        exchange->link->other_key_ms = net_now_ms() + OTHER_KEY_MS;
     leave_lane(exchange->link, lane, result, &reason);
     return LINK_WAIT;
 }
@@ -598,7 +656,9 @@ static int64_t next_event(const struct exchange *exchange) {
     const struct link *link = exchange->link;
     int64_t at_ms = sooner(*exchange->frames->deadline_ms, stall_at(exchange));
     if (link->lane == NULL)
-        at_ms = sooner(at_ms, link->next_ms);
+        at_ms = sooner(at_ms, sooner(link->next_ms, next_again(link)));
+    if (link->lane == NULL && link->other_key_ms != 0)
+        at_ms = sooner(at_ms, link->other_key_ms);
     for (unsigned i = 0; i < LINK_WINDOW && link->is_udp; i++) {
         if (link->slots[i].is_used)
             at_ms = sooner(at_ms, link->slots[i].again_ms);
@@ -654,6 +714,17 @@ static enum link_result take_events(struct exchange *exchange) {
     return result;
 }
 
+/* No server is left, or those that are take too long while another one has another key. */
+static enum link_result give_up(struct exchange *exchange) {
+    struct link *link = exchange->link;
+    for (unsigned i = 0; link->other_key_ms != 0 && i < link->server_count; i++) {
+        if (link->servers[i].is_out && link->servers[i].result == LINK_WRONG_KEY)
+            link->server = i;
+    }
+    *exchange->error = link->servers[link->server].reason;
+    return link->servers[link->server].result;
+}
+
 /* Carries it out until something decides. */
 static enum link_result carry_out(struct exchange *exchange) {
     struct link *link = exchange->link;
@@ -668,10 +739,10 @@ static enum link_result carry_out(struct exchange *exchange) {
             return time_out(exchange, LINK_STALLED, "no answer any more");
         try_more(link, now_ms);
         result = serve_lanes(exchange, now_ms);
-        if (result == LINK_WAIT && link->lane == NULL && !link_has_servers(link)) {
-            *exchange->error = link->servers[link->server].reason;
-            return link->servers[link->server].result;
-        }
+        bool is_over =
+            !link_has_servers(link) || (link->other_key_ms != 0 && now_ms >= link->other_key_ms);
+        if (result == LINK_WAIT && link->lane == NULL && is_over)
+            return give_up(exchange);
         if (result == LINK_WAIT)
             result = take_events(exchange);
     }
@@ -685,11 +756,13 @@ enum link_result link_exchange(struct link *link, const struct link_frames *fram
     exchange.progress_ms = exchange.start_ms;
     for (unsigned i = 0; i < LINK_WINDOW; i++)
         link->slots[i].is_used = false;
+    link->other_key_ms = 0;
     if (link->lane == NULL) {
         link->next_ms = 0;
     } else {
         link->server = link->lane->server;
         link->lane->next = 0;
+        link->lane->written = 0;
         link->lane->has_hint = false;
     }
     enum link_result result = carry_out(&exchange);

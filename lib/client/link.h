@@ -41,7 +41,9 @@ struct link_server {
     char name[LINK_SERVER_SIZE]; /* "host:port", as reasons call it */
     bool was_good;               /* it has answered before */
     bool was_connected;          /* over TCP, though it may have failed then */
-    bool is_out;                 /* it has failed, and is not tried any more */
+    bool is_out;                 /* it has failed, and is not tried any more ... */
+    int64_t again_ms;            /* ... until then; 0: for good */
+    int64_t pause_ms;            /* how long that is the next time */
     enum link_result result;     /* why */
     int disbelief;               /* with LINK_NOT_BELIEVED: the negative code */
     struct error reason;
@@ -86,12 +88,13 @@ struct link {
     bool is_udp;
     unsigned server_count;
     struct link_server servers[LINK_SERVERS_MAX];
-    unsigned first;    /* the server that is tried first */
-    unsigned server;   /* whom results are of */
-    struct lane *lane; /* to the server that is chosen; NULL: none is */
-    int64_t rtt_ms;    /* how long its first answer took */
-    int64_t next_ms;   /* when another server is tried */
-    uint32_t wait_s;   /* with LINK_OVER_QUOTA */
+    unsigned first;       /* the server that is tried first */
+    unsigned server;      /* whom results are of */
+    struct lane *lane;    /* to the server that is chosen; NULL: none is */
+    int64_t rtt_ms;       /* how long its first answer took */
+    int64_t next_ms;      /* when another server is tried */
+    int64_t other_key_ms; /* when a wrong key ends the search; 0: nobody has said that */
+    uint32_t wait_s;      /* with LINK_OVER_QUOTA */
     struct lane lanes[LINK_LANES_MAX];
     struct link_slot slots[LINK_WINDOW];
 };
@@ -106,10 +109,10 @@ struct link_frames {
     enum link_result (*take)(void *context, uint8_t *frame, size_t len, struct link_slot **slot,
                              struct error *error);
     void *context;
-    bool is_costly;       /* each of them costs the server an RSA operation */
-    size_t cookie_at;     /* where a cookie goes; 0: nowhere */
-    const char *doing;    /* for reasons: "asking" */
-    bool has_other_keys;  /* a wrong key ends it: another one is to be tried with all servers */
+    bool is_costly;      /* each of them costs the server an RSA operation */
+    size_t cookie_at;    /* where a cookie goes; 0: nowhere */
+    const char *doing;   /* for reasons: "asking" */
+    bool has_other_keys; /* a wrong key ends it soon: another one is to be tried with all servers */
     int64_t *deadline_ms; /* holds whatever comes */
     int64_t extension_ms; /* each answer puts the deadline off until then; 0: it does not */
 };
@@ -135,13 +138,14 @@ void link_close(struct link *link);
 /* The name of the server that results are of. */
 const char *link_name(const struct link *link);
 
-/* The server is not tried any more, for this reason. */
+/* The server is not tried any more, for this reason; or not for a while, where it may do better soon: it is busy, or
+ * restarts, or the network comes and goes. */
 void link_leave_out(struct link *link, enum link_result result, const struct error *reason);
 
 /* All servers may be tried. */
 void link_let_all_in(struct link *link);
 
-/* Whether there is a server that may be tried. */
+/* Whether there is a server that may be tried, now or soon. */
 bool link_has_servers(const struct link *link);
 
 /* Sets the reason "SERVER: WHAT" and returns the outcome. */

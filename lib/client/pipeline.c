@@ -58,8 +58,9 @@ static enum link_result take_answer(struct pipeline *pipeline, unsigned first, u
     pipeline->disbelief = pipeline->judge(pipeline->context, &pipeline->question, answer, error);
     if (pipeline->disbelief != 0)
         return LINK_NOT_BELIEVED;
-    bundle_keep(pipeline->bundle, first, answer, pipeline->is_proved);
-    return LINK_DONE;
+    return bundle_keep(pipeline->bundle, first, answer, pipeline->is_proved)
+               ? LINK_DONE
+               : link_fail(pipeline->link, LINK_DISTRUSTED, error, "its answers are too long");
 }
 
 /* --- all frames ------------------------------------------------------------------------------- */
@@ -81,6 +82,7 @@ static enum link_result take_frame(void *context, unsigned index, struct answer 
     enum link_result result = take_answer(pipeline, firsts[0], firsts[1] - firsts[0], answer,
                                           &pipeline->is_too_long[frame], error);
     pipeline->is_answered[frame] = result == LINK_DONE;
+    pipeline->part_at[frame] = firsts[0];
     return result;
 }
 
@@ -111,7 +113,7 @@ static enum link_result ask_in_parts(struct pipeline *pipeline, unsigned frame,
                                                 .form = form_part,
                                                 .take = take_part,
                                                 .context = pipeline};
-    unsigned at = pipeline->frame_firsts[frame], end = pipeline->frame_firsts[frame + 1];
+    unsigned at = pipeline->part_at[frame], end = pipeline->frame_firsts[frame + 1];
     unsigned size = end - at > 1 ? (end - at) / 2 : 1;
     enum link_result result = LINK_DONE;
     while (at < end && result == LINK_DONE) {
@@ -119,6 +121,8 @@ static enum link_result ask_in_parts(struct pipeline *pipeline, unsigned frame,
         pipeline->part_count = end - at < size ? end - at : size;
         pipeline->is_part_too_long = false;
         result = client_session_ask(talk, &questions);
+        if (result != LINK_DONE)
+            break;
         if (!pipeline->is_part_too_long)
             at += pipeline->part_count;
         else if (pipeline->part_count > 1)
@@ -127,6 +131,7 @@ static enum link_result ask_in_parts(struct pipeline *pipeline, unsigned frame,
             return link_fail(talk->link, LINK_REFUSED, talk->error,
                              "its answer does not fit into a frame (over UDP, ask over TCP)");
     }
+    pipeline->part_at[frame] = at;
     pipeline->is_too_long[frame] = result != LINK_DONE;
     return result;
 }

@@ -27,6 +27,7 @@ struct pipeline {
     unsigned left[BUNDLE_MAX]; /* the frames that are asked, because they were not answered yet */
     bool is_answered[BUNDLE_MAX]; /* each frame */
     bool is_too_long[BUNDLE_MAX]; /* its answer did not fit */
+    unsigned part_at[BUNDLE_MAX]; /* the first item of such a frame that is not answered yet */
     unsigned part_first;          /* of a frame whose answer did not fit, what is asked at a time */
     unsigned part_count;
     bool is_part_too_long;

@@ -15,19 +15,26 @@ void trust_init(struct trust *trust, const struct trust_policy *policy) {
  * them. */
 
 /* Two servers whose clocks disagree: one of them is wrong, and nobody can say which. */
-static int check_clock(struct trust *trust, const char *who, int64_t server_time_s, int64_t now_s,
-                       struct error *error) {
+static int check_clock(const struct trust *trust, const char *who, int64_t server_time_s,
+                       int64_t now_s, struct error *error) {
     int64_t ahead_s = server_time_s - now_s;
-    if (trust->timed[0] == '\0') {
-        trust->ahead_s = ahead_s;
-        strncpy(trust->timed, who, sizeof trust->timed - 1);
-    }
+    /* Where the same server is apart from itself, a clock was set, perhaps our own. */
+    if (trust->timed[0] == '\0' || strcmp(trust->timed, who) == 0)
+        return 0;
     int64_t apart_s = llabs(ahead_s - trust->ahead_s);
     if (apart_s <= trust->policy.max_skew_s)
         return 0;
     return error_set(
         error, ERR_CONFLICT, "its clock is %lld seconds %s that of %s: one of the two is wrong",
         (long long)apart_s, ahead_s > trust->ahead_s ? "ahead of" : "behind", trust->timed);
+}
+
+/* The first server that is believed is what the clocks of others are compared with. */
+static void note_clock(struct trust *trust, const char *who, int64_t server_time_s, int64_t now_s) {
+    if (server_time_s == 0 || (trust->timed[0] != '\0' && strcmp(trust->timed, who) != 0))
+        return;
+    trust->ahead_s = server_time_s - now_s;
+    strncpy(trust->timed, who, sizeof trust->timed - 1);
 }
 
 /* A release that is past its valid-until, or that was made in the future. Where proofs are demanded
@@ -55,12 +62,14 @@ static int check_signature(const struct trust *trust, const struct known_release
 }
 
 /* A release that is older than one seen before is not believed. */
-static int check_sequence(struct trust *trust, const struct known_release *release,
+static int check_sequence(struct trust *trust, const char *who, const struct known_release *release,
                           int64_t server_time_s, struct error *error) {
     const struct release_facts *facts = &release->header.facts;
     if (trust->policy.is_beside_servers)
         return 0;
-    if (facts->sequence < trust->sequence_seen)
+    /* What nobody has signed says nothing about what another server has. */
+    bool is_same = trust->policy.authorities != NULL || strcmp(trust->seen_at, who) == 0;
+    if (is_same && facts->sequence < trust->sequence_seen)
         return error_set(error, ERR_CONFLICT,
                          "its database has sequence number %llu, but %llu has been seen before",
                          (unsigned long long)facts->sequence,
@@ -73,6 +82,7 @@ static int check_sequence(struct trust *trust, const struct known_release *relea
             return code == ERR_CONFLICT ? code : ERR_LOCAL;
     }
     trust->sequence_seen = facts->sequence;
+    strncpy(trust->seen_at, who, sizeof trust->seen_at - 1);
     return 0;
 }
 
@@ -115,13 +125,15 @@ static int judge_release(struct trust *trust, const char *who, const struct know
                                   : check_own_clock(trust, facts, now_s, error);
     if (code == 0)
         code = check_age(trust, facts, server_time_s, now_s, error);
-    return code == 0 ? check_sequence(trust, release, server_time_s, error) : code;
+    return code == 0 ? check_sequence(trust, who, release, server_time_s, error) : code;
 }
 
 int trust_release(struct trust *trust, const char *who, const struct known_release *release,
                   int64_t server_time_s, int64_t now_s, struct error *error) {
     struct error reason;
     int code = judge_release(trust, who, release, server_time_s, now_s, &reason);
+    if (code == 0)
+        note_clock(trust, who, server_time_s, now_s);
     const char *blamed = code == ERR_LOCAL ? "--state" : who;
     return code == 0 ? 0 : error_set(error, code, "%s: %.900s", blamed, reason.text);
 }
@@ -192,5 +204,7 @@ int trust_answer(struct trust *trust, const char *who, const struct known_releas
                  struct error *error) {
     struct error reason;
     int code = judge_answer(trust, who, release, question, answer, now_s, &reason);
+    if (code == 0)
+        note_clock(trust, who, answer->server_time_s, now_s);
     return code == 0 ? 0 : error_set(error, code, "%s: %.900s", who, reason.text);
 }

@@ -33,7 +33,8 @@ struct trust_policy {
 
 struct trust {
     struct trust_policy policy;
-    uint64_t sequence_seen;       /* the highest in this run; 0: none */
+    uint64_t sequence_seen;         /* the highest in this run; 0: none */
+    char seen_at[LINK_SERVER_SIZE]; /* who had it */
     int64_t ahead_s;              /* how far the clock of the first server was ahead of ours, ... */
     char timed[LINK_SERVER_SIZE]; /* ... and its name; empty: none so far */
 };

@@ -29,7 +29,7 @@ static void drop(struct keys *keys, size_t len) {
     keys->burst_len -= len;
 }
 
-static void clear_line(struct keys *keys) {
+void keys_forget(struct keys *keys) {
     wipe(keys->line, sizeof keys->line);
     keys->line_len = 0;
 }
@@ -41,7 +41,7 @@ static enum keys_event take_scan(struct keys *keys, char text[SCAN_TEXT_MAX], si
     wipe(keys->burst, sizeof keys->burst);
     keys->burst_len = 0;
     keys->is_too_long = false;
-    clear_line(keys);
+    keys_forget(keys);
     return is_too_long ? KEYS_TOO_LONG : KEYS_SCANNED;
 }
 
@@ -56,7 +56,7 @@ static void erase(struct keys *keys) {
 static enum keys_event take_line(struct keys *keys, char text[SCAN_TEXT_MAX], size_t *len) {
     *len = keys->line_len;
     memcpy(text, keys->line, keys->line_len);
-    clear_line(keys);
+    keys_forget(keys);
     return *len > 0 ? KEYS_TYPED : KEYS_CHANGED;
 }
 
@@ -64,7 +64,7 @@ static enum keys_event take_line(struct keys *keys, char text[SCAN_TEXT_MAX], si
 static enum keys_event take_escape(struct keys *keys) {
     if (keys->burst_len < 2) {
         drop(keys, 1);
-        clear_line(keys);
+        keys_forget(keys);
         return KEYS_CHANGED;
     }
     char last = keys->burst[keys->burst_len - 1];
@@ -86,7 +86,7 @@ static enum keys_event take_key(struct keys *keys, char text[SCAN_TEXT_MAX], siz
         erase(keys);
         return KEYS_CHANGED;
     case CTRL('U'):
-        clear_line(keys);
+        keys_forget(keys);
         return KEYS_CHANGED;
     case CTRL('L'):
         return KEYS_REDRAW;

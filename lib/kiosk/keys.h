@@ -12,7 +12,8 @@
 
 #define KEYS_GAP_MS 30       /* after which a short burst is over */
 #define KEYS_SCAN_GAP_MS 200 /* and a long one, since scanners pause between lines */
-#define KEYS_SCAN_MIN 8      /* bytes of a long one */
+#define KEYS_NO_END_MS 1000 /* and a long one without a line's end, of which the rest may be late */
+#define KEYS_SCAN_MIN 8     /* bytes of a long one */
 
 enum keys_event {
     KEYS_NOTHING,
@@ -38,6 +39,9 @@ struct keys {
 
 /* Takes bytes that have come. */
 void keys_take(struct keys *keys, const char *bytes, size_t len, int64_t now_ms);
+
+/* Forgets what has been typed. */
+void keys_forget(struct keys *keys);
 
 /* When keys_next is to be called, if nothing comes until then; INT64_MAX: never. */
 int64_t keys_due_ms(const struct keys *keys);

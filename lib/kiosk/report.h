@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
-#define REPORT_WORD_SIZE 32
+#define REPORT_WORD_SIZE 64
 #define REPORT_LINES_MAX 16
-#define REPORT_LINE_SIZE 240
+#define REPORT_LINE_SIZE 640
 
 /* Neither is what is no answer: the register does not speak about it, or nobody has answered. */
 enum report_mood { REPORT_YES, REPORT_NO, REPORT_NEITHER };

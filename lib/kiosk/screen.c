@@ -108,10 +108,12 @@ static void draw_line(struct drawing *drawing, const char *text, const char *col
 }
 
 /* Draws a text over as many rows as it needs, which are broken between words. The first *skip of these are left
- * out, and none is drawn from row `end` on. */
-static void draw_wrapped(struct drawing *drawing, const char *text, unsigned end, unsigned *skip) {
+ * out, and none is drawn from row `end` on: true where that would have been needed. */
+static bool draw_wrapped(struct drawing *drawing, const char *text, unsigned end, unsigned *skip) {
     unsigned columns = drawing->screen->columns;
-    while (drawing->row < end) {
+    for (;;) {
+        if (drawing->row == end)
+            return true;
         size_t len = 0, blank = 0;
         unsigned count = 0;
         for (; text[len] != '\0' && count < columns; count++) {
@@ -130,8 +132,29 @@ static void draw_wrapped(struct drawing *drawing, const char *text, unsigned end
             draw_line(drawing, row, "\033[0m");
         text += len + strspn(text + len, " ");
         if (*text == '\0')
-            return;
+            return false;
     }
+}
+
+/* Draws the lines that are there. True where none of them was left to be drawn. */
+static bool draw_lines(struct drawing *drawing, unsigned end) {
+    const struct screen *screen = drawing->screen;
+    const struct report *report = screen->report;
+    unsigned count = report != NULL ? report->line_count : screen->line_count, skip = screen->skip;
+    unsigned first = drawing->row;
+    bool is_more = false;
+    for (unsigned i = 0; i < count && !is_more; i++)
+        is_more =
+            draw_wrapped(drawing, report != NULL ? report->lines[i] : screen->lines[i], end, &skip);
+    bool is_past_end = drawing->row == first;
+    while (drawing->row < end)
+        draw_line(drawing, "", "\033[0m");
+    if (is_more) {
+        char place[48];
+        format_text(place, sizeof place, "\033[%u;%uH\033[7m...v\033[0m", end, screen->columns - 3);
+        put_text(drawing, place);
+    }
+    return is_past_end;
 }
 
 /* --- large letters ---------------------------------------------------------------------------- */
@@ -203,23 +226,18 @@ static void draw_input(struct drawing *drawing) {
     draw_line(drawing, row, "\033[0m");
 }
 
-size_t screen_draw(char *bytes, const struct screen *screen) {
+size_t screen_draw(char *bytes, const struct screen *screen, bool *is_past_end) {
     struct drawing drawing = {bytes, 0, screen, 0};
-    const struct report *report = screen->report;
-    unsigned skip = screen->skip, end = screen->rows - 2;
-    if (screen->rows < LETTER_ROWS + 5 || screen->rows > SCREEN_ROWS_MAX || screen->columns < 20 ||
-        screen->columns > SCREEN_COLUMNS_MAX) {
+    *is_past_end = false;
+    if (screen->rows < SCREEN_ROWS_MIN || screen->rows > SCREEN_ROWS_MAX ||
+        screen->columns < SCREEN_COLUMNS_MIN || screen->columns > SCREEN_COLUMNS_MAX) {
         put_text(&drawing, "\033[0m\033[2J\033[HThe screen is too small or too large.");
         return drawing.len;
     }
     draw_line(&drawing, screen->head, "\033[0;7m");
-    if (report != NULL)
-        draw_word(&drawing, report);
-    unsigned count = report != NULL ? report->line_count : screen->line_count;
-    for (unsigned i = 0; i < count && drawing.row < end; i++)
-        draw_wrapped(&drawing, report != NULL ? report->lines[i] : screen->lines[i], end, &skip);
-    while (drawing.row < end)
-        draw_line(&drawing, "", "\033[0m");
+    if (screen->report != NULL)
+        draw_word(&drawing, screen->report);
+    *is_past_end = draw_lines(&drawing, screen->rows - 2);
     draw_input(&drawing);
     draw_line(&drawing, screen->note, "\033[0;7m");
     put_text(&drawing, "\033[0m");

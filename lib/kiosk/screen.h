@@ -6,6 +6,7 @@
 
 #include "kiosk/report.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define SCREEN_SIZE_MAX 65536 /* bytes of a drawing */
@@ -18,13 +19,17 @@ struct screen {
     const struct report *report; /* NULL: none is shown */
     const char *const *lines;    /* shown where there is no report */
     unsigned line_count;
-    unsigned skip;     /* lines that were scrolled away */
+    unsigned skip;     /* rows that were scrolled away */
     const char *input; /* what is being typed */
     const char *note;  /* the last row */
 };
 
-/* Draws all of it into `bytes` of SCREEN_SIZE_MAX. Returns the length. Control characters in texts become '?'. */
-size_t screen_draw(char *bytes, const struct screen *screen);
+#define SCREEN_ROWS_MIN 15
+#define SCREEN_COLUMNS_MIN 40
+
+/* Draws all of it into `bytes` of SCREEN_SIZE_MAX. Returns the length. Control characters in texts become '?'. Where
+ * rows are below the last one, its end says so. *is_past_end becomes true where all of them were scrolled away. */
+size_t screen_draw(char *bytes, const struct screen *screen, bool *is_past_end);
 
 /* What erases a screen and what was scrolled away, and makes the cursor (in)visible. */
 extern const char screen_begin[], screen_end[];

@@ -50,3 +50,13 @@ void terminal_size(const struct terminal *terminal, unsigned *rows, unsigned *co
     *rows = is_known ? size.ws_row : 25;
     *columns = is_known ? size.ws_col : 80;
 }
+
+bool terminal_is_ours(const struct terminal *terminal) {
+    pid_t group = tcgetpgrp(terminal->fd);
+    return group < 0 || group == getpgrp();
+}
+
+bool terminal_is_drained(const struct terminal *terminal) {
+    int waiting = 0;
+    return ioctl(terminal->fd, TIOCOUTQ, &waiting) != 0 || waiting == 0;
+}

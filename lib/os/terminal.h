@@ -28,6 +28,12 @@ void terminal_leave(struct terminal *terminal);
 /* Forbids switching to another virtual terminal, where this is one and the process may (root). */
 void terminal_lock(struct terminal *terminal);
 
+/* Whether this process is in the foreground, or the terminal is not one that has such. */
+bool terminal_is_ours(const struct terminal *terminal);
+
+/* Whether all that was written has left this machine, or nobody knows. */
+bool terminal_is_drained(const struct terminal *terminal);
+
 /* Its size; 80 by 25 where it is not known. */
 void terminal_size(const struct terminal *terminal, unsigned *rows, unsigned *columns);
 

@@ -51,7 +51,7 @@ static int read_typed(struct scan *scan, struct error *error) {
     size_t len = strlen(scan->text);
     scan->kind = SCAN_TYPED;
     if (len > TYPED_MAX || strpbrk(scan->text, "0123456789") == NULL ||
-        strpbrk(scan->text, "<>{}=;%?@^$#\"|&\n") != NULL) {
+        strpbrk(scan->text, "<>{}=;%?@^$#\"|&\n\r\t") != NULL) {
         text_quote(quoted, scan->text, len);
         return error_set(error, ERR_FORMAT,
                          "\"%s\" is neither a licence number nor a code that is known to hold one",
@@ -155,7 +155,9 @@ static int read_kind(struct scan *scan, unsigned year, struct error *error) {
         return ERR_FORMAT;
     if (find_header(text) == NULL && strstr(text, "QNSI ") != NULL)
         undo_azerty(scan);
-    if ((at = find_header(text)) != NULL)
+    if ((at = find_header(text)) != NULL && find_header(at + 5) != NULL)
+        return error_set(error, ERR_FORMAT, "two codes came as one: scan one card after the other");
+    if (at != NULL)
         return scan_read_pdf417(scan, at, error);
     if ((at = strstr(text, "in.gov.")) != NULL)
         return scan_read_digilocker(scan, at, error);

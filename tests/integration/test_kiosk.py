@@ -195,7 +195,8 @@ def test_suspended(kiosk, terminal):
     is_sane(terminal)
     terminal.tmux("send-keys", "-l", "fg")
     terminal.key("Enter")
-    terminal.wait_for("The licence is valid")
+    terminal.wait_for("Scan the code")
+    assert "is valid" not in terminal.scrollback()
 
 
 def test_the_process_that_asks_is_killed(kiosk, terminal):

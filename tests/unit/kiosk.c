@@ -31,7 +31,7 @@ static enum keys_event next(void) {
 /* Handles what was pressed, as a kiosk does: when it is due. Returns the last event of note. */
 static enum keys_event settle(void) {
     enum keys_event event, last = KEYS_NOTHING;
-    now_ms += KEYS_SCAN_GAP_MS;
+    now_ms += KEYS_NO_END_MS;
     char kept[sizeof text] = "";
     while ((event = next()) != KEYS_NOTHING) {
         if (event != KEYS_CHANGED) {
@@ -105,6 +105,13 @@ static void test_scans(void) {
     CHECK(settle() == KEYS_SCANNED);
     CHECK_TEXT(text, "FIRST LINE\rSECOND\r");
     CHECK_TEXT(keys.line, "");
+    /* What comes late, where no line's end has come, belongs to it. */
+    press("GJ05-1234", 2);
+    now_ms += KEYS_NO_END_MS - 100;
+    CHECK(next() == KEYS_NOTHING);
+    press("5\r", 2);
+    CHECK(settle() == KEYS_SCANNED);
+    CHECK_TEXT(text, "GJ05-12345\r");
     /* Two, one after the other. */
     press("SCAN NUMBER 1", 2);
     CHECK(settle() == KEYS_SCANNED);
@@ -129,6 +136,7 @@ static void test_too_long(void) {
 /* --- the screen --------------------------------------------------------------------------------- */
 
 static char drawing[SCREEN_SIZE_MAX];
+static bool is_past_end;
 
 /* Whether nothing but the sequences that screen.h speaks of acts on the terminal. */
 static bool is_harmless(size_t len) {
@@ -170,7 +178,7 @@ static void test_all_sizes(void) {
                                     .input = input,
                                     .note = "note \033c"};
             report.mood = columns % 4;
-            size_t len = screen_draw(drawing, &screen);
+            size_t len = screen_draw(drawing, &screen, &is_past_end);
             CHECK(len > 0 && len <= SCREEN_SIZE_MAX);
             CHECK(is_harmless(len));
         }
@@ -191,17 +199,26 @@ static void test_what_is_shown(void) {
                             .report = &report,
                             .input = "98",
                             .note = "NOTE"};
-    size_t len = screen_draw(drawing, &screen);
+    size_t len = screen_draw(drawing, &screen, &is_past_end);
     CHECK(shows("HEAD", len) && shows("NOTE", len) && shows("> 98_", len));
     CHECK(shows("The licence is valid.", len) && shows("Data of today.", len) &&
           shows("====", len));
     screen.skip = 1;
-    len = screen_draw(drawing, &screen);
+    len = screen_draw(drawing, &screen, &is_past_end);
     CHECK(!shows("The licence is valid.", len) && shows("Data of today.", len));
+    CHECK(!is_past_end);
+    screen.skip = 2;
+    screen_draw(drawing, &screen, &is_past_end);
+    CHECK(is_past_end);
+    /* What does not fit is said. */
+    screen.skip = 0;
+    memset(report.lines[1], 'W', REPORT_LINE_SIZE - 1);
+    len = screen_draw(drawing, &screen, &is_past_end);
+    CHECK(shows("...v", len));
     /* A word that the large letters do not have is written. */
     screen.skip = 0;
     strcpy(report.word, "G\xC3\x9CLTIG");
-    len = screen_draw(drawing, &screen);
+    len = screen_draw(drawing, &screen, &is_past_end);
     CHECK(shows("G\xC3\x9CLTIG", len));
 }
 
