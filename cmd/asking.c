@@ -194,8 +194,9 @@ static void gather_hints(struct asking *asking) {
             asking->bundle.answers[item->place].is_found)
             continue;
         enum verdict verdict = query_missed(query, &asking_release(asking)->header.facts);
-        if ((query->is_bad || verdict == VERDICT_UNKNOWN) && !find_hint(asking, query, &item->hint))
-            item->hint.text[0] = '\0';
+        if ((query->is_bad || verdict == VERDICT_UNKNOWN) &&
+            find_hint(asking, query, &item->hint) != 0)
+            return; /* who has gone away is waited for once */
     }
 }
 

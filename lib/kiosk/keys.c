@@ -20,7 +20,11 @@ void keys_take(struct keys *keys, const char *bytes, size_t len, int64_t now_ms)
 int64_t keys_due_ms(const struct keys *keys) {
     if (keys->burst_len == 0)
         return INT64_MAX;
-    return keys->last_ms + (keys->burst_len < KEYS_SCAN_MIN ? KEYS_GAP_MS : KEYS_SCAN_GAP_MS);
+    char last = keys->burst[keys->burst_len - 1];
+    bool has_end = last == '\r' || last == '\n' || last == '\t';
+    return keys->last_ms + (keys->burst_len < KEYS_SCAN_MIN ? KEYS_GAP_MS
+                            : has_end                       ? KEYS_SCAN_GAP_MS
+                                                            : KEYS_NO_END_MS);
 }
 
 /* Takes bytes off the start of the burst. */
