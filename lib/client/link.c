@@ -235,17 +235,20 @@ static void take_addresses(struct link *link, unsigned server_at, int64_t now_ms
     link->next_ms = 0;
 }
 
-static bool has_free_lane(const struct link *link) {
-    for (unsigned i = 0; i < LINK_LANES_MAX; i++) {
-        if (link->lanes[i].fd < 0)
-            return true;
-    }
-    return false;
+/* Whether there is a lane for a server's first address; or for a further one, which must leave one for each server
+ * that has none. */
+static bool has_room(const struct link *link, bool is_further) {
+    unsigned free = 0, wanted = 0;
+    for (unsigned i = 0; i < LINK_LANES_MAX; i++)
+        free += link->lanes[i].fd < 0;
+    for (unsigned i = 0; i < link->server_count && is_further; i++)
+        wanted += !link->servers[i].is_out && link->servers[i].lanes == 0;
+    return free > wanted;
 }
 
 /* Tries one more server, or else one more address. False where there is none. */
 static bool try_next(struct link *link, int64_t now_ms) {
-    for (unsigned pass = 0; pass < 2 && has_free_lane(link); pass++) {
+    for (unsigned pass = 0; pass < 2 && has_room(link, pass == 1); pass++) {
         for (unsigned i = 0; i < link->server_count; i++) {
             unsigned at = (link->first + i) % link->server_count;
             struct link_server *server = &link->servers[at];

@@ -177,8 +177,9 @@ def test_a_signal_that_ends_it(kiosk, terminal, number):
     """Also where the process that has the screen is killed: the other one puts the terminal back."""
     pid, asks = kiosk().pids()
     os.kill(pid, number)
-    terminal.wait_for("status")
-    time.sleep(0.5)
+    if number != signal.SIGKILL:  # then the other process may erase what the shell says
+        terminal.wait_for("status")
+    time.sleep(1)
     terminal.key("Enter")
     is_sane(terminal)
     with open(f"/proc/{asks}/stat") if os.path.exists(f"/proc/{asks}") else open(os.devnull) as stat:
@@ -205,6 +206,53 @@ def test_the_process_that_asks_is_killed(kiosk, terminal):
     time.sleep(2.5)
     terminal.type("GJ05-1234")
     terminal.wait_for("The licence is valid")
+
+
+def test_faults_of_the_process_that_asks(kiosk, terminal, small_db):
+    """Twice, in a kiosk that is locked: the terminal stays the kiosk's."""
+    own = kiosk("--db", small_db, "--locked")
+    for _ in range(2):
+        os.kill(own.pids()[1], signal.SIGSEGV)
+        time.sleep(2.5)
+    terminal.key("C-c")
+    terminal.type("GJ05-1234")
+    terminal.wait_for("The licence is valid")
+    terminal.key("C-c")
+    time.sleep(0.3)
+    assert "status" not in terminal.screen()
+
+
+def test_two_cards_as_one(kiosk, terminal):
+    """What cannot be told apart is no answer about either."""
+    kiosk()
+    terminal.scan("GJ05-1234\rMH12 20190054321\r")
+    terminal.wait_for("????", "This is no answer")
+    card = "@\n\x1e\rANSI 636014080001DL00310255DLDAQGJ051234\nDCSPATEL\nDACRAMESH\n"
+    terminal.scan((card + card).replace("\n", "\r"))
+    terminal.wait_for("????", "two codes came as one")
+
+
+def test_what_is_typed_and_left(kiosk, terminal, small_db):
+    kiosk("--db", small_db, "--clear-after", "2")
+    terminal.type("GJ05-12", enter=False)
+    terminal.wait_for("GJ05-12_")
+    time.sleep(2.5)
+    assert "GJ05" not in terminal.screen()
+
+
+def test_in_the_background(terminal, keys, small_db):
+    terminal.tmux("send-keys", "-l", f"{RELEASE} kiosk --db {small_db} --authority {keys.authority_pub} &")
+    terminal.key("Enter")
+    terminal.wait_for("it cannot run in the background")
+    is_sane(terminal)
+
+
+def test_a_large_window(kiosk, terminal):
+    """Its drawing is larger than what the terminal takes at once."""
+    terminal.resize(240, 67)
+    kiosk()
+    terminal.type("GJ05-12", enter=False)
+    terminal.wait_for("> GJ05-12_")
 
 
 def test_a_key_that_goes_away(kiosk, terminal, keys, small_db, tmp_path):
