@@ -20,7 +20,7 @@ PREFIX ?= /usr/local
 VERSION := 0.1.0
 PYTHON := /usr/bin/python3
 
-.PHONY: always all demo check soak bench bench-national install clean distclean reproducible format man fuzz unit size constant-time
+.PHONY: always all demo check soak bench bench-national roadside install clean distclean reproducible format man fuzz unit size constant-time
 all: $(BUILD)/dlv $(BUILD)/dlv-load
 
 ifeq ($(filter clean distclean format,$(MAKECMDGOALS)),)
@@ -209,6 +209,8 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/support/database.o $(B
 bench: all $(DEPS)/bench.stamp build/make_registry $(BUILD)/bench/crypto $(BUILD)/bench/hashing $(BUILD)/bench/echo
 	@+$(HOST) build/host/bench/lookup
 	@tests/bench/run
+roadside: all
+	@tools/roadside $(BUILD)/dlv
 bench-national: all $(DEPS)/bench.stamp build/make_registry $(BUILD)/bench/hashing
 	@+$(HOST) build/host/bench/lookup
 	@tests/bench/national
