@@ -153,7 +153,7 @@ static void draw(struct kiosk *kiosk) {
     clock_text(clock, time(NULL), kiosk->utc_offset_s);
     size_t len = format_text(head, sizeof head, " dlv  %s  %s", clock,
                              word(kiosk->is_asking ? "asking" : "ready"));
-    if (kiosk->waiting_count > 0)
+    if (kiosk->waiting_count > 0 && len < sizeof head)
         len += format_text(head + len, sizeof head - len, "  %u %s", kiosk->waiting_count,
                            word("waiting"));
     if (kiosk->lost_count > 0 && len < sizeof head)
@@ -235,6 +235,7 @@ static void become_asker(struct kiosk *kiosk, pid_t parent, int channel, int not
 static int start_asker(struct kiosk *kiosk) {
     int channels[2], pipes[2];
     kiosk->restart_ms = net_now_ms() + RESTART_MS;
+    kiosk->channel = kiosk->notes = -1;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channels) != 0)
         return ERR_SYSTEM;
     if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) != 0) {
@@ -250,9 +251,14 @@ static int start_asker(struct kiosk *kiosk) {
     }
     close(channels[1]);
     close(pipes[1]);
+    if (kiosk->asker < 0) {
+        close(channels[0]);
+        close(pipes[0]);
+        return ERR_SYSTEM;
+    }
     kiosk->channel = channels[0];
     kiosk->notes = pipes[0];
-    return kiosk->asker > 0 ? 0 : ERR_SYSTEM;
+    return 0;
 }
 
 /* Takes the last line of what it printed. */
