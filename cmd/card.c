@@ -2,6 +2,7 @@
 
 #include "base/date.h"
 #include "base/file.h"
+#include "base/format.h"
 #include "print.h"
 
 #include <string.h>
@@ -33,6 +34,18 @@ const char *card_day(uint32_t day, char text[16]) {
         return NULL;
     date_format(text, day);
     return text;
+}
+
+const char *card_name(const struct scan *scan, char text[CARD_NAME_SIZE]) {
+    size_t len = format_text(text, CARD_NAME_SIZE, "%s %s", scan->given, scan->surname);
+    return !scan->is_name_cut && len > 1 ? text : NULL;
+}
+
+uint32_t card_other_last_day(const struct scan *scan, const struct terms *terms) {
+    uint32_t last = 0;
+    for (unsigned i = 0; i < terms->group_count; i++)
+        last = terms->groups[i].to > last ? terms->groups[i].to : last;
+    return scan->expiry != 0 && last != scan->expiry ? last : 0;
 }
 
 void card_print(const struct scan *scan) {

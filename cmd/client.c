@@ -275,28 +275,23 @@ static int ask_one(struct asking *asking, struct legacy_asking *original, int op
 
 /* Asks by what was scanned: the number, the name where all of it is there, and the birth date. */
 static int take_card(struct scan *scan) {
-    static char name[2 * SCAN_FIELD_SIZE], birth_date[16];
+    static char name[CARD_NAME_SIZE], birth_date[16];
     struct error error;
     if (card_read(scan, scan_text, &error) != 0)
         return trouble("--scan: %s", error.text);
     number = scan->number;
     is_literal = true;
-    format_text(name, sizeof name, "%s %s", scan->given, scan->surname);
-    if (!scan->is_name_cut && strlen(name) > 1)
-        name_text = name;
+    name_text = card_name(scan, name);
     birth_date_text = card_day(scan->birth_date, birth_date);
     return EXIT_OK;
 }
 
 /* What the card says, beside what the register says. */
 static void show_card(const struct asking *asking, const struct scan *scan) {
-    const struct terms *terms = &asking->terms;
     char card[16], held[16];
-    uint32_t last = 0;
+    uint32_t last = card_other_last_day(scan, &asking->terms);
     card_print(scan);
-    for (unsigned i = 0; i < terms->group_count; i++)
-        last = terms->groups[i].to > last ? terms->groups[i].to : last;
-    if (scan->expiry != 0 && last != 0 && last != scan->expiry)
+    if (last != 0)
         print("note: the card expires %s, and the register has %s as the last day\n",
               card_day(scan->expiry, card), last == DAY_NO_END ? "none" : card_day(last, held));
 }

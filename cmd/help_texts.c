@@ -10,7 +10,6 @@
 EMBED_FILE(help_texts, HELP_TEXTS);
 
 #define TEXTS_MAX 65536
-#define GZIP_HEADER_LEN 10 /* without a file's name (RFC 1952) */
 
 static char texts[TEXTS_MAX];
 
@@ -25,7 +24,7 @@ static const char *behind_line(const char *text, const char *name) {
 struct span help_text(const char *applet, const char *section) {
     size_t len = (size_t)(help_texts_end - help_texts_start);
     if (texts[0] == '\0')
-        inflate(texts, sizeof texts - 1, help_texts_start + GZIP_HEADER_LEN, len - GZIP_HEADER_LEN);
+        inflate_gzip(texts, sizeof texts - 1, help_texts_start, len);
     const char *text = behind_line(texts, applet);
     if (text != NULL)
         text = behind_line(text, section);

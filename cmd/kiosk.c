@@ -433,7 +433,8 @@ static bool may_ask(const struct kiosk *kiosk, int64_t now_ms) {
             now_ms >= kiosk->shown_ms + SHOWN_MS);
 }
 
-/* After so long the process that asks hangs: for a question it has time until the deadline, and for hints as much again. */
+/* After so long the process that asks hangs: for a question it has time until the deadline, and for hints as
+ * much again. */
 static int64_t hang_ms(void) {
     return 2000 * (int64_t)asked.timeout_s + 10000;
 }
@@ -473,8 +474,9 @@ static void do_due(struct kiosk *kiosk, int64_t now_ms) {
     if (!kiosk->is_due || kiosk->out_len > 0)
         return;
     /* A slow line is not given a drawing before the last one is on the screen. */
-    kiosk->redraw_ms = now_ms + (terminal_is_drained(&kiosk->terminal) ? CLOCK_MS : REDRAW_MS);
-    if (kiosk->redraw_ms == now_ms + CLOCK_MS)
+    bool is_drained = terminal_is_drained(&kiosk->terminal);
+    kiosk->redraw_ms = now_ms + (is_drained ? CLOCK_MS : REDRAW_MS);
+    if (is_drained)
         draw(kiosk);
 }
 

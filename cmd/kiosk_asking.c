@@ -118,10 +118,8 @@ static void add_fields(struct report *report, const struct reply *reply) {
 /* What the card says otherwise, and what is doubtful about the reading. */
 static void add_card(struct report *report, const struct reply *reply, const struct scan *scan) {
     char card[DATE_TEXT_SIZE], held[DATE_TEXT_SIZE];
-    uint32_t last = 0;
-    for (unsigned i = 0; reply->answer.is_found && i < reply->terms->group_count; i++)
-        last = reply->terms->groups[i].to > last ? reply->terms->groups[i].to : last;
-    if (scan->expiry != 0 && last != 0 && scan->expiry != last)
+    uint32_t last = reply->answer.is_found ? card_other_last_day(scan, reply->terms) : 0;
+    if (last != 0)
         add_line(report, "%s %s. %s %s.", word("The card says that it expires on"),
                  day_word(card, scan->expiry), word("The last day in the register is"),
                  day_word(held, last));
@@ -205,7 +203,7 @@ static const char *advice_on(const char *reason) {
 }
 
 /* Asks about what was read. The query points into `scan` and `name`. */
-static void ask_scan(struct asking *asking, const struct scan *scan, char *name, size_t name_size,
+static void ask_scan(struct asking *asking, const struct scan *scan, char name[CARD_NAME_SIZE],
                      struct report *report) {
     struct batch_item *item = asking_add(asking);
     char birth_date[16];
@@ -213,9 +211,8 @@ static void ask_scan(struct asking *asking, const struct scan *scan, char *name,
     struct error error;
     item->query =
         (struct query){.kind = ASK_NUMBER, .number = {scan->number, strlen(scan->number)}};
-    size_t name_len = format_text(name, name_size, "%s %s", scan->given, scan->surname);
-    if (!scan->is_name_cut && name_len > 1)
-        item->query.fields[FIELD_NAME] = (struct span){name, name_len};
+    if (card_name(scan, name) != NULL)
+        item->query.fields[FIELD_NAME] = (struct span){name, strlen(name)};
     if (card_day(scan->birth_date, birth_date) != NULL)
         item->query.fields[FIELD_BIRTH_DATE] = (struct span){birth_date, strlen(birth_date)};
     if (asking_ask(asking, &error) != 0)
@@ -231,7 +228,7 @@ static void ask_scan(struct asking *asking, const struct scan *scan, char *name,
 static void answer(struct asking *asking, bool *is_open, const struct kiosk_text *text,
                    struct report *report) {
     static struct scan scan;
-    static char name[2 * SCAN_FIELD_SIZE];
+    static char name[CARD_NAME_SIZE];
     struct error error;
     memset(report, 0, sizeof *report);
     report->number = text->number;
@@ -242,7 +239,7 @@ static void answer(struct asking *asking, bool *is_open, const struct kiosk_text
     else if (card_read_bytes(&scan, text->text, text->len, &error) != 0)
         report_trouble(report, "NOT READ", error.text, "Scan again, or tell the office.");
     else
-        ask_scan(asking, &scan, name, sizeof name, report);
+        ask_scan(asking, &scan, name, report);
     wipe(&scan, sizeof scan);
     wipe(name, sizeof name);
     asking_forget(asking);

@@ -179,3 +179,11 @@ ssize_t inflate(void *out, size_t out_max, const void *in, size_t in_len) {
     }
     return stream.is_bad ? ERR_FORMAT : (ssize_t)stream.out_len;
 }
+
+#define GZIP_HEADER_LEN 10
+
+ssize_t inflate_gzip(void *out, size_t out_max, const void *in, size_t in_len) {
+    if (in_len < GZIP_HEADER_LEN)
+        return ERR_FORMAT;
+    return inflate(out, out_max, (const uint8_t *)in + GZIP_HEADER_LEN, in_len - GZIP_HEADER_LEN);
+}

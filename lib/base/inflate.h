@@ -11,4 +11,8 @@
  * Reads and writes nothing beyond the two, whatever the bytes are. */
 ssize_t inflate(void *out, size_t out_max, const void *in, size_t in_len);
 
+/* The same for a gzip file (RFC 1952) without a name in its header, as `gzip -n` makes them. Its checksum is not
+ * looked at. */
+ssize_t inflate_gzip(void *out, size_t out_max, const void *in, size_t in_len);
+
 #endif

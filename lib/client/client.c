@@ -6,7 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#define PAUSE_MS 200 /* before servers are asked again that may do better soon; doubled each time */
 #define CHANGES_MAX 4 /* how often a release may change under a question */
 
 /* Decides whether the release may be used as one of the server that has answered. */

@@ -169,9 +169,7 @@ static bool take_release(struct known_release *release, const uint8_t *bytes, si
     if (release->dictionary == NULL)
         return false;
     memcpy(release->dictionary, bytes, dictionary_len);
-    if (class_sets_open_signed(&release->sets, release->dictionary, dictionary_len,
-                               release->header.set_count, release->header.dictionary_root,
-                               &error) != 0)
+    if (known_release_take_dictionary(release, dictionary_len, &error) != 0)
         return false;
     bytes += dictionary_len;
     len -= dictionary_len;

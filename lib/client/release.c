@@ -29,8 +29,7 @@ int known_release_of_file(struct known_release *release, const struct db *db, st
     if (release->dictionary == NULL)
         return error_set_errno(error, "its dictionary");
     memcpy(release->dictionary, (const uint8_t *)db->map + dictionary->offset, len);
-    code = class_sets_open_signed(&release->sets, release->dictionary, len, db->header.set_count,
-                                  db->header.dictionary_root, error);
+    code = known_release_take_dictionary(release, len, error);
     release->is_known = code == 0;
     return code;
 }
@@ -40,6 +39,12 @@ int known_release_take_head(struct known_release *release, struct error *error) 
     if (code == 0)
         hold_root(release);
     return code;
+}
+
+int known_release_take_dictionary(struct known_release *release, size_t len, struct error *error) {
+    return class_sets_open_signed(&release->sets, release->dictionary, len,
+                                  release->header.set_count, release->header.dictionary_root,
+                                  error);
 }
 
 int known_release_take_nodes(struct known_release *release, size_t len, struct error *error) {

@@ -29,6 +29,10 @@ int known_release_of_file(struct known_release *release, const struct db *db, st
 /* Takes the head that came from a server. 0, or ERR_FORMAT with the reason. */
 int known_release_take_head(struct known_release *release, struct error *error);
 
+/* Takes the dictionary that came: `len` bytes at release->dictionary. 0, or a negative code where it is not the one
+ * that the head names. */
+int known_release_take_dictionary(struct known_release *release, size_t len, struct error *error);
+
 /* Takes the nodes that came, where they are of the release's root. 0 or ERR_SIGNATURE. */
 int known_release_take_nodes(struct known_release *release, size_t len, struct error *error);
 

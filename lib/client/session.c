@@ -285,8 +285,7 @@ static enum link_result fetch_dictionary(struct session_talk *talk, struct known
     enum link_result result = fetch_all(talk, WHAT_DICTIONARY, &fetch);
     if (result != LINK_DONE)
         return result;
-    return class_sets_open_signed(&release->sets, release->dictionary, (size_t)len,
-                                  header->set_count, header->dictionary_root, &reason) == 0
+    return known_release_take_dictionary(release, (size_t)len, &reason) == 0
                ? LINK_DONE
                : link_fail(talk->link, LINK_DISTRUSTED, talk->error, reason.text);
 }

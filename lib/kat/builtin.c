@@ -8,7 +8,6 @@
 EMBED_FILE(builtin_vectors, BUILTIN_VECTORS);
 
 #define VECTORS_MAX 16384
-#define GZIP_HEADER_LEN 10 /* without a file's name (RFC 1952) */
 
 /* Keeps the first failure. */
 static void keep_reason(void *context, const char *line) {
@@ -20,8 +19,7 @@ static void keep_reason(void *context, const char *line) {
 int kat_run_builtin(struct kat_count *count, struct error *error) {
     char vectors[VECTORS_MAX] NOT_CLEARED;
     size_t packed_len = (size_t)(builtin_vectors_end - builtin_vectors_start);
-    ssize_t len = inflate(vectors, sizeof vectors, builtin_vectors_start + GZIP_HEADER_LEN,
-                          packed_len - GZIP_HEADER_LEN);
+    ssize_t len = inflate_gzip(vectors, sizeof vectors, builtin_vectors_start, packed_len);
     error->text[0] = '\0';
     if (len < 0)
         return error_set(error, ERR_SIGNATURE, "the built-in vectors are damaged");

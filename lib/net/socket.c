@@ -293,20 +293,22 @@ static void format_address(const struct sockaddr_storage *address, char text[NET
         format_text(text, NET_ADDRESS_SIZE, "unknown");
 }
 
-void net_local_address(int fd, char text[NET_ADDRESS_SIZE]) {
+/* The address of one of the ends, which getsockname(2) or getpeername(2) gives. */
+static void format_end(int fd, int (*get)(int, struct sockaddr *, socklen_t *),
+                       char text[NET_ADDRESS_SIZE]) {
     struct sockaddr_storage address;
     socklen_t len = sizeof address;
-    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+    if (get(fd, (struct sockaddr *)&address, &len) != 0)
         address.ss_family = AF_UNSPEC;
     format_address(&address, text);
 }
 
+void net_local_address(int fd, char text[NET_ADDRESS_SIZE]) {
+    format_end(fd, getsockname, text);
+}
+
 void net_peer_address(int fd, char text[NET_ADDRESS_SIZE]) {
-    struct sockaddr_storage address;
-    socklen_t len = sizeof address;
-    if (getpeername(fd, (struct sockaddr *)&address, &len) != 0)
-        address.ss_family = AF_UNSPEC;
-    format_address(&address, text);
+    format_end(fd, getpeername, text);
 }
 
 /* the size of the receive buffer, in bytes: for what comes while the process is busy */

@@ -6,13 +6,11 @@
 /* tables.c as the compiler has laid it out for this machine, in a gzip file. */
 EMBED_FILE(text_tables_packed, TEXT_TABLES);
 
-#define GZIP_HEADER_LEN 10 /* without a file's name (RFC 1952) */
-
 struct text_tables text_tables;
 
 /* Before main, so that no thread ever sees a part of it. Zeros, if there were a fault in it, are a table in
  * which no character is known, and all texts would be refused. */
 __attribute__((constructor)) static void unpack(void) {
-    inflate(&text_tables, sizeof text_tables, text_tables_packed_start + GZIP_HEADER_LEN,
-            (size_t)(text_tables_packed_end - text_tables_packed_start) - GZIP_HEADER_LEN);
+    inflate_gzip(&text_tables, sizeof text_tables, text_tables_packed_start,
+                 (size_t)(text_tables_packed_end - text_tables_packed_start));
 }

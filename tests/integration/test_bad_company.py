@@ -2,7 +2,6 @@
 it. With servers that are not ours."""
 
 import json
-import os
 import random
 import socket
 import struct
@@ -18,7 +17,7 @@ import session_peer as peer
 from conftest import RELEASE
 from session_peer import Core, TcpServer
 from test_session_client import ROW, authority, core, released, server_key  # noqa: F401  (fixtures)
-from test_several_servers import TCP_UDP, Gateway, LongLived, Mute, ask, server  # noqa: F401
+from test_several_servers import TCP_UDP, Gateway, LongLived, Mute, ask, ask_by_name, server  # noqa: F401
 
 
 def local(port):
@@ -215,32 +214,16 @@ class SlowNames:
         self.sock.close()
 
 
-LOOK_UP = """mount --bind "$HOSTS" /etc/hosts && mount --bind "$RESOLV" /etc/resolv.conf || exit 99
-exec "$DLV" client --server "$SERVERS" --server-key "$PUB" --json --number GJ05-1234 $MORE"""
-
-
-def ask_by_name(path, keys, tmp_path, names, hosts, servers, *more):
-    (tmp_path / "hosts").write_text(hosts)
-    (tmp_path / "resolv").write_text(f"nameserver {names.address}\noptions timeout:9 attempts:1\n")
-    values = {"DLV": path, "PUB": keys.server_pub, "HOSTS": tmp_path / "hosts", "RESOLV": tmp_path / "resolv", "SERVERS": ",".join(servers),
-              "MORE": " ".join(more)}
-    done = subprocess.run(["unshare", "-m", "sh", "-c", LOOK_UP], capture_output=True, text=True, timeout=60,
-                          env={**os.environ, **{name: str(value) for name, value in values.items()}})
-    if done.returncode == 99 or "unshare" in done.stderr:
-        pytest.skip("no namespaces here")
-    return done
-
-
 @TCP_UDP
 def test_a_late_name_whose_first_address_is_silent(server, keys, tmp_path, udp):
     with SlowNames(["192.0.2.7", "127.0.0.1"], 0.6) as names:
-        done = ask_by_name(RELEASE, keys, tmp_path, names, "", [f"register.example:{server.port}"], *udp)
+        done, _ = ask_by_name(keys, tmp_path, "", [f"register.example:{server.port}"], *udp, resolver=names.address)
     assert done.returncode == 0, done.stderr
 
 
 def test_a_name_that_comes_when_all_lanes_are_taken(dlv, server, keys, tmp_path):
     hosts = "".join(f"192.0.2.{10 * n + i} n{n}\n" for n in (1, 2) for i in range(8))
     with SlowNames(["127.0.0.1"], 4.5) as names:
-        done = ask_by_name(dlv.path, keys, tmp_path, names, hosts, ["n1:80", "n2:80", f"register.example:{server.port}"], "--udp",
-                           "--timeout", "9")
+        done, _ = ask_by_name(keys, tmp_path, hosts, ["n1:80", "n2:80", f"register.example:{server.port}"], "--udp", "--timeout", "9",
+                              path=dlv.path, resolver=names.address)
     assert done.returncode == 0, done.stderr
