@@ -117,9 +117,28 @@ $(BUILD)/lib/text/tables_unpack.o: $(BUILD)/text_tables.gz
 $(BUILD)/lib/text/tables_unpack.o: CPPFLAGS_FILE = -DTEXT_TABLES='"$(BUILD)/text_tables.gz"'
 $(BUILD)/libdlv.a: $(LIB_OBJ)
 	@rm -f $@ && $(AR) rcsD $@ $^
-$(BUILD)/dlv: $(CMD_OBJ) $(LIB_OBJ) $(BUILD)/libbearssl.a
+DLV_OBJ := $(CMD_OBJ) $(LIB_OBJ) $(BUILD)/libbearssl.a
+# The strings, compressed, where the linker can leave them out: linked once to learn them (lib/os/texts.c).
+ifneq ($(PACKED),)
+$(BUILD)/texts/plain.ld: tools/texts.ld
+	@mkdir -p $(@D)
+	@sed 's/ (NOLOAD)//' $< >$@
+$(BUILD)/texts/plain: private LINK_HARDENING += -Wl,-T,$(BUILD)/texts/plain.ld
+$(BUILD)/texts/plain: $(DLV_OBJ) $(BUILD)/texts/none.o $(BUILD)/texts/plain.ld
+	@$(call LINK,$@,$(filter-out %.ld,$^))
+$(BUILD)/texts.gz: $(BUILD)/texts/plain
+	@$$($(CC) -print-prog-name=objcopy) -O binary -j .texts $< $(@:.gz=.bin)
+	@gzip -9nc $(@:.gz=.bin) >$@
+$(BUILD)/texts/none.o $(BUILD)/texts.o: lib/os/texts.c Makefile tools/toolchain.mk
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS_DLV) $(INCLUDES) -DTEXTS='"$(or $(filter %.gz,$^),tools/texts.ld)"' -c $< -o $@
+$(BUILD)/texts.o: $(BUILD)/texts.gz
+$(BUILD)/dlv: private LINK_HARDENING += -Wl,-T,tools/texts.ld
+$(BUILD)/dlv: $(BUILD)/texts.o tools/texts.ld
+endif
+$(BUILD)/dlv: $(DLV_OBJ)
 	@echo "  LINK    $@"
-	@$(call LINK,$@,$^)
+	@$(call LINK,$@,$(filter-out %.ld,$^))
 $(BUILD)/dlv-load: $(LOAD_OBJ) $(filter %/run.o %/options.o %/help.o %/json.o %/print.o %/trouble.o,$(CMD_OBJ)) \
     $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
 	@echo "  LINK    $@"
