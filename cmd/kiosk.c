@@ -228,7 +228,11 @@ static void become_asker(struct kiosk *kiosk, pid_t parent, int channel, int not
     prctl(PR_SET_PDEATHSIG, SIGUSR1);
     if (getppid() != parent)
         _exit(EXIT_TROUBLE);
-    _exit(kiosk_ask_always(channel, &asked));
+    int status = kiosk_ask_always(channel, &asked);
+    /* A process that is killed loses its end of the channel a moment before its death is told. */
+    if (status == EXIT_OK)
+        sleep(1);
+    _exit(status);
 }
 
 /* 0, or ERR_SYSTEM with errno set. */
