@@ -31,6 +31,7 @@ extern const struct applet applet_reload;
 extern const struct applet applet_scan;
 extern const struct applet applet_selftest;
 extern const struct applet applet_server;
+extern const struct applet applet_sync;
 extern const struct applet applet_verify;
 
 #endif

@@ -330,15 +330,11 @@ bool asking_reply(struct asking *asking, struct batch_item *item, struct reply *
 
 /* --- beginning and ending --------------------------------------------------------------------- */
 
-int asking_read_config(const struct asking_options *options, const char *more) {
-    char names[512];
-    const char *path = options->config_path;
-    bool wants_default = options->servers == NULL && options->db_path == NULL;
-    format_text(
-        names, sizeof names,
+int asking_read_config(const struct asking_options *options, bool wants_default) {
+    static const char names[] =
         "server server-key key udp state timeout max-skew demo db db-name authority lookup-key "
-        "prove stale-ok class exact %s",
-        more);
+        "prove stale-ok class exact json clear-after locked words rate";
+    const char *path = options->config_path;
     if (path == NULL && wants_default && access(ASKING_CONFIG, F_OK) == 0)
         path = ASKING_CONFIG;
     return path != NULL ? options_read_file(path, names) : EXIT_OK;

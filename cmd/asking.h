@@ -91,11 +91,11 @@ struct asking {
     struct terms terms;
 };
 
-/* Takes the options that are not on the command line from the file that --config names; or, where the command
- * line names nobody to ask, from ASKING_CONFIG, if there is one. `more` are names of further options that the
- * file may hold. EXIT_OK, or EXIT_TROUBLE after saying which line is wrong. */
+/* Takes the options that are not on the command line from the file that --config names; or, where that
+ * `wants_default`, as nobody to ask is named, from ASKING_CONFIG, if there is one. EXIT_OK, or EXIT_TROUBLE after
+ * saying which line is wrong. */
 #define ASKING_CONFIG "/etc/dlv/client.conf"
-int asking_read_config(const struct asking_options *options, const char *more);
+int asking_read_config(const struct asking_options *options, bool wants_default);
 
 /* Checks what belongs together. EXIT_OK, or EXIT_TROUBLE after a usage_error. */
 int asking_check_usage(const struct asking_options *options);

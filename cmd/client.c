@@ -394,7 +394,7 @@ static int run_client(int operand_count, char **operands) {
     if (scan_text != NULL && (number != NULL || document != NULL || operand_count > 0 ||
                               name_text != NULL || birth_date_text != NULL || is_legacy))
         return usage_error("--scan brings number, name and birth date itself");
-    if (asking_read_config(&asked, "json") != EXIT_OK)
+    if (asking_read_config(&asked, asked.servers == NULL && asked.db_path == NULL) != EXIT_OK)
         return EXIT_TROUBLE;
     asked.prove = asked.prove || evidence_path != NULL;
     if ((scan_text != NULL && take_card(&scan) != EXIT_OK) ||

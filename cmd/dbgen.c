@@ -2,6 +2,7 @@
 #include "applet.h"
 #include "built.h"
 #include "places.h"
+#include "publish.h"
 
 #include "base/bytes.h"
 #include "base/date.h"
@@ -589,6 +590,8 @@ static int finish_folder(const struct build *build) {
     uint64_t number = build->result.header.facts.sequence;
     if (into == NULL)
         return EXIT_OK;
+    if (folder.has_current)
+        publish_changes(&folder, after_path, output, number, build->plan.settings.followed);
     if (release_folder_move(&folder, number, &error) != 0 ||
         release_folder_prune(&folder, kept, &error) != 0)
         return trouble("%s", error.text);

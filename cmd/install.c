@@ -1,9 +1,11 @@
 #include "applet.h"
 #include "places.h"
+#include "publish.h"
 
 #include "base/parallel.h"
 #include "builder/install.h"
 
+#include <string.h>
 #include <time.h>
 
 static struct option_list authorities;
@@ -21,16 +23,21 @@ static int install(struct release_folder *folder, const char *path, const struct
     struct db_header header;
     enum installed installed;
     struct error error;
+    char before[PATH_MAX];
+    bool has_before = folder->has_current;
+    memcpy(before, folder->current, sizeof before);
     int code = install_release(folder, path, keys, parallel_processors(), time(NULL), &header,
                                &installed, &error);
-    if (code == 0)
-        code = release_folder_prune(folder, kept, &error);
     if (code != 0)
         return trouble("%s", error.text);
     print("release %llu of %s, %llu entries, is in force%s: %s\n",
           (unsigned long long)header.facts.sequence, header.facts.name,
           (unsigned long long)header.count, installed == INSTALLED_SAME ? " already" : "",
           folder->current);
+    if (has_before && installed == INSTALLED_NEW)
+        publish_changes(folder, before, folder->current, header.facts.sequence, keys);
+    if (release_folder_prune(folder, kept, &error) != 0)
+        return trouble("%s", error.text);
     return finish_output();
 }
 

@@ -568,7 +568,7 @@ static int run_kiosk(int operand_count, char **operands) {
     }
     if (operand_count > 0)
         return usage_error("no operands: what is asked about is scanned or typed");
-    if (asking_read_config(&asked, "clear-after locked words") != EXIT_OK ||
+    if (asking_read_config(&asked, asked.servers == NULL && asked.db_path == NULL) != EXIT_OK ||
         asking_check_usage(&asked) != EXIT_OK ||
         (words_path != NULL && words_load(words_path) != EXIT_OK))
         return EXIT_TROUBLE;

@@ -233,7 +233,10 @@ static int take_line(const char *path, int number, char *line, const char *names
         value = trim(equals + 1);
     }
     char *name = trim(line);
-    const struct option *option = is_among(names, name) ? find_by_name(name, strlen(name)) : NULL;
+    bool may_stand_here = is_among(names, name);
+    const struct option *option = may_stand_here ? find_by_name(name, strlen(name)) : NULL;
+    if (may_stand_here && option == NULL)
+        return EXIT_OK; /* another applet's */
     if (option == NULL)
         return trouble("%s:%d: there is no setting \"%.40s\"", path, number, name);
     if ((value == NULL) != (option->type == OPTION_IS_FLAG))

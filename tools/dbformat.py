@@ -510,5 +510,74 @@ class Database:
         return max((state for state, code in self.licence(i).cards if codes and codes[0].startswith(code)), default=0)
 
 
+def loose(database):
+    """(key, codes, terms, items) of each entry, the place of its further terms cleared."""
+    out = []
+    for i in range(database.count):
+        entry, items = database.entry(i), database.items(i)
+        value = int.from_bytes(entry[38:], "little")
+        out.append((entry[:32], entry[32:38], value & (1 << 76) - 1 if items else value, items))
+    return out
+
+
+def renumber(terms, items, numbers):
+    """The terms and items of an entry with other numbers of sets."""
+    if terms & 3:
+        return terms, items
+    for at in (60, 112) if not terms >> 23 & 1 else (60,):
+        terms = terms & ~(0xFFFF << at) | numbers[terms >> at & 0xFFFF] << at
+    out, at = b"", 0
+    while at < len(items):
+        length, = struct.unpack_from("<H", items, at + 1)
+        value = items[at + 3:at + 3 + length]
+        if items[at] == 1:
+            value = value[:6] + struct.pack("<H", numbers[struct.unpack_from("<H", value, 6)[0]])
+        out += items[at:at + 3] + value
+        at += 3 + length
+    return terms, out
+
+
+def read_changes(data):
+    """(id and number of the release before, head of the one after, its dictionary or None, records) of a list."""
+    magic, version, zero, before, number, dictionary, records, digest = struct.unpack_from("<8sII32sQQQ32s", data)
+    assert magic == b"dlv-ch\r\n" and version == 1 and zero == 0 and not any(data[104:PAGE])
+    assert len(data) == PAGE + HEAD + dictionary + records and digest == sha256(data[PAGE:])
+    at = PAGE + HEAD + dictionary
+    return before, number, data[PAGE:PAGE + HEAD], data[PAGE + HEAD:at] if dictionary else None, data[at:]
+
+
+def apply_changes(database, data):
+    """The entries, as `loose` gives them, of the release that a list leads to."""
+    before, number, _, dictionary, records = read_changes(data)
+    assert before == database.id and number == database.facts.sequence
+    sets = read_dictionary(dictionary) if dictionary else database.sets
+    numbers = [0] + [sets.index(text) + 1 if text in sets else 0 for text in database.sets]
+    old = [(key, codes, *renumber(terms, items, numbers)) for key, codes, terms, items in loose(database)]
+    out, next_old, at = [], 0, 0
+    while at < len(records):
+        kept = shift = 0
+        while True:
+            byte = records[at]
+            kept |= (byte & 0x7f) << shift
+            at, shift = at + 1, shift + 7
+            if byte < 0x80:
+                break
+        kind, at = records[at], at + 1
+        out += old[next_old:next_old + kept]
+        next_old += kept
+        key = old[next_old][0] if kind == 2 else b""
+        next_old += kind != 3
+        if kind == 1:
+            continue
+        if kind == 3:
+            key, at = records[at:at + 32], at + 32
+        codes, terms, at, items = records[at:at + 6], int.from_bytes(records[at + 6:at + 22], "little"), at + 22, b""
+        if not terms & 3 and terms >> 23 & 1:
+            length, = struct.unpack_from("<H", records, at)
+            items, at = records[at + 2:at + 2 + length], at + 2 + length
+        out.append((key, codes, terms, items))
+    return out + old[next_old:]
+
+
 def load_key(path):
     return RSA.import_key(open(path, "rb").read())

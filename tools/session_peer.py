@@ -22,8 +22,8 @@ import dbformat
 
 OPEN, ACCEPT, ASK, ANSWER, COOKIE, REFUSE, IDENTIFY, ADMIT = range(1, 9)
 VERSION, OPENING, SESSION, BUSY = range(1, 5)
-ANSWERS, PROOFS, HEAD, DICTIONARY, NODES = range(1, 6)
-GOOD, MALFORMED, TOO_LONG, OTHER_RELEASE, NOT_ENROLLED, OVER_QUOTA = range(6)
+ANSWERS, PROOFS, HEAD, DICTIONARY, NODES, RELEASE, CHANGES = range(1, 8)
+GOOD, MALFORMED, TOO_LONG, OTHER_RELEASE, NOT_ENROLLED, OVER_QUOTA, NO_RIGHT = range(7)
 NUMBER, DOCUMENT, LEGACY = 1, 2, 3
 MATCHES = ["not asked", "same", "differs", "not on file", "not kept"]
 LONGEST = 4096
@@ -236,7 +236,7 @@ class Answer:
     def __init__(self, body):
         self.server_time, self.status, self.count, zero, self.total = struct.unpack_from("<qBBHI", body)
         self.release, self.rest, self.length = body[16:48], body[48:], len(body)
-        assert zero == 0 and self.status <= OVER_QUOTA
+        assert zero == 0 and self.status <= NO_RIGHT
 
     def items(self, kind):
         found, at = [], 0
@@ -309,6 +309,19 @@ class TcpClient:
             total, release = answer.total, answer.release
             data += answer.rest[:total - len(data)]
         return data, release
+
+    def sync(self, what, release):
+        """All of a release, or of the list of changes that leads on from one, rounded up to 32 bytes."""
+        data, total = b"", 1
+        while len(data) < total:
+            assert len(data) % 4000 == 0
+            answer = self.ask(what=what, offset=len(data) // 32, release=release)
+            assert answer.status == GOOD and 0 < len(answer.rest) <= 4000
+            total = answer.total * 32
+            data += answer.rest
+            if len(answer.rest) < 4000:
+                break
+        return data
 
     def is_closed(self):
         try:

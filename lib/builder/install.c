@@ -60,20 +60,15 @@ static int check_copy(int fd, const struct db_header *header, const struct key_s
     return code;
 }
 
-static int copy_checked(struct release_folder *folder, int from, const struct db_header *header,
-                        const struct key_set *authorities, unsigned thread_count,
+static int copy_checked(int from, const struct db_header *header, const char *path,
+                        const char *like, const struct key_set *authorities, unsigned thread_count,
                         struct error *error) {
-    char path[PATH_MAX];
     struct atomic_file file;
-    int code = release_folder_file(folder, header->facts.sequence, path, error);
-    if (code ==
-        0) /* one of this number was left by a run that was killed before it moved the link */
-        code = atomic_file_open(&file, path, &db_file_kind, REPLACE_KIND, error);
+    struct stat status;
+    int code = atomic_file_open(&file, path, &db_file_kind, REPLACE_KIND, error);
     if (code != 0)
         return code;
-    /* Whoever could read the one in force can read this one. */
-    struct stat status;
-    if (folder->has_current && stat(folder->current, &status) == 0)
+    if (like != NULL && stat(like, &status) == 0)
         fchmod(file.fd, status.st_mode & 0777);
     code = copy(from, file.fd, db_file_len(header), error);
     if (code == 0)
@@ -83,6 +78,17 @@ static int copy_checked(struct release_folder *folder, int from, const struct db
         return code;
     }
     return atomic_file_commit(&file, error);
+}
+
+int install_copy(const char *from, const struct db_header *header, const char *path,
+                 const char *like, const struct key_set *authorities, unsigned thread_count,
+                 struct error *error) {
+    int fd = open(from, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return error_set_errno(error, "cannot be opened");
+    int code = copy_checked(fd, header, path, like, authorities, thread_count, error);
+    close(fd);
+    return code;
 }
 
 int install_release(struct release_folder *folder, const char *path,
@@ -96,11 +102,13 @@ int install_release(struct release_folder *folder, const char *path,
     code = check_succession(folder, header, authorities, error);
     *installed = code == 1 ? INSTALLED_SAME : INSTALLED_NEW;
     if (code == 0) {
-        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        code = fd < 0 ? error_set_errno(error, "cannot be opened")
-                      : copy_checked(folder, fd, header, authorities, thread_count, error);
-        if (fd >= 0)
-            close(fd);
+        char place[PATH_MAX];
+        code = release_folder_file(folder, header->facts.sequence, place, error);
+        /* One of this number may have been left by a run that was killed before it moved the link. Whoever
+         * could read the one in force can read this one. */
+        if (code == 0)
+            code = install_copy(path, header, place, folder->has_current ? folder->current : NULL,
+                                authorities, thread_count, error);
         if (code == 0)
             code = release_folder_move(folder, header->facts.sequence, error);
     }

@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/format.h"
 #include "base/text.h"
-#include "db/format.h"
+#include "db/changes.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,16 +13,24 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#define RELEASE ".db"
+#define CHANGES ".changes"
+
 /* The sequence number in a name such as "17.db"; 0: it is none. */
-static uint64_t sequence_in(const char *name) {
+static uint64_t number_in(const char *name, const char *suffix) {
     char digits[24];
     unsigned long long sequence;
-    size_t len = strlen(name);
-    if (len < 4 || len - 3 >= sizeof digits || strcmp(name + len - 3, ".db") != 0 || name[0] == '0')
+    size_t len = strlen(name), suffix_len = strlen(suffix);
+    if (len <= suffix_len || len - suffix_len >= sizeof digits ||
+        strcmp(name + len - suffix_len, suffix) != 0 || name[0] == '0')
         return 0;
-    memcpy(digits, name, len - 3);
-    digits[len - 3] = '\0';
+    memcpy(digits, name, len - suffix_len);
+    digits[len - suffix_len] = '\0';
     return text_parse_count(digits, INT64_MAX, &sequence) == 0 ? sequence : 0;
+}
+
+static uint64_t sequence_in(const char *name) {
+    return number_in(name, RELEASE);
 }
 
 static int join(char path[PATH_MAX], const struct release_folder *folder, const char *name,
@@ -126,11 +134,21 @@ void release_folder_close(struct release_folder *folder) {
     folder->lock = -1;
 }
 
+static int file_of(const struct release_folder *folder, uint64_t sequence, const char *suffix,
+                   char file[PATH_MAX], struct error *error) {
+    char name[40];
+    format_text(name, sizeof name, "%llu%s", (unsigned long long)sequence, suffix);
+    return join(file, folder, name, error);
+}
+
 int release_folder_file(const struct release_folder *folder, uint64_t sequence, char file[PATH_MAX],
                         struct error *error) {
-    char name[32];
-    format_text(name, sizeof name, "%llu.db", (unsigned long long)sequence);
-    return join(file, folder, name, error);
+    return file_of(folder, sequence, RELEASE, file, error);
+}
+
+int release_folder_changes(const struct release_folder *folder, uint64_t sequence,
+                           char file[PATH_MAX], struct error *error) {
+    return file_of(folder, sequence, CHANGES, file, error);
 }
 
 /* --- moving and pruning ------------------------------------------------------------------------- */
@@ -180,11 +198,11 @@ int release_folder_prune(const struct release_folder *folder, uint64_t keep, str
     rewinddir(names);
     while (code == 0 && (entry = readdir(names)) != NULL) {
         char path[PATH_MAX];
-        uint64_t sequence = sequence_in(entry->d_name);
-        if (sequence == 0 || sequence >= oldest || join(path, folder, entry->d_name, error) != 0 ||
-            strcmp(path, folder->current) == 0)
+        uint64_t release = sequence_in(entry->d_name), list = number_in(entry->d_name, CHANGES);
+        if (release + list == 0 || release + list >= oldest ||
+            join(path, folder, entry->d_name, error) != 0 || strcmp(path, folder->current) == 0)
             continue;
-        code = file_remove(path, &db_file_kind, error);
+        code = file_remove(path, release != 0 ? &db_file_kind : &changes_file_kind, error);
     }
     closedir(names);
     return code;

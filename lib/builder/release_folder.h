@@ -1,5 +1,5 @@
-/* A folder of releases: SEQUENCE.db for each, and `current`, a symbolic link to the one that is in
- * force. A release appears whole, and then the link moves, so that whoever opens `current` gets one or
+/* A folder of releases: SEQUENCE.db for each, SEQUENCE.changes with what leads to it from the one before, where
+ * that is known, and `current`, a symbolic link to the one that is in force. A release appears whole, and then the link moves, so that whoever opens `current` gets one or
  * the other. */
 #ifndef DLV_BUILDER_RELEASE_FOLDER_H
 #define DLV_BUILDER_RELEASE_FOLDER_H
@@ -29,10 +29,14 @@ int release_folder_open(struct release_folder *folder, const char *path, bool is
 int release_folder_file(const struct release_folder *folder, uint64_t sequence, char file[PATH_MAX],
                         struct error *error);
 
+/* The same of the list of changes that leads to it. */
+int release_folder_changes(const struct release_folder *folder, uint64_t sequence,
+                           char file[PATH_MAX], struct error *error);
+
 /* Moves `current` to a release whose file is complete. 0 or ERR_SYSTEM. */
 int release_folder_move(struct release_folder *folder, uint64_t sequence, struct error *error);
 
-/* Removes all but the `keep` latest releases and the current one. What is no release of dlv stays. 0 or
+/* Removes all but the `keep` latest releases and the current one, and the lists that lead to others. What is no release of dlv stays. 0 or
  * ERR_SYSTEM. */
 int release_folder_prune(const struct release_folder *folder, uint64_t keep, struct error *error);
 

@@ -3,8 +3,8 @@
 #define DLV_BUILDER_SETTINGS_H
 
 #include "crypto/key_set.h"
+#include "db/format.h"
 #include "db/lookup_key.h"
-#include "db/release.h"
 
 /* Called now and then, from any thread. `done` counts what `unit` says ("rows" or "entries");
  * `fraction` is what part of the stage that is, from 0 to 1, or 0 where nobody can know. */
@@ -14,6 +14,10 @@ typedef void build_progress(void *context, const char *stage, const char *unit, 
 struct build_settings {
     const char *path;                    /* where the file is to appear */
     const struct rsa_private *authority; /* signs; 2048 bits or more */
+    /* Or, instead: the release is known, and what comes out must be that one. Its head, DB_HEAD_LEN bytes, is
+     * written with its signatures, which have been checked. NULL: it is not. */
+    const struct db_header *known;
+    const uint8_t *known_head;
     /* whose releases may come before: its own, and those of the keys that it takes the place of */
     const struct key_set *followed;
     const struct lookup_key *lookup_key; /* the stored keys are made with it; NULL: a plain file */

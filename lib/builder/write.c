@@ -414,41 +414,70 @@ static int check_written(const struct pass *pass, struct error *error) {
 }
 
 static int write_head(const struct pass *pass, struct error *error) {
+    const struct build_settings *settings = pass->writer->settings;
     uint8_t head[DB_HEAD_LEN] = {0};
     struct db_header again;
     db_header_encode(pass->header, head);
     /* A header that nobody could open is never published. */
     int code = db_header_decode(&again, head, error);
+    if (code == 0 && settings->known != NULL &&
+        memcmp(again.id, settings->known->id, SHA256_LEN) != 0)
+        code = error_set(error, ERR_SIGNATURE,
+                         "%s: what came out is not the release that was signed", settings->path);
     return code == 0 ? file_write_at(pass->writer->fd, head, sizeof head, 0) : code;
+}
+
+/* Writes the page of signatures: of the authority that builds it, or those that are known. */
+static int make_signatures(const struct pass *pass, uint8_t page[DB_PAGE], struct error *error) {
+    const struct build_settings *settings = pass->writer->settings;
+    uint8_t signature[RSA_LEN_MAX];
+    if (settings->known != NULL) {
+        memcpy(page, settings->known_head + DB_SIGNATURES, DB_PAGE);
+        return 0;
+    }
+    if (!rsa_sign(settings->authority, pass->header->id, signature))
+        return error_set(error, ERR_SIGNATURE, "signing with the authority's key failed");
+    db_signatures_encode(page, pass->header->facts.authority_id, signature,
+                         settings->authority->public.n_len);
+    return 0;
+}
+
+/* Checks the signature of what is on the disk, where it is one of our own. */
+static int check_signature(const struct pass *pass, const uint8_t *head, struct error *error) {
+    const struct build_settings *settings = pass->writer->settings;
+    struct key_set own = {0};
+    struct db_header again;
+    if (settings->known != NULL)
+        return memcmp(head, settings->known_head, DB_HEAD_LEN) == 0
+                   ? 0
+                   : error_set(error, ERR_SIGNATURE, "%s: the disk has not kept what was written",
+                               settings->path);
+    key_set_add(&own, &settings->authority->public);
+    int code = db_header_decode(&again, head, error);
+    if (code == 0)
+        code = db_header_verify(&again, head + DB_SIGNATURES, &own, error);
+    return code == 0 ? 0 : error_prefix(error, code, settings->path);
 }
 
 /* Signs the header, and checks the signature as it is on the disk. */
 static int write_signature(const struct pass *pass, struct error *error) {
-    const struct rsa_private *authority = pass->writer->settings->authority;
-    uint8_t head[DB_HEAD_LEN], signature[RSA_LEN_MAX];
-    struct key_set own = {0};
-    struct db_header again;
-    key_set_add(&own, &authority->public);
-    if (!rsa_sign(authority, pass->header->id, signature))
-        return error_set(error, ERR_SIGNATURE, "signing with the authority's key failed");
-    db_signatures_encode(head + DB_SIGNATURES, pass->header->facts.authority_id, signature,
-                         authority->public.n_len);
+    uint8_t head[DB_HEAD_LEN];
+    int code = make_signatures(pass, head + DB_SIGNATURES, error);
+    if (code != 0)
+        return code;
     if (file_write_at(pass->writer->fd, head + DB_SIGNATURES, DB_HEAD_LEN - DB_SIGNATURES,
                       DB_SIGNATURES) != 0 ||
         file_drop_cached(pass->writer->fd) != 0 ||
         file_read_at(pass->writer->fd, head, sizeof head, 0) != 0)
         return ERR_SYSTEM;
-    int code = db_header_decode(&again, head, error);
-    if (code == 0)
-        code = db_header_verify(&again, head + DB_SIGNATURES, &own, error);
-    return code == 0 ? 0 : error_prefix(error, code, pass->writer->settings->path);
+    return check_signature(pass, head, error);
 }
 
 static void begin_header(const struct writer *writer, struct db_header *header) {
     const struct build_settings *settings = writer->settings;
     memset(header, 0, sizeof *header);
     header->count = writer->count;
-    header->facts = settings->facts;
+    header->facts = settings->known != NULL ? settings->known->facts : settings->facts;
     header->fanout_bits = db_fanout_bits(header->count);
     header->further_max = (uint32_t)writer->further_max;
     header->set_count = writer->dictionary.count;
@@ -457,7 +486,12 @@ static void begin_header(const struct writer *writer, struct db_header *header) 
     header->sections[DB_DICTIONARY].len =
         load_le32(writer->dictionary.ends + (size_t)4 * writer->dictionary.count) +
         class_sets_len(writer->dictionary.count, 0);
-    rsa_public_id(&settings->authority->public, header->facts.authority_id);
+    if (settings->known != NULL) {
+        header->is_keyed = settings->known->is_keyed;
+        memcpy(header->lookup_key_id, settings->known->lookup_key_id, SHA256_LEN);
+    } else {
+        rsa_public_id(&settings->authority->public, header->facts.authority_id);
+    }
     if (settings->lookup_key != NULL) {
         header->is_keyed = true;
         memcpy(header->lookup_key_id, settings->lookup_key->id, SHA256_LEN);

@@ -120,9 +120,10 @@ void client_close(struct client *client) {
     wipe(&client->pipeline, sizeof client->pipeline);
 }
 
-/* What is to be asked. */
+/* What is to be asked, or done instead. */
 struct task {
     client_form *form;
+    client_work *work; /* NULL: asking */
     void *context;
     struct bundle *bundle;
     uint8_t formed_for[SHA256_LEN]; /* the release that the questions were formed for, ... */
@@ -143,6 +144,21 @@ static enum link_result learn_release(struct client *client, struct task *task) 
         return result;
     known_release_forget(&client->release);
     return LINK_NOT_BELIEVED;
+}
+
+/* Has the work done. */
+static enum link_result do_work(struct client *client, struct task *task) {
+    int64_t server_time_s = client->session.keys.server_time_s;
+    if (judge_release(client, server_time_s, task->talk.error) != 0)
+        return LINK_NOT_BELIEVED;
+    task->talk.extension_ms = client->settings.timeout_ms;
+    enum link_result result = task->work(task->context, &task->talk, &client->release);
+    task->talk.extension_ms = 0;
+    if (result == LINK_NOT_BELIEVED)
+        client->disbelief = ERR_CONFLICT;
+    if (result == LINK_CHANGED)
+        known_release_forget(&client->release);
+    return result;
 }
 
 /* Has the questions formed, and asks them, or those that are left of them. */
@@ -171,7 +187,8 @@ static enum link_result converse(struct client *client, struct task *task) {
                                                   client->key_at, task->keys_left > 0);
     if (result == LINK_DONE && !client->release.is_known)
         result = learn_release(client, task);
-    result = result == LINK_DONE ? ask(client, task) : result;
+    if (result == LINK_DONE)
+        result = task->work != NULL ? do_work(client, task) : ask(client, task);
     if (result != LINK_DONE)
         link_close(&client->link);
     return result;
@@ -246,20 +263,17 @@ static enum link_result ask_servers(struct client *client, struct task *task) {
     }
 }
 
-int client_ask(struct client *client, client_form *form, void *context, struct bundle *bundle,
-               struct error *error) {
-    struct task task = {.form = form,
-                        .context = context,
-                        .bundle = bundle,
-                        .keys_left = client->settings.identity.servers->count - 1,
-                        .talk = {.session = &client->session,
-                                 .link = &client->link,
-                                 .random = &client->random,
-                                 .work = &client->work,
-                                 .deadline_ms = net_now_ms() + client->settings.timeout_ms,
-                                 .error = error}};
+/* Does the task within the time allowed. */
+static int do_task(struct client *client, struct task *task, struct error *error) {
+    task->keys_left = client->settings.identity.servers->count - 1;
+    task->talk = (struct session_talk){.session = &client->session,
+                                       .link = &client->link,
+                                       .random = &client->random,
+                                       .work = &client->work,
+                                       .deadline_ms = net_now_ms() + client->settings.timeout_ms,
+                                       .error = error};
     link_let_all_in(&client->link);
-    switch (ask_servers(client, &task)) {
+    switch (ask_servers(client, task)) {
     case LINK_DONE:
         if (client->settings.kept_folder != NULL)
             keep(client);
@@ -269,4 +283,15 @@ int client_ask(struct client *client, client_form *form, void *context, struct b
     default:
         return ERR_SYSTEM;
     }
+}
+
+int client_ask(struct client *client, client_form *form, void *context, struct bundle *bundle,
+               struct error *error) {
+    struct task task = {.form = form, .context = context, .bundle = bundle};
+    return do_task(client, &task, error);
+}
+
+int client_do(struct client *client, client_work *work, void *context, struct error *error) {
+    struct task task = {.work = work, .context = context};
+    return do_task(client, &task, error);
 }

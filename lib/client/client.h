@@ -56,6 +56,14 @@ int client_init(struct client *client, const struct client_settings *settings, s
 int client_ask(struct client *client, client_form *form, void *context, struct bundle *bundle,
                struct error *error);
 
+/* Does something else than asking, with a server whose release is believed: LINK_DONE, or another outcome, after
+ * which it may be called again, also with another server. */
+typedef enum link_result client_work(void *context, struct session_talk *talk,
+                                     const struct known_release *release);
+
+/* Finds a server as client_ask does, and has the work done. 0, or a negative code with the reason. */
+int client_do(struct client *client, client_work *work, void *context, struct error *error);
+
 /* Wipes it. */
 void client_close(struct client *client);
 

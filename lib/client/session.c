@@ -149,6 +149,9 @@ static enum link_result take_status(struct link *link, const struct answer *answ
                                     struct error *error) {
     if (answer->status == ANSWER_NOT_ENROLLED)
         return link_fail(link, LINK_REFUSED, error, NOT_ENROLLED);
+    if (answer->status == ANSWER_NO_RIGHT)
+        return link_fail(link, LINK_REFUSED, error,
+                         "this kiosk may not fetch releases: its line has no sync=MIB");
     if (answer->status != ANSWER_OVER_QUOTA)
         return LINK_DONE;
     link->wait_s = answer->total_len;
@@ -203,6 +206,9 @@ struct fetch {
     uint8_t *bytes;
     size_t len;
     size_t piece_len; /* of all pieces but the last one */
+    /* of a release, or a list of changes: where `bytes` are in it */
+    bool is_sync;
+    uint64_t offset;
     uint8_t found_id[SHA256_LEN];
     bool is_found;
     int64_t server_time_s;
@@ -213,10 +219,13 @@ static void form_piece(void *context, unsigned index, struct question *question,
     const struct fetch *fetch = context;
     question->count = 0;
     question->offset = (uint32_t)(index * fetch->piece_len);
+    if (fetch->is_sync)
+        question->offset =
+            (uint32_t)((fetch->offset + index * (uint64_t)fetch->piece_len) / SYNC_UNIT);
     memset(question->release_id, 0, SHA256_LEN);
     if (fetch->release_id != NULL)
         memcpy(question->release_id, fetch->release_id, SHA256_LEN);
-    *len_min = FRAME_MAX;
+    *len_min = fetch->is_sync ? 0 : FRAME_MAX;
 }
 
 /* A session_questions.take. */
@@ -228,10 +237,11 @@ static enum link_result take_piece(void *context, unsigned index, struct answer 
     bool is_other = fetch->is_found && memcmp(answer->release_id, fetch->found_id, SHA256_LEN) != 0;
     if (answer->status != ANSWER_GOOD || (is_other && fetch->release_id == NULL))
         return link_fail(fetch->link, LINK_CHANGED, error, "its database has changed just now");
-    if (fetch->release_id != NULL && memcmp(answer->release_id, fetch->release_id, SHA256_LEN) != 0)
+    if (!fetch->is_sync && fetch->release_id != NULL &&
+        memcmp(answer->release_id, fetch->release_id, SHA256_LEN) != 0)
         return link_fail(fetch->link, LINK_DISTRUSTED, error,
                          "it answers of another release than the one that was meant");
-    if (answer->total_len != fetch->len || answer->piece.len < len)
+    if ((!fetch->is_sync && answer->total_len != fetch->len) || answer->piece.len < len)
         return link_fail(fetch->link, LINK_DISTRUSTED, error,
                          "a piece of its database has another length than it said");
     memcpy(fetch->bytes + at, answer->piece.bytes, len);
@@ -302,6 +312,14 @@ static enum link_result fetch_nodes(struct session_talk *talk, struct known_rele
     return known_release_take_nodes(release, len, &reason) == 0
                ? LINK_DONE
                : link_fail(talk->link, LINK_DISTRUSTED, talk->error, reason.text);
+}
+
+enum link_result client_session_fetch_sync(struct session_talk *talk, enum question_what what,
+                                           const uint8_t id[SHA256_LEN], uint64_t offset,
+                                           uint8_t *bytes, size_t len) {
+    struct fetch fetch = {
+        .release_id = id, .bytes = bytes, .len = len, .is_sync = true, .offset = offset};
+    return fetch_all(talk, what, &fetch);
 }
 
 enum link_result client_session_fetch(struct session_talk *talk, bool wants_nodes,

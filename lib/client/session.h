@@ -77,6 +77,13 @@ enum link_result client_session_ask(struct session_talk *talk,
 enum link_result client_session_fetch(struct session_talk *talk, bool wants_nodes,
                                       struct known_release *release, int64_t *server_time_s);
 
+/* Fetches `len` bytes from `offset` on, a multiple of SYNC_UNIT, of the release with this id (WHAT_RELEASE), or of the
+ * list of changes that leads on from it (WHAT_CHANGES). LINK_CHANGED where the server does not have that (any
+ * more). */
+enum link_result client_session_fetch_sync(struct session_talk *talk, enum question_what what,
+                                           const uint8_t id[SHA256_LEN], uint64_t offset,
+                                           uint8_t *bytes, size_t len);
+
 /* Wipes it. */
 void client_session_forget(struct client_session *session);
 

@@ -90,9 +90,64 @@ static uint32_t take_quota(void *context, const struct ticket *ticket, unsigned 
     return result.wait_s;
 }
 
+/* --- releases and lists of changes ------------------------------------------------------------ */
+
+/* Takes the piece of the release in use. False where the question is about another, or beyond its end. */
+static bool take_release(struct answerer *answerer, const struct question *question,
+                         uint64_t *total, struct answer *answer) {
+    const struct db *db = answerer->source.db;
+    uint64_t offset = (uint64_t)question->offset * SYNC_UNIT;
+    *total = db_file_len(&db->header);
+    if (memcmp(question->release_id, db->header.id, SHA256_LEN) != 0 || offset > *total)
+        return false;
+    answer->piece.bytes = (const uint8_t *)db->map + offset;
+    answer->piece.len = *total - offset < SYNC_PIECE ? (size_t)(*total - offset) : SYNC_PIECE;
+    return true;
+}
+
+static bool take_changes(struct answerer *answerer, const struct question *question,
+                         uint64_t *total, struct answer *answer) {
+    uint64_t offset = (uint64_t)question->offset * SYNC_UNIT;
+    ssize_t len = change_lists_read(&answerer->lists, question->release_id, offset, answerer->piece,
+                                    SYNC_PIECE, total);
+    answer->piece.bytes = answerer->piece;
+    answer->piece.len = len > 0 ? (size_t)len : 0;
+    return len >= 0;
+}
+
+#define REPEATED_WAIT_S 1
+
+/* A response_source's fetch. What has come before may be a listener's replay: nothing is spent on it. */
+static void fetch(void *context, const struct ticket *ticket, const struct question *question,
+                  struct answer *answer) {
+    struct answerer *answerer = context;
+    const struct quota *quota = &answerer->known->quota;
+    uint64_t total = 0;
+    answerer->use = NULL;
+    answerer->asker = load_le64(ticket->kiosk);
+    answerer->was_new = !seen_before(answerer->seen, answerer->frame_hash);
+    answer->status = ANSWER_NO_RIGHT;
+    if (answerer->asker == 0 || quota->sync_mib == 0)
+        return;
+    answer->status = ANSWER_OVER_QUOTA;
+    answer->total_len = REPEATED_WAIT_S;
+    if (!answerer->was_new)
+        return;
+    bool is_here = question->what == WHAT_RELEASE
+                       ? take_release(answerer, question, &total, answer)
+                       : take_changes(answerer, question, &total, answer);
+    struct quota_use *use = quotas_find(answerer->quotas, answerer->asker);
+    answer->total_len = quotas_take_bytes(use, quota, answer->piece.len + 1, net_now_us());
+    if (answer->total_len > 0)
+        return;
+    seen_add(answerer->seen, answerer->frame_hash);
+    answer->status = is_here ? ANSWER_GOOD : ANSWER_OTHER_RELEASE;
+    answer->total_len = is_here ? (uint32_t)((total + SYNC_UNIT - 1) / SYNC_UNIT) : 0;
+}
+
 void answerer_init(struct answerer *answerer) {
     answerer->source.wait = take_quota;
-    answerer->source.wait_context = answerer;
+    answerer->source.context = answerer;
 }
 
 /* --- questions -------------------------------------------------------------------------------- */
@@ -124,11 +179,15 @@ size_t answerer_ask(struct answerer *answerer, const uint8_t *peer, uint64_t net
     answerer->peer = peer;
     answerer->network = network;
     answerer->was_new = false;
+    answerer->source.fetch = peer == NULL ? fetch : NULL;
     switch (respond(&answerer->source, known != NULL ? &known->opened : NULL, ask, ask_len,
                     next_nonce(answerer), &answerer->memory, out, &len)) {
     case RESPONSE_ANSWER:
         note_missed(answerer);
         count_answers(answerer);
+        break;
+    case RESPONSE_PIECE:
+        count(answerer->counts, COUNT_PIECES);
         break;
     case RESPONSE_OVER_QUOTA:
         count(answerer->counts, COUNT_REFUSED_QUOTA);

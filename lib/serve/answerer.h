@@ -5,6 +5,7 @@
 
 #include "crypto/random.h"
 #include "serve/admission.h"
+#include "serve/change_lists.h"
 #include "serve/quotas.h"
 #include "serve/ticket_cache.h"
 #include "wire/respond.h"
@@ -23,8 +24,10 @@ struct answerer {
     const struct admission *admission; /* names networks */
     const struct quota *anonymous;     /* the quota of a network; NULL: none */
     const struct serve_settings *settings;
-    bool was_new;   /* the last question that was answered had not come before */
-    uint64_t asker; /* the kiosk that asked it; 0: nobody in particular */
+    struct change_lists lists; /* that lead to the release in use */
+    uint8_t piece[SYNC_PIECE]; /* of one of them */
+    bool was_new;              /* the last question that was answered had not come before */
+    uint64_t asker;            /* the kiosk that asked it; 0: nobody in particular */
     /* the question that is being answered */
     const struct known_ticket *known;
     const uint8_t *peer; /* its address; NULL: `network` says where it came from */
@@ -36,13 +39,13 @@ struct answerer {
 /* To be called when the random source was seeded anew: nonces go on from another random place. */
 void answerer_renew_nonces(struct answerer *answerer);
 
-/* Answers the ASK frame at `ask`, which is decrypted in place, with a frame of at most its length at
- * `out`: an ANSWER or a REFUSE. It came from `peer`, or where that is NULL from `network`
- * (admission_network). Returns its length, at least FRAME_HEADER_LEN. */
+/* Answers the ASK frame at `ask`, which is decrypted in place, with a frame at `out`: an ANSWER or a
+ * REFUSE. It came from `peer`, and the answer is at most as long; or where that is NULL over TCP from `network`
+ * (admission_network), and the answer has at most FRAME_MAX bytes. Returns its length, at least FRAME_HEADER_LEN. */
 size_t answerer_ask(struct answerer *answerer, const uint8_t *peer, uint64_t network, uint8_t *ask,
                     size_t ask_len, uint8_t *out);
 
-/* Sets up source.wait. */
+/* Sets up what the source calls. */
 void answerer_init(struct answerer *answerer);
 
 #endif

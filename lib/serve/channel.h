@@ -49,7 +49,8 @@ struct channel_reply {
 
 /* Parent to worker. */
 enum channel_order {
-    CHANNEL_DATABASE = 'D',
+    CHANNEL_DATABASE = 'D', /* a new one; the lists of changes before are not good any more */
+    CHANNEL_CHANGES = 'C',  /* a list of changes that leads to it */
     CHANNEL_DRAIN = 'Q',
     CHANNEL_AGAIN = 'A' /* a key-holder has failed: send unanswered requests again */
 };

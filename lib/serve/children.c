@@ -117,18 +117,22 @@ static int run_worker(const struct children *children, unsigned w, int orders, p
                                  .key_holders = children->channels[w][0],
                                  .db_fd = children->release->fd,
                                  .db_state = children->release->state,
+                                 .lists = &children->release->lists,
                                  .tally = children->tally,
                                  .quotas = children->quotas};
-    const int keep[] = {place.listener,
-                        place.datagrams,
-                        place.orders,
-                        place.key_holders,
-                        children->board_fd,
-                        children->release->fd,
-                        xdp != NULL ? xdp->fd : -1};
+    int keep[7 + CHANGE_LISTS_MAX] = {place.listener,
+                                      place.datagrams,
+                                      place.orders,
+                                      place.key_holders,
+                                      children->board_fd,
+                                      children->release->fd,
+                                      xdp != NULL ? xdp->fd : -1};
+    unsigned keep_count = 7;
+    for (unsigned i = 0; i < place.lists->count; i++)
+        keep[keep_count++] = place.lists->lists[i].fd;
     struct error error;
     struct db db;
-    close_others(keep, sizeof keep / sizeof *keep);
+    close_others(keep, keep_count);
     process_set_nice(WORKER_NICE);
     if (become_child(children, parent_pid, &place.board, &error) != 0 ||
         db_open_fd(&db, children->release->fd, settings->db_path, &settings->public.served,

@@ -16,6 +16,7 @@ enum count_name {
     COUNT_OPENED,
     COUNT_COOKIES,
     COUNT_ASKS,   /* frames of questions that were answered */
+    COUNT_PIECES, /* of releases and lists of changes that were fetched */
     COUNT_LEGACY, /* questions answered in the original protocol */
     /* questions in the original protocol that were left unanswered, because the database is past
      * its valid-until */

@@ -84,7 +84,7 @@ bool quota_parse(struct quota *quota, char *text) {
 
 /* The words behind name and key. */
 static int read_more(struct kiosk *kiosk, char *line, const char *quoted, struct error *error) {
-    static const char quota_word[] = "quota=";
+    static const char quota_word[] = "quota=", sync_word[] = "sync=";
     struct moment moment;
     bool has_day = false;
     for (char *word; (word = next_word(&line)) != NULL;) {
@@ -95,8 +95,17 @@ static int read_more(struct kiosk *kiosk, char *line, const char *quoted, struct
                                  quoted);
             continue;
         }
+        if (strncmp(word, sync_word, sizeof sync_word - 1) == 0) {
+            unsigned long long mib;
+            if (text_parse_count(word + sizeof sync_word - 1, SYNC_MIB_MAX, &mib) != 0 || mib == 0)
+                return error_set(error, ERR_FORMAT,
+                                 "kiosk %s: sync= needs a number of MiB a day, as sync=2000",
+                                 quoted);
+            kiosk->quota.sync_mib = (uint32_t)mib;
+            continue;
+        }
         if (has_day)
-            return error_set(error, ERR_FORMAT, "more than name, key, last day and quota");
+            return error_set(error, ERR_FORMAT, "more than name, key, last day, quota and sync");
         if (moment_parse(word, &moment) != 0)
             return error_set(error, ERR_FORMAT, "kiosk %s: its last day is not a day or a time",
                              quoted);

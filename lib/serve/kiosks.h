@@ -1,13 +1,14 @@
 /* The kiosks that are enrolled: a text file.
  *
- *   surat-17 MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A... 2027-03-31 quota=120/600/10000
+ *   surat-17 MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A... 2027-03-31 quota=120/600/10000 sync=2000
  *   revoke surat-9
  *   revoke SHA256:XbnG0yvc+xD/c2vdGLm+KHC+MC81ZIDDD4we/FML2ls
  *   # end 1
  *
  * Each line ends with a line feed: one that does not may have been cut off. A line enrols a kiosk: its
- * name, its SubjectPublicKeyInfo (DER) in base64, and, where there are such, a last day or moment, and a
- * quota: licences asked about in a minute, at once, and in a day.
+ * name, its SubjectPublicKeyInfo (DER) in base64, and, where there are such, a last day or moment, a
+ * quota: licences asked about in a minute, at once, and in a day; and `sync=MIB`: it may fetch releases, so many
+ * MiB a day.
  *
  * When the file is read again, who is no longer in it is removed; but a file may have been cut off, or
  * made from a query that failed. So that takes the line "# end COUNT" behind the last kiosk, with the
@@ -23,15 +24,17 @@
 #define KIOSKS_MAX 262144
 #define KIOSK_NAME_SIZE 40
 
-/* Licences that a kiosk may ask about. */
+/* Licences that a kiosk may ask about, and what it may fetch. */
 struct quota {
     uint32_t minute; /* in the long run */
     uint32_t burst;  /* at once */
     uint32_t day;
+    uint32_t sync_mib; /* of releases and lists of changes, a day; 0: nothing */
 };
 
 #define QUOTA_MAX 1000000000
-static const struct quota quota_default = {120, 600, 10000};
+#define SYNC_MIB_MAX (1 << 24)
+static const struct quota quota_default = {120, 600, 10000, 0};
 
 struct kiosk {
     uint8_t id[SHA256_LEN]; /* rsa_public_id */

@@ -52,6 +52,12 @@ struct quota_result quotas_take(struct quota_use *use, const struct quota *quota
     return result;
 }
 
+uint32_t quotas_take_bytes(struct quota_use *use, const struct quota *quota, size_t len,
+                           int64_t now_us) {
+    int64_t wait_us = 0, cost_us = (int64_t)len * DAY_US / ((int64_t)quota->sync_mib << 20);
+    return limit_take_many(&use->sync, now_us, cost_us, DAY_US, &wait_us) ? 0 : seconds(wait_us);
+}
+
 bool quotas_note_missed(struct quota_use *use, unsigned count, unsigned missed) {
     uint32_t all_missed = atomic_fetch_add(&use->missed, missed) + missed;
     uint32_t all = atomic_fetch_add(&use->window, count) + count;

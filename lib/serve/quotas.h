@@ -15,6 +15,7 @@
 struct quota_use {
     _Atomic uint64_t who; /* the first bytes of the kiosk's id; 0: free */
     struct limit minute, day;
+    struct limit sync;               /* bytes a day */
     _Atomic uint64_t asked, refused; /* licences */
     _Atomic uint32_t told_hour;      /* in which it was last told that little is left */
     _Atomic uint32_t window, missed; /* of the last thousand */
@@ -36,6 +37,11 @@ struct quota_use *quotas_find(struct quotas *quotas, uint64_t who);
 /* Takes `count` licences from the quota, or none. */
 struct quota_result quotas_take(struct quota_use *use, const struct quota *quota, unsigned count,
                                 int64_t now_us);
+
+/* Takes so many bytes from what a kiosk may fetch, which is more than nothing. 0, or how many seconds it must
+ * wait. */
+uint32_t quotas_take_bytes(struct quota_use *use, const struct quota *quota, size_t len,
+                           int64_t now_us);
 
 /* Notes how many of `count` were not found. True once for each thousand of which more than half were
  * not. */

@@ -83,6 +83,9 @@ int release_open(struct release *release, struct error *error) {
         code = changed(release, error);
     if (code != 0)
         close(fd);
+    else
+        change_lists_open(&release->lists, release->settings->db_path,
+                          release->header.facts.sequence);
     return code;
 }
 
@@ -219,6 +222,8 @@ static int take_next(struct release *release, struct error *error) {
     release->is_leased = release->next_is_leased;
     release->is_lost = false;
     release->taken_count++;
+    change_lists_close(&release->lists);
+    change_lists_open(&release->lists, release->settings->db_path, next.header.facts.sequence);
     db_close(&next);
     return 0;
 }

@@ -8,6 +8,7 @@
 #define DLV_SERVE_RELEASE_H
 
 #include "os/file_use.h"
+#include "serve/change_lists.h"
 #include "serve/serve.h"
 
 #include <stdbool.h>
@@ -19,6 +20,7 @@ struct release {
     bool is_leased;
     bool is_lost;                 /* it was changed: nothing is answered from it */
     struct db_header header;      /* the header of that file */
+    struct change_lists lists;    /* that lead to it */
     pid_t checker;                /* the process that verifies the next file; 0: there is none */
     int checker_reason;           /* where that process writes what is wrong */
     int next_fd;                  /* the file that it verifies */

@@ -181,6 +181,8 @@ void reload_finish(struct parent *parent, int status) {
     if (release_finish_reload(&parent->release, status)) {
         atomic_store(&parent->board->is_unleased, !release->is_leased);
         children_order(&parent->children, CHANNEL_DATABASE, release->fd);
+        for (unsigned i = 0; i < release->lists.count; i++)
+            children_order(&parent->children, CHANNEL_CHANGES, release->lists.lists[i].fd);
         reload_publish_keys(parent); /* it may be of another authority */
         serve_log(parent->settings, "reloaded sequence=%llu entries=%llu",
                   (unsigned long long)release->header.facts.sequence,

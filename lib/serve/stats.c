@@ -26,6 +26,7 @@ static const struct {
     {COUNT_OPENINGS, "dlv_openings_total", "", "session openings given to key-holders"},
     {COUNT_OPENED, "dlv_opened_total", "", "sessions opened"},
     {COUNT_ASKS, "dlv_frames_total", "", "frames of questions answered"},
+    {COUNT_PIECES, "dlv_pieces_total", "", "pieces of releases and lists of changes fetched"},
     {COUNT_LEGACY, "dlv_legacy_questions_total", "", "questions answered in the original protocol"},
     {COUNT_WITHHELD, "dlv_withheld_total", "",
      "of those not answered, because the database is past its valid-until"},

@@ -159,6 +159,9 @@ static void take_orders(struct worker *worker) {
     } else if (order == CHANNEL_DATABASE && fd >= 0) {
         succession_begin(&worker->succession, fd, !atomic_load(&worker->place->board->is_unleased),
                          &board_keys(worker->place->board)->served);
+        change_lists_close(&worker->answerer.lists);
+    } else if (order == CHANNEL_CHANGES && fd >= 0) {
+        change_lists_add(&worker->answerer.lists, fd);
     } else if (order == CHANNEL_DRAIN && !worker->is_draining) {
         drain(worker);
     } else if (order == CHANNEL_AGAIN) {
@@ -246,6 +249,7 @@ static void prepare_hosts(struct worker *worker) {
     worker->answerer.anonymous =
         settings->anonymous_quota.minute > 0 ? &settings->anonymous_quota : NULL;
     worker->answerer.settings = settings;
+    worker->answerer.lists = *place->lists;
     answerer_init(&worker->answerer);
     worker->answerer.counts = worker->counts;
     worker->answerer.random = &worker->random;

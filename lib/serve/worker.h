@@ -4,19 +4,21 @@
 
 #include "os/file_use.h"
 #include "serve/board.h"
+#include "serve/change_lists.h"
 #include "serve/kernel_bypass.h"
 #include "serve/serve.h"
 
 struct worker_place {
     unsigned index;
-    int listener;               /* TCP, of all workers */
-    int datagrams;              /* UDP, its own; -1: none */
-    struct xdp_socket *xdp;     /* NULL: none */
-    uint16_t port;              /* that both listen on */
-    int orders;                 /* from the parent */
-    int key_holders;            /* the channel to them */
-    int db_fd;                  /* of the file that `db` is, */
-    struct file_state db_state; /* as it was when it was checked */
+    int listener;                     /* TCP, of all workers */
+    int datagrams;                    /* UDP, its own; -1: none */
+    struct xdp_socket *xdp;           /* NULL: none */
+    uint16_t port;                    /* that both listen on */
+    int orders;                       /* from the parent */
+    int key_holders;                  /* the channel to them */
+    int db_fd;                        /* of the file that `db` is, */
+    struct file_state db_state;       /* as it was when it was checked */
+    const struct change_lists *lists; /* that lead to it */
     const struct board *board;
     struct tally *tally;
     struct quotas *quotas;

@@ -123,7 +123,7 @@ static bool read_answer(struct answer *answer, enum question_what what, const ui
     answer->count = body[ANSWER_COUNT];
     answer->total_len = load_le32(body + ANSWER_TOTAL_LEN);
     memcpy(answer->release_id, body + ANSWER_RELEASE, SHA256_LEN);
-    if (body[ANSWER_STATUS] > ANSWER_OVER_QUOTA ||
+    if (body[ANSWER_STATUS] > ANSWER_NO_RIGHT ||
         !bytes_are_zero(body + ANSWER_ZERO, ANSWER_TOTAL_LEN - ANSWER_ZERO) ||
         !release_is_time(answer->server_time_s))
         return false;
@@ -140,7 +140,8 @@ int answer_open(struct answer *answer, enum question_what what, uint8_t *frame, 
     struct frame header;
     uint8_t aad[ANSWER_AAD_LEN];
     if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != FRAME_ANSWER ||
-        header.len != len || len != ask_len || frame[ANSWER_NONCE] != NONCE_ANSWER ||
+        header.len != len || (question_is_sync(what) ? len < ANSWER_LEN(0) : len != ask_len) ||
+        frame[ANSWER_NONCE] != NONCE_ANSWER ||
         memcmp(frame + ANSWER_QUESTION_NONCE, ask + ASK_NONCE, AEAD_NONCE_LEN) != 0)
         return error_set(error, ERR_SIGNATURE, "not an answer to this question");
     size_t body_len = len - ANSWER_BODY - AEAD_TAG_LEN;

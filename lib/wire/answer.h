@@ -1,7 +1,8 @@
 /* Answers of an open session (PROTOCOL.md, "Asking"), as functions from bytes to bytes. The parser
  * is total. Sealing and opening run in constant time, except for lengths.
  *
- * An answer is as long as its question, so its length tells nothing, and nobody can be flooded. */
+ * An answer is as long as its question, so its length tells nothing, and nobody can be flooded; but for pieces
+ * of releases and lists of changes, which whoever is on the way can tell by their amount anyway. */
 #ifndef DLV_WIRE_ANSWER_H
 #define DLV_WIRE_ANSWER_H
 
@@ -15,7 +16,8 @@ enum answer_status {
     ANSWER_TOO_LONG = 2,  /* the answer would be longer than the question: ask with more padding */
     ANSWER_OTHER_RELEASE = 3, /* the release that was meant is not here */
     ANSWER_NOT_ENROLLED = 4,  /* only enrolled kiosks are answered: say who you are */
-    ANSWER_OVER_QUOTA = 5     /* who asks must wait for total_len seconds */
+    ANSWER_OVER_QUOTA = 5,    /* who asks must wait for total_len seconds */
+    ANSWER_NO_RIGHT = 6       /* this kiosk may not fetch releases */
 };
 
 struct answer {
@@ -25,8 +27,8 @@ struct answer {
     unsigned count;
     struct db_answer entries[QUESTION_MAX];   /* of WHAT_ANSWERS */
     struct proof proofs[QUESTION_PROVED_MAX]; /* of WHAT_PROOFS */
-    /* a piece of what was asked for, with the length of all of it; the length is a time to wait, in
-     * seconds, where the status is ANSWER_OVER_QUOTA */
+    /* a piece of what was asked for, with the length of all of it, in bytes or whole units of SYNC_UNIT; it is a
+     * time to wait, in seconds, where the status is ANSWER_OVER_QUOTA */
     uint32_t total_len;
     struct {
         const uint8_t *bytes;
@@ -50,6 +52,10 @@ struct answer {
 
 /* Length of an ANSWER frame with items of this length together. */
 #define ANSWER_LEN(items) (ANSWER_BODY + ANSWER_ITEMS + (items) + AEAD_TAG_LEN)
+
+/* The longest piece of a release or a list of changes: all but the last one are as long. */
+#define SYNC_PIECE (FRAME_MAX - ANSWER_LEN(0))
+_Static_assert(SYNC_PIECE % SYNC_UNIT == 0, "pieces begin at whole units");
 
 /* Offsets in an item about a licence; the first byte is 0 where there is none, and all there is. */
 #define FOUND_KIND 0 /* 1 + enum entry_kind */

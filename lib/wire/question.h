@@ -18,15 +18,27 @@ enum question_what {
     WHAT_PROOFS = 2,  /* the same, with proofs up to the nodes of WHAT_NODES */
     WHAT_HEAD = 3,    /* the header of a release and its signatures */
     WHAT_DICTIONARY = 4,
-    WHAT_NODES = 5 /* the Merkle nodes at which proofs end */
+    WHAT_NODES = 5, /* the Merkle nodes at which proofs end */
+    /* By right and over TCP alone, in pieces that are longer than their questions: */
+    WHAT_RELEASE = 6, /* the file of a release */
+    WHAT_CHANGES = 7  /* the list of changes that leads on from the release that is meant */
 };
+
+/* Whether it is one of the two above. */
+static inline bool question_is_sync(enum question_what what) {
+    return what == WHAT_RELEASE || what == WHAT_CHANGES;
+}
+
+/* What offsets and lengths are counted in where it is: so the number does for large files. */
+#define SYNC_UNIT 32u
 
 struct question {
     enum question_what what;
     /* the release that is meant; zeros: whichever the server has */
     uint8_t release_id[SHA256_LEN];
-    unsigned count;  /* of WHAT_ANSWERS and WHAT_PROOFS: 1 to QUESTION_MAX or QUESTION_PROVED_MAX */
-    uint32_t offset; /* of the others: where the piece begins that is wanted */
+    unsigned count; /* of WHAT_ANSWERS and WHAT_PROOFS: 1 to QUESTION_MAX or QUESTION_PROVED_MAX */
+    uint32_t
+        offset; /* of the others: where the piece begins that is wanted, in bytes or units of SYNC_UNIT */
     struct inquired items[QUESTION_MAX];
 };
 

@@ -24,6 +24,23 @@ static bool prove(const struct response_source *source, const struct question *q
     return true;
 }
 
+static void begin_answer(const struct response_source *source, enum answer_status status,
+                         struct answer *answer) {
+    answer->server_time_s = source->now_s;
+    answer->status = status;
+    answer->count = 0;
+    answer->total_len = 0;
+    memcpy(answer->release_id, source->db->header.id, SHA256_LEN);
+}
+
+/* Has the piece of a release or list of changes given that was asked for. */
+static void fetch(const struct response_source *source, const struct ticket *ticket,
+                  const struct question *question, struct answer *answer) {
+    begin_answer(source, ANSWER_MALFORMED, answer);
+    if (source->fetch != NULL)
+        source->fetch(source->context, ticket, question, answer);
+}
+
 /* Takes what was asked for from `offset` on. */
 static bool take_piece(const struct response_source *source, const struct question *question,
                        struct answer *answer) {
@@ -48,15 +65,6 @@ static bool take_piece(const struct response_source *source, const struct questi
     answer->piece.bytes = bytes + question->offset;
     answer->piece.len = (size_t)(total - question->offset);
     return true;
-}
-
-static void begin_answer(const struct response_source *source, enum answer_status status,
-                         struct answer *answer) {
-    answer->server_time_s = source->now_s;
-    answer->status = status;
-    answer->count = 0;
-    answer->total_len = 0;
-    memcpy(answer->release_id, source->db->header.id, SHA256_LEN);
 }
 
 void respond_fill(const struct response_source *source, const struct question *question,
@@ -97,15 +105,20 @@ enum response respond(const struct response_source *source, const struct ticket 
     }
     *len = ask_len;
     uint32_t wait_s = 0;
+    bool is_sync = result == QUESTION_GOOD && question_is_sync(question->what);
     bool may_ask =
         source->is_anonymous_allowed || !bytes_are_zero(ticket->kiosk, sizeof ticket->kiosk);
-    if (may_ask && result == QUESTION_GOOD && source->wait != NULL)
-        wait_s = source->wait(source->wait_context, ticket, question->count);
+    if (may_ask && result == QUESTION_GOOD && !is_sync && source->wait != NULL)
+        wait_s = source->wait(source->context, ticket, question->count);
     if (!may_ask) {
         begin_answer(source, ANSWER_NOT_ENROLLED, answer);
     } else if (wait_s > 0) {
         begin_answer(source, ANSWER_OVER_QUOTA, answer);
         answer->total_len = wait_s;
+    } else if (is_sync) {
+        fetch(source, ticket, question, answer);
+        if (answer->status == ANSWER_GOOD)
+            *len = ANSWER_LEN(answer->piece.len);
     } else if (result == QUESTION_GOOD)
         respond_fill(source, question, merkle_held_level(source->db->header.count), answer);
     else
@@ -117,7 +130,9 @@ enum response respond(const struct response_source *source, const struct ticket 
     answer_seal(out, *len, ask, ask_len, ticket->session_key, nonce);
     if (!may_ask)
         return RESPONSE_NOT_ENROLLED;
-    if (wait_s > 0)
+    if (answer->status == ANSWER_OVER_QUOTA)
         return RESPONSE_OVER_QUOTA;
+    if (is_sync && answer->status != ANSWER_MALFORMED)
+        return answer->status == ANSWER_NO_RIGHT ? RESPONSE_NOT_ENROLLED : RESPONSE_PIECE;
     return result == QUESTION_GOOD ? RESPONSE_ANSWER : RESPONSE_MALFORMED;
 }

@@ -20,7 +20,12 @@ struct response_source {
     /* How many seconds this client must wait before it is answered about `count` licences, 0 for not at
      * all. NULL: nobody must wait. */
     uint32_t (*wait)(void *context, const struct ticket *ticket, unsigned count);
-    void *wait_context;
+    /* Gives the piece of a release or list of changes that the question asks for, at most SYNC_PIECE bytes, to
+     * whom the ticket names, with all that an answer says of it: its status, total_len and piece. NULL: nobody
+     * can fetch them this way. */
+    void (*fetch)(void *context, const struct ticket *ticket, const struct question *question,
+                  struct answer *answer);
+    void *context;
 };
 
 /* Working memory, which is large and belongs to the caller. Afterwards it holds the question and
@@ -32,6 +37,7 @@ struct response_memory {
 
 enum response {
     RESPONSE_ANSWER,       /* an ANSWER frame, with the answers in memory->answer */
+    RESPONSE_PIECE,        /* an ANSWER frame with a piece of a release or list of changes */
     RESPONSE_MALFORMED,    /* an ANSWER frame that says that the question is malformed */
     RESPONSE_OVER_QUOTA,   /* an ANSWER frame that says how long to wait */
     RESPONSE_NOT_ENROLLED, /* an ANSWER frame that says that the client must be enrolled */
@@ -42,7 +48,7 @@ enum response {
  *
  * ticket  the frame's own, opened and good now; NULL: it is not
  * nonce   must never come twice in a session
- * out     room for a frame as long as `ask`
+ * out     room for a frame as long as `ask`; where there is a source->fetch, for one of FRAME_MAX
  * len     out: the length of the frame at `out`
  * Time depends on the question's shape and on where the entries stand in the database, not on the
  * session's key. */

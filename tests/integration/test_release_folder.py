@@ -28,7 +28,8 @@ def folder(release, keys, tmp_path):
         return release("dbgen", "--sign", keys.authority, "--into", into, *options, *([tmp_path / "r.csv"] if text else []), status=status)
     make.path, make.current = into, into / "current"
     make.sequence = lambda: json.loads(release("info", "--json", make.current, status=0).out)["sequence"]
-    make.names = lambda: sorted(name for name in os.listdir(into) if name != ".lock")
+    make.names = lambda: sorted(name for name in os.listdir(into) if name != ".lock" and not name.endswith(".changes"))
+    make.lists = lambda: sorted(name for name in os.listdir(into) if name.endswith(".changes"))
     make.verdict = lambda number: release("client", "--db", make.current, "--authority", keys.authority_pub, "--number", number).out.split()[0]
     return make
 
@@ -43,6 +44,7 @@ def test_releases_follow_each_other(folder):
         folder(registry(), "--keep", "3", status=0)
         assert os.readlink(folder.current) == f"{number}.db" and folder.sequence() == number
     assert folder.names() == ["10.db", "11.db", "9.db", "current"]
+    assert folder.lists() == ["10.changes", "11.changes", "9.changes"]
     folder(registry(), "--sequence", "50", status=0)
     assert folder.sequence() == 50
     assert "is behind 50" in one_line(folder(registry(), "--sequence", "20"))
@@ -197,7 +199,7 @@ def test_install(release, keys, two_releases, tmp_path):
     release(*command, "--first", two_releases[0], folder, status=0)
     assert os.readlink(folder / "current") == "1.db"
     done = release(*command, two_releases[1], folder, status=0)
-    assert done.out == f"release 2 of licences, 400 entries, is in force: {folder}/2.db\n"
+    assert done.out.startswith(f"release 2 of licences, 400 entries, is in force: {folder}/2.db\n{folder}/2.changes: ")
     assert (folder / "current").read_bytes() == two_releases[1].read_bytes()
     assert "is in force already" in release(*command, two_releases[1], folder, status=0).out
     assert "not above 2, in force" in one_line(release(*command, two_releases[0], folder))

@@ -392,12 +392,12 @@ static void test_bad_question(void) {
     static const uint8_t key[SESSION_KEY_LEN] = {1}, nonce[ASK_RANDOM_LEN], ticket[TICKET_LEN];
     static uint8_t ask[FRAME_MAX];
     static struct question question, got;
-    for (int what = 0; what < 8; what++) {
+    for (int what = 0; what < 10; what++) {
         for (unsigned count = 0; count < 6; count += 5) {
             fill_question(&question, count, (enum question_what)what);
             size_t len = question_seal(ask, &question, key, ticket, nonce, 0);
             bool is_good =
-                count == 0 ? what > WHAT_PROOFS && what <= WHAT_NODES : what == WHAT_ANSWERS;
+                count == 0 ? what > WHAT_PROOFS && what <= WHAT_CHANGES : what == WHAT_ANSWERS;
             CHECK(question_open(&got, ask, len, key) ==
                   (is_good ? QUESTION_GOOD : QUESTION_MALFORMED));
         }
