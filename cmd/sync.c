@@ -64,8 +64,8 @@ static void show_progress(void *context, uint64_t done, uint64_t total) {
     if (!isatty(STDERR_FILENO) || now_ms < next_ms || total == 0)
         return;
     next_ms = now_ms + 500;
-    format_text(line, sizeof line, "\rdlv sync: %u %% of %llu MiB ",
-                (unsigned)(done * 100 / total), (unsigned long long)(total >> 20));
+    format_text(line, sizeof line, "\rdlv sync: %u %% of %llu MiB ", (unsigned)(done * 100 / total),
+                (unsigned long long)(total >> 20));
     fputs(line, stderr);
 }
 

@@ -24,8 +24,8 @@ static char texts_are_filled __attribute__((section(".texts.first"), used));
  * they are, as it may need them before. */
 __attribute__((constructor(101))) static void fill(void) {
     size_t len = (size_t)(texts_end - texts_start);
-    if (inflate_gzip(texts_start, len, texts_packed_start, (size_t)(texts_packed_end - texts_packed_start)) !=
-            (ssize_t)len ||
+    if (inflate_gzip(texts_start, len, texts_packed_start,
+                     (size_t)(texts_packed_end - texts_packed_start)) != (ssize_t)len ||
         mprotect(texts_start, len, PROT_READ) != 0)
         abort();
 }

@@ -217,6 +217,6 @@ def test_install(release, keys, two_releases, tmp_path):
     assert str(damaged) in one_line(release(*command, damaged, folder))
     wrong = ["install", "--authority", keys.other_pub]
     assert "another authority" in one_line(release(*wrong, damaged, folder))
-    assert sorted(os.listdir(folder)) == sorted([".lock", "1.db", "2.db", "current"] if (folder / ".lock").exists()
+    assert sorted(os.listdir(folder)) == sorted([".lock", "1.db", "2.changes", "2.db", "current"] if (folder / ".lock").exists()
                                                 else ["1.db", "2.db", "current"])
     assert os.readlink(folder / "current") == "2.db"
