@@ -394,6 +394,17 @@ static int digest_chunks(const struct pass *pass) {
     return code;
 }
 
+/* Compares the chunks, as they are on the disk, with the digests that were signed. */
+static int check_chunks(const struct pass *pass, struct error *error) {
+    const struct build_settings *settings = pass->writer->settings;
+    int code = digest_chunks(pass);
+    return code != 0 || memcmp(pass->header->chunks_sha256, settings->known->chunks_sha256,
+                               SHA256_LEN) == 0
+               ? code
+               : error_set(error, ERR_SIGNATURE, "%s: the disk has not kept what was written",
+                           settings->path);
+}
+
 /* Compares the whole file, as it is on the disk, with what was meant. Whatever went wrong on the way
  * there is found before anything is signed. */
 static int check_written(const struct pass *pass, struct error *error) {
@@ -403,6 +414,8 @@ static int check_written(const struct pass *pass, struct error *error) {
     build_report(settings, "checking", "entries", 0, 0);
     if (file_drop_cached(pass->writer->fd) != 0)
         return ERR_SYSTEM;
+    if (settings->known != NULL) /* the authority has checked what these digests are of */
+        return check_chunks(pass, error);
     int code = db_open_unsigned(&db, pass->writer->fd, settings->path, pass->header, &reason);
     if (code == 0) {
         code = db_verify(&db, settings->thread_count, settings->path, &reason);
