@@ -395,6 +395,11 @@ static void tell_pause(void *context, uint32_t wait_s) {
     trouble("note: the quota is spent; going on in %u seconds", wait_s);
 }
 
+static void tell_line(void *context, const char *line) {
+    (void)context;
+    trouble("note: %s", line);
+}
+
 int asking_open(struct asking *asking, bool paces, struct error *error) {
     const struct asking_options *options = asking->options;
     struct trust_policy policy = {
@@ -424,8 +429,11 @@ int asking_open(struct asking *asking, bool paces, struct error *error) {
     policy.is_beside_servers = options->servers != NULL;
     trust_init(&asking->file_trust, &policy);
     asking->is_offline = options->servers == NULL;
-    return asking->is_offline ? open_file(asking, error)
-                              : client_init(&asking->client, &client, error);
+    if (asking->is_offline)
+        return open_file(asking, error);
+    int code = client_init(&asking->client, &client, error);
+    asking->client.link.tell = options->is_verbose ? tell_line : NULL;
+    return code;
 }
 
 static void wipe_batch(struct batch *batch) {

@@ -20,7 +20,7 @@ struct asking_options {
     const char *config_path, *servers, *db_path, *lookup_key_path, *kiosk_key_path, *state_folder,
         *db_name, *at_text, *classes_text;
     struct option_list authority_paths, server_key_paths;
-    bool is_demo, is_udp, is_exact, prove;
+    bool is_demo, is_udp, is_exact, prove, is_verbose;
     uint64_t max_skew_s, stale_ok_days, timeout_s;
 };
 

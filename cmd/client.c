@@ -23,6 +23,7 @@ static struct asking_options asked;
 
 static const struct option options[] = {
     ASKING_OPTIONS(asked),
+    OPTION_FLAG("-v, --verbose", &asked.is_verbose),
     OPTION_TEXT("--at TIME", &asked.at_text),
     OPTION_FLAG("--legacy", &is_legacy),
     OPTION_FLAG("--check", &is_check),

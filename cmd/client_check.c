@@ -10,18 +10,16 @@
 #include <string.h>
 #include <time.h>
 
-/* A client_form: nothing is asked, so that nothing but the release is fetched. */
-static int form_nothing(void *context, const struct release_facts *facts, struct bundle *bundle,
-                        struct error *error) {
-    (void)context;
-    (void)facts;
-    (void)error;
-    bundle->count = 0;
-    return 0;
+/* A client_work. */
+static enum link_result learn_quota(void *context, struct session_talk *talk,
+                                    const struct known_release *release) {
+    (void)release;
+    return client_session_fetch_quota(talk, context);
 }
 
 /* Shows what a server has that has answered and is believed. */
-static void show_server(const struct client *client, const struct asking_options *options) {
+static void show_server(const struct client *client, const struct asking_options *options,
+                        const struct quota_left *left) {
     const struct release_facts *facts = &client->release.header.facts;
     const struct link *link = &client->link;
     long long ahead_s = client->session.keys.server_time_s - client->session.opened_s;
@@ -30,12 +28,22 @@ static void show_server(const struct client *client, const struct asking_options
     time_format(created, facts->created_s, facts->utc_offset_s);
     if (facts->valid_until_s != 0)
         time_format(until, facts->valid_until_s, facts->utc_offset_s);
-    print("%s at %s: good; key %s; %s#%llu of %s, valid until %s, covers %s; its clock is %lld "
-          "seconds %s; answers after %lld ms\n",
-          link_name(link), address, options->server_key_paths.items[client->key_at], facts->name,
-          (unsigned long long)facts->sequence, created, until,
-          facts->coverage[0] != '\0' ? facts->coverage : "every number", llabs(ahead_s),
-          ahead_s < 0 ? "behind" : "ahead", (long long)link->rtt_ms);
+    print(
+        "%s at %s over %s: good; key %s; %s#%llu of %s, valid until %s, covers %s; its clock is %lld "
+        "seconds %s; answers after %lld ms; ",
+        link_name(link), address, link->lane->is_udp ? "UDP" : "TCP",
+        options->server_key_paths.items[client->key_at], facts->name,
+        (unsigned long long)facts->sequence, created, until,
+        facts->coverage[0] != '\0' ? facts->coverage : "every number", llabs(ahead_s),
+        ahead_s < 0 ? "behind" : "ahead", (long long)link->rtt_ms);
+    if (left->day == 0)
+        print("no quota");
+    else
+        print("quota %u of %u at once, %u of %u a day", left->burst_left, left->burst,
+              left->day_left, left->day);
+    if (left->sync_mib > 0)
+        print(", %u of %u MiB to fetch a day", left->sync_mib_left, left->sync_mib);
+    print("\n");
 }
 
 int client_check(struct asking *asking) {
@@ -46,15 +54,16 @@ int client_check(struct asking *asking) {
     while (words_next(&list, ',', &name)) {
         char server[LINK_SERVER_SIZE];
         struct client_settings settings = asking->client.settings;
+        struct quota_left left;
         struct error error;
         format_text(server, sizeof server, "%.*s", (int)name.len, name.text);
         settings.servers = server;
         settings.kept_folder = NULL; /* all of it anew */
         int code = client_init(&client, &settings, &error);
         if (code == 0)
-            code = client_ask(&client, form_nothing, NULL, &asking->bundle, &error);
+            code = client_do(&client, learn_quota, &left, &error);
         if (code == 0)
-            show_server(&client, asking->options);
+            show_server(&client, asking->options, &left);
         else
             worst = trouble("%s", error.text);
         client_close(&client);

@@ -37,6 +37,7 @@ static const struct option options[] = {
     OPTION_COUNT("--timeout SECONDS", &asked.timeout_s, 1, 3600, 30, "seconds"),
     OPTION_COUNT("--max-skew SECONDS", &asked.max_skew_s, 0, 31536000, 300, "seconds"),
     OPTION_FLAG("--demo", &asked.is_demo),
+    OPTION_FLAG("-v, --verbose", &asked.is_verbose),
     OPTIONS_END,
 };
 

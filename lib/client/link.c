@@ -1,7 +1,10 @@
 #include "client/link.h"
 
+#include "base/format.h"
+
 #include <errno.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +15,7 @@
 #define UDP_FEW_FRAMES 16
 #define UDP_EAGER_MS 2000
 #define NEXT_SERVER_MS 250 /* RFC 8305, section 8: "Connection Attempt Delay" */
+#define UDP_ALONE_MS 500   /* before TCP is tried, too */
 #define STALL_MS 1500 /* nothing has come for as long, and for several round trips: it stalls */
 #define STALL_ROUND_TRIPS 4
 #define PAUSE_MS 200 /* before a server is asked again that may do better soon; doubled each time */
@@ -59,6 +63,25 @@ static enum link_result fail_errno(const struct link *link, const char *doing,
     bool is_no_way = is_passing(errno) && errno != ECONNREFUSED;
     error_set_errno(error, "%s: %s", link_name(link), doing);
     return is_no_way ? LINK_NO_WAY : LINK_LOST;
+}
+
+/* "over UDP" */
+static const char *over(const struct lane *lane) {
+    return lane->is_udp ? "UDP" : "TCP";
+}
+
+static void tell(const struct link *link, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void tell(const struct link *link, const char *format, ...) {
+    char line[LINK_SERVER_SIZE + 256];
+    va_list arguments;
+    if (link->tell == NULL)
+        return;
+    va_start(arguments, format);
+    format_text_list(line, sizeof line, format, arguments);
+    va_end(arguments);
+    link->tell(link->tell_context, line);
 }
 
 /* --- the servers ------------------------------------------------------------------------------ */
@@ -120,6 +143,11 @@ static bool may_do_better(const struct link_server *server) {
     }
 }
 
+/* How many ways there are to a server. */
+static unsigned way_count(const struct link *link, const struct link_server *server) {
+    return server->lookup.count * (link->is_udp ? 2 : 1);
+}
+
 static void close_lane(struct lane *lane) {
     if (lane->fd >= 0)
         close(lane->fd);
@@ -133,6 +161,7 @@ void link_leave_out(struct link *link, enum link_result result, const struct err
     server->reason = *reason;
     server->again_ms = may_do_better(server) ? net_now_ms() + server->pause_ms : 0;
     server->pause_ms *= 2;
+    tell(link, "%.900s", reason->text);
     net_lookup_end(&server->lookup);
     for (unsigned i = 0; i < LINK_LANES_MAX; i++) {
         if (link->lanes[i].server == link->server)
@@ -169,20 +198,24 @@ static void leave_lane(struct link *link, struct lane *lane, enum link_result re
     server->lanes--;
     link->server = lane->server;
     link->next_ms = 0;
-    if (!is_network || (server->lanes == 0 && server->next_address == server->lookup.count))
+    if (!is_network || (server->lanes == 0 && server->next_address == way_count(link, server)))
         link_leave_out(link, result, reason);
+    else
+        tell(link, "%.900s", reason->text);
 }
 
 /* Opens a lane to the next address of a server that was looked up. */
 static void open_lane(struct link *link, unsigned server_at, int64_t now_ms) {
     struct link_server *server = &link->servers[server_at];
-    const struct net_address *address = &server->lookup.addresses[server->next_address];
+    const struct net_address *address =
+        &server->lookup.addresses[server->next_address % server->lookup.count];
     struct lane *lane = link->lanes;
     struct error reason;
     while (lane < link->lanes + LINK_LANES_MAX && lane->fd >= 0)
         lane++;
     if (lane == link->lanes + LINK_LANES_MAX)
         return; /* it is tried as soon as another one has failed */
+    lane->is_udp = link->is_udp && server->next_address < server->lookup.count;
     server->next_address++;
     server->lanes++;
     link->server = server_at;
@@ -194,9 +227,11 @@ static void open_lane(struct link *link, unsigned server_at, int64_t now_ms) {
     lane->cookie_ms = 0;
     memset(lane->cookie, 0, COOKIE_LEN);
     lane->fd = socket(address->address.ss_family,
-                      (link->is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (lane->fd >= 0 && !link->is_udp)
+                      (lane->is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (lane->fd >= 0 && !lane->is_udp)
         net_send_at_once(lane->fd);
+    tell(link, "%s: trying address %u of %u over %s", server->name,
+         (server->next_address - 1) % server->lookup.count + 1, server->lookup.count, over(lane));
     if (lane->fd >= 0 &&
         connect(lane->fd, (const struct sockaddr *)&address->address, address->len) == 0)
         lane->is_connected = true;
@@ -259,7 +294,9 @@ static bool try_next(struct link *link, int64_t now_ms) {
             if (!server->is_looked_up)
                 look_up(link, at, now_ms);
             else if (pass == 1 && server->lookup.fd < 0 &&
-                     server->next_address < server->lookup.count)
+                     server->next_address < way_count(link, server) &&
+                     (server->next_address < server->lookup.count ||
+                      now_ms >= link->search_ms + UDP_ALONE_MS))
                 open_lane(link, at, now_ms);
             else
                 continue;
@@ -286,7 +323,9 @@ static void try_more(struct link *link, int64_t now_ms) {
     while (link->lane == NULL && now_ms >= link->next_ms) {
         link->next_ms = now_ms + NEXT_SERVER_MS;
         if (!try_next(link, now_ms))
-            link->next_ms = NEVER_MS;
+            link->next_ms = link->is_udp && now_ms < link->search_ms + UDP_ALONE_MS
+                                ? link->search_ms + UDP_ALONE_MS
+                                : NEVER_MS;
     }
 }
 
@@ -298,6 +337,8 @@ static void choose(struct link *link, struct lane *lane) {
     link->first = lane->server;
     link->servers[lane->server].was_good = true;
     link->rtt_ms = net_now_ms() - lane->start_ms;
+    tell(link, "%s: it answers over %s after %lld ms", link->servers[lane->server].name, over(lane),
+         (long long)link->rtt_ms);
     close_others(link, lane);
 }
 
@@ -429,7 +470,7 @@ static enum link_result refusal_of(const struct link *link, const struct frame *
 static enum link_result take_refusal(const struct exchange *exchange, struct lane *lane,
                                      const struct frame *frame) {
     enum link_result result = refusal_of(exchange->link, frame, exchange->error);
-    if (!exchange->link->is_udp)
+    if (!lane->is_udp)
         return result;
     note_hint(lane, result, exchange->error);
     return LINK_WAIT;
@@ -469,12 +510,12 @@ static enum link_result take_frame(struct exchange *exchange, struct lane *lane,
     struct link_slot *slot = NULL;
     struct frame frame;
     if (frame_read_header(&frame, bytes, len) != FRAME_OK || len > FRAME_MAX)
-        return link->is_udp ? LINK_WAIT
+        return lane->is_udp ? LINK_WAIT
                             : link_fail(link, LINK_DISTRUSTED, exchange->error,
                                         "it does not speak this protocol");
     if (frame.type == FRAME_REFUSE)
         return take_refusal(exchange, lane, &frame);
-    if (frame.type == FRAME_COOKIE && link->is_udp && frames->cookie_at > 0)
+    if (frame.type == FRAME_COOKIE && lane->is_udp && frames->cookie_at > 0)
         return len == FRAME_HEADER_LEN + COOKIE_LEN
                    ? take_cookie(exchange, lane, bytes + FRAME_HEADER_LEN)
                    : LINK_WAIT;
@@ -482,7 +523,7 @@ static enum link_result take_frame(struct exchange *exchange, struct lane *lane,
     if (result != LINK_DONE)
         return result;
     /* Who has the session's key can guess a frame of which he has only the start. */
-    if (!link->is_udp && slot->index >= lane->next)
+    if (!lane->is_udp && slot->index >= lane->next)
         return link_fail(link, LINK_DISTRUSTED, exchange->error,
                          "an answer to a question that it has not heard in full");
     choose(link, lane);
@@ -606,7 +647,7 @@ static enum link_result serve_lane(struct exchange *exchange, struct lane *lane,
     if (!lane->is_connected)
         return LINK_WAIT;
     enum link_result result =
-        link->is_udp ? send_datagrams(exchange, lane, now_ms) : write_stream(exchange, lane);
+        lane->is_udp ? send_datagrams(exchange, lane, now_ms) : write_stream(exchange, lane);
     return result == LINK_DONE ? LINK_WAIT : settle(exchange, lane, result);
 }
 
@@ -662,7 +703,8 @@ static int64_t next_event(const struct exchange *exchange) {
         at_ms = sooner(at_ms, sooner(link->next_ms, next_again(link)));
     if (link->lane == NULL && link->other_key_ms != 0)
         at_ms = sooner(at_ms, link->other_key_ms);
-    for (unsigned i = 0; i < LINK_WINDOW && link->is_udp; i++) {
+    for (unsigned i = 0;
+         i < LINK_WINDOW && (link->lane != NULL ? link->lane->is_udp : link->is_udp); i++) {
         if (link->slots[i].is_used)
             at_ms = sooner(at_ms, link->slots[i].again_ms);
     }
@@ -680,7 +722,7 @@ static void wait_for(const struct exchange *exchange, struct pollfd *lanes,
     int64_t left_ms = next_event(exchange) - net_now_ms();
     for (unsigned i = 0; i < LINK_LANES_MAX; i++) {
         const struct lane *lane = &link->lanes[i];
-        bool is_full = lane->is_connected && (link->is_udp || lane->next == exchange->formed);
+        bool is_full = lane->is_connected && (lane->is_udp || lane->next == exchange->formed);
         lanes[i] = (struct pollfd){.fd = lane->fd, .events = is_full ? POLLIN : POLLIN | POLLOUT};
     }
     for (unsigned i = 0; i < LINK_SERVERS_MAX; i++)
@@ -707,7 +749,7 @@ static enum link_result take_events(struct exchange *exchange) {
             result = finish_connecting(exchange, lane);
         else if ((events[i].revents & ~POLLOUT) != 0)
             result =
-                link->is_udp ? receive_datagrams(exchange, lane) : receive_stream(exchange, lane);
+                lane->is_udp ? receive_datagrams(exchange, lane) : receive_stream(exchange, lane);
         result = settle(exchange, lane, result);
     }
     for (unsigned i = 0; i < link->server_count && result == LINK_WAIT; i++) {
@@ -762,6 +804,7 @@ enum link_result link_exchange(struct link *link, const struct link_frames *fram
     link->other_key_ms = 0;
     if (link->lane == NULL) {
         link->next_ms = 0;
+        link->search_ms = exchange.start_ms;
     } else {
         link->server = link->lane->server;
         link->lane->next = 0;

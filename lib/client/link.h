@@ -2,7 +2,8 @@
  *
  * As long as no server is chosen, several are tried at once, as RFC 8305 describes it: the first one, and
  * another one each 250 ms and whenever one has failed; of a name, all of its addresses. Each is sent the
- * first frame. Who answers it first is chosen, and the others are left. */
+ * first frame. Who answers it first is chosen, and the others are left. Where UDP is preferred, each is asked over TCP,
+ * too, when it was not heard over UDP for half a second: a network may not let datagrams through. */
 #ifndef DLV_CLIENT_LINK_H
 #define DLV_CLIENT_LINK_H
 
@@ -48,14 +49,16 @@ struct link_server {
     int disbelief;               /* with LINK_NOT_BELIEVED: the negative code */
     struct error reason;
     bool is_looked_up;
-    unsigned next_address; /* of its addresses, to be tried next */
-    unsigned lanes;        /* to it, that are open */
+    /* of its addresses, to be tried next; where UDP is preferred, behind them the same once more, over TCP */
+    unsigned next_address;
+    unsigned lanes; /* to it, that are open */
     struct net_lookup lookup;
 };
 
 /* A way to one address of a server. */
 struct lane {
     int fd; /* -1: none */
+    bool is_udp;
     unsigned server;
     bool is_connected;
     int64_t start_ms;
@@ -85,7 +88,11 @@ struct link_slot {
 
 /* 300 KiB, of which only what is used is touched: for static memory or the heap. */
 struct link {
-    bool is_udp;
+    bool is_udp; /* is preferred; a frame fits a datagram */
+    /* told of what is tried and what comes of it, a line each; may be NULL */
+    void (*tell)(void *context, const char *line);
+    void *tell_context;
+    int64_t search_ms; /* when a server began to be sought */
     unsigned server_count;
     struct link_server servers[LINK_SERVERS_MAX];
     unsigned first;       /* the server that is tried first */

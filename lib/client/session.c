@@ -314,6 +314,15 @@ static enum link_result fetch_nodes(struct session_talk *talk, struct known_rele
                : link_fail(talk->link, LINK_DISTRUSTED, talk->error, reason.text);
 }
 
+enum link_result client_session_fetch_quota(struct session_talk *talk, struct quota_left *left) {
+    uint8_t bytes[QUOTA_LEFT_LEN];
+    struct fetch fetch = {.bytes = bytes, .len = sizeof bytes};
+    enum link_result result = fetch_all(talk, WHAT_QUOTA, &fetch);
+    if (result == LINK_DONE)
+        quota_left_decode(left, bytes);
+    return result;
+}
+
 enum link_result client_session_fetch_sync(struct session_talk *talk, enum question_what what,
                                            const uint8_t id[SHA256_LEN], uint64_t offset,
                                            uint8_t *bytes, size_t len) {

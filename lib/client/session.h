@@ -84,6 +84,9 @@ enum link_result client_session_fetch_sync(struct session_talk *talk, enum quest
                                            const uint8_t id[SHA256_LEN], uint64_t offset,
                                            uint8_t *bytes, size_t len);
 
+/* Learns what may still be asked about. */
+enum link_result client_session_fetch_quota(struct session_talk *talk, struct quota_left *left);
+
 /* Wipes it. */
 void client_session_forget(struct client_session *session);
 

@@ -90,6 +90,16 @@ static uint32_t take_quota(void *context, const struct ticket *ticket, unsigned 
     return result.wait_s;
 }
 
+/* A response_source's quota. */
+static void tell_quota(void *context, const struct ticket *ticket, struct quota_left *left) {
+    struct answerer *answerer = context;
+    uint64_t who = load_le64(ticket->kiosk);
+    const struct quota *quota = who != 0 ? &answerer->known->quota : answerer->anonymous;
+    if (quota != NULL)
+        quotas_left(quotas_find(answerer->quotas, who != 0 ? who : payer(answerer)), quota,
+                    net_now_us(), left);
+}
+
 /* --- releases and lists of changes ------------------------------------------------------------ */
 
 /* Takes the piece of the release in use. False where the question is about another, or beyond its end. */
@@ -147,6 +157,7 @@ static void fetch(void *context, const struct ticket *ticket, const struct quest
 
 void answerer_init(struct answerer *answerer) {
     answerer->source.wait = take_quota;
+    answerer->source.quota = tell_quota;
     answerer->source.context = answerer;
 }
 

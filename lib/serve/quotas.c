@@ -52,6 +52,26 @@ struct quota_result quotas_take(struct quota_use *use, const struct quota *quota
     return result;
 }
 
+/* How much of `size` a bucket of `bucket_us` has room for. */
+static uint32_t room(struct limit *limit, int64_t now_us, uint32_t size, int64_t bucket_us) {
+    int64_t free_us = bucket_us - level_of(limit, now_us);
+    return free_us <= 0 ? 0
+                        : (uint32_t)((uint64_t)size * (uint64_t)(free_us / 1000) /
+                                     (uint64_t)(bucket_us / 1000));
+}
+
+void quotas_left(struct quota_use *use, const struct quota *quota, int64_t now_us,
+                 struct quota_left *left) {
+    int64_t burst_us = MINUTE_US / quota->minute * quota->burst;
+    *left = (struct quota_left){.minute = quota->minute,
+                                .burst = quota->burst,
+                                .day = quota->day,
+                                .burst_left = room(&use->minute, now_us, quota->burst, burst_us),
+                                .day_left = room(&use->day, now_us, quota->day, DAY_US),
+                                .sync_mib = quota->sync_mib,
+                                .sync_mib_left = room(&use->sync, now_us, quota->sync_mib, DAY_US)};
+}
+
 uint32_t quotas_take_bytes(struct quota_use *use, const struct quota *quota, size_t len,
                            int64_t now_us) {
     int64_t wait_us = 0, cost_us = (int64_t)len * DAY_US / ((int64_t)quota->sync_mib << 20);

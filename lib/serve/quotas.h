@@ -9,6 +9,7 @@
 
 #include "serve/kiosks.h"
 #include "serve/limit.h"
+#include "wire/answer.h"
 
 #define QUOTA_PLACES (2 * KIOSKS_MAX)
 
@@ -37,6 +38,10 @@ struct quota_use *quotas_find(struct quotas *quotas, uint64_t who);
 /* Takes `count` licences from the quota, or none. */
 struct quota_result quotas_take(struct quota_use *use, const struct quota *quota, unsigned count,
                                 int64_t now_us);
+
+/* What is left of a quota. */
+void quotas_left(struct quota_use *use, const struct quota *quota, int64_t now_us,
+                 struct quota_left *left);
 
 /* Takes so many bytes from what a kiosk may fetch, which is more than nothing. 0, or how many seconds it must
  * wait. */

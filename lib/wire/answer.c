@@ -15,6 +15,22 @@ static void answer_aad(uint8_t aad[ANSWER_AAD_LEN], const uint8_t *frame, const 
     memcpy(aad + ANSWER_BODY, ask + ask_len - AEAD_TAG_LEN, AEAD_TAG_LEN);
 }
 
+void quota_left_encode(uint8_t bytes[QUOTA_LEFT_LEN], const struct quota_left *left) {
+    const uint32_t numbers[] = {left->minute,       left->burst,    left->day,
+                                left->burst_left,   left->day_left, left->sync_mib,
+                                left->sync_mib_left};
+    for (size_t i = 0; i < 7; i++)
+        store_le32(bytes + 4 * i, numbers[i]);
+}
+
+void quota_left_decode(struct quota_left *left, const uint8_t bytes[QUOTA_LEFT_LEN]) {
+    uint32_t *const numbers[] = {&left->minute,       &left->burst,    &left->day,
+                                 &left->burst_left,   &left->day_left, &left->sync_mib,
+                                 &left->sync_mib_left};
+    for (size_t i = 0; i < 7; i++)
+        *numbers[i] = load_le32(bytes + 4 * i);
+}
+
 size_t answer_room(const struct question *question, const struct db_header *header) {
     size_t further = header->further_max, item = FOUND_FURTHER + further;
     if (question->what == WHAT_PROOFS) {

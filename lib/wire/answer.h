@@ -20,6 +20,18 @@ enum answer_status {
     ANSWER_NO_RIGHT = 6       /* this kiosk may not fetch releases */
 };
 
+/* What an asker may ask about and fetch, and what is left of it. All zeros: as much as he likes, and fetch nothing. */
+struct quota_left {
+    uint32_t minute, burst, day; /* licences: in a minute in the long run, at once, in a day */
+    uint32_t burst_left, day_left;
+    uint32_t sync_mib, sync_mib_left; /* of releases and lists of changes, a day */
+};
+
+#define QUOTA_LEFT_LEN 28
+
+void quota_left_encode(uint8_t bytes[QUOTA_LEFT_LEN], const struct quota_left *left);
+void quota_left_decode(struct quota_left *left, const uint8_t bytes[QUOTA_LEFT_LEN]);
+
 struct answer {
     int64_t server_time_s; /* Unix seconds */
     enum answer_status status;

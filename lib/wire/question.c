@@ -89,7 +89,7 @@ static bool read_question(struct question *question, const uint8_t *body, size_t
     question->offset = load_le32(body + QUESTION_OFFSET);
     memcpy(question->release_id, body + QUESTION_RELEASE, SHA256_LEN);
     bool is_about = is_about_licences(question->what);
-    if (body[QUESTION_WHAT] < WHAT_ANSWERS || body[QUESTION_WHAT] > WHAT_CHANGES ||
+    if (body[QUESTION_WHAT] < WHAT_ANSWERS || body[QUESTION_WHAT] > WHAT_QUOTA ||
         !bytes_are_zero(body + QUESTION_ZERO, QUESTION_OFFSET - QUESTION_ZERO) ||
         (is_about ? question->offset != 0 || question->count < 1 : question->count != 0) ||
         question->count > (question->what == WHAT_PROOFS ? QUESTION_PROVED_MAX : QUESTION_MAX))

@@ -21,7 +21,8 @@ enum question_what {
     WHAT_NODES = 5, /* the Merkle nodes at which proofs end */
     /* By right and over TCP alone, in pieces that are longer than their questions: */
     WHAT_RELEASE = 6, /* the file of a release */
-    WHAT_CHANGES = 7  /* the list of changes that leads on from the release that is meant */
+    WHAT_CHANGES = 7, /* the list of changes that leads on from the release that is meant */
+    WHAT_QUOTA = 8    /* what whoever asks may still ask about and fetch (struct quota_left) */
 };
 
 /* Whether it is one of the two above. */

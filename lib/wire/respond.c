@@ -41,6 +41,22 @@ static void fetch(const struct response_source *source, const struct ticket *tic
         source->fetch(source->context, ticket, question, answer);
 }
 
+static void tell_quota(const struct response_source *source, const struct ticket *ticket,
+                       struct response_memory *memory) {
+    struct answer *answer = &memory->answer;
+    struct quota_left left = {.minute = 0};
+    if (source->quota != NULL)
+        source->quota(source->context, ticket, &left);
+    quota_left_encode(memory->quota, &left);
+    bool is_within = memory->question.offset <= QUOTA_LEFT_LEN;
+    begin_answer(source, is_within ? ANSWER_GOOD : ANSWER_MALFORMED, answer);
+    if (!is_within)
+        return;
+    answer->total_len = QUOTA_LEFT_LEN;
+    answer->piece.bytes = memory->quota + memory->question.offset;
+    answer->piece.len = QUOTA_LEFT_LEN - memory->question.offset;
+}
+
 /* Takes what was asked for from `offset` on. */
 static bool take_piece(const struct response_source *source, const struct question *question,
                        struct answer *answer) {
@@ -119,6 +135,8 @@ enum response respond(const struct response_source *source, const struct ticket 
         fetch(source, ticket, question, answer);
         if (answer->status == ANSWER_GOOD)
             *len = ANSWER_LEN(answer->piece.len);
+    } else if (result == QUESTION_GOOD && question->what == WHAT_QUOTA) {
+        tell_quota(source, ticket, memory);
     } else if (result == QUESTION_GOOD)
         respond_fill(source, question, merkle_held_level(source->db->header.count), answer);
     else

@@ -25,6 +25,8 @@ struct response_source {
      * can fetch them this way. */
     void (*fetch)(void *context, const struct ticket *ticket, const struct question *question,
                   struct answer *answer);
+    /* Fills in what whoever the ticket names may still ask about. NULL: as much as he likes. */
+    void (*quota)(void *context, const struct ticket *ticket, struct quota_left *left);
     void *context;
 };
 
@@ -33,6 +35,7 @@ struct response_source {
 struct response_memory {
     struct question question;
     struct answer answer;
+    uint8_t quota[QUOTA_LEFT_LEN];
 };
 
 enum response {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 import time
 
 import pytest
@@ -191,3 +192,25 @@ def test_one_question_that_is_too_much(release, enrol, keys):
 def test_bad_quotas(release, keys, small_db, option):
     done = release("server", "--db", small_db, "--authority", keys.authority_pub, "--key", keys.server, "--anonymous", "--anonymous-quota", option)
     assert done.returncode == 2 and "--anonymous-quota" in done.err
+
+
+@pytest.mark.parametrize("way", ["tcp", "udp"])
+def test_what_is_left(release, enrol, clients, keys, way):
+    """Said to who asks, and it costs nothing."""
+    server = enrol("60/100/1000 sync=50", "--anonymous-quota", "10/20/30", who=("--anonymous",))
+    client = clients[way](server.port, keys.kiosk)
+
+    def left(client):
+        answer = client.ask(what=peer.QUOTA, padded=400)
+        assert answer.status == peer.GOOD and answer.total == 28
+        return struct.unpack("<7I", answer.rest[:28])
+
+    assert left(client) == (60, 100, 1000, 100, 1000, 50, 50)
+    client.ask([item(str(i)) for i in range(30)], padded=1232)
+    minute, burst, day, burst_left, day_left, *sync = left(client)
+    assert (minute, burst, day, sync) == (60, 100, 1000, [50, 50]) and 68 <= burst_left <= 72 and 968 <= day_left <= 971
+    assert client.ask(what=peer.QUOTA, offset=29).status == peer.MALFORMED
+    assert left(clients[way](server.port, None))[:5] == (10, 20, 30, 20, 30)
+    assert left(clients[way](server.port, keys.other))[5:] == (0, 0)
+    line = release("client", "--check", "--server", server.address, "--server-key", keys.server_pub, "--key", keys.kiosk, status=0).out
+    assert "of 100 at once, " in line and " of 1000 a day, 50 of 50 MiB to fetch a day\n" in line

@@ -144,13 +144,13 @@ def test_every_address_of_a_name(server, keys, tmp_path, udp):
 
 def test_a_dead_resolver(server, keys, tmp_path):
     """It holds nobody beyond the deadline, and keeps nobody from a server that needs no name."""
-    done, took = ask_by_name(keys, tmp_path, "", ["register.example:8080"], "--timeout", "2")
+    done, took = ask_by_name(keys, tmp_path, "", ["dead-resolver.example:8080"], "--timeout", "2")
     assert done.returncode == 2 and 1.5 < took < 4, (done, took)
     answer = json.loads(done.stdout)
     assert answer["error"] == "unreachable" and "ry again" not in answer["reason"]
-    done, took = ask_by_name(keys, tmp_path, "", ["register.example:8080", server.address])
+    done, took = ask_by_name(keys, tmp_path, "", ["dead-resolver.example:8080", server.address])
     assert done.returncode == 0 and json.loads(done.stdout)["source"].startswith(server.address), (done, took)
-    left = subprocess.run(["pgrep", "-f", "register.example"], capture_output=True, text=True)
+    left = subprocess.run(["pgrep", "-f", "dead-resolver.example"], capture_output=True, text=True)
     assert not left.stdout, "the process that looks names up is still there"
 
 
@@ -307,9 +307,33 @@ def test_check(dlv, serve, small_db, keys, udp):
         command = ["client", "--server-key", keys.server_pub, "--check", "--timeout", "3", *udp]
         done = dlv(*command, "--server", ",".join([good.address, mute.address, other.address]), status=2)
         line, = done.out.splitlines()
-        assert line.startswith(f"{good.address} at {good.address}: good; key {keys.server_pub}; licences#1 of 20"), line
+        assert line.startswith(f"{good.address} at {good.address} over {'UDP' if udp else 'TCP'}: good; key {keys.server_pub}; licences#1 of 20"), line
         assert "covers every number" in line and "its clock is" in line and "answers after" in line
+        assert line.endswith("; no quota")
         assert f"{mute.address}: no answer within the time allowed" in done.err and f"{other.address}: " in done.err
         assert dlv(*command, "--server", good.address, status=0).out.count("good") == 1
     for options in (("--number", "GJ05-1"), ("--json",), ("--legacy",)):
         assert "--check" in dlv(*command, "--server", good.address, *options, status=2).err
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_network_without_udp(dlv, serve, keys, small_db, silent):
+    """Datagrams are swallowed, or refused: TCP answers, a moment later."""
+    server = serve(dlv, small_db, "--tcp-only", who=("--anonymous",))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+        if silent:
+            mute.bind(("127.0.0.1", server.port))
+        start = time.monotonic()
+        done = dlv("client", "--server", server.address, "--server-key", keys.server_pub, "--udp", "--verbose", "--number",
+                   "GJ05-1234", status=0)
+        assert time.monotonic() - start < (6 if dlv.is_sanitized else 3)
+    assert "trying address 1 of 1 over UDP" in done.err and "it answers over TCP" in done.err
+    done = dlv("client", "--server", server.address, "--server-key", keys.server_pub, "-v", "--number", "GJ05-1234", status=0)
+    assert "UDP" not in done.err
+
+
+def test_a_network_with_udp(dlv, serve, keys, small_db):
+    """TCP is not bothered where datagrams come through."""
+    server = serve(dlv, small_db, who=("--anonymous",))
+    done = dlv("client", "--server", server.address, "--server-key", keys.server_pub, "--udp", "-v", "--number", "GJ05-1234", status=0)
+    assert "it answers over UDP" in done.err and "TCP" not in done.err

@@ -397,7 +397,7 @@ static void test_bad_question(void) {
             fill_question(&question, count, (enum question_what)what);
             size_t len = question_seal(ask, &question, key, ticket, nonce, 0);
             bool is_good =
-                count == 0 ? what > WHAT_PROOFS && what <= WHAT_CHANGES : what == WHAT_ANSWERS;
+                count == 0 ? what > WHAT_PROOFS && what <= WHAT_QUOTA : what == WHAT_ANSWERS;
             CHECK(question_open(&got, ask, len, key) ==
                   (is_good ? QUESTION_GOOD : QUESTION_MALFORMED));
         }
