@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -230,12 +231,14 @@ static void print_release(const char *what) {
 }
 
 static int sync_with_server(void) {
-    static struct asking asking;
     static struct sync sync;
     char what[100];
     struct error error;
     int64_t begun_ms = net_now_ms();
-    if (asking_load(&asking, &asked) != EXIT_OK)
+    struct asking *asking = calloc(1, sizeof *asking); /* large, and most of it is never touched */
+    if (asking == NULL)
+        return trouble("no memory");
+    if (asking_load(asking, &asked) != EXIT_OK)
         return EXIT_TROUBLE;
     sync.own = here.is_there ? &here.header : NULL;
     sync.own_fd = here.is_there ? open(here.path, O_RDONLY | O_CLOEXEC) : -1;
@@ -245,8 +248,9 @@ static int sync_with_server(void) {
     sync.progress = show_progress;
     if (sync.lists_fd < 0)
         return trouble("%s: %m", here.lists_path);
-    int code = fetch_and_place(&asking, &sync, &error);
-    asking_close(&asking);
+    int code = fetch_and_place(asking, &sync, &error);
+    asking_close(asking);
+    free(asking);
     remove_parts(code != 0);
     if (code != 0)
         return trouble("%s", error.text);

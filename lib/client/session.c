@@ -117,6 +117,10 @@ struct asking {
     const struct session_questions *questions;
 };
 
+static enum question_what what_of(const struct session_questions *questions, unsigned index) {
+    return questions->whats != NULL ? questions->whats[index] : questions->what;
+}
+
 /* A link_frames.form. */
 static size_t form_ask(void *context, unsigned index, uint8_t frame[FRAME_MAX]) {
     const struct asking *asking = context;
@@ -125,7 +129,7 @@ static size_t form_ask(void *context, unsigned index, uint8_t frame[FRAME_MAX]) 
     size_t len_min = 0;
     size_t len_max = asking->talk->link->is_udp ? FRAME_DATAGRAM_MAX : FRAME_MAX;
     uint8_t nonce[ASK_RANDOM_LEN];
-    question->what = asking->questions->what;
+    question->what = what_of(asking->questions, index);
     asking->questions->form(asking->questions->context, index, question, &len_min);
     random_bytes(asking->talk->random, nonce, sizeof nonce);
     size_t len = question_seal(frame, question, keys->key, keys->ticket, nonce,
@@ -170,8 +174,8 @@ static enum link_result take_answer(void *context, uint8_t *bytes, size_t len,
     *slot = question_of(link, bytes, len);
     if (*slot == NULL)
         return pass_over(link, error, "not an answer to this question");
-    int code = answer_open(answer, asking->questions->what, bytes, len, (*slot)->frame,
-                           (*slot)->len, asking->talk->session->keys.key, &reason);
+    int code = answer_open(answer, what_of(asking->questions, (*slot)->index), bytes, len,
+                           (*slot)->frame, (*slot)->len, asking->talk->session->keys.key, &reason);
     if (code == ERR_SIGNATURE)
         return pass_over(link, error, reason.text);
     if (code != 0)
@@ -206,6 +210,7 @@ struct fetch {
     uint8_t *bytes;
     size_t len;
     size_t piece_len; /* of all pieces but the last one */
+    size_t start;     /* where `bytes` are in what is fetched */
     /* of a release, or a list of changes: where `bytes` are in it */
     bool is_sync;
     uint64_t offset;
@@ -218,7 +223,7 @@ struct fetch {
 static void form_piece(void *context, unsigned index, struct question *question, size_t *len_min) {
     const struct fetch *fetch = context;
     question->count = 0;
-    question->offset = (uint32_t)(index * fetch->piece_len);
+    question->offset = (uint32_t)(fetch->start + index * fetch->piece_len);
     if (fetch->is_sync)
         question->offset =
             (uint32_t)((fetch->offset + index * (uint64_t)fetch->piece_len) / SYNC_UNIT);
@@ -241,7 +246,8 @@ static enum link_result take_piece(void *context, unsigned index, struct answer 
         memcmp(answer->release_id, fetch->release_id, SHA256_LEN) != 0)
         return link_fail(fetch->link, LINK_DISTRUSTED, error,
                          "it answers of another release than the one that was meant");
-    if ((!fetch->is_sync && answer->total_len != fetch->len) || answer->piece.len < len)
+    if ((!fetch->is_sync && answer->total_len != fetch->start + fetch->len) ||
+        answer->piece.len < len)
         return link_fail(fetch->link, LINK_DISTRUSTED, error,
                          "a piece of its database has another length than it said");
     memcpy(fetch->bytes + at, answer->piece.bytes, len);
@@ -251,12 +257,19 @@ static enum link_result take_piece(void *context, unsigned index, struct answer 
     return LINK_DONE;
 }
 
+static size_t piece_len(const struct session_talk *talk) {
+    return (talk->link->is_udp ? FRAME_DATAGRAM_MAX : FRAME_MAX) - ANSWER_LEN(0);
+}
+
+static void fetch_begin(struct fetch *fetch, const struct session_talk *talk) {
+    fetch->link = talk->link;
+    fetch->piece_len = piece_len(talk);
+}
+
 /* Fetches all of something whose length is known. */
 static enum link_result fetch_all(struct session_talk *talk, enum question_what what,
                                   struct fetch *fetch) {
-    size_t frame_len = talk->link->is_udp ? FRAME_DATAGRAM_MAX : FRAME_MAX;
-    fetch->link = talk->link;
-    fetch->piece_len = frame_len - ANSWER_LEN(0);
+    fetch_begin(fetch, talk);
     const struct session_questions questions = {
         .count = (unsigned)((fetch->len + fetch->piece_len - 1) / fetch->piece_len),
         .what = what,
@@ -266,23 +279,70 @@ static enum link_result fetch_all(struct session_talk *talk, enum question_what 
     return fetch->len > 0 ? client_session_ask(talk, &questions) : LINK_DONE;
 }
 
+/* The first piece of the dictionary is asked for together with the head, before its length is known: often that is
+ * all of it, and a round trip is saved. */
+#define HEAD_PIECES_MAX (DB_HEAD_LEN / (FRAME_DATAGRAM_MAX - ANSWER_LEN(0)) + 1)
+
+struct first_flight {
+    struct fetch head;
+    unsigned head_count;
+    size_t early_len;
+    uint8_t early_id[SHA256_LEN]; /* the release that it is of */
+    uint8_t early[FRAME_MAX];
+};
+
+/* A session_questions.form. */
+static void form_first(void *context, unsigned index, struct question *question, size_t *len_min) {
+    const struct first_flight *flight = context;
+    form_piece((void *)(uintptr_t)&flight->head, index % flight->head_count, question, len_min);
+}
+
+/* A session_questions.take. */
+static enum link_result take_first(void *context, unsigned index, struct answer *answer,
+                                   struct error *error) {
+    struct first_flight *flight = context;
+    if (index < flight->head_count)
+        return take_piece(&flight->head, index, answer, error);
+    if (answer->status != ANSWER_GOOD)
+        return link_fail(flight->head.link, LINK_CHANGED, error,
+                         "its database has changed just now");
+    flight->early_len =
+        answer->piece.len < answer->total_len ? answer->piece.len : answer->total_len;
+    memcpy(flight->early, answer->piece.bytes, flight->early_len);
+    memcpy(flight->early_id, answer->release_id, SHA256_LEN);
+    return LINK_DONE;
+}
+
 static enum link_result fetch_head(struct session_talk *talk, struct known_release *release,
-                                   int64_t *server_time_s) {
-    struct fetch fetch = {.bytes = release->head, .len = DB_HEAD_LEN};
+                                   struct first_flight *flight) {
+    enum question_what whats[HEAD_PIECES_MAX + 1];
+    struct fetch *head = &flight->head;
     struct error reason;
-    enum link_result result = fetch_all(talk, WHAT_HEAD, &fetch);
-    *server_time_s = fetch.server_time_s;
+    *head = (struct fetch){.bytes = release->head, .len = DB_HEAD_LEN};
+    fetch_begin(head, talk);
+    flight->head_count = (unsigned)((DB_HEAD_LEN + head->piece_len - 1) / head->piece_len);
+    flight->early_len = 0;
+    for (unsigned i = 0; i <= flight->head_count; i++)
+        whats[i] = i < flight->head_count ? WHAT_HEAD : WHAT_DICTIONARY;
+    const struct session_questions questions = {.count = flight->head_count + 1,
+                                                .whats = whats,
+                                                .form = form_first,
+                                                .take = take_first,
+                                                .context = flight};
+    enum link_result result = client_session_ask(talk, &questions);
     if (result != LINK_DONE)
         return result;
     if (known_release_take_head(release, &reason) != 0)
         return link_fail(talk->link, LINK_DISTRUSTED, talk->error, reason.text);
-    if (memcmp(release->header.id, fetch.found_id, SHA256_LEN) != 0)
+    if (memcmp(release->header.id, head->found_id, SHA256_LEN) != 0)
         return link_fail(talk->link, LINK_DISTRUSTED, talk->error,
                          "the header that it sent is not that of its database");
     return LINK_DONE;
 }
 
-static enum link_result fetch_dictionary(struct session_talk *talk, struct known_release *release) {
+/* Takes what came with the head, and fetches the rest. */
+static enum link_result fetch_dictionary(struct session_talk *talk, struct known_release *release,
+                                         const struct first_flight *flight) {
     const struct db_header *header = &release->header;
     uint64_t len = header->sections[DB_DICTIONARY].len;
     struct error reason;
@@ -290,8 +350,13 @@ static enum link_result fetch_dictionary(struct session_talk *talk, struct known
     if (release->dictionary == NULL)
         return link_fail(talk->link, LINK_REFUSED, talk->error,
                          "no memory for the dictionary of its database");
-    struct fetch fetch = {
-        .release_id = header->id, .bytes = release->dictionary, .len = (size_t)len};
+    bool is_same = memcmp(flight->early_id, header->id, SHA256_LEN) == 0;
+    size_t have = is_same && flight->early_len <= len ? flight->early_len : 0;
+    memcpy(release->dictionary, flight->early, have);
+    struct fetch fetch = {.release_id = header->id,
+                          .bytes = release->dictionary + have,
+                          .start = have,
+                          .len = (size_t)len - have};
     enum link_result result = fetch_all(talk, WHAT_DICTIONARY, &fetch);
     if (result != LINK_DONE)
         return result;
@@ -333,10 +398,12 @@ enum link_result client_session_fetch_sync(struct session_talk *talk, enum quest
 
 enum link_result client_session_fetch(struct session_talk *talk, bool wants_nodes,
                                       struct known_release *release, int64_t *server_time_s) {
+    struct first_flight flight;
     known_release_forget(release);
-    enum link_result result = fetch_head(talk, release, server_time_s);
+    enum link_result result = fetch_head(talk, release, &flight);
+    *server_time_s = flight.head.server_time_s;
     if (result == LINK_DONE)
-        result = fetch_dictionary(talk, release);
+        result = fetch_dictionary(talk, release, &flight);
     if (result == LINK_DONE && wants_nodes)
         result = fetch_nodes(talk, release);
     release->is_known = result == LINK_DONE;

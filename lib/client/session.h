@@ -56,7 +56,8 @@ enum link_result client_session_open(struct session_talk *talk,
 /* Questions that are asked together. */
 struct session_questions {
     unsigned count;
-    enum question_what what; /* of all of them */
+    enum question_what what;         /* of all of them, */
+    const enum question_what *whats; /* or of each by itself; NULL: that above */
     /* Writes a question, and the length that its frame has at least, as far as the link takes frames so
      * long. */
     void (*form)(void *context, unsigned index, struct question *question, size_t *len_min);

@@ -313,8 +313,10 @@ def test_a_release_that_comes_meanwhile(dlv, keys, releases, serve, tmp_path, ho
     os.symlink("2.db", folder / "current")
     (tmp_path / "kiosks").write_text(kiosk_line(keys.kiosk_pub, "k", "sync=1000"))
     server = serve(dlv, folder / "current", who=("--kiosks", str(tmp_path / "kiosks")))
-    process = subprocess.Popen([dlv.path, "sync", *map(str, options(keys, server.address, home)), "--rate", "1500K"], stdout=subprocess.PIPE)
-    time.sleep(1)
+    process = subprocess.Popen([dlv.path, "sync", *map(str, options(keys, server.address, home)), "--rate", "700K"], stdout=subprocess.PIPE)
+    deadline = time.monotonic() + 20
+    while not has_come(home.with_name("licences.db.sync")) and time.monotonic() < deadline:
+        time.sleep(0.05)
     shutil.copy(releases / "3.db", folder)
     shutil.copy(releases / "3.changes", folder)
     os.symlink("3.db", folder / "next")
