@@ -1,6 +1,8 @@
 # dlv: `make demo` shows the main job, `make check` proves it, `make bench` measures it.
 #
 #   make [CC=clang]     build/dlv
+#   make APPLETS="..."  the same with these applets alone; SMALL=1: all of it for size (each with a BUILD of its own)
+#   make kiosk          build/kiosk/dlv: what a kiosk needs, for size
 #   make install        DESTDIR, PREFIX: the binary, its applet links, the man pages
 #   make reproducible   two builds in differently named directories, compared byte for byte
 #   make format         lays the sources out by .clang-format
@@ -20,7 +22,7 @@ PREFIX ?= /usr/local
 VERSION := 0.1.0
 PYTHON := /usr/bin/python3
 
-.PHONY: always all demo check soak bench bench-national roadside install clean distclean reproducible format man fuzz unit size constant-time
+.PHONY: always all demo check soak bench bench-national roadside kiosk install clean distclean reproducible format man fuzz unit size constant-time
 all: $(BUILD)/dlv $(BUILD)/dlv-load
 
 ifeq ($(filter clean distclean format,$(MAKECMDGOALS)),)
@@ -88,12 +90,24 @@ $(BUILD)/cmd/built.o: $(BUILD)/built.stamp
 $(BUILD)/cmd/built.o: CPPFLAGS_FILE = -DDLV_BUILT_S=$(BUILT_S)
 $(BUILD)/cmd/dlv.o: CPPFLAGS_FILE = -DDLV_VERSION='"$(VERSION)"' \
     -DDLV_COMPILER='"$(shell $(CC) --version | head -n 1)"' -DBEARSSL_SHA256='"$(BEARSSL_SHA256)"'
+# What is not named is not linked: neither the applet nor what it alone needs.
+ALL_APPLETS := $(basename $(notdir $(sort $(wildcard cmd/help/*.txt))))
+APPLETS ?= $(ALL_APPLETS)
+ifneq ($(filter-out $(ALL_APPLETS),$(APPLETS)),)
+$(error APPLETS: there is no applet "$(firstword $(filter-out $(ALL_APPLETS),$(APPLETS)))"; there are $(ALL_APPLETS))
+endif
+CHOSEN_APPLETS := $(sort $(APPLETS))
+$(BUILD)/applets.stamp: always
+	@mkdir -p $(@D)
+	@[ "$$(cat $@ 2>/dev/null)" = '$(CHOSEN_APPLETS)' ] || echo '$(CHOSEN_APPLETS)' >$@
+$(BUILD)/cmd/applets.o $(BUILD)/help.gz: $(BUILD)/applets.stamp
+$(BUILD)/cmd/applets.o: CPPFLAGS_FILE = -DAPPLETS='${CHOSEN_APPLETS:%=APPLET(%)}'
 # The texts of help, compressed.
-$(BUILD)/help.gz: $(sort $(wildcard cmd/help/*.txt))
+$(BUILD)/help.gz: $(CHOSEN_APPLETS:%=cmd/help/%.txt)
 $(BUILD)/load_help.gz: tools/load/load.txt
 $(BUILD)/%.gz:
 	@mkdir -p $(@D)
-	@for text in $^; do printf '\n= %s\n\n= synopsis\n' $$(basename $$text .txt); cat $$text; done | gzip -9n >$@
+	@for text in $(filter %.txt,$^); do printf '\n= %s\n\n= synopsis\n' $$(basename $$text .txt); cat $$text; done | gzip -9n >$@
 $(BUILD)/cmd/help_texts.o: $(BUILD)/help.gz
 $(BUILD)/cmd/help_texts.o: CPPFLAGS_FILE = -DHELP_TEXTS='"$(BUILD)/help.gz"'
 $(BUILD)/tools/load/help_texts.o: cmd/help_texts.c $(BUILD)/load_help.gz
@@ -139,7 +153,7 @@ endif
 $(BUILD)/dlv: $(DLV_OBJ)
 	@echo "  LINK    $@"
 	@$(call LINK,$@,$(filter-out %.ld,$^))
-$(BUILD)/dlv-load: $(LOAD_OBJ) $(filter %/run.o %/options.o %/help.o %/json.o %/print.o %/trouble.o,$(CMD_OBJ)) \
+$(BUILD)/dlv-load: $(LOAD_OBJ) $(filter %/run.o %/options.o %/nearest.o %/help.o %/json.o %/print.o %/trouble.o,$(CMD_OBJ)) \
     $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
 	@echo "  LINK    $@"
 	@$(call LINK,$@,$^)
@@ -181,8 +195,9 @@ check: all $(BUILD)/shifted/dlv $(BUILD)/hostile/dlv $(DEPS)/check.stamp
 	@tests/rooms $(BUILD)
 	@$(BUILD)/dlv selftest vectors/*.rsp
 	@+$(SANITIZED) all unit
+	@+$(MAKE) --no-print-directory kiosk
 	@+$(THREADS) all
-	@DLV=$(abspath $(BUILD)/dlv) DLV_SHIFTED=$(abspath $(BUILD)/shifted/dlv) DLV_HOSTILE_WORKER=$(abspath $(BUILD)/hostile/dlv) DLV_SANITIZED=$(abspath build/sanitize/dlv) DLV_THREADS=$(abspath build/threads/dlv) \
+	@DLV=$(abspath $(BUILD)/dlv) DLV_KIOSK=$(abspath build/kiosk/dlv) DLV_SHIFTED=$(abspath $(BUILD)/shifted/dlv) DLV_HOSTILE_WORKER=$(abspath $(BUILD)/hostile/dlv) DLV_SANITIZED=$(abspath build/sanitize/dlv) DLV_THREADS=$(abspath build/threads/dlv) \
 	    $(PYTHON) -m pytest -q -p no:cacheprovider -n 4 tests/integration
 	@+$(SANITIZED) fuzz
 	@+$(MAKE) --no-print-directory constant-time
@@ -215,6 +230,10 @@ build/make_registry: tools/make_registry.c
 	@mkdir -p $(@D)
 	@cc -O2 -Wall -Wextra -Werror $< -o $@
 
+KIOSK_APPLETS ?= client kiosk scan selftest verify
+kiosk: $(DEPS)/build.mk
+	@+$(MAKE) --no-print-directory SMALL=1 BUILD=build/kiosk APPLETS='$(KIOSK_APPLETS)' build/kiosk/dlv
+
 size: all
 	@tools/size $(BUILD)/dlv
 
@@ -235,14 +254,13 @@ bench-national: all $(DEPS)/bench.stamp build/make_registry $(BUILD)/bench/hashi
 	@tests/bench/national
 
 # --- what leaves the house -----------------------------------------------------------------------
-APPLETS = $(shell $(BUILD)/dlv --list)
 man: all
 	@mkdir -p $(BUILD)/man
 	@$(BUILD)/dlv help --man dlv > $(BUILD)/man/dlv.1
-	@for applet in $(APPLETS); do $(BUILD)/dlv help --man $$applet > $(BUILD)/man/dlv-$$applet.1; done
+	@for applet in $(CHOSEN_APPLETS); do $(BUILD)/dlv help --man $$applet > $(BUILD)/man/dlv-$$applet.1; done
 install: man
 	install -D -m 755 -s $(BUILD)/dlv $(DESTDIR)$(PREFIX)/bin/dlv
-	for applet in $(APPLETS); do ln -sf dlv $(DESTDIR)$(PREFIX)/bin/dlv-$$applet; done
+	for applet in $(CHOSEN_APPLETS); do ln -sf dlv $(DESTDIR)$(PREFIX)/bin/dlv-$$applet; done
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(BUILD)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 

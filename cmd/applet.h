@@ -9,9 +9,13 @@
 
 #include <stdbool.h>
 
+/* Who works with it. */
+enum applet_user { FOR_OFFICERS, FOR_ADMINS, FOR_AUDITORS };
+
 struct applet {
     const char *name;
     const char *summary; /* a line: lower case, no full stop */
+    enum applet_user user;
     const struct option *options;
     bool needs_cryptography;                        /* runs the built-in known answers first */
     int (*run)(int operand_count, char **operands); /* returns the exit status */

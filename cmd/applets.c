@@ -2,8 +2,7 @@
 
 #include <stddef.h>
 
-const struct applet *const applets[] = {
-    &applet_client, &applet_dbgen, &applet_diff,   &applet_info, &applet_install,
-    &applet_keygen, &applet_kiosk, &applet_reload, &applet_scan, &applet_selftest,
-    &applet_server, &applet_sync,  &applet_verify, NULL,
-};
+/* Those that the Makefile names (APPLETS), in the order of the alphabet. */
+#define APPLET(name) &applet_##name,
+
+const struct applet *const applets[] = {APPLETS NULL};

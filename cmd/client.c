@@ -422,6 +422,7 @@ static int run_client(int operand_count, char **operands) {
 const struct applet applet_client = {
     .name = "client",
     .summary = "ask whether a licence is valid",
+    .user = FOR_OFFICERS,
     .options = options,
     .needs_cryptography = true,
     .run = run_client,

@@ -712,6 +712,7 @@ static int run_dbgen(int operand_count, char **operands) {
 const struct applet applet_dbgen = {
     .name = "dbgen",
     .summary = "build the signed database from the authority's registry",
+    .user = FOR_ADMINS,
     .options = options,
     .needs_cryptography = true,
     .run = run_dbgen,

@@ -164,6 +164,7 @@ static int run_diff(int operand_count, char **operands) {
 const struct applet applet_diff = {
     .name = "diff",
     .summary = "show what differs between two databases",
+    .user = FOR_AUDITORS,
     .options = options,
     .needs_cryptography = true,
     .run = run_diff,

@@ -2,6 +2,7 @@
 #include "applet.h"
 #include "built.h"
 #include "help.h"
+#include "nearest.h"
 #include "run.h"
 
 #include "base/date.h"
@@ -21,16 +22,42 @@ static const struct applet *find_applet(const char *name) {
     return NULL;
 }
 
+/* Says that there is no such applet, and which one may have been meant. */
+static int refuse_unknown(const char *name) {
+    const struct applet *best = NULL;
+    unsigned least = NEAREST_NOTHING;
+    for (size_t i = 0; applets[i] != NULL; i++) {
+        const char *known = applets[i]->name;
+        unsigned distance = nearest_distance(name, strlen(name), known, strlen(known));
+        if (distance < least) {
+            least = distance;
+            best = applets[i];
+        }
+    }
+    return best == NULL
+               ? usage_error("there is no applet \"%s\"", name)
+               : usage_error("there is no applet \"%s\"; \"%s\" may be meant", name, best->name);
+}
+
 static int print_overview(FILE *out) {
+    static const char *const users[] = {
+        "At the roadside:\n", "At the authority, and on its servers:\n", "For auditors:\n"};
     char line[128];
     fputs("dlv: verifies driving licences\n\n"
           "    dlv APPLET ...        or through a link named dlv-APPLET\n"
           "    dlv help APPLET       dlv help --man APPLET\n"
           "    dlv --list            dlv --install DIR        dlv --version\n\n",
           out);
-    for (size_t i = 0; applets[i] != NULL; i++) {
-        format_text(line, sizeof line, "  %-10s %s\n", applets[i]->name, applets[i]->summary);
-        fputs(line, out);
+    for (unsigned user = FOR_OFFICERS; user <= FOR_AUDITORS; user++) {
+        bool has_heading = false;
+        for (size_t i = 0; applets[i] != NULL; i++) {
+            if (applets[i]->user != user)
+                continue;
+            fputs(has_heading ? "" : users[user], out);
+            has_heading = true;
+            format_text(line, sizeof line, "  %-10s %s\n", applets[i]->name, applets[i]->summary);
+            fputs(line, out);
+        }
     }
     fputs("\nExit status: 0 VALID or success, 1 another verdict, 2 trouble (never a verdict).\n",
           out);
@@ -50,7 +77,7 @@ static int help(int argc, char **argv) {
         return print_overview(stdout);
     const struct applet *applet = find_applet(name);
     if (applet == NULL)
-        return usage_error("there is no applet \"%s\"", name);
+        return refuse_unknown(name);
     (is_man ? help_print_man : help_print)(applet);
     return finish_output();
 }
@@ -116,6 +143,6 @@ int main(int argc, char **argv) {
         return help(argc - 2, argv + 2);
     const struct applet *applet = find_applet(word);
     if (applet == NULL)
-        return usage_error("there is no applet \"%s\"", word);
+        return refuse_unknown(word);
     return applet_run(applet, argc - 2, argv + 2);
 }

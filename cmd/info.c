@@ -34,6 +34,7 @@ static int run_info(int operand_count, char **operands) {
 const struct applet applet_info = {
     .name = "info",
     .summary = "show what a database says of itself, without reading it all",
+    .user = FOR_AUDITORS,
     .options = options,
     .needs_cryptography = true,
     .run = run_info,

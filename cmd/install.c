@@ -62,6 +62,7 @@ static int run_install(int operand_count, char **operands) {
 const struct applet applet_install = {
     .name = "install",
     .summary = "put a release into force on a server or kiosk: checked, whole or not at all",
+    .user = FOR_ADMINS,
     .options = options,
     .needs_cryptography = true,
     .run = run_install,

@@ -126,6 +126,7 @@ static int run_keygen(int operand_count, char **operands) {
 const struct applet applet_keygen = {
     .name = "keygen",
     .summary = "make the keys of an authority, a server, a kiosk or a keyed database",
+    .user = FOR_ADMINS,
     .options = options,
     .needs_cryptography = true,
     .run = run_keygen,

@@ -600,6 +600,7 @@ static int run_kiosk(int operand_count, char **operands) {
 const struct applet applet_kiosk = {
     .name = "kiosk",
     .summary = "show verdicts on a full screen, by scanner and keyboard",
+    .user = FOR_OFFICERS,
     .options = options,
     .needs_cryptography = true,
     .run = run_kiosk,

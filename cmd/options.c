@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include "nearest.h"
 #include "trouble.h"
 
 #include "base/file.h"
@@ -132,6 +133,23 @@ static void set_defaults(const struct option *options) {
 
 /* --- the command line ------------------------------------------------------------------------- */
 
+/* Says that there is no such option, and which one may have been meant. */
+static int refuse_unknown(const char *word, const char *name, size_t len) {
+    struct option_words best = {.name = NULL};
+    unsigned least = NEAREST_NOTHING;
+    for (const struct option *option = parsed_options; option->text != NULL; option++) {
+        struct option_words words = option_words(option);
+        unsigned distance = nearest_distance(name, len, words.name, words.name_len);
+        if (len > 0 && distance < least) {
+            least = distance;
+            best = words;
+        }
+    }
+    return best.name == NULL ? usage_error("there is no option %s", word)
+                             : usage_error("there is no option %s; --%.*s may be meant", word,
+                                           (int)best.name_len, best.name);
+}
+
 /* Reads the option at argv[*i], and its argument, which may be the word after it. EXIT_OK or
  * EXIT_TROUBLE. */
 static int take_option(int argc, char **argv, int *i) {
@@ -142,7 +160,7 @@ static int take_option(int argc, char **argv, int *i) {
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
     const struct option *option = is_long ? find_by_name(name, len) : find_by_letter(name[0]);
     if (option == NULL || (!is_long && len > 1 && option->type == OPTION_IS_FLAG))
-        return usage_error("there is no option %s", word);
+        return refuse_unknown(word, name, is_long ? len : 0);
     struct option_words words = option_words(option);
     const char *argument = equals ? equals + 1 : !is_long && len > 1 ? name + 1 : NULL;
     if (words.argument == NULL && equals != NULL)

@@ -93,6 +93,7 @@ static int run_reload(int operand_count, char **operands) {
 const struct applet applet_reload = {
     .name = "reload",
     .summary = "have a running server read its files again, and say what came of it",
+    .user = FOR_ADMINS,
     .options = options,
     .run = run_reload,
 };

@@ -56,6 +56,7 @@ static int run_scan(int operand_count, char **operands) {
 const struct applet applet_scan = {
     .name = "scan",
     .summary = "show what is read from the code of a card",
+    .user = FOR_OFFICERS,
     .options = options,
     .run = run_scan,
 };

@@ -71,6 +71,7 @@ static int run_selftest(int operand_count, char **operands) {
 const struct applet applet_selftest = {
     .name = "selftest",
     .summary = "run known answers through this binary",
+    .user = FOR_AUDITORS,
     .options = options,
     .needs_cryptography = false,
     .run = run_selftest,

@@ -301,6 +301,7 @@ static int run_server(int operand_count, char **operands) {
 const struct applet applet_server = {
     .name = "server",
     .summary = "answer clients from a signed database",
+    .user = FOR_ADMINS,
     .options = options,
     .needs_cryptography = true,
     .run = run_server,

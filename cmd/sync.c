@@ -401,6 +401,7 @@ static int run_sync(int operand_count, char **operands) {
 const struct applet applet_sync = {
     .name = "sync",
     .summary = "fetch the newest release to a kiosk or replica: changes alone, where they do",
+    .user = FOR_OFFICERS,
     .options = options,
     .needs_cryptography = true,
     .run = run_sync,

@@ -230,6 +230,7 @@ static int run_verify(int operand_count, char **operands) {
 const struct applet applet_verify = {
     .name = "verify",
     .summary = "check a database, or evidence from one, against the authority's key",
+    .user = FOR_AUDITORS,
     .options = options,
     .needs_cryptography = true,
     .run = run_verify,

@@ -35,6 +35,21 @@ static void help(struct parallel *parallel) {
         pthread_cond_broadcast(&parallel->changed);
 }
 
+#ifdef DLV_ONE_THREAD
+/* A small build has no threads: whoever waits for the work does it. */
+static void start_threads(struct parallel *parallel, unsigned thread_count) {
+    (void)parallel;
+    (void)thread_count;
+}
+
+static void await_others(struct parallel *parallel) {
+    (void)parallel;
+}
+
+static void join_threads(struct parallel *parallel) {
+    (void)parallel;
+}
+#else
 static void *run_work(void *argument) {
     struct parallel *parallel = argument;
     pthread_mutex_lock(&parallel->mutex);
@@ -51,11 +66,8 @@ static void *run_work(void *argument) {
 /* What the work may put on a thread's stack. musl's own default is 128 KiB. */
 #define STACK_LEN (512u << 10)
 
-void parallel_open(struct parallel *parallel, unsigned thread_count) {
+static void start_threads(struct parallel *parallel, unsigned thread_count) {
     pthread_attr_t attributes;
-    memset(parallel, 0, sizeof *parallel);
-    pthread_mutex_init(&parallel->mutex, NULL);
-    pthread_cond_init(&parallel->changed, NULL);
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_LEN);
     while (parallel->thread_count + 1 < thread_count &&
@@ -64,6 +76,25 @@ void parallel_open(struct parallel *parallel, unsigned thread_count) {
                           parallel) == 0)
         parallel->thread_count++;
     pthread_attr_destroy(&attributes);
+}
+
+/* Called and left with the mutex held. */
+static void await_others(struct parallel *parallel) {
+    while (parallel->busy_count > 0)
+        pthread_cond_wait(&parallel->changed, &parallel->mutex);
+}
+
+static void join_threads(struct parallel *parallel) {
+    while (parallel->thread_count > 0)
+        pthread_join(parallel->threads[--parallel->thread_count], NULL);
+}
+#endif
+
+void parallel_open(struct parallel *parallel, unsigned thread_count) {
+    memset(parallel, 0, sizeof *parallel);
+    pthread_mutex_init(&parallel->mutex, NULL);
+    pthread_cond_init(&parallel->changed, NULL);
+    start_threads(parallel, thread_count);
 }
 
 void parallel_start(struct parallel *parallel, uint64_t count, uint64_t piece, parallel_work *work,
@@ -81,8 +112,7 @@ void parallel_start(struct parallel *parallel, uint64_t count, uint64_t piece, p
 int parallel_wait(struct parallel *parallel) {
     pthread_mutex_lock(&parallel->mutex);
     help(parallel);
-    while (parallel->busy_count > 0)
-        pthread_cond_wait(&parallel->changed, &parallel->mutex);
+    await_others(parallel);
     int code = parallel->code;
     int error_number = parallel->error_number;
     parallel->count = 0;
@@ -99,8 +129,7 @@ void parallel_close(struct parallel *parallel) {
     parallel->is_over = true;
     pthread_cond_broadcast(&parallel->changed);
     pthread_mutex_unlock(&parallel->mutex);
-    while (parallel->thread_count > 0)
-        pthread_join(parallel->threads[--parallel->thread_count], NULL);
+    join_threads(parallel);
     pthread_cond_destroy(&parallel->changed);
     pthread_mutex_destroy(&parallel->mutex);
 }

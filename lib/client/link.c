@@ -15,7 +15,7 @@
 #define UDP_FEW_FRAMES 16
 #define UDP_EAGER_MS 2000
 #define NEXT_SERVER_MS 250 /* RFC 8305, section 8: "Connection Attempt Delay" */
-#define UDP_ALONE_MS 500   /* before TCP is tried, too */
+#define UDP_ALONE_MS 1000  /* before TCP is tried, too */
 #define STALL_MS 1500 /* nothing has come for as long, and for several round trips: it stalls */
 #define STALL_ROUND_TRIPS 4
 #define PAUSE_MS 200 /* before a server is asked again that may do better soon; doubled each time */
@@ -296,7 +296,7 @@ static bool try_next(struct link *link, int64_t now_ms) {
             else if (pass == 1 && server->lookup.fd < 0 &&
                      server->next_address < way_count(link, server) &&
                      (server->next_address < server->lookup.count ||
-                      now_ms >= link->search_ms + UDP_ALONE_MS))
+                      (now_ms >= link->search_ms + UDP_ALONE_MS && !link->hears_udp)))
                 open_lane(link, at, now_ms);
             else
                 continue;
@@ -323,9 +323,10 @@ static void try_more(struct link *link, int64_t now_ms) {
     while (link->lane == NULL && now_ms >= link->next_ms) {
         link->next_ms = now_ms + NEXT_SERVER_MS;
         if (!try_next(link, now_ms))
-            link->next_ms = link->is_udp && now_ms < link->search_ms + UDP_ALONE_MS
-                                ? link->search_ms + UDP_ALONE_MS
-                                : NEVER_MS;
+            link->next_ms =
+                link->is_udp && !link->hears_udp && now_ms < link->search_ms + UDP_ALONE_MS
+                    ? link->search_ms + UDP_ALONE_MS
+                    : NEVER_MS;
     }
 }
 
@@ -484,6 +485,18 @@ static bool is_alone(const struct link *link) {
     return count == 1;
 }
 
+/* A server was heard over UDP: TCP, which suffers more from losses, is not needed. */
+static void hear_udp(struct link *link) {
+    link->hears_udp = true;
+    for (unsigned i = 0; i < LINK_LANES_MAX; i++) {
+        struct lane *lane = &link->lanes[i];
+        if (lane->fd < 0 || lane->is_udp || lane == link->lane)
+            continue;
+        close_lane(lane);
+        link->servers[lane->server].lanes--;
+    }
+}
+
 /* Sends the first frame once more, with the cookie that came. */
 static enum link_result take_cookie(struct exchange *exchange, struct lane *lane,
                                     const uint8_t *cookie) {
@@ -491,6 +504,7 @@ static enum link_result take_cookie(struct exchange *exchange, struct lane *lane
     struct link_slot *slot = &exchange->link->slots[0];
     if (now_ms < lane->cookie_ms + COOKIE_PAUSE_MS || memcmp(lane->cookie, cookie, COOKIE_LEN) == 0)
         return LINK_WAIT;
+    hear_udp(exchange->link);
     lane->cookie_ms = now_ms;
     memcpy(lane->cookie, cookie, COOKIE_LEN);
     slot->retry_ms = UDP_LONG_RETRY_MS;
@@ -805,6 +819,7 @@ enum link_result link_exchange(struct link *link, const struct link_frames *fram
     if (link->lane == NULL) {
         link->next_ms = 0;
         link->search_ms = exchange.start_ms;
+        link->hears_udp = false;
     } else {
         link->server = link->lane->server;
         link->lane->next = 0;

@@ -3,7 +3,7 @@
  * As long as no server is chosen, several are tried at once, as RFC 8305 describes it: the first one, and
  * another one each 250 ms and whenever one has failed; of a name, all of its addresses. Each is sent the
  * first frame. Who answers it first is chosen, and the others are left. Where UDP is preferred, each is asked over TCP,
- * too, when it was not heard over UDP for half a second: a network may not let datagrams through. */
+ * too, when nobody was heard over UDP for a second: a network may not let datagrams through. */
 #ifndef DLV_CLIENT_LINK_H
 #define DLV_CLIENT_LINK_H
 
@@ -93,6 +93,7 @@ struct link {
     void (*tell)(void *context, const char *line);
     void *tell_context;
     int64_t search_ms; /* when a server began to be sought */
+    bool hears_udp;    /* datagrams have come since then */
     unsigned server_count;
     struct link_server servers[LINK_SERVERS_MAX];
     unsigned first;       /* the server that is tried first */

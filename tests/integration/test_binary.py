@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import RELEASE, ROOT, one_line
+from conftest import RELEASE, ROOT, Dlv, one_line
 
 
 def readelf(*args):
@@ -31,6 +31,35 @@ def test_size(release, tmp_path):
         pytest.skip("the figure is for x86-64 and LLVM's linker")
     subprocess.run(["strip", "-o", tmp_path / "dlv", release.path], check=True)
     assert (tmp_path / "dlv").stat().st_size <= 524288
+
+
+@pytest.fixture(scope="module")
+def kiosk_build():
+    """What `make kiosk` makes."""
+    return Dlv(os.environ.get("DLV_KIOSK", str(ROOT / "build/kiosk/dlv")), False)
+
+
+def test_a_kiosk_build(kiosk_build, keys, small_db, tmp_path):
+    """What is not named is not there; what is there works."""
+    applets = kiosk_build("--list", status=0).out.split()
+    assert applets == ["client", "kiosk", "scan", "selftest", "verify"]
+    assert 'there is no applet "server"' in one_line(kiosk_build("server"))
+    assert "dbgen" not in kiosk_build("help", status=0).out
+    kiosk_build("selftest", *sorted((ROOT / "vectors").glob("[a-qs-vx-z]*.rsp")), status=0)
+    kiosk_build("verify", "--authority", keys.authority_pub, small_db, status=0)
+    done = kiosk_build("client", "--db", small_db, "--authority", keys.authority_pub, "--number", "GJ05-1234", status=0)
+    assert done.out.startswith("VALID")
+    if platform.machine() == "x86_64" and shutil.which("ld.lld"):
+        subprocess.run(["strip", "-o", tmp_path / "dlv", kiosk_build.path], check=True)
+        assert (tmp_path / "dlv").stat().st_size <= 294912
+
+
+@pytest.mark.parametrize("words, meant", [(["clinet"], '"client"'), (["help", "vreify"], '"verify"'), (["servr"], '"server"'),
+                                          (["client", "--serer", "x"], "--server"), (["client", "--authorty=x"], "--authority"),
+                                          (["dbgen", "--skip-bda"], "--skip-bad"), (["zzz"], None), (["client", "--zzz"], None)])
+def test_what_may_be_meant(dlv, words, meant):
+    line = one_line(dlv(*words))
+    assert (f"{meant} may be meant" in line) if meant else "meant" not in line
 
 
 def test_list_help_and_version(dlv):
