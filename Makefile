@@ -74,11 +74,10 @@ CMD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cmd/*.c)))
 LOAD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/load/*.c))) $(BUILD)/tools/load/help_texts.o
 # musl comes without the kernel's headers.
 INCLUDES := -Ilib -isystem $(BEARSSL)/inc -idirafter $(DEPS)/kernel-headers
-# What an answer or a row passes through is compiled for speed, the rest for size.
-HOT := lib/base/bytes lib/base/date lib/base/format lib/base/utf8 lib/builder/rows lib/builder/sort lib/builder/merge lib/crypto/sha256 lib/db/answer \
-    lib/db/entry lib/db/find lib/db/lookup_key lib/db/merkle lib/record/digest lib/record/fields lib/record/classes lib/registry/dates lib/registry/words \
-    lib/registry/csv lib/registry/registry lib/text/fold lib/text/matching lib/serve/answerer lib/serve/datagram lib/serve/ticket_cache \
-    lib/wire/answer lib/wire/question lib/wire/respond lib/wire/ticket lib/xdp/packet
+# What an answer passes through is compiled for speed, the rest for size: dbgen is not slower by it.
+HOT := lib/base/bytes lib/crypto/sha256 lib/db/answer lib/db/entry lib/db/find lib/db/lookup_key lib/db/merkle \
+    lib/serve/answerer lib/serve/datagram lib/serve/ticket_cache lib/wire/answer lib/wire/question lib/wire/respond \
+    lib/wire/ticket lib/xdp/packet
 $(HOT:%=$(BUILD)/%.o): CFLAGS_SPEED = $(CFLAGS_HOT)
 
 # The time of the sources, which no clock may be behind. Its object follows it.

@@ -142,9 +142,21 @@ static int check_place(const char *path) {
 
 /* Removes what a failure has left, as far as it goes. */
 static void remove_folder(const char *folder) {
-    static const char *const names[] = {
-        "authority.key", "authority.pub", "server.key", "server.pub",  "kiosk-1.key", "kiosk-1.pub",
-        "registry.csv",  "import.conf",   "kiosks",     "client.conf", "releases"};
+    static const char *const names[] = {"authority.key",
+                                        "authority.pub",
+                                        "server.key",
+                                        "server.pub",
+                                        "kiosk-1.key",
+                                        "kiosk-1.pub",
+                                        "registry.csv",
+                                        "import.conf",
+                                        "kiosks",
+                                        "client.conf",
+                                        "releases/current",
+                                        "releases/1.db",
+                                        "releases/current.rejects",
+                                        "releases/.lock",
+                                        "releases"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         remove(names[i]);
     rmdir(folder);
