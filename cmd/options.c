@@ -125,7 +125,6 @@ static int take_argument(const struct option *option, const char *text) {
 
 static void set_defaults(const struct option *options) {
     parsed_options = options;
-    memset(given, 0, sizeof given); /* an applet may run another one (steps.h) */
     for (const struct option *option = options; option->text != NULL; option++) {
         if (option->type == OPTION_IS_COUNT || option->type == OPTION_IS_SIZE)
             *option->target.count = option->fallback;
