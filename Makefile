@@ -3,7 +3,8 @@
 #   make [CC=clang]     build/dlv
 #   make APPLETS="..."  the same with these applets alone; SMALL=1: all of it for size (each with a BUILD of its own)
 #   make kiosk          build/kiosk/dlv: what a kiosk needs, for size
-#   make install        DESTDIR, PREFIX: the binary, its applet links, the man pages
+#   make install        DESTDIR, PREFIX: the binary, its applet links, man pages, completions, documents
+#   make dist           build/dist: a tarball, a Debian package, an SBOM, and their digests
 #   make reproducible   two builds in differently named directories, compared byte for byte
 #   make format         lays the sources out by .clang-format
 
@@ -22,7 +23,7 @@ PREFIX ?= /usr/local
 VERSION := 0.1.0
 PYTHON := /usr/bin/python3
 
-.PHONY: always all demo check soak bench bench-national roadside kiosk install clean distclean reproducible format man fuzz unit size constant-time
+.PHONY: always all demo check soak bench bench-national roadside kiosk dist deb install clean distclean reproducible format man fuzz unit size constant-time
 all: $(BUILD)/dlv $(BUILD)/dlv-load
 
 ifeq ($(filter clean distclean format,$(MAKECMDGOALS)),)
@@ -81,13 +82,18 @@ HOT := lib/base/bytes lib/crypto/sha256 lib/db/answer lib/db/entry lib/db/find l
 $(HOT:%=$(BUILD)/%.o): CFLAGS_SPEED = $(CFLAGS_HOT)
 
 # The time of the sources, which no clock may be behind. Its object follows it.
-BUILT_S := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),0)
+# In a tarball, git has written both into tools/commit.
+ARCHIVED := $(shell grep -v Format tools/commit)
+BUILT_S := $(or $(SOURCE_DATE_EPOCH),$(firstword $(ARCHIVED)),$(shell git log -1 --format=%ct 2>/dev/null),0)
+COMMIT := $(or $(word 2,$(ARCHIVED)),$(shell git rev-parse --short=12 HEAD 2>/dev/null),unknown)
+MUSL := $(shell dpkg-query -W -f '$${Version}' musl-dev 2>/dev/null || echo the system)
 $(BUILD)/built.stamp: always
 	@mkdir -p $(@D)
-	@[ "$$(cat $@ 2>/dev/null)" = $(BUILT_S) ] || echo $(BUILT_S) >$@
-$(BUILD)/cmd/built.o: $(BUILD)/built.stamp
+	@[ "$$(cat $@ 2>/dev/null)" = "$(BUILT_S) $(COMMIT)" ] || echo "$(BUILT_S) $(COMMIT)" >$@
+$(BUILD)/cmd/built.o $(BUILD)/cmd/dlv.o: $(BUILD)/built.stamp
 $(BUILD)/cmd/built.o: CPPFLAGS_FILE = -DDLV_BUILT_S=$(BUILT_S)
 $(BUILD)/cmd/dlv.o: CPPFLAGS_FILE = -DDLV_VERSION='"$(VERSION)"' \
+    -DDLV_COMMIT='"$(COMMIT)"' -DMUSL_VERSION='"$(MUSL)"' -DRSA_COMPILER='"$(shell $(BEARSSL_CC_RSA) --version | head -n 1)"' \
     -DDLV_COMPILER='"$(shell $(CC) --version | head -n 1)"' -DBEARSSL_SHA256='"$(BEARSSL_SHA256)"'
 # What is not named is not linked: neither the applet nor what it alone needs.
 ALL_APPLETS := $(basename $(notdir $(sort $(wildcard cmd/help/*.txt))))
@@ -152,7 +158,7 @@ endif
 $(BUILD)/dlv: $(DLV_OBJ)
 	@echo "  LINK    $@"
 	@$(call LINK,$@,$(filter-out %.ld,$^))
-$(BUILD)/dlv-load: $(LOAD_OBJ) $(filter %/run.o %/options.o %/nearest.o %/help.o %/json.o %/print.o %/trouble.o,$(CMD_OBJ)) \
+$(BUILD)/dlv-load: $(LOAD_OBJ) $(filter %/built.o %/run.o %/options.o %/nearest.o %/help.o %/json.o %/print.o %/trouble.o,$(CMD_OBJ)) \
     $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
 	@echo "  LINK    $@"
 	@$(call LINK,$@,$^)
@@ -253,15 +259,47 @@ bench-national: all $(DEPS)/bench.stamp build/make_registry $(BUILD)/bench/hashi
 	@tests/bench/national
 
 # --- what leaves the house -----------------------------------------------------------------------
-man: all
+# What is installed is what is published: the binary without what a debugger wants.
+RELEASE := $(BUILD)/release/dlv
+$(RELEASE): $(BUILD)/dlv
+	@mkdir -p $(@D)
+	@$$($(CC) -print-prog-name=strip) -o $@ $<
+man: all $(RELEASE)
 	@mkdir -p $(BUILD)/man
-	@$(BUILD)/dlv help --man dlv > $(BUILD)/man/dlv.1
-	@for applet in $(CHOSEN_APPLETS); do $(BUILD)/dlv help --man $$applet > $(BUILD)/man/dlv-$$applet.1; done
+	@for page in dlv $(CHOSEN_APPLETS); do tools/package/man_page $(BUILD)/dlv $$page \
+	    >$(BUILD)/man/$$([ $$page = dlv ] || echo dlv-)$$page.1; done
+	@for shell in bash zsh fish; do tools/package/completion $$shell $(BUILD)/dlv >$(BUILD)/man/completion.$$shell; done
+SHARE = $(DESTDIR)$(PREFIX)/share
+UNITS := dlv-server.service dlv-build.service dlv-build.timer dlv-sync.service dlv-sync.timer dlv-kiosk.service
 install: man
-	install -D -m 755 -s $(BUILD)/dlv $(DESTDIR)$(PREFIX)/bin/dlv
+	install -D -m 755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/dlv
 	for applet in $(CHOSEN_APPLETS); do ln -sf dlv $(DESTDIR)$(PREFIX)/bin/dlv-$$applet; done
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 $(BUILD)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(SHARE)/man/man1
+	install -m 644 $(BUILD)/man/*.1 $(SHARE)/man/man1
+	install -D -m 644 $(BUILD)/man/completion.bash $(SHARE)/bash-completion/completions/dlv
+	install -D -m 644 $(BUILD)/man/completion.zsh $(SHARE)/zsh/vendor-completions/_dlv
+	install -D -m 644 $(BUILD)/man/completion.fish $(SHARE)/fish/vendor_completions.d/dlv.fish
+	install -d $(SHARE)/doc/dlv
+	install -m 644 README.md LICENSE tools/package/OPERATIONS.md tools/package/dlv.rules.yml lib/db/FORMAT.md lib/db/EVIDENCE.md \
+	    lib/wire/PROTOCOL.md lib/text/MATCHING.md $(SHARE)/doc/dlv
+	install -m 755 tools/package/dlv-server.openrc $(SHARE)/doc/dlv
+
+# A tarball, a Debian package, what they are made of, and the digests of all that, in build/dist: the same bytes each time.
+DIST := $(BUILD)/dist
+DIST_FILES := dlv-$(VERSION).tar.gz dlv_$(VERSION).deb dlv dlv-$(VERSION).spdx.json
+dist: man
+	@rm -rf $(DIST) && mkdir -p $(DIST)
+	@git archive --format=tar --prefix=dlv-$(VERSION)/ HEAD | gzip -9n >$(DIST)/dlv-$(VERSION).tar.gz
+	@cp $(RELEASE) $(DIST)/dlv
+	@$(PYTHON) tools/package/sbom $(RELEASE) $(VERSION) $(COMMIT) $(BUILT_S) $(CC) >$(DIST)/dlv-$(VERSION).spdx.json
+	@$(MAKE) --no-print-directory -s install DESTDIR=$(abspath $(DIST))/stage PREFIX=/usr
+	@install -d $(DIST)/stage/usr/lib/systemd/system
+	@install -m 644 $(UNITS:%=tools/package/%) $(DIST)/stage/usr/lib/systemd/system
+	@install -D -m 644 tools/package/dlv.sysusers $(DIST)/stage/usr/lib/sysusers.d/dlv.conf
+	@SOURCE_DATE_EPOCH=$(BUILT_S) tools/package/deb $(DIST)/stage $(VERSION) $(DIST)/dlv_$(VERSION).deb
+	@rm -rf $(DIST)/stage
+	@cd $(DIST) && sha256sum $(DIST_FILES) >SHA256SUMS && cat SHA256SUMS
+deb: dist
 
 reproducible: $(DEPS)/build.mk
 	@+tools/reproducible "$(CC)"

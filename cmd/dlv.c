@@ -92,8 +92,10 @@ static int version(void) {
     char text[TIME_TEXT_SIZE] = "unknown";
     if (built_s() > 0)
         time_format(text, built_s(), 0);
-    print("dlv %s\nsources of: %s\ncompiler: %s\nBearSSL: 0.6, source archive SHA-256 %s\n",
-          DLV_VERSION, text, DLV_COMPILER, BEARSSL_SHA256);
+    print(
+        "dlv %s\nsources of: %s, commit %s\ncompiler: %s\ncompiler of BearSSL's RSA: %s\nmusl: %s\n"
+        "BearSSL: 0.6, source archive SHA-256 %s\n",
+        DLV_VERSION, text, DLV_COMMIT, DLV_COMPILER, RSA_COMPILER, MUSL_VERSION, BEARSSL_SHA256);
     return finish_output();
 }
 

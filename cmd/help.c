@@ -1,7 +1,9 @@
 #include "help.h"
 
+#include "built.h"
 #include "help_texts.h"
 
+#include "base/date.h"
 #include "base/format.h"
 
 #include <stdio.h>
@@ -109,10 +111,18 @@ static void print_man_option(struct span options, const struct option *option) {
     print("%s\n", range);
 }
 
+/* The day of the sources. */
+static void format_day(char text[TIME_TEXT_SIZE]) {
+    time_format(text, built_s(), 0);
+    text[10] = '\0';
+}
+
 void help_print_man(const struct applet *applet) {
+    char day[TIME_TEXT_SIZE];
+    format_day(day);
     struct span synopsis = help_text(applet->name, "synopsis"), line;
     struct span options = help_text(applet->name, "options");
-    print(".TH DLV-%s 1 \"\" dlv\n.SH NAME\ndlv\\-%s \\- ", applet->name, applet->name);
+    print(".TH DLV-%s 1 %s dlv\n.SH NAME\ndlv\\-%s \\- ", applet->name, day, applet->name);
     print_summary(applet);
     print("\n.SH SYNOPSIS\n.nf\n");
     while (take_line(&synopsis, &line)) {
@@ -131,10 +141,12 @@ void help_print_man(const struct applet *applet) {
 }
 
 void help_print_man_overview(const char *version) {
-    print(".TH DLV 1 \"\" \"dlv %s\"\n.SH NAME\ndlv \\- verifies driving licences\n"
+    char day[TIME_TEXT_SIZE];
+    format_day(day);
+    print(".TH DLV 1 %s \"dlv %s\"\n.SH NAME\ndlv \\- verifies driving licences\n"
           ".SH SYNOPSIS\n.nf\ndlv APPLET ...\ndlv help [APPLET]\ndlv \\-\\-list\n"
           "dlv \\-\\-install DIR\ndlv \\-\\-version\n.fi\n.SH APPLETS\n",
-          version);
+          day, version);
     for (size_t i = 0; applets[i] != NULL; i++) {
         print(".TP\n\\fB%s\\fR\n", applets[i]->name);
         print_summary(applets[i]);

@@ -124,6 +124,7 @@ void client_close(struct client *client) {
 struct task {
     client_form *form;
     client_work *work; /* NULL: asking */
+    bool has_learned;  /* the release, since the task began */
     void *context;
     struct bundle *bundle;
     uint8_t formed_for[SHA256_LEN]; /* the release that the questions were formed for, ... */
@@ -138,6 +139,7 @@ struct task {
 static enum link_result learn_release(struct client *client, struct task *task) {
     int64_t server_time_s;
     client->is_judged = false;
+    task->has_learned = true;
     enum link_result result = client_session_fetch(&task->talk, client->settings.is_proved,
                                                    &client->release, &server_time_s);
     if (result != LINK_DONE || judge_release(client, server_time_s, task->talk.error) == 0)
@@ -185,7 +187,9 @@ static enum link_result ask(struct client *client, struct task *task) {
 static enum link_result converse(struct client *client, struct task *task) {
     enum link_result result = client_session_open(&task->talk, &client->settings.identity,
                                                   client->key_at, task->keys_left > 0);
-    if (result == LINK_DONE && !client->release.is_known)
+    /* What was kept of an earlier run may be of an older release; only an answer would show that. */
+    bool is_certain = task->work == NULL || task->has_learned;
+    if (result == LINK_DONE && (!client->release.is_known || !is_certain))
         result = learn_release(client, task);
     if (result == LINK_DONE)
         result = task->work != NULL ? do_work(client, task) : ask(client, task);

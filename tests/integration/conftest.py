@@ -1,5 +1,7 @@
 """Fixtures: the real binaries, keys made by openssl, databases, running servers."""
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -71,6 +73,14 @@ class Dlv:
 def check_sanitizer(stderr):
     for word in (b"AddressSanitizer", b"runtime error", b"LeakSanitizer", b"ThreadSanitizer"):
         assert word not in stderr, stderr.decode(errors="replace")
+
+
+@contextlib.contextmanager
+def alone():
+    """One `make` at a time in this folder, whichever of the processes of this run calls it."""
+    with open(ROOT / "build/tests.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def one_line(done):

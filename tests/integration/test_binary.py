@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import RELEASE, ROOT, Dlv, one_line
+from conftest import RELEASE, ROOT, Dlv, alone, one_line
 
 
 def readelf(*args):
@@ -137,8 +137,9 @@ def test_full_disk_is_trouble(release):
 
 
 def test_install(tmp_path):
-    subprocess.run(["make", "-s", "-C", ROOT, "install", f"DESTDIR={tmp_path}", "PREFIX=/usr"],
-                   check=True, capture_output=True)
+    with alone():
+        subprocess.run(["make", "-s", "-C", ROOT, "install", f"DESTDIR={tmp_path}", "PREFIX=/usr"], check=True, capture_output=True)
+    assert b".debug_info" not in (tmp_path / "usr/bin/dlv").read_bytes(), "it is not what is published"
     done = subprocess.run([tmp_path / "usr/bin/dlv-verify", "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and "verify" in done.stdout
     assert (tmp_path / "usr/share/man/man1/dlv-verify.1").exists()

@@ -34,6 +34,27 @@ def test_readme(tmp_path):
     assert "event=reloaded sequence=2" in done.stderr and "event=stopped" in done.stderr
 
 
+def test_operations(tmp_path):
+    """The page for who runs an authority, from its first command to its last."""
+    text = (ROOT / "tools/package/OPERATIONS.md").read_text()
+    script = "".join(re.findall(r"```sh\n(.*?)```", text, re.S))
+    for port in ("8081", "8082", "8083"):
+        script = script.replace(f":{port}", f":{free_port()}")
+    script = script.replace("port=8081\n", "ports=($(grep -o ':[0-9]*' kiosk.ports | tr -d :))\nport=${ports[0]}\nat=0\n")
+    script = script.replace("port=$((port + 1))", "at=$((at + 1)); port=${ports[at]}")
+    ports = re.search(r"^server = (.*)$", script, re.M).group(1)
+    (tmp_path / "kiosk.ports").write_text(ports)
+    (tmp_path / "dlv").symlink_to(RELEASE)
+    status = "trap 'echo \"status $? of: $BASH_COMMAND\" >&2' ERR\n"
+    done = subprocess.run(["bash", "-e", "-c", status + script], cwd=tmp_path, capture_output=True, text=True, timeout=300,
+                          env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("VALID ") >= 4 and len(re.findall("bytes as (?:changes|a whole) in", done.stdout)) == 2, done.stdout
+    assert done.stdout.count(": good; key") == 3 and "verified" in done.stdout
+    for server in "abc":
+        assert "event=stopped" in (tmp_path / server / "log").read_text()
+
+
 def test_make_targets_of_the_readme():
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text()):

@@ -356,6 +356,24 @@ def test_a_configuration(dlv, keys, server, home, tmp_path, releases):
                                     config.write_text("rat = 3\n") else None)
 
 
+def test_with_a_state(dlv, keys, releases, serve, tmp_path, home):
+    """What is remembered of the release that the server had is not taken for the one that it has."""
+    (tmp_path / "kiosks").write_text(kiosk_line(keys.kiosk_pub, "k", "sync=1000"))
+    (tmp_path / "state").mkdir()
+    for number in (1, 2, 3):
+        server = serve(dlv, releases / f"{number}.db", "--ticket-key", ticket_key(dlv, tmp_path), who=("--kiosks", str(tmp_path / "kiosks")))
+        dlv("sync", *options(keys, server.address, home), "--state", tmp_path / "state", status=0)
+        same(home, releases / f"{number}.db")
+        server.stop()
+
+
+def ticket_key(dlv, folder):
+    path = folder / "tickets"
+    if not path.exists():
+        dlv("keygen", "--type", "ticket", "-o", path, status=0)
+    return path
+
+
 @pytest.mark.parametrize("what", [[], ["--from", "nowhere"], ["--db", "x"]])
 def test_usage(dlv, keys, what, home):
     one_line(dlv("sync", *what, "--authority", keys.authority_pub))
