@@ -3,6 +3,7 @@
 #   make [CC=clang]     build/dlv
 #   make APPLETS="..."  the same with these applets alone; SMALL=1: all of it for size (each with a BUILD of its own)
 #   make kiosk          build/kiosk/dlv: what a kiosk needs, for size
+#   make ARCH=aarch64   build/arm64/release/dlv for another machine; armhf and s390x likewise
 #   make install        DESTDIR, PREFIX: the binary, its applet links, man pages, completions, documents
 #   make dist           build/dist: a tarball, a Debian package, an SBOM, and their digests
 #   make reproducible   two builds in differently named directories, compared byte for byte
@@ -22,6 +23,12 @@ DEPS := .deps
 PREFIX ?= /usr/local
 VERSION := 0.1.0
 PYTHON := /usr/bin/python3
+
+# Another machine's, by Debian's compilers and its musl.
+ifneq ($(ARCH),)
+all:
+	@APPLETS='$(APPLETS)' SMALL='$(SMALL)' tools/cross --build $(ARCH)
+else
 
 .PHONY: always all demo check soak bench bench-national roadside kiosk dist deb install clean distclean reproducible format man fuzz unit size constant-time
 all: $(BUILD)/dlv $(BUILD)/dlv-load
@@ -311,3 +318,5 @@ clean:
 	rm -rf build
 distclean: clean
 	rm -rf $(DEPS)
+
+endif # ARCH

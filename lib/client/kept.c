@@ -142,8 +142,9 @@ void kept_release_save(const char *folder, const struct known_release *release,
     memcpy(bytes, release->head, DB_HEAD_LEN);
     memcpy(bytes + DB_HEAD_LEN, release->dictionary, (size_t)dictionary_len);
     if (release->has_nodes) {
-        memcpy(bytes + len, release->nodes, release->held.count * MERKLE_NODE_LEN);
-        len += release->held.count * MERKLE_NODE_LEN;
+        size_t nodes_len = (size_t)release->held.count * MERKLE_NODE_LEN;
+        memcpy(bytes + len, release->nodes, nodes_len);
+        len += nodes_len;
     }
     if (find_place(&place, folder, "release", server_key))
         file_write(place.path, bytes, len, &kept_file_kind, REPLACE_KIND, &error);

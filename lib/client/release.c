@@ -72,7 +72,7 @@ bool known_release_extend(const struct known_release *release, struct proof *pro
     unsigned n = proof->entry_count;
     if (!release->has_nodes)
         return true;
-    memcpy(level, release->nodes, count * MERKLE_NODE_LEN);
+    memcpy(level, release->nodes, (size_t)count * MERKLE_NODE_LEN);
     for (unsigned i = 0; i < n; i++)
         index[i] = proof->entries[i].index >> release->held.level;
     if (n == 2 && index[0] > index[1]) {

@@ -24,7 +24,7 @@ static void slow_down(const struct sync *sync) {
         return;
     int64_t due_ms = sync->started_ms + (int64_t)(sync->fetched * 1000 / sync->rate);
     int64_t wait_ms = due_ms - net_now_ms();
-    const struct timespec pause = {wait_ms / 1000, wait_ms % 1000 * 1000000};
+    const struct timespec pause = {(time_t)(wait_ms / 1000), (long)(wait_ms % 1000 * 1000000)};
     if (wait_ms > 0)
         nanosleep(&pause, NULL);
 }

@@ -59,12 +59,17 @@ static int open_mapped(struct db *db, int fd, const struct key_set *authorities,
     if ((uint64_t)status.st_size != want)
         return error_set(error, ERR_FORMAT, "%lld bytes long (want %llu)",
                          (long long)status.st_size, (unsigned long long)want);
-    if (want > SIZE_MAX)
-        return error_set(error, ERR_LIMIT, "too large for this machine's addresses");
+    bool is_too_large = want > SIZE_MAX;
     db->map_len = (size_t)want;
-    db->map = mmap(NULL, db->map_len, PROT_READ, MAP_SHARED, fd, 0);
+    db->map = is_too_large ? MAP_FAILED : mmap(NULL, db->map_len, PROT_READ, MAP_SHARED, fd, 0);
     if (db->map == MAP_FAILED) {
         db->map = NULL;
+        if (sizeof(void *) < 8 && (is_too_large || errno == ENOMEM))
+            return error_set(
+                error, ERR_LIMIT,
+                "too large for the addresses of a machine of 32 bits, %llu MiB: ask a server, "
+                "or a database of fewer regions",
+                (unsigned long long)(want >> 20));
         return error_set_errno(error, "cannot be mapped");
     }
     /* The header was checked in a copy, so the mapped pages must still be the same. */

@@ -169,7 +169,7 @@ static int supervise(struct parent *parent, const sigset_t *signals, struct erro
         int64_t wait_ms = do_what_is_due(parent, error);
         if (wait_ms < 0)
             return (int)wait_ms;
-        const struct timespec wait = {wait_ms / 1000, wait_ms % 1000 * 1000000};
+        const struct timespec wait = {(time_t)(wait_ms / 1000), (long)(wait_ms % 1000 * 1000000)};
         int code = take_signal(parent, sigtimedwait(signals, NULL, &wait), error);
         if (code != 0)
             return code;

@@ -30,7 +30,7 @@ static void write_index(uint32_t *index, uint32_t value) {
 
 static int map_ring(int fd, const struct xdp_ring_offset *offset, size_t element_size,
                     uint64_t page, struct xdp_ring *ring) {
-    size_t len = offset->desc + XDP_RING_SIZE * element_size;
+    size_t len = (size_t)offset->desc + XDP_RING_SIZE * element_size;
     uint8_t *map =
         mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, (off_t)page);
     if (map == MAP_FAILED)

@@ -339,7 +339,7 @@ static void test_format(void) {
     SAME("%s", "");
     SAME("%d %d %i", 0, -1, 2147483647);
     SAME("%lld %lld", -9223372036854775807ll - 1, 9223372036854775807ll);
-    SAME("%u %lu %llu %zu", 4294967295u, 18446744073709551615ul, 7ull, (size_t)0);
+    SAME("%u %lu %llu %zu", 4294967295u, ULONG_MAX, 7ull, (size_t)0);
     SAME("%x %X %02x %08X %016llx", 255u, 255u, 10u, 48879u, 0x123456789ABCDEFull);
     SAME("%5d|%-5d|%05d|%05d", 42, 42, 42, -42);
     SAME("%8s|%-8s|%.3s|%8.2s|%-8.2s|%.*s", "abc", "abc", "abcdef", "abcdef", "abcdef", 4,
