@@ -1,5 +1,6 @@
 """What the documents say is so: every command of the README runs, FORMAT.md's bytes are the file's."""
 
+import json
 import os
 import re
 import socket
@@ -32,6 +33,15 @@ def test_readme(tmp_path):
         assert expected in done.stdout, (expected, done.stdout)
     assert done.stdout.count("; 127.0.0.1:") == 3  # over TCP, over UDP, proved
     assert "event=reloaded sequence=2" in done.stderr and "event=stopped" in done.stderr
+
+
+def test_words_of_the_integrator(release, small_db, keys):
+    """Every word of an answer is in the table."""
+    section = (ROOT / "README.md").read_text().split("## Calling it from a program")[1].split("\n## ")[0]
+    words = set(re.findall(r"`([a-z_]+)`", section))
+    for number in ("GJ05-1234", "GJ05-1239", "!!"):
+        done = release("client", "--db", small_db, "--authority", keys.authority_pub, "--json", "--number", number, "--name", "X")
+        assert set(json.loads(done.out)) <= words, set(json.loads(done.out)) - words
 
 
 def test_operations(tmp_path):
