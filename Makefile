@@ -60,7 +60,7 @@ BEARSSL_HOT := $(filter $(BUILD)/bearssl/int/i62% $(addprefix $(BUILD)/bearssl/,
     symcipher/chacha20_sse2.o symcipher/chacha20_ct.o symcipher/poly1305_ctmulq.o \
     symcipher/poly1305_ctmul.o mac/hmac.o codec/ccopy.o),$(BEARSSL_OBJ)) $(SHA256_OBJ)
 SHA256_OBJ := $(BUILD)/bearssl/hash/sha2small.o $(BUILD)/bearssl/codec/dec32be.o $(BUILD)/bearssl/codec/enc32be.o
-BEARSSL_FLAGS_NUMBERS := $(call CFLAGS_BEARSSL,$(BEARSSL_CC_RSA))
+BEARSSL_FLAGS_NUMBERS := $(call CFLAGS_BEARSSL,$(BEARSSL_CC_RSA)) $(CFLAGS_RSA_SMALL)
 BEARSSL_FLAGS_HASH := $(call CFLAGS_BEARSSL,$(BEARSSL_CC_HASH))
 
 $(BEARSSL_NUMBERS): $(BUILD)/bearssl/%.o: $(BEARSSL)/src/%.c Makefile tools/toolchain.mk tools/bearssl/inner.h

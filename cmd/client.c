@@ -18,7 +18,7 @@
 
 static const char *number, *document, *evidence_path, *scan_text, *name_text, *phone_text,
     *birth_date_text, *card_text;
-static bool force, is_literal, is_legacy, is_json, shows_question, is_check;
+static bool force, is_literal, is_legacy, is_json, shows_question, is_check, is_health;
 static struct asking_options asked;
 
 static const struct option options[] = {
@@ -27,6 +27,7 @@ static const struct option options[] = {
     OPTION_TEXT("--at TIME", &asked.at_text),
     OPTION_FLAG("--legacy", &is_legacy),
     OPTION_FLAG("--check", &is_check),
+    OPTION_FLAG("--health", &is_health),
     OPTION_TEXT("-n, --number N", &number),
     OPTION_TEXT("--scan TEXT", &scan_text),
     OPTION_TEXT("--name NAME", &name_text),
@@ -388,6 +389,10 @@ static int ask(struct asking *asking, struct legacy_asking *original, int operan
                                              : ask_one(asking, original, operand_count, operands);
 }
 
+static int finish_checked(int status) {
+    return finish_output() == EXIT_OK ? status : EXIT_TROUBLE;
+}
+
 static int run_client(int operand_count, char **operands) {
     static struct asking asking;
     static struct legacy_asking original;
@@ -397,6 +402,10 @@ static int run_client(int operand_count, char **operands) {
         return usage_error("--scan brings number, name and birth date itself");
     if (asking_read_config(&asked, asked.servers == NULL && asked.db_path == NULL) != EXIT_OK)
         return EXIT_TROUBLE;
+    if (is_health)
+        return asked.servers == NULL || operand_count > 0
+                   ? usage_error("--health looks at the servers that --server names")
+                   : finish_checked(client_health(asked.servers, (int64_t)asked.timeout_s * 1000));
     asked.prove = asked.prove || evidence_path != NULL;
     if ((scan_text != NULL && take_card(&scan) != EXIT_OK) ||
         check_usage(operand_count, operands) != EXIT_OK)

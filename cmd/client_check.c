@@ -3,12 +3,14 @@
 #include "print.h"
 #include "trouble.h"
 
+#include "base/bytes.h"
 #include "base/format.h"
 #include "registry/words.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* A client_work. */
 static enum link_result learn_quota(void *context, struct session_talk *talk,
@@ -67,6 +69,49 @@ int client_check(struct asking *asking) {
         else
             worst = trouble("%s", error.text);
         client_close(&client);
+    }
+    return worst;
+}
+
+/* 0, with the number of the release, or a negative code with the reason. */
+static int ask_health(const char *server, int64_t deadline_ms, unsigned long long *sequence,
+                      struct error *error) {
+    uint8_t frame[HEALTH_LEN] = {0};
+    char host[NET_HOST_SIZE], port[NET_PORT_SIZE];
+    int fd = net_split(server, "8080", host, port, error);
+    if (fd == 0)
+        fd = net_connect(host, port, deadline_ms, error);
+    if (fd < 0)
+        return error_prefix(error, fd, server);
+    frame_write_header(frame, FRAME_HEALTH, 0, HEALTH_LEN);
+    size_t len = 0;
+    ssize_t n = net_send(fd, frame, sizeof frame, deadline_ms) == 0 ? 1 : -1;
+    while (n > 0 && len < sizeof frame) {
+        n = net_receive(fd, frame + len, sizeof frame - len, deadline_ms);
+        len += n > 0 ? (size_t)n : 0;
+    }
+    close(fd);
+    if (len < sizeof frame || frame[FRAME_TYPE] != FRAME_HEALTHY)
+        return error_set(error, ERR_FORMAT,
+                         "%s: it is there, but does not say that it could answer", server);
+    *sequence = load_le64(frame + FRAME_HEADER_LEN);
+    return 0;
+}
+
+int client_health(const char *servers, int64_t timeout_ms) {
+    struct span name;
+    int worst = EXIT_OK;
+    while (words_next(&servers, ',', &name)) {
+        char server[LINK_SERVER_SIZE];
+        int64_t start_ms = net_now_ms();
+        unsigned long long sequence;
+        struct error error;
+        format_text(server, sizeof server, "%.*s", (int)name.len, name.text);
+        if (ask_health(server, start_ms + timeout_ms, &sequence, &error) == 0)
+            print("%s: could answer, from release %llu; %lld ms\n", server, sequence,
+                  (long long)(net_now_ms() - start_ms));
+        else
+            worst = trouble("%s", error.text);
     }
     return worst;
 }

@@ -6,6 +6,10 @@
 
 /* Opens a session with each server of the list and fetches its release; prints a line for each. EXIT_OK, or
  * EXIT_TROUBLE where one of them would not do. */
+/* Asks each server whether it could answer, without session or key, as balancers do. EXIT_OK where all could, or
+ * EXIT_TROUBLE. */
+int client_health(const char *servers, int64_t timeout_ms);
+
 int client_check(struct asking *asking);
 
 #endif

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 import dbformat
 
+HEALTH, HEALTHY = 16, 17
 OPEN, ACCEPT, ASK, ANSWER, COOKIE, REFUSE, IDENTIFY, ADMIT = range(1, 9)
 VERSION, OPENING, SESSION, BUSY = range(1, 5)
 ANSWERS, PROOFS, HEAD, DICTIONARY, NODES, RELEASE, CHANGES, QUOTA = range(1, 9)

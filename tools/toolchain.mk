@@ -76,6 +76,8 @@ ifeq ($(SMALL),1)
 CFLAGS_HOT :=
 CFLAGS_BEARSSL_HOT := -Os
 CFLAGS_SHA256 :=
+# RSA is done in words of 32 bits.
+CFLAGS_RSA_SMALL := -DBR_INT128=0 -DBR_UMUL128=0
 CFLAGS_DLV += -DDLV_ONE_THREAD $(call try_cc,$(CC),-fno-move-loop-invariants)
 endif
 endif

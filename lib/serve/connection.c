@@ -222,6 +222,18 @@ enum answering {
     NOT_FRAMES    /* what comes next does not belong to this protocol */
 };
 
+/* Answers whoever balances servers, which needs no session; then it goes. */
+static enum answering answer_health(struct connection *connection, struct connection_host *host,
+                                    struct input *input, size_t *out_len,
+                                    const struct frame *frame) {
+    size_t len = respond_health(&host->answerer->source, host->in + input->at, frame->len,
+                                host->out + *out_len);
+    *out_len += len;
+    input->at = input->end;
+    connection->closes = true;
+    return len > 0 ? ANSWERED : NOT_FRAMES;
+}
+
 /* Answers the whole frames in the host's buffer. `frame` is the last one that was looked at. */
 static enum answering answer_frames(struct connection *connection, struct connection_host *host,
                                     struct input *input, size_t *out_len, struct frame *frame) {
@@ -247,6 +259,8 @@ static enum answering answer_frames(struct connection *connection, struct connec
             return ANSWERED;
         if (frame->type == FRAME_OPEN || frame->type == FRAME_IDENTIFY)
             return NOT_ANSWERED;
+        if (frame->type == FRAME_HEALTH)
+            return answer_health(connection, host, input, out_len, frame);
         if (frame->type != FRAME_ASK)
             return NOT_FRAMES;
         size_t len = answerer_ask(host->answerer, NULL, connection->network, bytes, frame->len,

@@ -20,8 +20,12 @@ enum frame_type {
     FRAME_COOKIE = 5,
     FRAME_REFUSE = 6,
     FRAME_IDENTIFY = 7,
-    FRAME_ADMIT = 8
+    FRAME_ADMIT = 8,
+    FRAME_HEALTH = 16, /* over TCP alone: could you answer? */
+    FRAME_HEALTHY = 17
 };
+
+#define HEALTH_LEN 16 /* of both: a header, then zeros, or the sequence number of the release */
 
 /* Why a server refuses. It is not authenticated, so it is only a hint. */
 enum refusal {

@@ -102,6 +102,17 @@ void respond_fill(const struct response_source *source, const struct question *q
         begin_answer(source, ANSWER_MALFORMED, answer);
 }
 
+size_t respond_health(const struct response_source *source, const uint8_t *frame, size_t len,
+                      uint8_t out[HEALTH_LEN]) {
+    const struct release_facts *facts = &source->db->header.facts;
+    if (len != HEALTH_LEN || release_is_stale(facts, source->now_s) ||
+        !bytes_are_zero(frame + FRAME_HEADER_LEN, HEALTH_LEN - FRAME_HEADER_LEN))
+        return 0;
+    frame_write_header(out, FRAME_HEALTHY, 0, HEALTH_LEN);
+    store_le64(out + FRAME_HEADER_LEN, facts->sequence);
+    return HEALTH_LEN;
+}
+
 size_t respond_refuse(uint8_t out[FRAME_HEADER_LEN], enum refusal reason) {
     frame_write_header(out, FRAME_REFUSE, (uint8_t)reason, FRAME_HEADER_LEN);
     return FRAME_HEADER_LEN;

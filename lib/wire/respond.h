@@ -64,6 +64,11 @@ enum response respond(const struct response_source *source, const struct ticket 
 void respond_fill(const struct response_source *source, const struct question *question,
                   unsigned proof_level, struct answer *answer);
 
+/* Answers a HEALTH frame of HEALTH_LEN bytes, where questions would be answered: the database is not past its
+ * valid-until. Returns the length, or 0 where it is not to be answered. */
+size_t respond_health(const struct response_source *source, const uint8_t *frame, size_t len,
+                      uint8_t out[HEALTH_LEN]);
+
 /* Writes a REFUSE frame; returns its length. */
 size_t respond_refuse(uint8_t out[FRAME_HEADER_LEN], enum refusal reason);
 

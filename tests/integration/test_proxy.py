@@ -10,6 +10,7 @@ import time
 
 import pytest
 import session_peer as peer
+from conftest import one_line
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 ITEM = peer.item(peer.sha256(b"nobody"))
@@ -125,6 +126,64 @@ def test_behind_haproxy(release, serve, small_db, server_pub, keys, tmp_path):
                 one.sock.close()
         finally:
             haproxy.terminate()
+
+
+BALANCED = """
+defaults
+  mode tcp
+  timeout connect 2s
+  timeout client 20s
+  timeout server 20s
+listen dlv
+  bind 127.0.0.1:{front}
+  balance first
+  option tcp-check
+  tcp-check connect send-proxy
+  tcp-check send-binary 646c7602100010000000000000000000
+  tcp-check expect binary 646c760211
+  default-server check inter 200ms fall 2 rise 1 send-proxy-v2 check-send-proxy on-marked-down shutdown-sessions
+  server one 127.0.0.1:{one}
+  server two 127.0.0.1:{two}
+"""
+
+
+def test_balanced_by_health(release, serve, small_db, server_pub, keys, tmp_path):
+    """HAProxy asks each server whether it could answer, and sends nobody to one that could not."""
+    servers = [serve(release, small_db, "--proxy-from", "127.0.0.1", who=("--anonymous",)) for _ in range(2)]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        front = free.getsockname()[1]
+    (tmp_path / "haproxy.cfg").write_text(BALANCED.format(front=front, one=servers[0].port, two=servers[1].port))
+    ask = ("client", "--server", f"127.0.0.1:{front}", "--server-key", keys.server_pub, "--number", "GJ05-1234", "--timeout", "10")
+    with subprocess.Popen(["haproxy", "-db", "-f", tmp_path / "haproxy.cfg"], stderr=subprocess.PIPE) as haproxy:
+        try:
+            deadline = time.monotonic() + 20
+            while release(*ask).returncode != 0:
+                assert time.monotonic() < deadline and haproxy.poll() is None, haproxy.stderr.read() if haproxy.poll() is not None else ""
+                time.sleep(0.2)
+            servers[0].stop()
+            time.sleep(1)
+            for _ in range(3):
+                assert release(*ask).out.startswith("VALID")
+        finally:
+            haproxy.terminate()
+
+
+def test_health(dlv, serve, small_db, tmp_path):
+    """Without key or session."""
+    server = serve(dlv, small_db, who=("--kiosks", os.devnull))
+    done = dlv("client", "--health", "--server", server.address, status=0)
+    assert done.out.startswith(f"{server.address}: could answer, from release 1; ")
+    for frame in (peer.header(peer.HEALTH, 16) + bytes(7) + b"\1", peer.header(peer.HEALTH, 17) + bytes(9), peer.header(peer.HEALTH, 8)):
+        with socket.create_connection(("127.0.0.1", server.port), 10) as sock:
+            sock.sendall(frame)
+            assert sock.recv(100) == b"", frame
+    with socket.create_connection(("127.0.0.1", server.port), 10) as sock:
+        sock.sendall(2 * (peer.header(peer.HEALTH, 16) + bytes(8)))
+        assert peer.read_frame(sock) == peer.header(peer.HEALTHY, 16) + (1).to_bytes(8, "little") and sock.recv(100) == b""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = "127.0.0.1:%d" % mute.getsockname()[1]
+        assert dlv("client", "--health", "--server", address, "--timeout", "1", status=2).err.startswith("dlv client: " + address)
+    one_line(dlv("client", "--health"))
 
 
 @pytest.mark.parametrize("text", ["10.0.0.0/33", "10.0.0", "x", "fd00::/129", "10.0.0.0/8,", ",".join(["10.0.0.0/8"] * 17), ""])
