@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/format.h"
 #include "crypto/rsa_key.h"
+#include "net/socket.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -168,6 +169,11 @@ static int run_init(int operand_count, char **operands) {
         return usage_error("the folder to make is needed");
     name = name != NULL ? name : "licences";
     listen_at = listen_at != NULL ? listen_at : "127.0.0.1:8080";
+    struct error error;
+    char host[NET_HOST_SIZE], port[NET_PORT_SIZE];
+    if (net_split(listen_at, "8080", host, port, &error) != 0 ||
+        listen_at[strcspn(listen_at, "\r\n\t ")] != '\0')
+        return usage_error("--listen \"%.60s\" is not HOST:PORT", listen_at);
     if (check_place(operands[0]) != EXIT_OK)
         return EXIT_TROUBLE;
     if (operands[0][0] == '/')

@@ -546,6 +546,19 @@ def read_changes(data):
     return before, number, data[PAGE:PAGE + HEAD], data[PAGE + HEAD:at] if dictionary else None, data[at:]
 
 
+def make_changes(before, after, items_of=lambda items: items):
+    """A list that leads from one release to another, whatever these are: all entries go, and all others come."""
+    records = b"\0\1" * before.count
+    for key, codes, terms, items in loose(after):
+        items = items_of(items)
+        terms |= bool(items) << 23 if not terms & 3 else 0
+        records += b"\0\3" + key + codes + terms.to_bytes(16, "little") + (struct.pack("<H", len(items)) + items if items else b"")
+    rest = after.head + after.sections[4] + records
+    page = struct.pack("<8sII32sQQQ32s", b"dlv-ch\r\n", 1, 0, before.id, before.facts.sequence, len(after.sections[4]), len(records),
+                       sha256(rest))
+    return page.ljust(PAGE, b"\0") + rest
+
+
 def apply_changes(database, data):
     """The entries, as `loose` gives them, of the release that a list leads to."""
     before, number, _, dictionary, records = read_changes(data)

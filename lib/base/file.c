@@ -303,6 +303,12 @@ static int set_access(int fd, const struct place *place, const struct file_kind 
     return fchmod(fd, mode);
 }
 
+int file_set_access(int fd, const char *like, const struct file_kind *kind) {
+    struct place place = {.is_there = false};
+    place.is_there = stat(like, &place.status) == 0;
+    return place.is_there ? set_access(fd, &place, kind) : fchmod(fd, kind->mode);
+}
+
 int atomic_file_open(struct atomic_file *file, const char *path, const struct file_kind *kind,
                      enum file_replacing replacing, struct error *error) {
     struct place place;

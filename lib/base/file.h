@@ -89,6 +89,10 @@ struct atomic_file {
 int atomic_file_open(struct atomic_file *file, const char *path, const struct file_kind *kind,
                      enum file_replacing replacing, struct error *error);
 
+/* Gives a file the owner and the mode of the one at `like`, or where there is none the mode of its kind. 0 or ERR_SYSTEM
+ * with errno set. */
+int file_set_access(int fd, const char *like, const struct file_kind *kind);
+
 /* Puts the complete file in place: fsync, rename over what was there, fsync of the folder. With
  * REPLACE_NOTHING a file that has appeared is kept and ERR_EXISTS returned. The file is closed in any
  * case. */

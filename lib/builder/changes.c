@@ -269,6 +269,16 @@ static bool keep_old(struct applier *applier, uint64_t count) {
     return true;
 }
 
+/* Whether the terms of a record are ones. Nobody has signed them yet. */
+static bool is_possible(const struct applier *applier, const struct loose_entry *loose) {
+    const struct check_fields *fields = &applier->list->to.facts.fields;
+    const struct further further = {loose->further, loose->further_len};
+    const uint8_t *terms = loose->entry + ENTRY_TERMS;
+    struct terms read;
+    return terms_kind(terms) != ENTRY_LICENCE ||
+           terms_read(&read, terms, further, applier->new.sets, check_code_len(fields), true);
+}
+
 static bool put_record(struct applier *applier, const struct change_record *record) {
     struct loose_entry *loose = &applier->loose;
     if (!keep_old(applier, record->kept))
@@ -285,7 +295,7 @@ static bool put_record(struct applier *applier, const struct change_record *reco
     loose->further_len = record->further.len;
     if (record->further.len > 0)
         memcpy(loose->further, record->further.bytes, record->further.len);
-    return put_loose(applier, &applier->new);
+    return is_possible(applier, loose) && put_loose(applier, &applier->new);
 }
 
 /* False where the list does not fit the release that it is applied to. */

@@ -485,10 +485,10 @@ static bool is_alone(const struct link *link) {
     return count == 1;
 }
 
-/* A server was heard over UDP: TCP, which suffers more from losses, is not needed. */
+/* A server was heard over UDP: TCP, which suffers more from losses, is not needed, unless that ended soon before. */
 static void hear_udp(struct link *link) {
-    link->hears_udp = true;
-    for (unsigned i = 0; i < LINK_LANES_MAX; i++) {
+    link->hears_udp = !link->udp_stalled;
+    for (unsigned i = 0; i < LINK_LANES_MAX && link->hears_udp; i++) {
         struct lane *lane = &link->lanes[i];
         if (lane->fd < 0 || lane->is_udp || lane == link->lane)
             continue;
@@ -696,7 +696,9 @@ static enum link_result time_out(struct exchange *exchange, enum link_result res
             }
         }
         server->is_out = true;
+        server->again_ms = result == LINK_STALLED ? net_now_ms() : 0;
     }
+    link->udp_stalled = link->lane != NULL && link->lane->is_udp;
     *exchange->error = link->servers[link->server].reason;
     return link->servers[link->server].result;
 }

@@ -94,6 +94,7 @@ struct link {
     void *tell_context;
     int64_t search_ms; /* when a server began to be sought */
     bool hears_udp;    /* datagrams have come since then */
+    bool udp_stalled;  /* they came, and then no more: perhaps only short ones do */
     unsigned server_count;
     struct link_server servers[LINK_SERVERS_MAX];
     unsigned first;       /* the server that is tried first */

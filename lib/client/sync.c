@@ -109,10 +109,12 @@ static enum link_result fetch_rest(struct sync *sync, struct session_talk *talk,
     }
     if (is_whole(sync, place))
         return LINK_DONE;
-    int cut = ftruncate(sync->lists_fd, (off_t)place->at);
-    (void)cut; /* it is fetched again either way */
-    return link_fail(talk->link, LINK_DISTRUSTED, talk->error,
-                     "its list of changes is damaged; next time it is fetched anew");
+    return link_fail(talk->link, LINK_DISTRUSTED, talk->error, "its list of changes is damaged");
+}
+
+static bool is_same_register(const struct db_header *one, const struct db_header *other) {
+    return strcmp(one->facts.name, other->facts.name) == 0 &&
+           one->facts.is_test == other->facts.is_test;
 }
 
 /* Fetches the lists that lead from the own release to the server's. LINK_CHANGED: there are none, or they are not
@@ -120,6 +122,7 @@ static enum link_result fetch_rest(struct sync *sync, struct session_talk *talk,
 static enum link_result fetch_lists(struct sync *sync, struct session_talk *talk) {
     struct place place = {.at = 0};
     uint8_t from_id[SHA256_LEN];
+    uint64_t sequence = sync->own->facts.sequence;
     memcpy(from_id, sync->own->id, SHA256_LEN);
     for (unsigned i = 0; i < SYNC_LISTS_MAX; i++) {
         enum link_result result = LINK_DONE;
@@ -127,6 +130,7 @@ static enum link_result fetch_lists(struct sync *sync, struct session_talk *talk
             result = fetch_heads(sync, talk, &place, from_id);
         if (result == LINK_DONE &&
             (place.to.facts.sequence > sync->header.facts.sequence ||
+             place.to.facts.sequence <= sequence || !is_same_register(&place.to, &sync->header) ||
              place.at + changes_len(&place.head) > db_file_len(&sync->header) / 2))
             return LINK_CHANGED;
         if (result == LINK_DONE)
@@ -134,6 +138,7 @@ static enum link_result fetch_lists(struct sync *sync, struct session_talk *talk
         if (result != LINK_DONE)
             return result;
         place.at += changes_len(&place.head);
+        sequence = place.to.facts.sequence;
         memcpy(from_id, place.to.id, SHA256_LEN);
         if (memcmp(from_id, sync->header.id, SHA256_LEN) == 0)
             return ftruncate(sync->lists_fd, (off_t)place.at) == 0
@@ -244,19 +249,23 @@ enum link_result sync_fetch(void *context, struct session_talk *talk,
     if (sync->started_ms == 0)
         sync->started_ms = net_now_ms();
     sync->outcome = SYNC_NOTHING;
-    if (sync->own != NULL && memcmp(sync->own->id, release->header.id, SHA256_LEN) == 0)
+    const struct db_header *own = sync->own;
+    bool is_same = own != NULL && memcmp(own->id, release->header.id, SHA256_LEN) == 0;
+    if (is_same && !sync->is_own_damaged)
         return LINK_DONE;
-    if (sync->own != NULL && sync->own->facts.sequence >= release->header.facts.sequence)
+    if (own != NULL && !is_same && own->facts.sequence >= release->header.facts.sequence)
         return link_fail(talk->link, LINK_NOT_BELIEVED, talk->error,
                          "its release is not later than the one that is here");
-    if (sync->own != NULL && (strcmp(sync->own->facts.name, release->header.facts.name) != 0 ||
-                              sync->own->facts.is_test != release->header.facts.is_test))
+    if (own != NULL && !is_same_register(own, &release->header))
         return link_fail(talk->link, LINK_NOT_BELIEVED, talk->error,
                          "it has another register than the one that is here");
     sync->outcome = SYNC_LISTS;
-    if (sync->own != NULL)
+    if (own != NULL && !sync->is_own_damaged && !sync->without_lists)
         result = fetch_lists(sync, talk);
-    if (result != LINK_CHANGED)
+    /* Lists that are of no use, or damaged, keep nobody from the whole. */
+    if (result == LINK_DISTRUSTED)
+        sync->without_lists = true;
+    else if (result != LINK_CHANGED)
         return result;
     sync->outcome = SYNC_WHOLE;
     return fetch_whole(sync, talk, release);

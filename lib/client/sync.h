@@ -18,6 +18,8 @@ enum sync_outcome {
 struct sync {
     const struct db_header *own; /* of the release that is here; NULL: there is none */
     int own_fd;                  /* its file; -1: there is none */
+    bool is_own_damaged;         /* its file is not whole, so no list leads on from it */
+    bool without_lists;          /* they have failed */
     /* where lists, one behind the other, and the whole file are kept: for reading and writing */
     int lists_fd, whole_fd;
     uint64_t rate; /* bytes a second; 0: no limit */

@@ -67,16 +67,20 @@ int change_list_open(struct change_list *list, const uint8_t *bytes, size_t len,
         return code;
     if (len != changes_len(&list->head))
         return error_set(error, ERR_FORMAT, "is cut short, or too long");
+    list->to_head = bytes + CHANGES_HEAD_LEN;
+    code = db_header_decode(&list->to, list->to_head, error);
+    if (code == 0)
+        code = db_header_verify(&list->to, list->to_head + DB_SIGNATURES, authorities, error);
+    if (code != 0)
+        return code;
+    if (len > db_file_len(&list->to) + CHANGES_DICTIONARY)
+        return error_set(error, ERR_FORMAT, "is longer than the release that it leads to");
     sha256_init(&hash);
     sha256_update(&hash, bytes + CHANGES_HEAD_LEN, len - CHANGES_HEAD_LEN);
     sha256_out(&hash, digest);
     if (memcmp(digest, list->head.sha256, SHA256_LEN) != 0)
         return error_set(error, ERR_FORMAT, "is damaged: its digest is another one");
-    list->to_head = bytes + CHANGES_HEAD_LEN;
-    code = db_header_decode(&list->to, list->to_head, error);
-    if (code == 0)
-        code = db_header_verify(&list->to, list->to_head + DB_SIGNATURES, authorities, error);
-    if (code == 0 && list->head.dictionary_len > 0)
+    if (list->head.dictionary_len > 0)
         code = class_sets_open_signed(&list->sets, bytes + CHANGES_DICTIONARY,
                                       (size_t)list->head.dictionary_len, list->to.set_count,
                                       list->to.dictionary_root, error);

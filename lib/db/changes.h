@@ -45,8 +45,9 @@ struct change_list {
     const uint8_t *at, *end; /* the records that are left */
 };
 
-/* Reads a list, which must stay where it is. Total: any bytes may come. 0, or ERR_FORMAT or ERR_SIGNATURE
- * with the reason: it is damaged, or the head in it is not signed by one of the authorities. */
+/* Reads a list, which must stay where it is, and as it is: nobody else may be able to change it. Total: any bytes may
+ * come. 0, or ERR_FORMAT or ERR_SIGNATURE with the reason: it is damaged, longer than the release that it leads to, or
+ * the head in it is not signed by one of the authorities. */
 int change_list_open(struct change_list *list, const uint8_t *bytes, size_t len,
                      const struct key_set *authorities, struct error *error);
 
@@ -68,7 +69,8 @@ struct change_record {
 
 #define CHANGE_RECORD_MAX (10 + 1 + DB_ENTRY_LEN + FURTHER_HEAD_LEN + FURTHER_MAX)
 
-/* The next record: 1; 0 at the end; or ERR_FORMAT. Its further terms are in the list. */
+/* The next record: 1; 0 at the end; or ERR_FORMAT. Its further terms are in the list. Whether its terms are possible
+ * only terms_read shows. */
 int change_list_next(struct change_list *list, struct change_record *record);
 
 /* Writes a record. Returns its length. */

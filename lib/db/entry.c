@@ -603,7 +603,7 @@ void terms_renumber(uint8_t bytes[DB_TERMS_LEN], uint8_t *further, size_t furthe
     }
     while (next_item(&rest, &item)) {
         uint8_t *set = further + (item.bytes - further) + SPAN_OF_DAYS_LEN;
-        if (item.type == ITEM_GROUP)
+        if (item.type == ITEM_GROUP && item.len == SPAN_OF_DAYS_LEN + 2)
             store_le16(set, (uint16_t)renumber(context, load_le16(set)));
     }
 }

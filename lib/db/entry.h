@@ -90,7 +90,8 @@ size_t further_len_without_cards(struct further further);
  * card_state. */
 uint8_t further_card(struct further further, const uint8_t *code, size_t code_len);
 
-/* Replaces each number of a set by what `renumber` makes of it. The terms must be possible. */
+/* Replaces each number of a set by what `renumber` makes of it. Total: any bytes may come; what is no item of a set
+ * stays. */
 typedef uint32_t class_set_renumber(void *context, uint32_t number);
 void terms_renumber(uint8_t bytes[DB_TERMS_LEN], uint8_t *further, size_t further_len,
                     class_set_renumber *renumber, void *context);
