@@ -2,7 +2,7 @@
 #
 #   make [CC=clang]     build/dlv
 #   make APPLETS="..."  the same with these applets alone; SMALL=1: all of it for size (each with a BUILD of its own)
-#   make kiosk          build/kiosk/dlv: what a kiosk needs, for size
+#   make kiosk          build/kiosk/release/dlv: what a kiosk needs, for size (KIOSK_APPLETS)
 #   make ARCH=aarch64   build/arm64/release/dlv for another machine; armhf and s390x likewise
 #   make install        DESTDIR, PREFIX: the binary, its applet links, man pages, completions, documents
 #   make dist           build/dist: a tarball, a Debian package, an SBOM, and their digests
@@ -244,7 +244,8 @@ build/make_registry: tools/make_registry.c
 
 KIOSK_APPLETS ?= client kiosk scan selftest verify
 kiosk: $(DEPS)/build.mk
-	@+$(MAKE) --no-print-directory SMALL=1 BUILD=build/kiosk APPLETS='$(KIOSK_APPLETS)' build/kiosk/dlv
+	@+$(MAKE) --no-print-directory SMALL=1 BUILD=build/kiosk APPLETS='$(KIOSK_APPLETS)' build/kiosk/release/dlv
+	@echo "build/kiosk/release/dlv: $$(wc -c <build/kiosk/release/dlv) bytes"
 
 size: all
 	@tools/size $(BUILD)/dlv
@@ -272,7 +273,7 @@ $(RELEASE): $(BUILD)/dlv
 	@mkdir -p $(@D)
 	@$$($(CC) -print-prog-name=strip) -o $@ $<
 man: all $(RELEASE)
-	@mkdir -p $(BUILD)/man
+	@rm -rf $(BUILD)/man && mkdir -p $(BUILD)/man
 	@for page in dlv $(CHOSEN_APPLETS); do tools/package/man_page $(BUILD)/dlv $$page \
 	    >$(BUILD)/man/$$([ $$page = dlv ] || echo dlv-)$$page.1; done
 	@for shell in bash zsh fish; do tools/package/completion $$shell $(BUILD)/dlv >$(BUILD)/man/completion.$$shell; done
@@ -286,9 +287,12 @@ install: man
 	install -D -m 644 $(BUILD)/man/completion.bash $(SHARE)/bash-completion/completions/dlv
 	install -D -m 644 $(BUILD)/man/completion.zsh $(SHARE)/zsh/vendor-completions/_dlv
 	install -D -m 644 $(BUILD)/man/completion.fish $(SHARE)/fish/vendor_completions.d/dlv.fish
+	for applet in $(CHOSEN_APPLETS); do ln -sf dlv $(SHARE)/bash-completion/completions/dlv-$$applet; \
+	    ln -sf dlv.fish $(SHARE)/fish/vendor_completions.d/dlv-$$applet.fish; done
 	install -d $(SHARE)/doc/dlv
 	install -m 644 README.md LICENSE tools/package/OPERATIONS.md tools/package/dlv.rules.yml lib/db/FORMAT.md lib/db/EVIDENCE.md \
 	    lib/wire/PROTOCOL.md lib/text/MATCHING.md $(SHARE)/doc/dlv
+	install -m 644 tools/package/copyright $(SHARE)/doc/dlv/copyright
 	install -m 755 tools/package/dlv-server.openrc $(SHARE)/doc/dlv
 
 # A tarball, a Debian package, what they are made of, and the digests of all that, in build/dist: the same bytes each time.

@@ -499,6 +499,10 @@ static int print_result(const struct build *build) {
     else if (result->milder > 0)
         trouble("note: %llu licences are valid again that were not before (dlv diff shows more)",
                 (unsigned long long)result->milder);
+    if (facts->is_test && !is_test)
+        trouble(
+            "note: it is marked as test data, as the one before is; a register's own releases begin with "
+            "--first in a folder of their own");
     print("%s: %llu rows, %llu entries", output, (unsigned long long)result->row_count,
           (unsigned long long)result->header.count);
     if (result->joined_count > 0)
@@ -684,9 +688,13 @@ static int run_dbgen(int operand_count, char **operands) {
                               .is_terminal = isatty(STDERR_FILENO)};
     clock_gettime(CLOCK_MONOTONIC, &display.start);
     if (rejects_path == NULL) {
-        format_text(default_rejects, sizeof default_rejects, "%s%s.rejects",
+        /* Not in a folder of releases, which is published: bad rows hold names. */
+        size_t into_len = into != NULL ? strlen(into) : 0;
+        while (into_len > 1 && into[into_len - 1] == '/')
+            into_len--;
+        format_text(default_rejects, sizeof default_rejects, "%.*s%s.rejects", (int)into_len,
                     into != NULL ? into : "",
-                    into != NULL     ? "/current"
+                    into != NULL     ? ""
                     : output != NULL ? output
                     : is_stdin       ? "stdin"
                                      : registry);

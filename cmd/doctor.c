@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/date.h"
+#include "base/file.h"
 #include "base/format.h"
 #include "crypto/rsa_key.h"
 #include "db/open.h"
@@ -48,7 +49,7 @@ static void check_pair(const char *prefix, bool belongs_here) {
     struct error error;
     format_text(file, sizeof file, "%s.pub", prefix);
     if (rsa_public_load(&public, path_of(file), 2048, &error) != 0) {
-        wrong(error.text, "");
+        wrong(error.text, "It is the public half: openssl pkey -in KEY -pubout writes it again.");
         return;
     }
     format_text(file, sizeof file, "%s.key", prefix);
@@ -141,11 +142,32 @@ static void check_machine(void) {
         print("ok     this kernel can confine the server's processes (Landlock, seccomp)\n");
 }
 
+static bool enrols(const char *line) {
+    return *line != '\0' && strchr("#\n", *line) == NULL && strncmp(line, "revoke ", 7) != 0;
+}
+
+/* Whether anybody is enrolled. */
+static void check_kiosks(void) {
+    static char text[1 << 16];
+    struct error error;
+    ssize_t len = file_read(path_of("kiosks"), text, sizeof text - 1, &error);
+    bool is_any = len < 0; /* the server's own check says what is wrong with it */
+    for (const char *line = len > 0 ? text : NULL; line != NULL && !is_any;) {
+        const char *end = strchr(line, '\n');
+        is_any = enrols(line);
+        line = end != NULL ? end + 1 : NULL;
+    }
+    if (!is_any)
+        wrong("no kiosk is enrolled: nobody can ask",
+              "dlv help keygen shows how a line of kiosks is made.");
+}
+
 /* What a start of the server reads, looked at by the server's own code. */
 static void check_server(void) {
     const char *const words[] = {"server",      "--check",       "--db",  "releases/current",
                                  "--authority", "authority.pub", "--key", "server.key",
                                  "--kiosks",    "kiosks",        NULL};
+    check_kiosks();
     print("\nWhat a server reads (dlv server --check):\n");
     if (step_run(folder, true, words) != EXIT_OK)
         wrong("a server would not start", "The lines above say why.");
@@ -158,8 +180,8 @@ static void check_client(void) {
         return;
     print("\nWhat a kiosk finds (dlv client --config client.conf --check):\n");
     if (step_run(folder, true, words) != EXIT_OK)
-        wrong("the server of client.conf does not answer",
-              "Is it running? The lines above say what came of it.");
+        wrong("a kiosk could not ask with client.conf",
+              "The line of dlv client says why; after \"no connection\": is the server running?");
 }
 
 static int run_doctor(int operand_count, char **operands) {

@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,9 +83,12 @@ static int write_config(const char *folder) {
     char text[4 * PATH_MAX + 400];
     format_text(text, sizeof text,
                 "# What a kiosk asks with: dlv client --config FILE, or as /etc/dlv/client.conf\n"
-                "server = %s\nserver-key = %s/server.pub\nkey = %s/kiosk-1.key\n"
-                "authority = %s/authority.pub\nprove\n",
-                listen_at, folder, folder, folder);
+                "# (from another machine, the server's name in place of localhost)\n"
+                "server = %s%s\nserver-key = %s/server.pub\nkey = %s/kiosk-1.key\n"
+                "authority = %s/authority.pub\nprove\n"
+                "# Its own copy, which dlv sync fetches, and what it remembers between runs:\n"
+                "#db = /var/lib/dlv/licences.db\n#state = /var/lib/dlv/state\n",
+                listen_at[0] == ':' ? "localhost" : "", listen_at, folder, folder, folder);
     return write_text("client.conf", text);
 }
 
@@ -141,37 +145,34 @@ static int check_place(const char *path) {
                : trouble("%s: is not empty; name a folder that is, or is not there yet", path);
 }
 
-/* Removes what a failure has left, as far as it goes. */
-static void remove_folder(const char *folder) {
-    static const char *const names[] = {"authority.key",
-                                        "authority.pub",
-                                        "server.key",
-                                        "server.pub",
-                                        "kiosk-1.key",
-                                        "kiosk-1.pub",
-                                        "registry.csv",
-                                        "import.conf",
-                                        "kiosks",
-                                        "client.conf",
-                                        "releases/current",
-                                        "releases/1.db",
-                                        "releases/current.rejects",
-                                        "releases/.lock",
-                                        "releases"};
+static char temporary[PATH_MAX];
+
+/* Removes what a failure, or a signal, has left, as far as it goes. */
+static void remove_folder(void) {
+    static const char *const names[] = {
+        "authority.key",    "authority.pub", "server.key",       "server.pub",     "kiosk-1.key",
+        "kiosk-1.pub",      "registry.csv",  "import.conf",      "kiosks",         "client.conf",
+        "releases/current", "releases/1.db", "releases.rejects", "releases/.lock", "releases"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         remove(names[i]);
-    rmdir(folder);
+    rmdir(temporary);
+}
+
+static void end_by_signal(int number) {
+    (void)number;
+    remove_folder();
+    _exit(EXIT_TROUBLE);
 }
 
 static int run_init(int operand_count, char **operands) {
-    char folder[PATH_MAX], temporary[PATH_MAX], base[PATH_MAX];
+    char folder[PATH_MAX], base[PATH_MAX];
     if (operand_count != 1 || operands[0][0] == '\0')
         return usage_error("the folder to make is needed");
     name = name != NULL ? name : "licences";
     listen_at = listen_at != NULL ? listen_at : "127.0.0.1:8080";
     struct error error;
     char host[NET_HOST_SIZE], port[NET_PORT_SIZE];
-    if (net_split(listen_at, "8080", host, port, &error) != 0 ||
+    if (net_split(listen_at, "8080", host, port, &error) != 0 || strchr(listen_at, ':') == NULL ||
         listen_at[strcspn(listen_at, "\r\n\t ")] != '\0')
         return usage_error("--listen \"%.60s\" is not HOST:PORT", listen_at);
     if (check_place(operands[0]) != EXIT_OK)
@@ -189,11 +190,14 @@ static int run_init(int operand_count, char **operands) {
     format_text(temporary, sizeof temporary, "%s.XXXXXX", folder);
     if (mkdtemp(temporary) == NULL || chdir(temporary) != 0)
         return trouble("%s: %m", temporary);
+    signal(SIGINT, end_by_signal);
+    signal(SIGTERM, end_by_signal);
+    signal(SIGHUP, end_by_signal);
     int status = make_all(folder);
     if (status == EXIT_OK && (chmod(temporary, 0755) != 0 || rename(temporary, folder) != 0))
         status = trouble("%s: %m", folder);
     if (status != EXIT_OK) {
-        remove_folder(temporary);
+        remove_folder();
         return EXIT_TROUBLE;
     }
     show(operands[0]);

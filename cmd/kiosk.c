@@ -584,8 +584,8 @@ static int run_kiosk(int operand_count, char **operands) {
         return EXIT_TROUBLE;
     if (terminal_enter(&kiosk.terminal) != 0)
         return trouble("the terminal: %m");
-    if (is_locked)
-        terminal_lock(&kiosk.terminal);
+    if (is_locked && !terminal_lock(&kiosk.terminal))
+        note(&kiosk, "dlv kiosk: the console is not locked: CAP_SYS_TTY_CONFIG is missing");
     erase(&kiosk);
     run(&kiosk);
     if (kiosk.channel >= 0) {

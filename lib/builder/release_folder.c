@@ -48,8 +48,8 @@ static int take_lock(struct release_folder *folder, struct error *error) {
         return ERR_LIMIT;
     folder->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (folder->lock < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return error_set(error, ERR_SYSTEM,
-                         "--into \"%s\": there is no such folder (mkdir makes one)", folder->path);
+        return error_set(error, ERR_SYSTEM, "\"%s\": there is no such folder (mkdir makes one)",
+                         folder->path);
     if (folder->lock < 0)
         return error_set_errno(error, "%s", path);
     if (flock(folder->lock, LOCK_EX | LOCK_NB) == 0)

@@ -15,7 +15,7 @@ static enum link_result pass_over(const struct link *link, struct error *error, 
     return link->is_udp ? LINK_WAIT : link_fail(link, LINK_DISTRUSTED, error, what);
 }
 
-#define NOT_ENROLLED "this kiosk is not enrolled with it (or not any more)"
+#define NOT_ENROLLED "this kiosk is not enrolled with it (not any more, or --key is missing)"
 
 /* --- opening ---------------------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 #include "os/terminal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -40,8 +41,9 @@ void terminal_leave(struct terminal *terminal) {
     terminal->is_locked = terminal->is_raw = false;
 }
 
-void terminal_lock(struct terminal *terminal) {
+bool terminal_lock(struct terminal *terminal) {
     terminal->is_locked = ioctl(terminal->fd, VT_LOCKSWITCH, 0) == 0;
+    return terminal->is_locked || errno != EPERM;
 }
 
 void terminal_size(const struct terminal *terminal, unsigned *rows, unsigned *columns) {

@@ -25,8 +25,9 @@ int terminal_enter(struct terminal *terminal);
 /* Puts it back as it was before. Safe in signal handlers. */
 void terminal_leave(struct terminal *terminal);
 
-/* Forbids switching to another virtual terminal, where this is one and the process may (root). */
-void terminal_lock(struct terminal *terminal);
+/* Forbids switching to another virtual terminal, where this is one. False where the process may not do that (it takes
+ * CAP_SYS_TTY_CONFIG). */
+bool terminal_lock(struct terminal *terminal);
 
 /* Whether this process is in the foreground, or the terminal is not one that has such. */
 bool terminal_is_ours(const struct terminal *terminal);

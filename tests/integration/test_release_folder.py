@@ -56,7 +56,7 @@ def test_a_refused_release_leaves_all_as_it_is(folder):
     assert "are dropped" in folder(registry(numbers=NUMBERS[:200])).err
     assert "bad rows" in folder(registry(lambda i: "broken")).err
     assert os.readlink(folder.current) == "1.db" and (folder.path / "1.db").read_bytes() == before
-    assert folder.names() == ["1.db", "current", "current.rejects"]
+    assert folder.names() == ["1.db", "current"]
     folder(registry(), status=0)
     assert folder.names() == ["1.db", "2.db", "current"]
 
