@@ -137,7 +137,7 @@ int main(int argc, char **argv) {
         return list();
     if (strcmp(word, "--version") == 0)
         return version();
-    if (strcmp(word, "--help") == 0)
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         return print_overview(stdout);
     if (strcmp(word, "--install") == 0)
         return argc == 3 ? install(argv[2]) : usage_error("--install wants DIR");

@@ -189,7 +189,8 @@ enum options_result options_parse(const struct option *options, int argc, char *
             argv[(*operand_count)++] = argv[i];
         else if (strcmp(word, "--") == 0)
             only_operands = true;
-        else if (strcmp(word, "--help") == 0)
+        else if (strcmp(word, "--help") == 0 ||
+                 (strcmp(word, "-h") == 0 && find_by_letter('h') == NULL))
             return OPTIONS_HELP;
         else if (take_option(argc, argv, &i) != EXIT_OK)
             return OPTIONS_WRONG;

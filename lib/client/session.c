@@ -149,7 +149,7 @@ static struct link_slot *question_of(struct link *link, const uint8_t *bytes, si
 }
 
 /* What an answer says instead of answering. */
-static enum link_result take_status(struct link *link, const struct answer *answer,
+static enum link_result take_status(struct link *link, const struct answer *answer, bool is_sync,
                                     struct error *error) {
     if (answer->status == ANSWER_NOT_ENROLLED)
         return link_fail(link, LINK_REFUSED, error, NOT_ENROLLED);
@@ -159,8 +159,15 @@ static enum link_result take_status(struct link *link, const struct answer *answ
     if (answer->status != ANSWER_OVER_QUOTA)
         return LINK_DONE;
     link->wait_s = answer->total_len;
-    error_set(error, ERR_LIMIT, "%s: the quota is spent; ask again in %u seconds", link_name(link),
-              link->wait_s);
+    if (is_sync)
+        error_set(
+            error, ERR_LIMIT,
+            "%s: the quota is spent; ask again in %u seconds: of the MiB that this kiosk may fetch a day "
+            "none is left just now, and what has come is kept",
+            link_name(link), link->wait_s);
+    else
+        error_set(error, ERR_LIMIT, "%s: the quota is spent; ask again in %u seconds",
+                  link_name(link), link->wait_s);
     return LINK_OVER_QUOTA;
 }
 
@@ -180,7 +187,8 @@ static enum link_result take_answer(void *context, uint8_t *bytes, size_t len,
         return pass_over(link, error, reason.text);
     if (code != 0)
         return link_fail(link, LINK_DISTRUSTED, error, reason.text);
-    enum link_result result = take_status(link, answer, error);
+    enum link_result result = take_status(
+        link, answer, question_is_sync(what_of(asking->questions, (*slot)->index)), error);
     return result == LINK_DONE
                ? asking->questions->take(asking->questions->context, (*slot)->index, answer, error)
                : result;

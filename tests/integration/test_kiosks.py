@@ -138,7 +138,7 @@ def test_many_at_once(release, serve, small_db, keys, tmp_path):
         server.wait_for(rb"event=kiosks_(reloaded|refused)")
         return server.wait_for(rb"event=database_unchanged") and server.log.decode()
 
-    assert 'kiosks_kept unlisted=11 reason="so many at once, or all: "# end 20 removing 11" accepts it"' in reload(20)
+    assert 'kiosks_kept unlisted=11 reason="so many at once, or all: \'# end 20 removing 11\' accepts it"' in reload(20)
     assert "kiosks=20 added=0 removed=11" in reload(20, " removing 11")
     assert "kiosks=10 added=0 removed=10" in reload(10)
     assert "kiosks_kept unlisted=10" not in reload(10)
