@@ -88,7 +88,7 @@ def test_offline_behind_the_program(shifted, release, serve, db, keys, offline):
 
 def test_the_date_of_the_program(release):
     """It is that of the sources: of their last commit, unless it is set for the build."""
-    made = re.search("^sources of: (.*)$", release("--version", status=0).out, re.M).group(1)
+    made = re.search("^sources of: (.*), commit ", release("--version", status=0).out, re.M).group(1)
     last = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True).stdout
     when = os.environ.get("SOURCE_DATE_EPOCH") or last
     assert made == (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(when))) if when else "unknown")
