@@ -399,6 +399,20 @@ def test_a_full_disk(dlv, keys, server, releases, tmp_path):
     assert done.returncode == 2 and "no room for the release" in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("before", ["none", 2])
+def test_without_proc(release, keys, server, releases, home, before):
+    """As on a root file system that has next to nothing."""
+    if before != "none":
+        shutil.copy(releases / f"{before}.db", home)
+    arguments = " ".join(map(str, options(keys, server.address, home)))
+    done = subprocess.run(["unshare", "-m", "sh", "-c", f"mount -t tmpfs none /proc && {release.path} sync {arguments}"],
+                          capture_output=True, text=True)
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip("no namespaces here")
+    assert done.returncode == 0, done.stderr
+    same(home, releases / "3.db")
+
+
 def test_a_release_that_comes_meanwhile(dlv, keys, releases, serve, tmp_path, home):
     """While the whole is fetched, the server gets a newer one: that is what is here in the end."""
     folder = tmp_path / "folder"
