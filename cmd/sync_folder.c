@@ -27,6 +27,7 @@ struct folder {
     DIR *names;
     bool is_theirs;       /* it holds something that this authority has signed */
     bool is_new;          /* a later release is here now */
+    bool is_mixed;        /* it has releases of several registers that might be meant */
     uint64_t below;       /* releases from this number on have been tried */
     struct error trouble; /* with the last that was of no use */
 };
@@ -56,6 +57,8 @@ static bool find_release(struct folder *folder, char path[PATH_MAX], struct db_h
             db_read_header(&header, own, copy->authorities, &error) != 0)
             continue;
         folder->is_theirs = true;
+        folder->is_mixed = folder->is_mixed || (is_found && local_copy_precedes(copy, &header) &&
+                                                strcmp(header.facts.name, latest->facts.name) != 0);
         if (!local_copy_precedes(copy, &header) || header.facts.sequence >= folder->below ||
             (is_found && header.facts.sequence <= latest->facts.sequence))
             continue;
@@ -71,7 +74,7 @@ static void take_release(struct folder *folder) {
     struct local_copy *copy = folder->copy;
     char path[PATH_MAX];
     struct db_header latest;
-    while (!folder->is_new && find_release(folder, path, &latest)) {
+    while (!folder->is_new && find_release(folder, path, &latest) && !folder->is_mixed) {
         int code = install_copy(path, &latest, copy->path, NULL, copy->authorities,
                                 parallel_processors(), &folder->trouble);
         if (code == 0)
@@ -188,6 +191,9 @@ int sync_with_folder(struct local_copy *copy, const char *path) {
     folder.is_theirs = folder.is_theirs || holds_their_list(&folder);
     closedir(folder.names);
     local_copy_remove_parts(copy, false);
+    if (folder.is_mixed)
+        return trouble("%s: has releases of several registers: --db-name says which is meant",
+                       path);
     if (!folder.is_new && folder.trouble.text[0] != '\0')
         return trouble("%s", folder.trouble.text);
     if (!folder.is_theirs || !copy->is_there)

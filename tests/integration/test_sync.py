@@ -329,6 +329,16 @@ def test_parts_that_are_not_ours(dlv, keys, releases, server, home, tmp_path, ho
         assert victim.read_text() == "mine" and not home.is_symlink() and home.stat().st_nlink == 1
 
 
+def test_a_folder_of_several_registers(dlv, keys, small, home):
+    folder, _ = small
+    command = ("sync", "--from", folder, "--authority", keys.authority_pub, "--db", home)
+    assert "--db-name says which" in one_line(dlv(*command)) and not home.exists()
+    dlv(*command, "--db-name", "elsewhere", status=0)
+    same(home, folder / "4.db")
+    dlv(*command, status=0)  # what is here says which
+    same(home, folder / "4.db")
+
+
 @pytest.mark.parametrize("what", ["empty", "foreign", "parent"])
 def test_a_folder_of_nothing(dlv, keys, releases, home, tmp_path, what):
     """A mirror that has failed is no success."""
