@@ -89,23 +89,24 @@ static void take_release(struct folder *folder) {
 /* Makes a copy of a list that nobody else can change, and is no larger than a release. A descriptor, or -1. */
 static int copy_list(const struct local_copy *copy, int fd, const struct changes_head *head,
                      struct error *error) {
-    static uint8_t piece[1 << 16];
     char folder[PATH_MAX];
     file_folder(folder, copy->path);
     uint64_t len = changes_len(head);
     int own = len <= 2 * db_file_len(&copy->header) + (1 << 20)
                   ? runs_open_temporary(folder, error)
                   : error_set(error, ERR_LIMIT, "is much longer than the release that is here");
-    for (uint64_t at = 0; own >= 0 && at < len;) {
-        size_t want = len - at < sizeof piece ? (size_t)(len - at) : sizeof piece;
-        if (file_read_at(fd, piece, want, at) != 0 || file_write_at(own, piece, want, at) != 0) {
-            error_set_errno(error, "cannot be copied");
-            close(own);
-            return -1;
-        }
-        at += want;
+    if (own >= 0 && file_copy(fd, own, len, error) != 0) {
+        close(own);
+        own = -1;
     }
     return own < 0 ? -1 : own;
+}
+
+/* Opens a file of the folder whose name is that of a list of changes. -1: it is not, or cannot be opened. */
+static int open_list(const struct folder *folder, const char *name, char path[PATH_MAX]) {
+    return ends_with(name, ".changes") && path_of(folder, path, name)
+               ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+               : -1;
 }
 
 /* Applies a list, if it leads on from the release that is here. */
@@ -115,9 +116,7 @@ static bool take_list(struct folder *folder, const char *name) {
     struct changes_head head;
     struct error error;
     char path[PATH_MAX];
-    int fd = ends_with(name, ".changes") && path_of(folder, path, name)
-                 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-                 : -1;
+    int fd = open_list(folder, name, path);
     if (fd < 0)
         return false;
     bool is_next = file_read_at(fd, page, sizeof page, 0) == 0 &&
@@ -160,9 +159,7 @@ static bool holds_their_list(struct folder *folder) {
     bool is_found = false;
     rewinddir(folder->names);
     while (!is_found && (entry = readdir(folder->names)) != NULL) {
-        int fd = ends_with(entry->d_name, ".changes") && path_of(folder, path, entry->d_name)
-                     ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-                     : -1;
+        int fd = open_list(folder, entry->d_name, path);
         if (fd < 0)
             continue;
         is_found = file_read_at(fd, heads, sizeof heads, 0) == 0 &&

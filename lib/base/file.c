@@ -136,6 +136,21 @@ void file_write_out(int fd, uint64_t offset, uint64_t len) {
     errno = saved;
 }
 
+int file_copy(int from, int to, uint64_t len, struct error *error) {
+    static uint8_t piece[1 << 16];
+    for (uint64_t at = 0; at < len;) {
+        size_t want = len - at < sizeof piece ? (size_t)(len - at) : sizeof piece;
+        if (file_read_at(from, piece, want, at) != 0)
+            return error_set_errno(error, "cannot be read");
+        if (file_write_at(to, piece, want, at) != 0)
+            return error_set_errno(error, "its copy cannot be written");
+        at += want;
+        if (at % (16u << 20) == 0)
+            file_write_out(to, at - (16u << 20), 16u << 20);
+    }
+    return 0;
+}
+
 int file_drop_cached(int fd) {
     if (fsync(fd) != 0)
         return ERR_SYSTEM;

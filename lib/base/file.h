@@ -43,6 +43,10 @@ void file_folder(char *folder, const char *path);
  * shorter). */
 int file_read_at(int fd, void *bytes, size_t len, uint64_t offset);
 
+/* Copies `len` bytes from the start of one file to that of another. 0, or ERR_SYSTEM with the reason, which says whether
+ * the first cannot be read (it is shorter, for one) or the second cannot be written. */
+int file_copy(int from, int to, uint64_t len, struct error *error);
+
 /* What a file is that is written. */
 struct file_kind {
     const char *what; /* "an evidence file", for reasons */

@@ -17,7 +17,7 @@ static int check_succession(const struct release_folder *folder, const struct db
         return code;
     if (memcmp(now.id, next->id, SHA256_LEN) == 0)
         return 1;
-    if (strcmp(now.facts.name, next->facts.name) != 0 || now.facts.is_test != next->facts.is_test)
+    if (!release_is_same_register(&now.facts, &next->facts))
         return error_set(error, ERR_CONFLICT, "is %s \"%s\", and \"%s\" is in force",
                          next->facts.is_test ? "test data," : "of", next->facts.name,
                          now.facts.name);
@@ -25,22 +25,6 @@ static int check_succession(const struct release_folder *folder, const struct db
         return error_set(
             error, ERR_CONFLICT, "its sequence number %llu is not above %llu, in force",
             (unsigned long long)next->facts.sequence, (unsigned long long)now.facts.sequence);
-    return 0;
-}
-
-/* Copies `len` bytes. A source that is shorter, or cannot be read, is named by the reason. */
-static int copy(int from, int to, uint64_t len, struct error *error) {
-    static uint8_t piece[1 << 16];
-    for (uint64_t at = 0; at < len;) {
-        size_t want = len - at < sizeof piece ? (size_t)(len - at) : sizeof piece;
-        if (file_read_at(from, piece, want, at) != 0)
-            return error_set_errno(error, "cannot be read");
-        if (file_write_at(to, piece, want, at) != 0)
-            return error_set_errno(error, "its copy cannot be written");
-        at += want;
-        if (at % (16u << 20) == 0)
-            file_write_out(to, at - (16u << 20), 16u << 20);
-    }
     return 0;
 }
 
@@ -70,7 +54,7 @@ static int copy_checked(int from, const struct db_header *header, const char *pa
         return code;
     if (like != NULL && stat(like, &status) == 0)
         fchmod(file.fd, status.st_mode & 0777);
-    code = copy(from, file.fd, db_file_len(header), error);
+    code = file_copy(from, file.fd, db_file_len(header), error);
     if (code == 0)
         code = check_copy(file.fd, header, authorities, thread_count, error);
     if (code != 0) {

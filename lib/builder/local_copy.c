@@ -77,6 +77,7 @@ int local_copy_open(struct local_copy *copy, struct error *error) {
     if (code == 0 &&
         format_text(copy->lists_path, PATH_MAX, "%s.sync-changes", copy->path) >= PATH_MAX)
         code = error_set(error, ERR_LIMIT, "%s: too long a name", copy->name);
+    /* Before anything is made beside what may be no database; and again once no other run is at work. */
     if (code == 0)
         code = local_copy_read(copy, error);
     if (code != 0)
@@ -105,8 +106,8 @@ bool local_copy_precedes(const struct local_copy *copy, const struct db_header *
         return false;
     if (copy->is_damaged && memcmp(header->id, copy->header.id, SHA256_LEN) == 0)
         return true;
-    return !copy->is_there || (strcmp(facts->name, own->name) == 0 &&
-                               facts->is_test == own->is_test && facts->sequence > own->sequence);
+    return !copy->is_there ||
+           (release_is_same_register(facts, own) && facts->sequence > own->sequence);
 }
 
 /* Makes the next release of the one that is here, and puts it in its place. */

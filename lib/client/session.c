@@ -218,10 +218,8 @@ struct fetch {
     uint8_t *bytes;
     size_t len;
     size_t piece_len; /* of all pieces but the last one */
-    size_t start;     /* where `bytes` are in what is fetched */
-    /* of a release, or a list of changes: where `bytes` are in it */
-    bool is_sync;
-    uint64_t offset;
+    uint64_t start;   /* where `bytes` are in what is fetched */
+    bool is_sync; /* that is a release or a list of changes: offsets are in units of SYNC_UNIT */
     uint8_t found_id[SHA256_LEN];
     bool is_found;
     int64_t server_time_s;
@@ -231,10 +229,8 @@ struct fetch {
 static void form_piece(void *context, unsigned index, struct question *question, size_t *len_min) {
     const struct fetch *fetch = context;
     question->count = 0;
-    question->offset = (uint32_t)(fetch->start + index * fetch->piece_len);
-    if (fetch->is_sync)
-        question->offset =
-            (uint32_t)((fetch->offset + index * (uint64_t)fetch->piece_len) / SYNC_UNIT);
+    uint64_t offset = fetch->start + (uint64_t)index * fetch->piece_len;
+    question->offset = (uint32_t)(fetch->is_sync ? offset / SYNC_UNIT : offset);
     memset(question->release_id, 0, SHA256_LEN);
     if (fetch->release_id != NULL)
         memcpy(question->release_id, fetch->release_id, SHA256_LEN);
@@ -265,13 +261,9 @@ static enum link_result take_piece(void *context, unsigned index, struct answer 
     return LINK_DONE;
 }
 
-static size_t piece_len(const struct session_talk *talk) {
-    return (talk->link->is_udp ? FRAME_DATAGRAM_MAX : FRAME_MAX) - ANSWER_LEN(0);
-}
-
 static void fetch_begin(struct fetch *fetch, const struct session_talk *talk) {
     fetch->link = talk->link;
-    fetch->piece_len = piece_len(talk);
+    fetch->piece_len = (talk->link->is_udp ? FRAME_DATAGRAM_MAX : FRAME_MAX) - ANSWER_LEN(0);
 }
 
 /* Fetches all of something whose length is known. */
@@ -400,7 +392,7 @@ enum link_result client_session_fetch_sync(struct session_talk *talk, enum quest
                                            const uint8_t id[SHA256_LEN], uint64_t offset,
                                            uint8_t *bytes, size_t len) {
     struct fetch fetch = {
-        .release_id = id, .bytes = bytes, .len = len, .is_sync = true, .offset = offset};
+        .release_id = id, .bytes = bytes, .len = len, .is_sync = true, .start = offset};
     return fetch_all(talk, what, &fetch);
 }
 

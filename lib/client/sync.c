@@ -112,11 +112,6 @@ static enum link_result fetch_rest(struct sync *sync, struct session_talk *talk,
     return link_fail(talk->link, LINK_DISTRUSTED, talk->error, "its list of changes is damaged");
 }
 
-static bool is_same_register(const struct db_header *one, const struct db_header *other) {
-    return strcmp(one->facts.name, other->facts.name) == 0 &&
-           one->facts.is_test == other->facts.is_test;
-}
-
 /* Fetches the lists that lead from the own release to the server's. LINK_CHANGED: there are none, or they are not
  * worth it. */
 static enum link_result fetch_lists(struct sync *sync, struct session_talk *talk) {
@@ -130,7 +125,8 @@ static enum link_result fetch_lists(struct sync *sync, struct session_talk *talk
             result = fetch_heads(sync, talk, &place, from_id);
         if (result == LINK_DONE &&
             (place.to.facts.sequence > sync->header.facts.sequence ||
-             place.to.facts.sequence <= sequence || !is_same_register(&place.to, &sync->header) ||
+             place.to.facts.sequence <= sequence ||
+             !release_is_same_register(&place.to.facts, &sync->header.facts) ||
              place.at + changes_len(&place.head) > db_file_len(&sync->header) / 2))
             return LINK_CHANGED;
         if (result == LINK_DONE)
@@ -256,7 +252,7 @@ enum link_result sync_fetch(void *context, struct session_talk *talk,
     if (own != NULL && !is_same && own->facts.sequence >= release->header.facts.sequence)
         return link_fail(talk->link, LINK_NOT_BELIEVED, talk->error,
                          "its release is not later than the one that is here");
-    if (own != NULL && !is_same_register(own, &release->header))
+    if (own != NULL && !release_is_same_register(&own->facts, &release->header.facts))
         return link_fail(talk->link, LINK_NOT_BELIEVED, talk->error,
                          "it has another register than the one that is here");
     sync->outcome = SYNC_LISTS;

@@ -15,6 +15,10 @@ bool release_is_stale(const struct release_facts *facts, int64_t now_s) {
     return facts->valid_until_s != 0 && now_s > facts->valid_until_s;
 }
 
+bool release_is_same_register(const struct release_facts *a, const struct release_facts *b) {
+    return strcmp(a->name, b->name) == 0 && a->is_test == b->is_test;
+}
+
 int release_check_age(const struct release_facts *facts, const char *name, int64_t now_s,
                       struct error *error) {
     char until[TIME_TEXT_SIZE];

@@ -57,6 +57,9 @@ enum number_standing {
 /* `number` in matching form. */
 enum number_standing release_number_standing(const struct release_facts *facts, struct span number);
 
+/* Whether two releases are of one register: they have the same name, and both or neither is test data. */
+bool release_is_same_register(const struct release_facts *a, const struct release_facts *b);
+
 /* The days that it can be asked about at `now_s`. */
 struct covered_days release_days(const struct release_facts *facts, int64_t now_s);
 

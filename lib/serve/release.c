@@ -95,7 +95,7 @@ int release_open(struct release *release, struct error *error) {
 static int check_sequence(const struct release *release, const struct db_header *next,
                           struct error *error) {
     const struct release_facts *now = &release->header.facts;
-    if (strcmp(next->facts.name, now->name) != 0 || next->facts.is_test != now->is_test)
+    if (!release_is_same_register(&next->facts, now))
         return error_set(error, ERR_CONFLICT,
                          "%s: is %s \"%s\", and \"%s\" is in use; start anew where that is meant",
                          release->settings->db_path, next->facts.is_test ? "test data," : "of",
