@@ -550,7 +550,7 @@ static int build_from(struct build *build, const char *path, const struct displa
 
 /* --- a folder of releases ----------------------------------------------------------------------- */
 
-static struct release_folder folder = {.lock = -1};
+static struct release_folder folder;
 
 /* Chooses the output, and what the release comes after. */
 static int choose_in_folder(void) {
@@ -582,6 +582,7 @@ static int choose_in_folder(void) {
 }
 
 static int open_folder(void) {
+    folder.lock = -1; /* none is open */
     if (into == NULL)
         return EXIT_OK;
     return places_open_folder(&folder, into, is_first) == EXIT_OK ? choose_in_folder()

@@ -4,6 +4,7 @@
 #include "trouble.h"
 
 #include "base/file.h"
+#include "base/text.h"
 #include "kiosk/report.h"
 #include "record/verdict.h"
 
@@ -129,7 +130,7 @@ static bool is_big(const char *english) {
 }
 
 static int take_line(const char *path, unsigned number, char *line) {
-    char *equals = strstr(line, " = ");
+    char *equals = text_find(line, " = ");
     if (*line == '\0' || *line == '#')
         return EXIT_OK;
     if (equals == NULL)

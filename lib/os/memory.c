@@ -58,7 +58,7 @@ static uint64_t limit_of_line(const char *root, char *line) {
     controllers++;
     if (*controllers == '\0')
         return lowest_limit(root, "/sys/fs/cgroup", group, "memory.max");
-    char *word = strstr(controllers, "memory");
+    char *word = text_find(controllers, "memory");
     return word != NULL
                ? lowest_limit(root, "/sys/fs/cgroup/memory", group, "memory.limit_in_bytes")
                : UINT64_MAX;
