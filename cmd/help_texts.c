@@ -3,7 +3,6 @@
 #include "base/embed.h"
 #include "base/format.h"
 #include "base/inflate.h"
-#include "base/text.h"
 
 #include <string.h>
 
@@ -18,7 +17,7 @@ static char texts[TEXTS_MAX];
 static const char *behind_line(const char *text, const char *name) {
     char line[48];
     size_t len = format_text(line, sizeof line, "\n= %s\n", name);
-    const char *found = text_find(text, line);
+    const char *found = strstr(text, line);
     return found != NULL ? found + len : NULL;
 }
 
@@ -31,6 +30,6 @@ struct span help_text(const char *applet, const char *section) {
         text = behind_line(text, section);
     if (text == NULL)
         return (struct span){"", 0};
-    const char *end = text_find(text, "\n\n= "); /* the next section or file */
+    const char *end = strstr(text, "\n\n= "); /* the next section or file */
     return (struct span){text, end != NULL ? (size_t)(end - text) : strlen(text)};
 }

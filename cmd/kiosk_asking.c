@@ -6,7 +6,6 @@
 
 #include "base/bytes.h"
 #include "base/format.h"
-#include "base/text.h"
 #include "record/classes.h"
 #include "scan/scan.h"
 
@@ -193,7 +192,7 @@ static void compose(struct report *report, const struct asking *asking, const st
 }
 
 static bool is_about_clock(const char *reason) {
-    return text_find(reason, "clock of this machine") != NULL;
+    return strstr(reason, "clock of this machine") != NULL;
 }
 
 /* What there is to be done where nobody has answered. */

@@ -4,7 +4,6 @@
 #include "trouble.h"
 
 #include "base/file.h"
-#include "base/text.h"
 #include "kiosk/report.h"
 #include "record/verdict.h"
 
@@ -130,7 +129,7 @@ static bool is_big(const char *english) {
 }
 
 static int take_line(const char *path, unsigned number, char *line) {
-    char *equals = text_find(line, " = ");
+    char *equals = strstr(line, " = ");
     if (*line == '\0' || *line == '#')
         return EXIT_OK;
     if (equals == NULL)

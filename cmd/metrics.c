@@ -25,7 +25,7 @@ int metrics_read(struct metrics *metrics, const char *path) {
     if (len < 0)
         return trouble("%s", error.text);
     if (strncmp(metrics->text, mark, strlen(mark)) == 0 &&
-        text_find(metrics->text, "dlv_key_info{") != NULL)
+        strstr(metrics->text, "dlv_key_info{") != NULL)
         return EXIT_OK;
     metrics->text[0] = '\0';
     return trouble("%s: no metrics that dlv server has written, or not all of them", path);
@@ -34,7 +34,7 @@ int metrics_read(struct metrics *metrics, const char *path) {
 bool metrics_find(const struct metrics *metrics, const char *name, unsigned long long *value) {
     char wanted[80], digits[24];
     format_text(wanted, sizeof wanted, "\n%s ", name);
-    const char *at = text_find(metrics->text, wanted);
+    const char *at = strstr(metrics->text, wanted);
     if (at == NULL)
         return false;
     at += strlen(wanted);

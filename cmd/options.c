@@ -236,7 +236,7 @@ static char *trim(char *text) {
 
 static bool is_among(const char *names, const char *name) {
     size_t len = strlen(name);
-    for (const char *at = names; (at = text_find(at, name)) != NULL && len > 0; at += len) {
+    for (const char *at = names; (at = strstr(at, name)) != NULL && len > 0; at += len) {
         if ((at == names || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
             return true;
     }

@@ -2,7 +2,6 @@
 #include "metrics.h"
 
 #include "base/format.h"
-#include "base/text.h"
 #include "serve/stats.h"
 
 #include <errno.h>
@@ -65,7 +64,7 @@ static int tell(const struct metrics *before, const struct metrics *after) {
         print("%s\n", stats_reload_names[what]);
         has_changed = true;
         is_refused |=
-            text_find(stats_reload_names[what], "_refused") != NULL || what == RELOAD_KIOSKS_KEPT;
+            strstr(stats_reload_names[what], "_refused") != NULL || what == RELOAD_KIOSKS_KEPT;
     }
     if (!has_changed)
         print("nothing_new\n");

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/format.h"
+#include "base/parallel.h"
 #include "base/text.h"
 #include "crypto/rsa_key.h"
 #include "net/socket.h"
@@ -147,8 +148,7 @@ static int check_usage(int operand_count, char **operands) {
 }
 
 static int choose_counts(struct serve_settings *settings) {
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned cores = online < 1 ? 1 : online > 16 ? 16 : (unsigned)online;
+    unsigned processors = parallel_processors(), cores = processors > 16 ? 16 : processors;
     settings->worker_count = is_once ? 1 : workers != 0 ? (unsigned)workers : cores;
     if (settings->worker_count < settings->xdp_queue_count) {
         if (workers != 0)

@@ -8,7 +8,6 @@
 #include "base/date.h"
 #include "base/file.h"
 #include "base/format.h"
-#include "base/text.h"
 #include "serve/kiosks.h"
 #include "serve/release.h"
 #include "serve/server_keys.h"
@@ -37,7 +36,7 @@ static int read_metrics(const struct serve_settings *settings) {
 static bool is_in_use(const char *of, const char *fingerprint) {
     char wanted[120];
     format_text(wanted, sizeof wanted, "\n" STATS_KEY_INFO " 1\n", of, fingerprint);
-    return text_find(metrics.text, wanted) != NULL;
+    return strstr(metrics.text, wanted) != NULL;
 }
 
 static int check_sequence(const char *path, unsigned long long sequence) {
@@ -81,7 +80,7 @@ static void show_keys(const char *of, const char *option, const struct key_set *
     }
     /* And those that are in use and would be no more. */
     format_text(wanted, sizeof wanted, "\ndlv_key_info{of=\"%s\",id=\"", of);
-    for (const char *at = metrics.text; (at = text_find(at, wanted)) != NULL;) {
+    for (const char *at = metrics.text; (at = strstr(at, wanted)) != NULL;) {
         at += strlen(wanted);
         format_text(fingerprint, sizeof fingerprint, "%.*s", (int)strcspn(at, "\""), at);
         bool stays = false;

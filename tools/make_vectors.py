@@ -510,28 +510,54 @@ def transcript(server, kiosk, stream, now, database, items=(), what=1, offset=0,
                                    X25519PrivateKey.from_private_bytes(exponent), ciphertext=ciphertext)
     server_exponent, ticket_secret, ticket_nonce = stream(32), stream(32), stream(12)
     binding = hashlib.sha256(b"dlv session 2 tickets" + hashlib.sha256(public).digest() + database.head[64:96]).digest()
-    ticket_key = session_peer.hkdf(binding + (now // 3600).to_bytes(8, "little"), ticket_secret, b"dlv session 2 ticket key", 32)
     host_exponent = X25519PrivateKey.from_private_bytes(server_exponent)
-    start = session_peer.header(session_peer.ACCEPT, 156) + session_peer.raw(host_exponent.public_key())
-    common = host_exponent.exchange(opening.exponent.public_key())
-    accept_key, session_key = session_peer.session_keys(opening.t0, start, secret, common)
-    key_id = hmac.new(ticket_key, b"dlv session 2 ticket key id", "sha256").digest()[:4]
+    kiosk_id = session_peer.key_id(kiosk.public_key())[:16] if kiosk else bytes(16)
 
-    def ticket_of(kiosk_id, nonce):
-        return key_id + nonce + session_peer.ChaCha20Poly1305(ticket_key).encrypt(
-            nonce, session_key + kiosk_id + (now + 3600).to_bytes(8, "little"), key_id)
+    def number(value, length=8):
+        return value.to_bytes(length, "little")
 
-    sealed = ticket_of(bytes(16), ticket_nonce) + (3600).to_bytes(4, "little") + now.to_bytes(8, "little")
-    accept = start + session_peer.ChaCha20Poly1305(accept_key).encrypt(bytes(12), sealed, b"")
-    session, identity = opening.finish(accept), []
+    def seal(ticket_key, nonce, content):
+        key_id = hmac.new(ticket_key, b"dlv session 2 ticket key id", "sha256").digest()[:4]
+        return key_id + nonce + session_peer.ChaCha20Poly1305(ticket_key).encrypt(nonce, content, key_id)
+
+    def granted(session_key, nonces, is_kiosks, chain_ends=None):
+        """The tickets and what is said with them; and when the chain ends."""
+        ticket_key = session_peer.hkdf(binding + number(now // 3600), ticket_secret, b"dlv session 2 ticket key", 32)
+        ticket = seal(ticket_key, nonces[:12], session_key + (kiosk_id if is_kiosks else bytes(16)) + number(now + 3600))
+        if not is_kiosks:
+            return session_peer.grant(ticket, 3600, now), None
+        renewing = hmac.digest(ticket_secret, b"dlv session 2 renewals", "sha256")
+        key = session_peer.hkdf(binding + number(now // 86400), renewing, b"dlv session 2 renewal key", 32)
+        chain_ends = chain_ends or now + 7 * 86400 - int.from_bytes(nonces[12:16], "little") % 86400
+        renewal = seal(key, nonces[12:24], session_peer.renewal_secret(session_key) + kiosk_id + number(now + 90000) +
+                       number(chain_ends))
+        return session_peer.grant(ticket, 3600, now, min(90000, chain_ends - now), renewal), chain_ends
+
+    def accept_of(opening, nonces, is_kiosks, chain_ends=None):
+        start = session_peer.header(session_peer.ACCEPT, 256) + session_peer.raw(host_exponent.public_key())
+        common = host_exponent.exchange(opening.exponent.public_key())
+        accept_key, session_key = session_peer.session_keys(opening.t0, start, opening.secret, common)
+        sealed, _ = granted(session_key, nonces, is_kiosks, chain_ends)
+        return start + session_peer.ChaCha20Poly1305(accept_key).encrypt(bytes(12), sealed, b"")
+
+    accept = accept_of(opening, ticket_nonce, False)
+    session, identity, renewal = opening.finish(accept), [], []
+    session_key = session.key
     if kiosk:
-        identify_nonce, admit_nonce = stream(11), stream(23)
+        identify_nonce, admit_nonce = stream(11), stream(35)
         identify = session.identify(kiosk, nonce=b"\1" + identify_nonce)
-        ticket = ticket_of(session_peer.key_id(kiosk.public_key())[:16], admit_nonce[:12])
-        admit = session.seal_admit(identify, b"\2" + admit_nonce[12:], ticket, 3600, now)
+        sealed, chain_ends = granted(session_key, admit_nonce[11:], True)
+        admit = session.seal_admit(identify, b"\2" + admit_nonce[:11], sealed)
         assert session.admitted(admit, identify)
         identity = [f"IdentifyNonce = {identify_nonce.hex()}", f"Identify = {identify.hex()}",
                     f"AdmitNonce = {admit_nonce.hex()}", f"Admit = {admit.hex()}"]
+        renew_exponent, renew_nonce = stream(32), stream(24)
+        renewing = session_peer.Opening(opening.server, session=session,
+                                        exponent=X25519PrivateKey.from_private_bytes(renew_exponent))
+        renewed = accept_of(renewing, renew_nonce, True, chain_ends)
+        renewal = [f"RenewExponent = {renew_exponent.hex()}", f"Renew = {renewing.frame.hex()}",
+                   f"RenewNonce = {renew_nonce.hex()}", f"Renewed = {renewed.hex()}",
+                   f"RenewedKey = {renewing.finish(renewed).key.hex()}"]
     ask_nonce, answer_nonce = stream(11), stream(7) + (7).to_bytes(4, "little")
     ask = session.ask(items, what, offset, release, padded, nonce=b"\1" + ask_nonce)
     body = session_peer.question(items, what, offset, release)
@@ -540,7 +566,7 @@ def transcript(server, kiosk, stream, now, database, items=(), what=1, offset=0,
     return [f"Secret = {secret.hex()}", f"Exponent = {exponent.hex()}", f"Seed = {seed.hex()}",
             f"Open = {opening.frame.hex()}", f"ServerExponent = {server_exponent.hex()}",
             f"TicketKey = {ticket_secret.hex()}", f"TicketNonce = {ticket_nonce.hex()}", f"Now = {now}",
-            f"Accept = {accept.hex()}", f"SessionKey = {session_key.hex()}", *identity, f"What = {what}", f"Offset = {offset}",
+            f"Accept = {accept.hex()}", f"SessionKey = {session_key.hex()}", *identity, *renewal, f"What = {what}", f"Offset = {offset}",
             f"Release = {release.hex()}", f"Padded = {padded}", *([f"Items = {b''.join(items).hex()}"] if items else []),
             f"Nonce = {ask_nonce.hex()}", f"Ask = {ask.hex()}",
             f"AnswerNonce = {answer_nonce.hex()}", f"Answer = {answer.hex()}", ""]

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 import dbformat
 
 HEALTH, HEALTHY = 16, 17
-OPEN, ACCEPT, ASK, ANSWER, COOKIE, REFUSE, IDENTIFY, ADMIT = range(1, 9)
+OPEN, ACCEPT, ASK, ANSWER, COOKIE, REFUSE, IDENTIFY, ADMIT, RENEW = range(1, 10)
 VERSION, OPENING, SESSION, BUSY = range(1, 5)
 ANSWERS, PROOFS, HEAD, DICTIONARY, NODES, RELEASE, CHANGES, QUOTA = range(1, 9)
 GOOD, MALFORMED, TOO_LONG, OTHER_RELEASE, NOT_ENROLLED, OVER_QUOTA, NO_RIGHT = range(7)
@@ -77,8 +77,17 @@ def refusal(reason):
     return header(REFUSE, 8, reason)
 
 
-def transcript(server_id, frame, n):
-    return sha256(b"dlv session 2 open", server_id, frame[:8], frame[28 : 64 + n])
+def transcript(server_id, frame):
+    return sha256(b"dlv session 2 open", server_id, frame[:8], frame[28:])
+
+
+def renewal_secret(session_key):
+    return hmac.digest(session_key, b"dlv session 2 renewal", "sha256")
+
+
+def grant(ticket, lifetime, now, renewal_lifetime=0, renewal=bytes(96)):
+    """What ACCEPT and ADMIT frames seal."""
+    return ticket + struct.pack("<IqI", lifetime, now, renewal_lifetime) + renewal
 
 
 def session_keys(t0, accept, secret, common):
@@ -96,15 +105,19 @@ def signed_by_kiosk(server_id, session_key):
 
 
 class Opening:
-    """An OPEN frame and what it takes to understand the ACCEPT."""
+    """An OPEN frame and what it takes to understand the ACCEPT; or a RENEW frame, of `session`."""
 
-    def __init__(self, server, secret=None, exponent=None, ciphertext=None):
+    def __init__(self, server, secret=None, exponent=None, ciphertext=None, session=None, shown=bytes(96)):
         self.server, self.n = server, server.key_size // 8
-        self.secret = secret or os.urandom(32)
         self.exponent = exponent or X25519PrivateKey.generate()
-        self.frame = header(OPEN, 64 + self.n) + bytes(20) + key_id(server)[:4] + raw(self.exponent.public_key()) + \
-            (ciphertext or server.encrypt(self.secret, oaep(b"dlv session 2 open")))
-        self.t0 = transcript(key_id(server), self.frame, self.n)
+        if session is not None:
+            self.secret, length, shown, rest = renewal_secret(session.key), 256, session.renewal, bytes(96)
+        else:
+            self.secret, length = secret or os.urandom(32), 160 + self.n
+            rest = ciphertext or server.encrypt(self.secret, oaep(b"dlv session 2 open"))
+        self.frame = header(OPEN if session is None else RENEW, length) + bytes(20) + key_id(server)[:4] + \
+            raw(self.exponent.public_key()) + shown + rest
+        self.t0 = transcript(key_id(server), self.frame)
 
     def with_cookie(self, frame):
         assert frame[:8] == header(COOKIE, 28) and len(frame) == 28
@@ -113,18 +126,24 @@ class Opening:
     def finish(self, accept):
         if accept[4] == REFUSE:
             raise Refused(accept[5])
-        assert accept[:8] == header(ACCEPT, 156) and len(accept) == 156
+        assert accept[:8] == header(ACCEPT, 256) and len(accept) == 256
         common = self.exponent.exchange(X25519PublicKey.from_public_bytes(accept[8:40]))
         accept_key, session_key = session_keys(self.t0, accept, self.secret, common)
         opened = ChaCha20Poly1305(accept_key).decrypt(ZERO_NONCE, accept[40:], b"")
-        lifetime, server_time = struct.unpack("<Iq", opened[88:])
-        return Session(session_key, opened[:88], lifetime, server_time, key_id(self.server))
+        return Session(session_key, opened, key_id(self.server))
 
 
 class Session:
-    def __init__(self, key, ticket, lifetime, server_time, server_id=None):
-        self.key, self.ticket, self.lifetime, self.server_time = key, ticket, lifetime, server_time
-        self.server_id = server_id
+    def __init__(self, key, granted=None, server_id=None):
+        self.key, self.server_id = key, server_id
+        if granted is not None:
+            self.take(granted)
+
+    def take(self, granted):
+        assert len(granted) == 200
+        self.ticket, self.renewal = granted[:88], granted[104:]
+        self.lifetime, self.server_time, self.renewal_lifetime = struct.unpack("<IqI", granted[88:104])
+        assert any(self.renewal) == (self.renewal_lifetime > 0)
 
     def identify(self, kiosk, sign=None, cookie=bytes(20), nonce=None, bend=None):
         """An IDENTIFY frame."""
@@ -140,20 +159,19 @@ class Session:
         """Takes an ADMIT frame; returns whether the kiosk is enrolled."""
         if frame[4] == REFUSE:
             raise Refused(frame[5])
-        assert frame[:8] == header(ADMIT, 152) and len(frame) == 152
+        assert frame[:8] == header(ADMIT, 252) and len(frame) == 252
         assert frame[8:20] == identify[116:128] and frame[20] == 2
         opened = ChaCha20Poly1305(self.key).decrypt(frame[20:32], frame[32:], frame[:32])
         assert opened[0] in (0, 1) and not any(opened[1:4])
         if opened[0] == 1:
             assert not any(opened[4:])
             return False
-        self.lifetime, self.server_time = struct.unpack_from("<Iq", opened, 4)
-        self.ticket = opened[16:]
+        self.take(opened[4:])
         return True
 
-    def seal_admit(self, identify, nonce, ticket, lifetime, now):
-        start = header(ADMIT, 152) + identify[116:128] + nonce
-        body = struct.pack("<BBHIq", 0, 0, 0, lifetime, now) + ticket if ticket else b"\1" + bytes(103)
+    def seal_admit(self, identify, nonce, granted):
+        start = header(ADMIT, 252) + identify[116:128] + nonce
+        body = bytes(4) + granted if granted else b"\1" + bytes(203)
         return start + ChaCha20Poly1305(self.key).encrypt(nonce, body, start)
 
     def ask(self, items=(), what=ANSWERS, offset=0, release=bytes(32), padded=0, nonce=None, body=None):
@@ -285,10 +303,19 @@ class TcpClient:
         self.sock.sendall(frame)
         return read_frame(self.sock)
 
-    def open(self):
-        opening = Opening(self.server)
+    def open(self, shown=bytes(96)):
+        opening = Opening(self.server, shown=shown)
         self.session = opening.finish(self.exchange(opening.frame))
         return self.identify()
+
+    def renew(self, session):
+        """Another session, from what an earlier one has brought."""
+        opening = Opening(self.server, session=session)
+        reply = self.exchange(opening.frame)
+        if reply[4] == COOKIE:
+            reply = self.exchange(opening.with_cookie(reply))
+        self.session = opening.finish(reply)
+        return self
 
     def identify(self, cookie=bytes(20)):
         if self.kiosk is not None:
@@ -352,8 +379,8 @@ class UdpClient(TcpClient):
             answer = self.sock.recv(65536)  # that one was late, to a question before
         return self.session.open_answer(answer, frame)
 
-    def open(self):
-        opening = Opening(self.server)
+    def open(self, shown=bytes(96)):
+        opening = Opening(self.server, shown=shown)
         cookie = self.exchange(opening.frame)
         if cookie[4] == REFUSE:
             raise Refused(cookie[5])
@@ -425,11 +452,12 @@ class Core:
         self.kiosks = {key_id(k): k for k in kiosks}
         self.is_anonymous_allowed = is_anonymous_allowed
         self.sessions = {}
+        self.renewals = {}  # tickets, and the secrets of their sessions
         self.clock_skew = 0
         self.bend = lambda frame: frame  # of an answer, on its way out
         self.bend_admit = lambda frame: frame
         self.bend_body = lambda body, question: body
-        self.opened = self.asked = 0
+        self.opened = self.asked = self.renewed = 0
 
     def now(self):
         return int(time.time()) + self.clock_skew
@@ -437,7 +465,7 @@ class Core:
     def answer(self, frame):
         if frame[3] != 2:
             return refusal(VERSION)
-        return {OPEN: self.accept, IDENTIFY: self.admit, ASK: self.answer_ask}[frame[4]](frame)
+        return {OPEN: self.accept, RENEW: self.renew, IDENTIFY: self.admit, ASK: self.answer_ask}[frame[4]](frame)
 
     def check_identity(self, identity, session_key):
         kind, zero, length = struct.unpack_from("<BBH", identity)
@@ -448,40 +476,55 @@ class Core:
                      padding.PKCS1v15(), hashes.SHA256())
         return not any(identity[36 + length :])
 
-    def accept(self, frame):
-        n = self.key.key_size // 8
-        if len(frame) != 64 + n or frame[28:32] != key_id(self.key.public_key())[:4]:
-            return refusal(OPENING)
-        try:
-            secret = self.key.decrypt(frame[64 : 64 + n], oaep(b"dlv session 2 open"))
-        except ValueError:
-            return refusal(OPENING)
-        t0 = transcript(key_id(self.key.public_key()), frame, n)
+    def seal_accept(self, frame, secret, is_enrolled):
         exponent = X25519PrivateKey.generate()
         common = exponent.exchange(X25519PublicKey.from_public_bytes(frame[32:64]))
-        start = header(ACCEPT, 156) + raw(exponent.public_key())
-        accept_key, session_key = session_keys(t0, start, secret, common)
-        ticket = os.urandom(88)  # whatever the server likes
-        self.sessions[ticket] = session_key, self.is_anonymous_allowed
+        start = header(ACCEPT, 256) + raw(exponent.public_key())
+        accept_key, session_key = session_keys(transcript(key_id(self.key.public_key()), frame), start, secret, common)
+        granted = self.grant(session_key, is_enrolled)
+        return start + ChaCha20Poly1305(accept_key).encrypt(ZERO_NONCE, granted, b"")
+
+    def grant(self, session_key, is_enrolled):
+        """Tickets are whatever the server likes."""
+        ticket, renewal = os.urandom(88), os.urandom(96)
+        self.sessions[ticket] = session_key, is_enrolled or self.is_anonymous_allowed
+        if not is_enrolled:
+            return grant(ticket, 3600, self.now())
+        self.renewals[renewal] = renewal_secret(session_key)
+        return grant(ticket, 3600, self.now(), 90000, renewal)
+
+    def accept(self, frame):
+        n = self.key.key_size // 8
+        if len(frame) != 160 + n or frame[28:32] != key_id(self.key.public_key())[:4]:
+            return refusal(OPENING)
+        try:
+            secret = self.key.decrypt(frame[160:], oaep(b"dlv session 2 open"))
+        except ValueError:
+            return refusal(OPENING)
         self.opened += 1
-        sealed = ticket + struct.pack("<Iq", 3600, self.now())
-        return start + ChaCha20Poly1305(accept_key).encrypt(ZERO_NONCE, sealed, b"")
+        return self.seal_accept(frame, secret, False)
+
+    def renew(self, frame):
+        secret = self.renewals.get(frame[64:160])
+        if secret is None or len(frame) != 256 or any(frame[160:]):
+            return refusal(SESSION)
+        self.renewed += 1
+        return self.seal_accept(frame, secret, True)
 
     def admit(self, frame):
         key, _ = self.sessions.get(frame[28:116], (None, False))
         if key is None or len(frame) != 692:
             return refusal(SESSION)
-        session, ticket = Session(key, None, None, None), None
+        granted = None
         try:
             identity = ChaCha20Poly1305(key).decrypt(frame[116:128], frame[128:], frame[:8] + bytes(20) + frame[28:128])
             if self.check_identity(identity, key):
-                ticket = os.urandom(88)
-                self.sessions[ticket] = key, True
+                granted = self.grant(key, True)
         except InvalidTag:
             return refusal(SESSION)
         except InvalidSignature:
             pass
-        return self.bend_admit(session.seal_admit(frame, b"\2" + os.urandom(11), ticket, 3600, self.now()))
+        return self.bend_admit(Session(key).seal_admit(frame, b"\2" + os.urandom(11), granted))
 
     def answer_ask(self, frame):
         key, may_ask = self.sessions.get(frame[8:96], (None, False))
@@ -497,8 +540,7 @@ class Core:
             answer = answer_head(self.now(), NOT_ENROLLED, 0, 0, self.database.id).ljust(len(body) + 76, b"\0")
         else:
             answer = self.bend_body(answer_body(self.database, body, self.now()), (what, items))
-        session = Session(key, None, None, None)
-        return self.bend(session.seal_answer(answer, frame, b"\2" + os.urandom(11)))
+        return self.bend(Session(key).seal_answer(answer, frame, b"\2" + os.urandom(11)))
 
 
 class TcpServer:
@@ -543,7 +585,8 @@ class UdpServer(TcpServer):
                 if frame[4] in (OPEN, IDENTIFY) and frame[8:28] != cookie:
                     answer = header(COOKIE, 28) + cookie
                 else:
-                    answer = core.answer(frame[:8] + bytes(20) + frame[28:] if frame[4] in (OPEN, IDENTIFY) else frame)
+                    has_cookie = frame[4] in (OPEN, IDENTIFY, RENEW)
+                    answer = core.answer(frame[:8] + bytes(20) + frame[28:] if has_cookie else frame)
                 assert len(answer) <= len(frame)
                 sock.sendto(answer, handler.client_address)
 

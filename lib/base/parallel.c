@@ -1,12 +1,17 @@
 #include "base/parallel.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
-#include <unistd.h>
 
+/* Those that this process may run on, as sysconf would say it, which is a kilobyte more. */
 unsigned parallel_processors(void) {
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online < 1 ? 1 : online > PARALLEL_THREADS_MAX ? PARALLEL_THREADS_MAX : (unsigned)online;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    int allowed = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return allowed < 1                      ? 1
+           : allowed > PARALLEL_THREADS_MAX ? PARALLEL_THREADS_MAX
+                                            : (unsigned)allowed;
 }
 
 static bool is_left(const struct parallel *parallel) {

@@ -44,7 +44,3 @@ int text_parse_count(const char *text, unsigned long long max, unsigned long lon
     *count = value;
     return 0;
 }
-
-char *text_find(const char *text, const char *word) {
-    return memmem(text, strlen(text), word, strlen(word));
-}

@@ -14,7 +14,4 @@ void text_quote(char quoted[TEXT_QUOTE_SIZE], const char *bytes, size_t len);
  * `max`. */
 int text_parse_count(const char *text, unsigned long long max, unsigned long long *count);
 
-/* The first place of `word` in `text`; NULL: none. (The C library's strstr is a kilobyte that memmem has already.) */
-char *text_find(const char *text, const char *word);
-
 #endif

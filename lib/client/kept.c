@@ -94,17 +94,14 @@ static bool open_sealed(struct sealed_session *file, const struct place *place,
     return is_good;
 }
 
-/* Takes a session that has not come to the end of its life. */
+/* Takes a session that has not come to the end of its life, or can be renewed. */
 static bool take_session(struct client_session *session, const struct kept_session *kept) {
     int64_t age_s = time(NULL) - kept->opened_s;
-    int64_t left_ms = (int64_t)kept->keys.lifetime_s * SESSION_RENEW_MS - age_s * 1000;
-    if (age_s < 0 || left_ms <= 0)
+    if (age_s < 0 || age_s > INT32_MAX)
         return false;
-    session->is_open = true;
     session->keys = kept->keys;
-    session->opened_s = kept->opened_s;
-    session->renew_ms = net_now_ms() + left_ms;
-    return true;
+    client_session_begin(session, kept->opened_s, age_s * 1000);
+    return session->is_open || session->renewable_ms > net_now_ms();
 }
 
 bool kept_session_load(const char *folder, struct client_session *session,

@@ -79,34 +79,72 @@ static enum link_result identify(struct session_talk *talk, const struct rsa_pub
     return link_exchange(talk->link, &frames, talk->error);
 }
 
-enum link_result client_session_open(struct session_talk *talk,
-                                     const struct session_identity *identity, unsigned server_key,
-                                     bool has_other_keys) {
-    const struct rsa_public *server = &identity->servers->keys[server_key];
-    struct client_session *session = talk->session;
+/* Sends the opening or renewal that has begun. */
+static enum link_result exchange_keys(struct session_talk *talk, const char *doing,
+                                      bool has_other_keys) {
     const struct link_frames frames = {.count = 1,
                                        .form = form_open,
                                        .take = take_accept,
                                        .context = talk,
                                        .cookie_at = OPEN_COOKIE,
-                                       .doing = "opening a session",
+                                       .doing = doing,
                                        .has_other_keys = has_other_keys,
                                        .deadline_ms = &talk->deadline_ms};
-    if (session->is_open && net_now_ms() < session->renew_ms)
-        return LINK_DONE;
-    if (!opening_begin(&session->opening, server, &talk->random->drbg.vtable))
+    enum link_result result = link_exchange(talk->link, &frames, talk->error);
+    wipe(&talk->session->opening, sizeof talk->session->opening);
+    return result;
+}
+
+void client_session_begin(struct client_session *session, int64_t opened_s, int64_t age_ms) {
+    const struct session *keys = &session->keys;
+    int64_t now_ms = net_now_ms() - age_ms;
+    session->opened_s = opened_s;
+    session->renew_ms = now_ms + (int64_t)keys->lifetime_s * SESSION_RENEW_MS;
+    session->renewable_ms =
+        keys->renewal_lifetime_s > 0 ? now_ms + (int64_t)keys->renewal_lifetime_s * 1000 : 0;
+    session->is_open = session->renew_ms > net_now_ms();
+}
+
+/* Renews the session, where that can be done. LINK_SESSION_ENDED where it cannot. */
+static enum link_result renew(struct session_talk *talk, const struct rsa_public *server) {
+    struct client_session *session = talk->session;
+    if (net_now_ms() >= session->renewable_ms)
+        return LINK_SESSION_ENDED;
+    opening_renew(&session->opening, server, &session->keys, &talk->random->drbg.vtable);
+    enum link_result result = exchange_keys(talk, "renewing a session", false);
+    if (result == LINK_SESSION_ENDED)
+        session->renewable_ms = 0;
+    return result;
+}
+
+/* Opens one with RSA. */
+static enum link_result open_anew(struct session_talk *talk,
+                                  const struct session_identity *identity,
+                                  const struct rsa_public *server, bool has_other_keys) {
+    struct client_session *session = talk->session;
+    if (!opening_begin(&session->opening, server, session->keys.renewal,
+                       &talk->random->drbg.vtable))
         return link_fail(talk->link, LINK_REFUSED, talk->error,
                          "no session can be opened with the server's key");
-    enum link_result result = link_exchange(talk->link, &frames, talk->error);
+    enum link_result result = exchange_keys(talk, "opening a session", has_other_keys);
     if (result == LINK_DONE && identity->kiosk != NULL)
         result = identify(talk, server, identity->kiosk);
-    wipe(&session->opening, sizeof session->opening);
-    if (result != LINK_DONE)
-        return result;
-    session->is_open = true;
-    session->opened_s = time(NULL);
-    session->renew_ms = net_now_ms() + (int64_t)session->keys.lifetime_s * SESSION_RENEW_MS;
-    return LINK_DONE;
+    return result;
+}
+
+enum link_result client_session_open(struct session_talk *talk,
+                                     const struct session_identity *identity, unsigned server_key,
+                                     bool has_other_keys) {
+    const struct rsa_public *server = &identity->servers->keys[server_key];
+    struct client_session *session = talk->session;
+    if (session->is_open && net_now_ms() < session->renew_ms)
+        return LINK_DONE;
+    enum link_result result = renew(talk, server);
+    if (result == LINK_SESSION_ENDED)
+        result = open_anew(talk, identity, server, has_other_keys);
+    if (result == LINK_DONE)
+        client_session_begin(session, time(NULL), 0);
+    return result;
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */

@@ -10,15 +10,17 @@
 #include "wire/answer.h"
 #include "wire/identity.h"
 
-#define SESSION_RENEW_MS 900 /* of each second of its life: after nine tenths it is opened anew */
+#define SESSION_RENEW_MS                                                                           \
+    900 /* of each second of its life: after nine tenths it is renewed, or opened anew */
 
 /* Secret: wipe after use. */
 struct client_session {
     bool is_open;
-    int64_t opened_s; /* by this machine's clock */
-    int64_t renew_ms; /* when it is to be opened anew */
+    int64_t opened_s;     /* by this machine's clock */
+    int64_t renew_ms;     /* when it is to be opened anew */
+    int64_t renewable_ms; /* until when it can be renewed; 0: not */
     struct session keys;
-    struct opening opening;         /* while one is under way */
+    struct opening opening;         /* or renewal, while one is under way */
     uint8_t identify[IDENTIFY_LEN]; /* likewise */
 };
 
@@ -47,11 +49,15 @@ struct session_talk {
 };
 
 /* Opens a session, unless there is one that need not be renewed yet, with the one of the pinned keys that
- * is at `server_key`. LINK_DONE, or another result with the reason; LINK_WRONG_KEY where the server does
+ * is at `server_key`. Where the server has granted it, that costs one round trip and no RSA: a renewal. LINK_DONE, or another result with the reason; LINK_WRONG_KEY where the server does
  * not have this key, which `has_other_keys` makes the end of it also where other servers may have it. */
 enum link_result client_session_open(struct session_talk *talk,
                                      const struct session_identity *identity, unsigned server_key,
                                      bool has_other_keys);
+
+/* The session has the keys that were granted `age_ms` ago, when this machine's clock stood at `opened_s`: says how
+ * long it is good. */
+void client_session_begin(struct client_session *session, int64_t opened_s, int64_t age_ms);
 
 /* Questions that are asked together. */
 struct session_questions {

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define TICKET_LIFETIME_S 3600
+#define RENEWAL_PERIOD_S 86400
 
 /* Shared is zeros where the point is one of the few that must be refused. */
 enum kat_outcome kat_x25519(struct kat_vector *vector) {
@@ -103,7 +104,7 @@ struct session_case {
     struct rsa_private kiosk;
     struct opening opening;
     struct session session;
-    struct ticket_key ticket_key;
+    struct ticket_key ticket_key, renewal_key;
     struct response_memory memory;
     uint8_t ask[FRAME_MAX];
     size_t ask_len;
@@ -145,7 +146,8 @@ static bool open_session(const struct kat_vector *vector, struct session_case *s
         !kat_get_bytes(vector, F_EXPONENT, random + SESSION_SECRET_LEN, X25519_LEN) ||
         !kat_get_bytes(vector, F_SEED, random + SESSION_SECRET_LEN + X25519_LEN, SHA256_LEN))
         return false;
-    if (!opening_begin(&session->opening, &session->server.public, &source.vtable)) {
+    if (!opening_begin(&session->opening, &session->server.public, session->session.renewal,
+                       &source.vtable)) {
         kat_fail(vector, "no session can be opened");
         return false;
     }
@@ -154,25 +156,29 @@ static bool open_session(const struct kat_vector *vector, struct session_case *s
 }
 
 /* The list of enrolled kiosks is the one kiosk of the case. */
-static const struct rsa_public *find_kiosk(const void *context, const uint8_t id[SHA256_LEN],
+static const struct rsa_public *find_kiosk(const void *context, const uint8_t *id, size_t id_len,
                                            int64_t now_s) {
     const struct session_case *session = context;
     uint8_t own[SHA256_LEN];
     (void)now_s;
     rsa_public_id(&session->kiosk.public, own);
-    return memcmp(own, id, sizeof own) == 0 ? &session->kiosk.public : NULL;
+    return memcmp(own, id, id_len) == 0 ? &session->kiosk.public : NULL;
 }
 
-/* The ticket key of the case, bound to its server and to the authority of its database. */
+/* The ticket keys of the case, bound to its server and to the authority of its database. */
 static bool make_ticket_key(struct kat_vector *vector, struct session_case *session,
                             const uint8_t server_id[SHA256_LEN]) {
-    uint8_t secret[AEAD_KEY_LEN];
+    static const char purpose[] = "dlv session 2 renewals";
+    uint8_t secret[AEAD_KEY_LEN], renewing[AEAD_KEY_LEN];
     struct ticket_binding binding;
     if (!kat_get_bytes(vector, F_TICKET_KEY, secret, sizeof secret) || !kat_open_database(vector))
         return false;
     ticket_bind(&binding, server_id, vector->database->db.header.facts.authority_id);
-    ticket_key_init(&session->ticket_key, secret, &binding,
+    ticket_key_init(&session->ticket_key, TICKET_SESSIONS, secret, &binding,
                     (int64_t)(session->now / TICKET_LIFETIME_S));
+    hmac_sha256(renewing, secret, sizeof secret, purpose, sizeof purpose - 1);
+    ticket_key_init(&session->renewal_key, TICKET_RENEWALS, renewing, &binding,
+                    (int64_t)(session->now / RENEWAL_PERIOD_S));
     return true;
 }
 
@@ -182,6 +188,8 @@ static struct session_host make_host(const struct session_case *session, bool ha
                                 .kiosks = session,
                                 .ticket_keys = &session->ticket_key,
                                 .ticket_key_count = 1,
+                                .renewal_keys = &session->renewal_key,
+                                .renewal_key_count = 1,
                                 .lifetime_s = TICKET_LIFETIME_S};
     rsa_public_id(&session->server.public, host.id);
     return host;
@@ -215,7 +223,7 @@ static bool accept_session(struct kat_vector *vector, struct session_case *sessi
 /* The kiosk says who it is, and gets another ticket. */
 static bool identify(const struct kat_vector *vector, struct session_case *session) {
     uint8_t nonce[ASK_RANDOM_LEN], frame[IDENTIFY_LEN], sent[IDENTIFY_LEN], admit[ADMIT_LEN];
-    uint8_t random[AEAD_NONCE_LEN + ASK_RANDOM_LEN];
+    uint8_t random[ASK_RANDOM_LEN + 2 * AEAD_NONCE_LEN];
     struct kat_given source = {&kat_given_class, random};
     const struct session_host host = make_host(session, true);
     if (!kat_has(vector, F_KIOSK_KEY))
@@ -241,6 +249,34 @@ static bool identify(const struct kat_vector *vector, struct session_case *sessi
         return true;
     kat_fail(vector, "the ADMIT frame is not accepted");
     return false;
+}
+
+/* The kiosk renews its session, beside the one that it goes on with. */
+static bool renew(const struct kat_vector *vector, struct session_case *session) {
+    uint8_t exponent[X25519_LEN], random[2 * AEAD_NONCE_LEN], accept[ACCEPT_LEN];
+    struct kat_given source = {&kat_given_class, exponent},
+                     server_source = {&kat_given_class, random};
+    struct session_host host = make_host(session, true);
+    struct session renewed;
+    if (!kat_has(vector, F_KIOSK_KEY))
+        return true;
+    if (!kat_get_bytes(vector, F_RENEW_EXPONENT, exponent, sizeof exponent) ||
+        !kat_get_bytes(vector, F_RENEW_NONCE, random, sizeof random) ||
+        !kat_get_bytes(vector, F_SERVER_EXPONENT, host.exponent, sizeof host.exponent))
+        return false;
+    x25519_share(host.share, host.exponent);
+    opening_renew(&session->opening, &session->server.public, &session->session, &source.vtable);
+    if (!compare(vector, session, F_RENEW, session->opening.frame, RENEW_LEN,
+                 "the RENEW frame differs"))
+        return false;
+    if (!session_renew(&host, session->opening.frame, RENEW_LEN, (int64_t)session->now,
+                       &server_source.vtable, accept) ||
+        !compare(vector, session, F_RENEWED, accept, ACCEPT_LEN,
+                 "the ACCEPT frame of the renewal differs"))
+        return false;
+    return opening_finish(&session->opening, accept, ACCEPT_LEN, &renewed) &&
+           compare(vector, session, F_RENEWED_KEY, renewed.key, SESSION_KEY_LEN,
+                   "the renewed session's key differs");
 }
 
 /* Reads items as they stand in a question. */
@@ -314,7 +350,8 @@ enum kat_outcome kat_session(struct kat_vector *vector) {
     static struct session_case session;
     memset(&session, 0, sizeof session);
     bool is_right = open_session(vector, &session) && accept_session(vector, &session) &&
-                    identify(vector, &session) && ask(vector, &session) && answer(vector, &session);
+                    identify(vector, &session) && renew(vector, &session) &&
+                    ask(vector, &session) && answer(vector, &session);
     wipe(&session, sizeof session);
     return is_right ? KAT_PASSED : KAT_FAILED;
 }

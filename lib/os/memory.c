@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 /* Reads a small file as text. False where there is none. */
@@ -58,7 +59,7 @@ static uint64_t limit_of_line(const char *root, char *line) {
     controllers++;
     if (*controllers == '\0')
         return lowest_limit(root, "/sys/fs/cgroup", group, "memory.max");
-    char *word = text_find(controllers, "memory");
+    char *word = strstr(controllers, "memory");
     return word != NULL
                ? lowest_limit(root, "/sys/fs/cgroup/memory", group, "memory.limit_in_bytes")
                : UINT64_MAX;
@@ -66,7 +67,8 @@ static uint64_t limit_of_line(const char *root, char *line) {
 
 uint64_t memory_allowed(const char *root) {
     char path[PATH_MAX], text[4096];
-    uint64_t allowed = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    struct sysinfo info = {0};
+    uint64_t allowed = sysinfo(&info) == 0 ? (uint64_t)info.totalram * info.mem_unit : UINT64_MAX;
     format_text(path, sizeof path, "%s/proc/self/cgroup", root);
     if (!read_text(path, text, sizeof text))
         return allowed;

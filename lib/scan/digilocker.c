@@ -8,7 +8,7 @@
 
 int scan_read_digilocker(struct scan *scan, const char *at, struct error *error) {
     static const char mark[] = "-" TYPE "-";
-    const char *number = text_find(at, mark);
+    const char *number = strstr(at, mark);
     char quoted[TEXT_QUOTE_SIZE];
     scan->kind = SCAN_DIGILOCKER;
     text_quote(quoted, at, strlen(at));
@@ -23,7 +23,7 @@ int scan_read_digilocker(struct scan *scan, const char *at, struct error *error)
 
 /* The value of an attribute in the first element of this name; its length in *len, 0 where there is none. */
 static const char *attribute(const char *text, const char *element, const char *name, size_t *len) {
-    const char *at = text_find(text, element);
+    const char *at = strstr(text, element);
     *len = 0;
     if (at == NULL)
         return "";

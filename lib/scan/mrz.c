@@ -1,7 +1,6 @@
 #include "scan/mrz.h"
 
 #include "base/format.h"
-#include "base/text.h"
 
 #include <string.h>
 
@@ -95,7 +94,7 @@ static int read_swiss(struct scan *scan, char *line, unsigned year, struct error
     unsigned born = (unsigned)(line[19] - '0') * 10 + (unsigned)(line[20] - '0');
     format_text(date, sizeof date, "%u%.6s", 2000 + born > year ? 19 : 20, line + 19);
     scan->birth_date = scan_digits(line + 19) >= 6 ? scan_day(date) : 0;
-    char *surname = line + LINE_LEN, *given = text_find(surname, "<<");
+    char *surname = line + LINE_LEN, *given = strstr(surname, "<<");
     size_t len = given != NULL ? (size_t)(given - surname) : strlen(surname);
     if (given != NULL)
         add_name(scan->given, given, strlen(given));
@@ -112,7 +111,7 @@ int scan_read_mrz(struct scan *scan, unsigned year, struct error *error) {
             *out++ = capital(*in);
     }
     *out = '\0';
-    char *swiss = text_find(scan->lines, "FACHE");
+    char *swiss = strstr(scan->lines, "FACHE");
     if (swiss != NULL)
         return read_swiss(scan, swiss, year, error);
     if (strlen(scan->lines) != LINE_LEN)

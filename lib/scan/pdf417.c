@@ -1,7 +1,5 @@
 #include "scan/pdf417.h"
 
-#include "base/text.h"
-
 #include <string.h>
 
 /* Whether an element id of the standard, or of a jurisdiction (Z), is at `text`. */
@@ -177,7 +175,7 @@ static void take_issuer(struct scan *scan) {
         return;
     memcpy(name, place.text, 2);
     bool is_canadian =
-        country.len == 3 ? memcmp(country.text, "CAN", 3) == 0 : text_find(canadian, name) != NULL;
+        country.len == 3 ? memcmp(country.text, "CAN", 3) == 0 : strstr(canadian, name) != NULL;
     memcpy(scan->issuer, is_canadian ? "CA-" : "US-", 3);
     memcpy(scan->issuer + 3, name, 3);
 }

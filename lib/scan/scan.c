@@ -89,10 +89,10 @@ static int refuse_known(const struct scan *scan, struct error *error) {
 
 /* The header of a PDF417 code: the word and the issuer's six digits. NULL where there is none. */
 static const char *find_header(const char *text) {
-    const char *at = text_find(text, "ANSI ");
+    const char *at = strstr(text, "ANSI ");
     if (at != NULL && scan_digits(at + 5) >= 6)
         return at;
-    at = text_find(text, "AAMVA");
+    at = strstr(text, "AAMVA");
     return at != NULL && scan_digits(at + 5) >= 6 ? at : NULL;
 }
 
@@ -153,19 +153,19 @@ static int read_kind(struct scan *scan, unsigned year, struct error *error) {
     const char *text = scan->text, *at;
     if (refuse_known(scan, error) != 0)
         return ERR_FORMAT;
-    if (find_header(text) == NULL && text_find(text, "QNSI ") != NULL)
+    if (find_header(text) == NULL && strstr(text, "QNSI ") != NULL)
         undo_azerty(scan);
     if ((at = find_header(text)) != NULL && find_header(at + 5) != NULL)
         return error_set(error, ERR_FORMAT, "two codes came as one: scan one card after the other");
     if (at != NULL)
         return scan_read_pdf417(scan, at, error);
-    if ((at = text_find(text, "in.gov.")) != NULL)
+    if ((at = strstr(text, "in.gov.")) != NULL)
         return scan_read_digilocker(scan, at, error);
     if (*text == '<')
         return scan_read_document(scan, error);
     if (*text == '%' || *text == ';')
         return scan_read_stripe(scan, error);
-    if (strncmp(text, "D1", 2) == 0 || text_find(text, "FACHE") != NULL)
+    if (strncmp(text, "D1", 2) == 0 || strstr(text, "FACHE") != NULL)
         return scan_read_mrz(scan, year, error);
     return read_typed(scan, error);
 }

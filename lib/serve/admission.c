@@ -46,9 +46,9 @@ static bool is_v4(const uint8_t address[ADDRESS_LEN]) {
     return memcmp(address, v4_prefix, sizeof v4_prefix) == 0;
 }
 
-/* A keyed hash of the first bits of an address, all of which are whole bytes. */
-static void hash_prefix(const struct admission *admission, const uint8_t address[ADDRESS_LEN],
-                        unsigned bits, uint8_t hash[SHA256_LEN]) {
+/* A keyed hash of the first bits of an address or of a kiosk's id, all of which are whole bytes. */
+static void hash_prefix(const struct admission *admission, const uint8_t *address, unsigned bits,
+                        uint8_t hash[SHA256_LEN]) {
     uint8_t prefix[17];
     prefix[0] = (uint8_t)bits;
     memcpy(prefix + 1, address, bits / 8);
@@ -89,6 +89,13 @@ bool admission_take(const struct admission *admission, const uint8_t address[ADD
     struct limit *total =
         is_known ? &admission->tally->known_openings : &admission->tally->openings;
     return limit_take(total, now_us, admission->per_second, admission->per_second);
+}
+
+bool admission_take_kiosk(const struct admission *admission, const uint8_t kiosk[KIOSK_ID_LEN]) {
+    uint8_t hash[SHA256_LEN];
+    hash_prefix(admission, kiosk, 8 * KIOSK_ID_LEN, hash);
+    return limit_take(&admission->tally->vouched[load_le32(hash) % VOUCHERS], net_now_us(), 1,
+                      VOUCHED_BURST);
 }
 
 /* --- networks of kiosks ----------------------------------------------------------------------- */

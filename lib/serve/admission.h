@@ -29,6 +29,11 @@ uint64_t admission_network(const struct admission *admission, const uint8_t addr
  * all. A job that is allowed is counted. */
 bool admission_take(const struct admission *admission, const uint8_t address[ADDRESS_LEN]);
 
+/* Whether this kiosk, which has shown a ticket, may have one more job that nobody else pays for: one a second,
+ * and VOUCHED_BURST at once. */
+#define VOUCHED_BURST 16
+bool admission_take_kiosk(const struct admission *admission, const uint8_t kiosk[KIOSK_ID_LEN]);
+
 /* An enrolled kiosk of this network has said who it is; and whether one has within the last day. Such
  * networks come first, and have ADMISSION_KNOWN_TIMES the limits. */
 #define ADMISSION_KNOWN_TIMES 16

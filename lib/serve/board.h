@@ -26,12 +26,17 @@
 #define TICKET_LIFETIME_S 3600 /* how long a ticket can be used */
 #define TICKET_SECRETS 3
 #define TICKET_KEYS_MAX (TICKET_SECRETS * KEY_SET_MAX * KEY_SET_MAX)
+#define RENEWAL_PERIOD_S 86400 /* how long a key seals new renewal tickets */
+#define RENEWAL_SECRETS 6
+#define RENEWAL_KEYS_MAX (RENEWAL_SECRETS * KEY_SET_MAX * KEY_SET_MAX)
 
 /* Every key opens the tickets that it sealed; the first one of each key of the server's seals new
  * ones. */
 struct ticket_ring {
     unsigned count;
     struct ticket_key keys[TICKET_KEYS_MAX];
+    unsigned renewal_count;
+    struct ticket_key renewals[RENEWAL_KEYS_MAX];
 };
 
 struct board {
@@ -51,11 +56,13 @@ struct board {
 
 #define SOURCES 65536 /* limits of sources (admission.h): half a MiB */
 #define KNOWN_NETWORKS 16384
+#define VOUCHERS 16384
 
 struct tally {
     struct limit openings;       /* of networks where no kiosk was seen */
     struct limit known_openings; /* and of those where one was */
     struct limit sources[SOURCES];
+    struct limit vouched[VOUCHERS];         /* of kiosks that show a renewal ticket */
     _Atomic uint64_t known[KNOWN_NETWORKS]; /* where kiosks have been seen (admission.h) */
     struct seen seen;
     struct counts counts[]; /* one a worker */

@@ -201,7 +201,7 @@ static bool keep_rest(struct connection *connection, struct connection_host *hos
     return true;
 }
 
-/* Gives an OPEN or IDENTIFY frame to the key-holders. The client may send nothing more before it is
+/* Gives an OPEN, IDENTIFY or RENEW frame to the key-holders. The client may send nothing more before it is
  * answered. */
 static bool take_open(struct connection *connection, struct connection_host *host,
                       const struct input *input, size_t frame_len, enum connection_step *step) {
@@ -209,8 +209,7 @@ static bool take_open(struct connection *connection, struct connection_host *hos
         return close_it(connection, END_MALFORMED, step);
     if (!keep_rest(connection, host, input, step))
         return false;
-    connection->job.work =
-        connection->in[FRAME_TYPE] == FRAME_IDENTIFY ? CHANNEL_IDENTIFY : CHANNEL_OPEN;
+    connection->job.work = channel_work_of(connection->in[FRAME_TYPE]);
     connection->job.bytes = connection->in;
     connection->job.len = frame_len;
     return stop(step, CONNECTION_JOB);
@@ -218,7 +217,7 @@ static bool take_open(struct connection *connection, struct connection_host *hos
 
 enum answering {
     ANSWERED,     /* every whole frame was answered, or as many as the output has room for */
-    NOT_ANSWERED, /* the next frame is an OPEN or IDENTIFY frame */
+    NOT_ANSWERED, /* the next frame is one for the key-holders */
     NOT_FRAMES    /* what comes next does not belong to this protocol */
 };
 
@@ -257,7 +256,7 @@ static enum answering answer_frames(struct connection *connection, struct connec
             return NOT_FRAMES;
         if (input->end - input->at < frame->len)
             return ANSWERED;
-        if (frame->type == FRAME_OPEN || frame->type == FRAME_IDENTIFY)
+        if (frame_is_costly(frame->type))
             return NOT_ANSWERED;
         if (frame->type == FRAME_HEALTH)
             return answer_health(connection, host, input, out_len, frame);

@@ -124,11 +124,10 @@ static bool start_job(struct connections *all, struct connection *connection) {
     const uint8_t *peer = connection->address;
     bool is_legacy = connection->job.work == CHANNEL_LEGACY;
     size_t len = 0;
-    bool is_taken = !is_legacy || reception_take_legacy(all->reception, peer);
+    bool is_taken = !is_legacy || reception_take_legacy(all->reception, peer, &connection->job);
     if (!is_legacy)
-        len = reception_take(all->reception, peer, false, true, connection->in, connection->in_len,
-                             reply);
-    reception_label(all->reception, peer, &connection->job);
+        len = reception_take(all->reception, peer, false, &connection->job, connection->in,
+                             connection->in_len, reply);
     if (len == 0 && is_taken) {
         connection_wait(connection);
         if (requests_add(all->requests, &connection->job, net_now_ms()))

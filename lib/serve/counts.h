@@ -14,6 +14,7 @@ enum count_name {
     COUNT_DATAGRAMS,
     COUNT_OPENINGS, /* sessions that were asked for */
     COUNT_OPENED,
+    COUNT_RENEWED, /* sessions, without RSA */
     COUNT_COOKIES,
     COUNT_ASKS,   /* frames of questions that were answered */
     COUNT_PIECES, /* of releases and lists of changes that were fetched */

@@ -34,20 +34,19 @@ static size_t take_open(struct datagram_server *server, const struct datagram_ro
     struct datagram_job *job = find_job(server, route, frame, len, &is_known);
     if (is_known)
         return 0;
-    size_t reply_len =
-        reception_take(server->reception, route->address, true, job != NULL, frame, len, out);
+    if (job != NULL)
+        job->job = (struct job){.work = channel_work_of(frame[FRAME_TYPE]),
+                                .is_datagram = true,
+                                .bytes = job->bytes,
+                                .len = len};
+    size_t reply_len = reception_take(server->reception, route->address, true,
+                                      job != NULL ? &job->job : NULL, frame, len, out);
     if (reply_len > 0)
         return reply_len;
     job->is_used = true;
     job->route = *route;
     memcpy(job->bytes, frame, len);
-    job->job =
-        (struct job){.work = frame[FRAME_TYPE] == FRAME_IDENTIFY ? CHANNEL_IDENTIFY : CHANNEL_OPEN,
-                     .is_datagram = true,
-                     .bytes = job->bytes,
-                     .len = len};
     list_init(&job->job.link);
-    reception_label(server->reception, route->address, &job->job);
     if (requests_add(server->requests, &job->job, net_now_ms()))
         return 0;
     job->is_used = false;
@@ -70,7 +69,7 @@ size_t datagram_answer(struct datagram_server *server, struct datagram_route *ro
     case FRAME_OK:
         if (frame.len == len && len <= FRAME_DATAGRAM_MAX && frame.type == FRAME_ASK)
             return answerer_ask(server->answerer, route->address, 0, in, len, out);
-        if (frame.len == len && (frame.type == FRAME_OPEN || frame.type == FRAME_IDENTIFY))
+        if (frame.len == len && frame_is_costly(frame.type))
             return take_open(server, route, in, len, out);
         break;
     case FRAME_WAIT:

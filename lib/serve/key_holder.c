@@ -8,11 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
-static const struct rsa_public *find_kiosk(const void *context, const uint8_t id[SHA256_LEN],
+static const struct rsa_public *find_kiosk(const void *context, const uint8_t *id, size_t id_len,
                                            int64_t now_s) {
     static struct rsa_public key;
     const struct kiosks *kiosks = context;
-    const struct kiosk *kiosk = kiosks_find(kiosks, id, SHA256_LEN);
+    const struct kiosk *kiosk = kiosks_find(kiosks, id, id_len);
     /* Some key is taken up in any case, so that the time does not tell whether the kiosk is known. */
     bool is_read = kiosks_key(kiosks, kiosk != NULL ? kiosk : &kiosks->sorted[0], &key);
     return kiosk != NULL && is_read && kiosk->not_after_s >= now_s ? &key : NULL;
@@ -39,8 +39,11 @@ static void prepare(const struct key_holder *holder, struct random *random,
     const struct kiosks *kiosks = board_kiosks(holder->board);
     host->find_kiosk = kiosks != NULL ? find_kiosk : NULL;
     host->kiosks = kiosks;
-    host->ticket_keys = board_ring(holder->board)->keys;
-    host->ticket_key_count = board_ring(holder->board)->count;
+    const struct ticket_ring *ring = board_ring(holder->board);
+    host->ticket_keys = ring->keys;
+    host->ticket_key_count = ring->count;
+    host->renewal_keys = ring->renewals;
+    host->renewal_key_count = ring->renewal_count;
     if (host->made_s == now_s)
         return;
     host->made_s = now_s;
@@ -74,8 +77,8 @@ static void open_session(const struct key_holder *holder, struct random *random,
     int64_t now_s = time(NULL);
     prepare(holder, random, host, now_s);
     choose_key(holder, host, request);
-    bool is_good = session_accept(host, request->bytes, request->len, now_s, &random->drbg.vtable,
-                                  reply->bytes);
+    bool is_good = (request->work == CHANNEL_RENEW ? session_renew : session_accept)(
+        host, request->bytes, request->len, now_s, &random->drbg.vtable, reply->bytes);
     reply->result = is_good ? CHANNEL_GOOD : CHANNEL_BAD;
     reply->len = ACCEPT_LEN;
 }
@@ -98,7 +101,7 @@ static void serve(const struct key_holder *holder, struct random *random, struct
     struct channel_reply reply;
     memset(&reply, 0, sizeof reply);
     reply.id = request->id;
-    if (request->work == CHANNEL_OPEN)
+    if (request->work == CHANNEL_OPEN || request->work == CHANNEL_RENEW)
         open_session(holder, random, host, request, &reply);
     else if (request->work == CHANNEL_IDENTIFY)
         identify(holder, random, host, request, &reply);

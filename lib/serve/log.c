@@ -2,7 +2,6 @@
 
 #include "base/date.h"
 #include "base/format.h"
-#include "base/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +11,7 @@
 
 /* A value in quotation marks, which is the last, has none inside, so that a program can read it. */
 static void quote_once(char *event) {
-    char *begin = text_find(event, "=\""), *end = strrchr(event, '"');
+    char *begin = strstr(event, "=\""), *end = strrchr(event, '"');
     for (char *at = begin != NULL ? begin + 2 : end; at < end; at++)
         *at = *at == '"' ? '\'' : *at;
 }

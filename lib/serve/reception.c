@@ -1,10 +1,12 @@
 #include "serve/reception.h"
 
+#include "base/bytes.h"
 #include "net/socket.h"
 #include "wire/identity.h"
 #include "wire/respond.h"
 
 #include <string.h>
+#include <time.h>
 
 static size_t refuse(const struct reception *reception, enum count_name name, enum refusal reason,
                      uint8_t reply[RECEPTION_REPLY_MAX]) {
@@ -26,28 +28,93 @@ static size_t check_cookie(const struct reception *reception, const uint8_t peer
     return FRAME_HEADER_LEN + COOKIE_LEN;
 }
 
-/* Whether an OPEN frame means one of our keys. */
+/* Whether an OPEN or RENEW frame means one of our keys, or an IDENTIFY frame has its length. */
 static bool is_for_us(const struct reception *reception, const uint8_t *frame, size_t len) {
     const struct key_set *own = &board_keys(reception->admission.board)->servers;
+    if (frame[FRAME_TYPE] == FRAME_IDENTIFY)
+        return len == IDENTIFY_LEN;
     int place = len > OPEN_SHARE ? key_set_find(own, frame + OPEN_KEY_ID, OPEN_KEY_ID_LEN) : -1;
-    return place >= 0 && len == OPEN_LEN(own->keys[place].n_len);
+    return place >= 0 &&
+           len == (frame[FRAME_TYPE] == FRAME_RENEW ? RENEW_LEN : OPEN_LEN(own->keys[place].n_len));
+}
+
+/* --- tickets that are shown ------------------------------------------------------------------- */
+
+/* What a ticket that is shown is worth. */
+enum shown { SHOWN_BAD, SHOWN_AGAIN, SHOWN_FIRST };
+
+static bool is_enrolled(const struct board *board, const uint8_t id[KIOSK_ID_LEN], int64_t now_s) {
+    const struct kiosks *kiosks = board_kiosks(board);
+    const struct kiosk *kiosk = kiosks != NULL ? kiosks_find(kiosks, id, KIOSK_ID_LEN) : NULL;
+    return kiosk != NULL && kiosk->not_after_s >= now_s;
+}
+
+/* What is looked at is the frame but for its cookie; of an IDENTIFY, which is paid for once a session, its
+ * ticket. */
+static enum shown look_at(const struct reception *reception, const uint8_t *frame, size_t len) {
+    const struct board *board = reception->admission.board;
+    const struct ticket_ring *ring = board_ring(board);
+    struct seen *seen = &reception->admission.tally->seen;
+    int64_t now_s = time(NULL);
+    uint8_t hash[AEAD_TAG_LEN];
+    struct ticket ticket;
+    bool is_identify = frame[FRAME_TYPE] == FRAME_IDENTIFY;
+    bool is_good =
+        is_identify ? ticket_open(&ticket, frame + IDENTIFY_TICKET, ring->keys, ring->count) != NULL
+                    : renewal_open(&ticket, frame + OPEN_RENEWAL, ring->renewals,
+                                   ring->renewal_count) != NULL;
+    is_good = is_good && ticket.expires_s >= now_s &&
+              (is_identify || is_enrolled(board, ticket.kiosk, now_s));
+    wipe(ticket.session_key, sizeof ticket.session_key);
+    if (!is_good)
+        return SHOWN_BAD;
+    if (is_identify)
+        seen_hash(hash, board->seen_key, frame + IDENTIFY_TICKET, TICKET_LEN);
+    else
+        seen_hash(hash, board->seen_key, frame + OPEN_KEY_ID, len - OPEN_KEY_ID);
+    if (seen_before(seen, hash) ||
+        (!is_identify && !admission_take_kiosk(&reception->admission, ticket.kiosk)))
+        return SHOWN_AGAIN;
+    seen_add(seen, hash);
+    return SHOWN_FIRST;
+}
+
+/* --- the door --------------------------------------------------------------------------------- */
+
+static void label(const struct reception *reception, const uint8_t peer[ADDRESS_LEN],
+                  struct job *job) {
+    job->network = admission_network(&reception->admission, peer);
+    job->queue = admission_knows(&reception->admission, job->network) ? QUEUE_KNOWN : QUEUE_OTHER;
+    job->deadline_ms = net_now_ms() + JOB_DEADLINE_MS;
 }
 
 size_t reception_take(const struct reception *reception, const uint8_t peer[ADDRESS_LEN],
-                      bool wants_cookie, bool has_room, uint8_t *frame, size_t len,
+                      bool wants_cookie, struct job *job, uint8_t *frame, size_t len,
                       uint8_t reply[RECEPTION_REPLY_MAX]) {
-    bool is_identify = frame[FRAME_TYPE] == FRAME_IDENTIFY;
-    if (is_identify ? len != IDENTIFY_LEN : !is_for_us(reception, frame, len))
+    enum shown shown = SHOWN_BAD;
+    bool is_open = frame[FRAME_TYPE] == FRAME_OPEN, is_renew = frame[FRAME_TYPE] == FRAME_RENEW;
+    if (!is_for_us(reception, frame, len))
         return refuse(reception, COUNT_REFUSED_OPENING, REFUSED_OPENING, reply);
-    size_t cookie_len = wants_cookie ? check_cookie(reception, peer, frame, reply) : 0;
+    /* A renewal is so cheap, and its ticket so certain, that it needs no cookie. */
+    if (is_renew)
+        shown = look_at(reception, frame, len);
+    if (is_renew && shown == SHOWN_BAD)
+        return refuse(reception, COUNT_REFUSED_SESSION, REFUSED_SESSION, reply);
+    size_t cookie_len =
+        wants_cookie && shown != SHOWN_FIRST ? check_cookie(reception, peer, frame, reply) : 0;
     if (cookie_len > 0)
         return cookie_len;
-    if (!admission_take(&reception->admission, peer))
+    if (!is_renew)
+        shown = look_at(reception, frame, len);
+    if (shown != SHOWN_FIRST && !admission_take(&reception->admission, peer))
         return refuse(reception, COUNT_REFUSED_LIMIT, REFUSED_BUSY, reply);
-    if (!has_room)
+    if (job == NULL)
         return refuse(reception, COUNT_REFUSED_BUSY, REFUSED_BUSY, reply);
     memset(frame + OPEN_COOKIE, 0, COOKIE_LEN);
-    if (!is_identify)
+    label(reception, peer, job);
+    if (shown == SHOWN_FIRST)
+        job->queue = is_open ? QUEUE_KNOWN : QUEUE_SHORT;
+    if (is_open)
         count(reception->counts, COUNT_OPENINGS);
     return 0;
 }
@@ -56,16 +123,12 @@ size_t reception_busy(const struct reception *reception, uint8_t reply[RECEPTION
     return refuse(reception, COUNT_REFUSED_BUSY, REFUSED_BUSY, reply);
 }
 
-bool reception_take_legacy(const struct reception *reception, const uint8_t peer[ADDRESS_LEN]) {
+bool reception_take_legacy(const struct reception *reception, const uint8_t peer[ADDRESS_LEN],
+                           struct job *job) {
     bool is_taken = admission_take(&reception->admission, peer);
     if (!is_taken)
         count(reception->counts, COUNT_REFUSED_LIMIT);
+    label(reception, peer, job);
+    job->queue = QUEUE_LEGACY;
     return is_taken;
-}
-
-void reception_label(const struct reception *reception, const uint8_t peer[ADDRESS_LEN],
-                     struct job *job) {
-    job->network = admission_network(&reception->admission, peer);
-    job->is_known = admission_knows(&reception->admission, job->network);
-    job->deadline_ms = net_now_ms() + JOB_DEADLINE_MS;
 }

@@ -10,7 +10,8 @@
 #define PER_KEY_HOLDER 4
 
 enum refusal job_refusal(const struct job *job) {
-    return job->work == CHANNEL_IDENTIFY ? REFUSED_SESSION : REFUSED_OPENING;
+    return job->work == CHANNEL_IDENTIFY || job->work == CHANNEL_RENEW ? REFUSED_SESSION
+                                                                       : REFUSED_OPENING;
 }
 
 void requests_init(struct requests *requests, int key_holders, unsigned key_holder_count,
@@ -56,10 +57,7 @@ static bool start(struct requests *requests, struct job *job) {
 /* --- waiting ---------------------------------------------------------------------------------- */
 
 static struct job_line *line_of(struct requests *requests, const struct job *job) {
-    enum job_queue queue = job->work == CHANNEL_LEGACY ? QUEUE_LEGACY
-                           : job->is_known             ? QUEUE_KNOWN
-                                                       : QUEUE_OTHER;
-    return &requests->lines[queue];
+    return &requests->lines[job->queue];
 }
 
 static uint16_t *count_of(struct job_line *line, const struct job *job) {
@@ -74,8 +72,7 @@ static void leave(struct requests *requests, struct job *job) {
     requests->waiting_count--;
 }
 
-#define SHARES 16
-static const unsigned shares[QUEUE_COUNT] = {10, 4, 2};
+static const unsigned shares[QUEUE_COUNT] = {48, 10, 4, 2};
 
 /* The line that is to be served next: the first one that has something left of its share. */
 static struct job_line *next_line(struct requests *requests) {
@@ -124,8 +121,13 @@ static bool make_room(struct requests *requests, struct job_line *line, unsigned
 /* How long the next job of the line will wait: until all that wait are done, or, where that is sooner,
  * those before it, of which the line's share is done in each round. */
 static int64_t expected_wait_ms(const struct requests *requests, const struct job_line *line) {
+    unsigned round = shares[line - requests->lines];
+    for (unsigned i = 0; i < QUEUE_COUNT; i++) {
+        if (&requests->lines[i] != line && requests->lines[i].count > 0)
+            round += shares[i];
+    }
     int64_t all = requests->waiting_count;
-    int64_t own = (int64_t)line->count * SHARES / shares[line - requests->lines];
+    int64_t own = (int64_t)line->count * round / shares[line - requests->lines];
     return (all < own ? all : own) * requests->spacing_us / 1000;
 }
 

@@ -25,6 +25,7 @@ static const struct {
     {COUNT_COOKIES, "dlv_cookies_total", "", "UDP openings that were sent a cookie first"},
     {COUNT_OPENINGS, "dlv_openings_total", "", "session openings given to key-holders"},
     {COUNT_OPENED, "dlv_opened_total", "", "sessions opened"},
+    {COUNT_RENEWED, "dlv_renewed_total", "", "sessions renewed, without RSA"},
     {COUNT_ASKS, "dlv_frames_total", "", "frames of questions answered"},
     {COUNT_PIECES, "dlv_pieces_total", "", "pieces of releases and lists of changes fetched"},
     {COUNT_LEGACY, "dlv_legacy_questions_total", "", "questions answered in the original protocol"},

@@ -5,6 +5,17 @@
 
 #include <string.h>
 
+/* --- secrets ---------------------------------------------------------------------------------- */
+
+/* Renewal tickets are sealed with keys that are made of this from now on. */
+static void set_renewing(struct ticket_source *source, const uint8_t secret[SECRET_LEN]) {
+    static const char purpose[] = "dlv session 2 renewals";
+    memcpy(source->renewed_before, source->renewing, SECRET_LEN);
+    source->has_renewed_before = source->is_renewing;
+    source->is_renewing = true;
+    hmac_sha256(source->renewing, secret, SECRET_LEN, purpose, sizeof purpose - 1);
+}
+
 int tickets_load(struct ticket_source *source, const char *path, int64_t now_s,
                  struct error *error) {
     uint8_t secret[SECRET_LEN];
@@ -19,6 +30,7 @@ int tickets_load(struct ticket_source *source, const char *path, int64_t now_s,
         source->is_shared = true;
         source->changed_in = now_s / TICKET_PERIOD_S;
         source->is_made = false; /* so that a new ring is due */
+        set_renewing(source, secret);
     }
     wipe(secret, sizeof secret);
     return 0;
@@ -62,15 +74,39 @@ bool tickets_are_due(const struct ticket_source *source, int64_t now_s) {
     return !source->is_made || now_s / TICKET_PERIOD_S != source->period;
 }
 
+static void add_renewal_key(struct ticket_source *source, const uint8_t secret[SECRET_LEN],
+                            const struct ticket_binding *binding, int64_t day) {
+    struct ticket_ring *ring = &source->ring;
+    ticket_key_init(&ring->renewals[ring->renewal_count++], TICKET_RENEWALS, secret, binding, day);
+}
+
+/* A ticket that was sealed at the end of a day is good until the second day after it has begun. Where the file
+ * has changed, those before it come from another secret. Tomorrow's key is for other servers' clocks. */
+static void add_renewal_keys(struct ticket_source *source, const struct ticket_binding *binding,
+                             int64_t now_s) {
+    int64_t day = now_s / RENEWAL_PERIOD_S;
+    for (int back = 0; back <= 2; back++)
+        add_renewal_key(source, source->renewing, binding, day - back);
+    add_renewal_key(source, source->renewing, binding, day + 1);
+    int64_t changed_on = source->changed_in * TICKET_PERIOD_S / RENEWAL_PERIOD_S;
+    if (source->has_renewed_before && changed_on < day - 2) {
+        wipe(source->renewed_before, SECRET_LEN);
+        source->has_renewed_before = false;
+    }
+    for (int back = 0; back <= 1 && source->has_renewed_before; back++)
+        add_renewal_key(source, source->renewed_before, binding, changed_on - back);
+}
+
 /* Adds the keys that are bound to these two. */
 static void add_keys(struct ticket_source *source, const uint8_t server_id[SHA256_LEN],
-                     const uint8_t authority_id[SHA256_LEN]) {
+                     const uint8_t authority_id[SHA256_LEN], int64_t now_s) {
     struct ticket_ring *ring = &source->ring;
     struct ticket_binding binding;
     ticket_bind(&binding, server_id, authority_id);
     for (unsigned i = 0; i < TICKET_SECRETS; i++)
-        ticket_key_init(&ring->keys[ring->count++], source->now[i].bytes, &binding,
+        ticket_key_init(&ring->keys[ring->count++], TICKET_SESSIONS, source->now[i].bytes, &binding,
                         source->now[i].period);
+    add_renewal_keys(source, &binding, now_s);
 }
 
 void tickets_make(struct ticket_source *source, int64_t now_s, struct random *random,
@@ -81,12 +117,18 @@ void tickets_make(struct ticket_source *source, int64_t now_s, struct random *ra
         renew_shared(source, period);
     else if (tickets_are_due(source, now_s))
         renew_own(source, random);
+    if (!source->is_renewing) {
+        uint8_t secret[SECRET_LEN];
+        random_bytes(random, secret, sizeof secret);
+        set_renewing(source, secret);
+        wipe(secret, sizeof secret);
+    }
     source->period = period;
     source->is_made = true;
     wipe(&source->ring, sizeof source->ring);
     for (unsigned s = 0; s < servers->count; s++) {
         for (unsigned a = 0; a < authorities->count; a++)
             add_keys(source, servers->ids[s],
-                     authorities->ids[(authority + a) % authorities->count]);
+                     authorities->ids[(authority + a) % authorities->count], now_s);
     }
 }

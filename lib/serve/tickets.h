@@ -4,6 +4,9 @@
  * used, and is then wiped. Servers that share a file of 32 secret bytes derive each period's key from
  * it, and so can open each other's tickets.
  *
+ * Renewal tickets are good for a day, and what is said after a renewal does not follow from them alone. So
+ * their keys are made of a secret that lasts: one that follows from the file's, or a random one.
+ *
  * A ticket is bound to the key of the server that its session was opened with, and to the authority of
  * the database then in use. While keys are rolled there are several of both, and a ticket is good for as
  * long as its two are among them. */
@@ -25,6 +28,11 @@ struct ticket_source {
     bool is_made;       /* there is a ring, ... */
     int64_t period;     /* ... made for this period */
     bool has_secrets;   /* of its own */
+    /* what the keys of renewal tickets are derived from, and were before the file changed; that is kept for
+     * those that it sealed */
+    uint8_t renewing[AEAD_KEY_LEN];
+    uint8_t renewed_before[AEAD_KEY_LEN];
+    bool is_renewing, has_renewed_before;
     /* what the ring is derived from; [0] is for new tickets */
     struct {
         uint8_t bytes[AEAD_KEY_LEN];

@@ -99,6 +99,8 @@ static void take_connection_reply(struct worker *worker, struct connection *conn
 static void count_reply(struct counts *counts, enum channel_work work, enum channel_result result) {
     if (work == CHANNEL_OPEN)
         count(counts, result == CHANNEL_GOOD ? COUNT_OPENED : COUNT_REFUSED_OPENING);
+    if (work == CHANNEL_RENEW)
+        count(counts, result == CHANNEL_GOOD ? COUNT_RENEWED : COUNT_REFUSED_SESSION);
     if (work == CHANNEL_IDENTIFY && result != CHANNEL_GOOD)
         count(counts, result == CHANNEL_BAD ? COUNT_REFUSED_SESSION : COUNT_REFUSED_KIOSK);
 }
@@ -109,7 +111,8 @@ static void take_replies(struct worker *worker) {
     while (requests_take_reply(&worker->requests, &reply, &job)) {
         if (job != NULL)
             count_reply(worker->counts, job->work, (enum channel_result)reply.result);
-        if (job != NULL && job->work == CHANNEL_IDENTIFY && reply.result == CHANNEL_GOOD)
+        if (job != NULL && (job->work == CHANNEL_IDENTIFY || job->work == CHANNEL_RENEW) &&
+            reply.result == CHANNEL_GOOD)
             admission_note_kiosk(&worker->reception.admission, job->network);
         if (job != NULL && job->is_datagram)
             datagram_take_reply(&worker->datagrams, job, &reply);

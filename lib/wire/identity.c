@@ -59,13 +59,11 @@ enum admission_status identity_finish(struct session *session, const uint8_t *id
     if (!aead_open(session->key, frame + ADMIT_NONCE, frame, ADMIT_BODY, admitted, sizeof admitted,
                    frame + ADMIT_BODY + ADMIT_SEALED_LEN) ||
         admitted[ADMITTED_STATUS] > ADMISSION_NOT_ENROLLED ||
-        !bytes_are_zero(admitted + ADMITTED_ZERO, ADMITTED_LIFETIME - ADMITTED_ZERO))
+        !bytes_are_zero(admitted + ADMITTED_ZERO, ADMITTED_GRANT - ADMITTED_ZERO))
         return ADMISSION_FOREIGN;
     if (admitted[ADMITTED_STATUS] == ADMISSION_NOT_ENROLLED)
         return ADMISSION_NOT_ENROLLED;
-    session->lifetime_s = load_le32(admitted + ADMITTED_LIFETIME);
-    session->server_time_s = (int64_t)load_le64(admitted + ADMITTED_TIME);
-    memcpy(session->ticket, admitted + ADMITTED_TICKET, TICKET_LEN);
+    session_take_grant(session, admitted + ADMITTED_GRANT);
     return ADMISSION_GOOD;
 }
 
@@ -79,7 +77,8 @@ static bool check_identity(const struct session_host *host, const uint8_t server
     uint8_t digest[SHA256_LEN];
     if (host->find_kiosk == NULL)
         return false;
-    const struct rsa_public *kiosk = host->find_kiosk(host->kiosks, identity + IDENTITY_ID, now_s);
+    const struct rsa_public *kiosk =
+        host->find_kiosk(host->kiosks, identity + IDENTITY_ID, SHA256_LEN, now_s);
     bool is_known =
         kiosk != NULL && identity[IDENTITY_KIND] == IDENTITY_KIOSK && identity[IDENTITY_ZERO] == 0;
     const struct rsa_public *key = kiosk != NULL ? kiosk : &host->key->public;
@@ -90,23 +89,21 @@ static bool check_identity(const struct session_host *host, const uint8_t server
 }
 
 /* Writes the ADMIT frame. The old ticket becomes the new one. */
-static void write_admit(const struct session_host *host, const struct ticket_key *sealing,
+static void write_admit(const struct session_host *host, const uint8_t server_id[SHA256_LEN],
                         const uint8_t *identify, struct ticket *ticket, bool is_admitted,
                         int64_t now_s, const br_prng_class **source, uint8_t admit[ADMIT_LEN]) {
-    uint8_t *admitted = admit + ADMIT_BODY, nonce[AEAD_NONCE_LEN];
+    uint8_t *admitted = admit + ADMIT_BODY;
     memset(admit, 0, ADMIT_LEN);
     frame_write_header(admit, FRAME_ADMIT, 0, ADMIT_LEN);
     memcpy(admit + ADMIT_QUESTION_NONCE, identify + IDENTIFY_NONCE, AEAD_NONCE_LEN);
-    (*source)->generate(source, nonce, sizeof nonce);
     admit[ADMIT_NONCE] = NONCE_ANSWER;
     (*source)->generate(source, admit + ADMIT_NONCE + 1, ASK_RANDOM_LEN);
     admitted[ADMITTED_STATUS] = is_admitted ? ADMISSION_GOOD : ADMISSION_NOT_ENROLLED;
     if (is_admitted) {
         memcpy(ticket->kiosk, identify + IDENTIFY_BODY + IDENTITY_ID, KIOSK_ID_LEN);
         ticket->expires_s = now_s + host->lifetime_s;
-        ticket_seal(admitted + ADMITTED_TICKET, ticket, sealing, nonce);
-        store_le32(admitted + ADMITTED_LIFETIME, host->lifetime_s);
-        store_le64(admitted + ADMITTED_TIME, (uint64_t)now_s);
+        ticket->chain_ends_s = 0; /* it begins */
+        session_grant(host, server_id, ticket, now_s, source, admitted + ADMITTED_GRANT);
     }
     aead_seal(ticket->session_key, admit + ADMIT_NONCE, admit, ADMIT_BODY, admitted,
               ADMIT_SEALED_LEN, admitted + ADMIT_SEALED_LEN);
@@ -128,13 +125,11 @@ enum admission_status session_admit(const struct session_host *host, uint8_t *fr
         return status;
     /* The session was opened with this key of the server's, which need not be its first. */
     const uint8_t *server_id = opening->server_id;
-    const struct ticket_key *sealing =
-        ticket_key_of(host->ticket_keys, host->ticket_key_count, server_id);
     if (ticket.expires_s >= now_s &&
         aead_open(ticket.session_key, frame + IDENTIFY_NONCE, frame, IDENTIFY_BODY, identity,
                   IDENTITY_LEN, identity + IDENTITY_LEN)) {
         bool is_admitted = check_identity(host, server_id, identity, ticket.session_key, now_s);
-        write_admit(host, sealing, frame, &ticket, is_admitted, now_s, source, admit);
+        write_admit(host, server_id, frame, &ticket, is_admitted, now_s, source, admit);
         status = is_admitted ? ADMISSION_GOOD : ADMISSION_NOT_ENROLLED;
     }
     wipe(&ticket, sizeof ticket);

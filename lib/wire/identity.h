@@ -30,15 +30,13 @@
 #define ADMIT_QUESTION_NONCE FRAME_HEADER_LEN
 #define ADMIT_NONCE (ADMIT_QUESTION_NONCE + AEAD_NONCE_LEN)
 #define ADMIT_BODY (ADMIT_NONCE + AEAD_NONCE_LEN)
-#define ADMIT_SEALED_LEN (ADMITTED_TICKET + TICKET_LEN)
+#define ADMIT_SEALED_LEN (ADMITTED_GRANT + GRANT_LEN)
 #define ADMIT_LEN (ADMIT_BODY + ADMIT_SEALED_LEN + AEAD_TAG_LEN)
 
 /* Offsets in what an ADMIT frame seals. */
 #define ADMITTED_STATUS 0
 #define ADMITTED_ZERO 1
-#define ADMITTED_LIFETIME 4
-#define ADMITTED_TIME 8
-#define ADMITTED_TICKET 16
+#define ADMITTED_GRANT 4
 
 enum admission_status {
     ADMISSION_GOOD = 0,
@@ -62,7 +60,7 @@ enum admission_status identity_finish(struct session *session, const uint8_t *id
  *
  * In constant time for whether and which kiosk is known: an unknown or expired one and a bad
  * signature take the same steps as a good one. The random bytes come from `source` in this order:
- * the ticket's nonce, the rest of the frame's. */
+ * the rest of the frame's nonce, then those of session_grant. */
 enum admission_status session_admit(const struct session_host *host, uint8_t *frame, size_t len,
                                     int64_t now_s, const br_prng_class **source,
                                     uint8_t admit[ADMIT_LEN]);

@@ -25,11 +25,11 @@ static void hash_pieces(uint8_t digest[SHA256_LEN], const char *purpose, const v
     sha256_out(&hash, digest);
 }
 
-/* The hash of the opening: the server that is meant, and the frame without its cookie. */
+/* The hash of the opening or renewal: the server that is meant, and the frame without its cookie. */
 static void hash_opening(uint8_t transcript[SHA256_LEN], const uint8_t server_id[SHA256_LEN],
-                         const uint8_t *frame, size_t n_len) {
+                         const uint8_t *frame, size_t len) {
     hash_pieces(transcript, PROTOCOL " open", server_id, SHA256_LEN, frame, FRAME_HEADER_LEN,
-                frame + OPEN_KEY_ID, OPEN_LEN(n_len) - OPEN_KEY_ID);
+                frame + OPEN_KEY_ID, len - OPEN_KEY_ID);
 }
 
 struct session_keys {
@@ -57,44 +57,67 @@ static void draw(const br_prng_class **source, void *bytes, size_t len) {
     (*source)->generate(source, bytes, len);
 }
 
-bool opening_begin(struct opening *opening, const struct rsa_public *server,
-                   const br_prng_class **source) {
-    uint8_t server_id[SHA256_LEN];
+/* Writes a frame as far as its renewal ticket, and zeros. */
+static void begin(struct opening *opening, enum frame_type type, size_t len,
+                  const uint8_t server_id[SHA256_LEN], const uint8_t renewal[RENEWAL_LEN],
+                  const br_prng_class **source) {
     uint8_t *frame = opening->frame;
-    opening->frame_len = OPEN_LEN(server->n_len);
-    frame_write_header(frame, FRAME_OPEN, 0, opening->frame_len);
-    rsa_public_id(server, server_id);
-    memset(frame + OPEN_COOKIE, 0, COOKIE_LEN);
+    opening->frame_len = len;
+    memset(frame, 0, len);
+    frame_write_header(frame, type, 0, len);
     memcpy(frame + OPEN_KEY_ID, server_id, OPEN_KEY_ID_LEN);
-    draw(source, opening->secret, SESSION_SECRET_LEN);
     draw(source, opening->exponent, X25519_LEN);
     x25519_share(frame + OPEN_SHARE, opening->exponent);
+    memcpy(frame + OPEN_RENEWAL, renewal, RENEWAL_LEN);
+}
+
+bool opening_begin(struct opening *opening, const struct rsa_public *server,
+                   const uint8_t shown[RENEWAL_LEN], const br_prng_class **source) {
+    uint8_t server_id[SHA256_LEN];
+    size_t len = OPEN_LEN(server->n_len);
+    rsa_public_id(server, server_id);
+    draw(source, opening->secret, SESSION_SECRET_LEN);
+    begin(opening, FRAME_OPEN, len, server_id, shown, source);
     if (!rsa_oaep_encrypt(server, RSA_SHA256, oaep_label, sizeof oaep_label - 1, source,
-                          opening->secret, SESSION_SECRET_LEN, frame + OPEN_CIPHERTEXT))
+                          opening->secret, SESSION_SECRET_LEN, opening->frame + OPEN_CIPHERTEXT))
         return false;
-    hash_opening(opening->transcript, server_id, frame, server->n_len);
+    hash_opening(opening->transcript, server_id, opening->frame, len);
     return true;
+}
+
+void opening_renew(struct opening *opening, const struct rsa_public *server,
+                   const struct session *session, const br_prng_class **source) {
+    uint8_t server_id[SHA256_LEN];
+    rsa_public_id(server, server_id);
+    ticket_renewal_secret(opening->secret, session->key);
+    begin(opening, FRAME_RENEW, RENEW_LEN, server_id, session->renewal, source);
+    hash_opening(opening->transcript, server_id, opening->frame, RENEW_LEN);
+}
+
+void session_take_grant(struct session *session, const uint8_t grant[GRANT_LEN]) {
+    memcpy(session->ticket, grant + GRANT_TICKET, TICKET_LEN);
+    session->lifetime_s = load_le32(grant + GRANT_LIFETIME);
+    session->server_time_s = (int64_t)load_le64(grant + GRANT_TIME);
+    session->renewal_lifetime_s = load_le32(grant + GRANT_RENEWAL_LIFETIME);
+    memcpy(session->renewal, grant + GRANT_RENEWAL, RENEWAL_LEN);
 }
 
 bool opening_finish(const struct opening *opening, const uint8_t *frame, size_t len,
                     struct session *session) {
     struct frame header;
     struct session_keys keys;
-    uint8_t common[X25519_LEN], sealed[ACCEPT_SEALED_LEN];
-    const uint8_t *body = frame + FRAME_HEADER_LEN + X25519_LEN;
+    uint8_t common[X25519_LEN], grant[GRANT_LEN];
+    const uint8_t *body = frame + ACCEPT_GRANT;
     if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != FRAME_ACCEPT ||
         header.len != len || len != ACCEPT_LEN)
         return false;
-    bool is_good = x25519_agree(common, opening->exponent, frame + FRAME_HEADER_LEN);
+    bool is_good = x25519_agree(common, opening->exponent, frame + ACCEPT_SHARE);
     derive_keys(&keys, opening->transcript, frame, opening->secret, common);
-    memcpy(sealed, body, sizeof sealed);
-    is_good &=
-        aead_open(keys.accept, nonce_zero, "", 0, sealed, sizeof sealed, body + ACCEPT_SEALED_LEN);
+    memcpy(grant, body, sizeof grant);
+    is_good &= aead_open(keys.accept, nonce_zero, "", 0, grant, sizeof grant, body + GRANT_LEN);
     if (is_good) {
         memcpy(session->key, keys.session, SESSION_KEY_LEN);
-        memcpy(session->ticket, sealed, TICKET_LEN);
-        session->lifetime_s = load_le32(sealed + TICKET_LEN);
-        session->server_time_s = (int64_t)load_le64(sealed + TICKET_LEN + 4);
+        session_take_grant(session, grant);
     }
     wipe(&keys, sizeof keys);
     wipe(common, sizeof common);
@@ -102,6 +125,42 @@ bool opening_finish(const struct opening *opening, const uint8_t *frame, size_t 
 }
 
 /* --- the server's side ------------------------------------------------------------------------ */
+
+/* A renewal ticket for the kiosk of this ticket, whose chain may begin with it. Returns how long the session
+ * can be renewed. */
+static uint32_t grant_renewal(const struct ticket *ticket, const struct ticket_key *key,
+                              int64_t now_s, const uint8_t nonce[AEAD_NONCE_LEN],
+                              uint8_t sealed[RENEWAL_LEN]) {
+    struct ticket renewal = *ticket;
+    if (renewal.chain_ends_s == 0)
+        renewal.chain_ends_s =
+            now_s + RENEWAL_CHAIN_S - (int64_t)(load_le32(nonce) % RENEWAL_CHAIN_JITTER_S);
+    renewal.expires_s = now_s + RENEWAL_LIFETIME_S;
+    ticket_renewal_secret(renewal.session_key, ticket->session_key);
+    int64_t left_s = renewal.chain_ends_s - now_s;
+    renewal_seal(sealed, &renewal, key, nonce);
+    wipe(&renewal, sizeof renewal);
+    return (uint32_t)(left_s < RENEWAL_LIFETIME_S ? left_s : RENEWAL_LIFETIME_S);
+}
+
+void session_grant(const struct session_host *host, const uint8_t server_id[SHA256_LEN],
+                   const struct ticket *ticket, int64_t now_s, const br_prng_class **source,
+                   uint8_t grant[GRANT_LEN]) {
+    uint8_t nonce[AEAD_NONCE_LEN];
+    const struct ticket_key *renewing =
+        ticket_key_of(host->renewal_keys, host->renewal_key_count, server_id);
+    memset(grant, 0, GRANT_LEN);
+    draw(source, nonce, sizeof nonce);
+    ticket_seal(grant + GRANT_TICKET, ticket,
+                ticket_key_of(host->ticket_keys, host->ticket_key_count, server_id), nonce);
+    store_le32(grant + GRANT_LIFETIME, host->lifetime_s);
+    store_le64(grant + GRANT_TIME, (uint64_t)now_s);
+    if (renewing == NULL || bytes_are_zero(ticket->kiosk, KIOSK_ID_LEN))
+        return;
+    draw(source, nonce, sizeof nonce);
+    uint32_t lifetime_s = grant_renewal(ticket, renewing, now_s, nonce, grant + GRANT_RENEWAL);
+    store_le32(grant + GRANT_RENEWAL_LIFETIME, lifetime_s);
+}
 
 /* Decrypts the client's secret. Where the ciphertext holds none, `secret` keeps the random stand-in
  * that it came with. Only the result tells which of the two it is; the steps are the same. */
@@ -119,49 +178,75 @@ static bool decrypt_secret(uint8_t secret[SESSION_SECRET_LEN], const struct rsa_
     return is_good;
 }
 
-/* Derives the keys of the session and writes its ACCEPT frame. */
-static bool write_accept(const struct session_host *host, const uint8_t transcript[SHA256_LEN],
-                         const uint8_t secret[SESSION_SECRET_LEN], const uint8_t *client_share,
+/* Derives the keys of the session and writes its ACCEPT frame. The ticket says for whom, and until when its
+ * chain lasts; the rest of it becomes the session's. */
+static bool write_accept(const struct session_host *host, const uint8_t *frame, size_t len,
+                         const uint8_t secret[SESSION_SECRET_LEN], struct ticket *ticket,
                          int64_t now_s, const br_prng_class **source, uint8_t accept[ACCEPT_LEN]) {
-    uint8_t common[X25519_LEN], nonce[AEAD_NONCE_LEN];
-    uint8_t *body = accept + FRAME_HEADER_LEN + X25519_LEN;
+    uint8_t transcript[SHA256_LEN], common[X25519_LEN];
+    uint8_t *grant = accept + ACCEPT_GRANT;
     struct session_keys keys;
-    struct ticket ticket;
-    const struct ticket_key *sealing =
-        ticket_key_of(host->ticket_keys, host->ticket_key_count, host->id);
-    if (sealing == NULL)
+    if (ticket_key_of(host->ticket_keys, host->ticket_key_count, host->id) == NULL)
         return false;
     frame_write_header(accept, FRAME_ACCEPT, 0, ACCEPT_LEN);
-    draw(source, nonce, sizeof nonce);
-    memcpy(accept + FRAME_HEADER_LEN, host->share, X25519_LEN);
-    bool is_good = x25519_agree(common, host->exponent, client_share);
+    memcpy(accept + ACCEPT_SHARE, host->share, X25519_LEN);
+    bool is_good = x25519_agree(common, host->exponent, frame + OPEN_SHARE);
+    hash_opening(transcript, host->id, frame, len);
     derive_keys(&keys, transcript, accept, secret, common);
-    memcpy(ticket.session_key, keys.session, SESSION_KEY_LEN);
-    memset(ticket.kiosk, 0, KIOSK_ID_LEN);
-    ticket.expires_s = now_s + host->lifetime_s;
-    ticket_seal(body, &ticket, sealing, nonce);
-    store_le32(body + TICKET_LEN, host->lifetime_s);
-    store_le64(body + TICKET_LEN + 4, (uint64_t)now_s);
-    aead_seal(keys.accept, nonce_zero, "", 0, body, ACCEPT_SEALED_LEN, body + ACCEPT_SEALED_LEN);
+    memcpy(ticket->session_key, keys.session, SESSION_KEY_LEN);
+    ticket->expires_s = now_s + host->lifetime_s;
+    session_grant(host, host->id, ticket, now_s, source, grant);
+    aead_seal(keys.accept, nonce_zero, "", 0, grant, GRANT_LEN, grant + GRANT_LEN);
     wipe(common, sizeof common);
     wipe(&keys, sizeof keys);
-    wipe(&ticket, sizeof ticket);
+    wipe(ticket, sizeof *ticket);
     return is_good;
+}
+
+static bool is_frame_of(const struct session_host *host, const uint8_t *frame, size_t len,
+                        enum frame_type type, size_t wanted_len) {
+    struct frame header;
+    return frame_read_header(&header, frame, len) == FRAME_OK && header.type == type &&
+           header.len == len && len == wanted_len &&
+           memcmp(frame + OPEN_KEY_ID, host->id, OPEN_KEY_ID_LEN) == 0;
 }
 
 bool session_accept(const struct session_host *host, const uint8_t *frame, size_t len,
                     int64_t now_s, const br_prng_class **source, uint8_t accept[ACCEPT_LEN]) {
-    struct frame header;
-    size_t n_len = host->key->public.n_len;
-    uint8_t transcript[SHA256_LEN], secret[SESSION_SECRET_LEN];
-    if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != FRAME_OPEN ||
-        header.len != len || len != OPEN_LEN(n_len) ||
-        memcmp(frame + OPEN_KEY_ID, host->id, OPEN_KEY_ID_LEN) != 0)
+    uint8_t secret[SESSION_SECRET_LEN];
+    struct ticket ticket = {.kiosk = {0}};
+    if (!is_frame_of(host, frame, len, FRAME_OPEN, OPEN_LEN(host->key->public.n_len)))
         return false;
     draw(source, secret, sizeof secret);
     bool is_good = decrypt_secret(secret, host->key, frame + OPEN_CIPHERTEXT);
-    hash_opening(transcript, host->id, frame, n_len);
-    is_good &= write_accept(host, transcript, secret, frame + OPEN_SHARE, now_s, source, accept);
+    is_good &= write_accept(host, frame, len, secret, &ticket, now_s, source, accept);
     wipe(secret, sizeof secret);
+    return is_good;
+}
+
+/* Opens the renewal ticket of a frame, as far as it is good now. */
+static bool open_renewal(const struct session_host *host, const uint8_t *frame, int64_t now_s,
+                         struct ticket *ticket) {
+    const struct ticket_key *key =
+        renewal_open(ticket, frame + OPEN_RENEWAL, host->renewal_keys, host->renewal_key_count);
+    return key != NULL && memcmp(key->server_id, host->id, SHA256_LEN) == 0 &&
+           ticket->expires_s >= now_s && ticket->chain_ends_s > now_s && host->find_kiosk != NULL &&
+           host->find_kiosk(host->kiosks, ticket->kiosk, KIOSK_ID_LEN, now_s) != NULL;
+}
+
+bool session_renew(const struct session_host *host, const uint8_t *frame, size_t len, int64_t now_s,
+                   const br_prng_class **source, uint8_t accept[ACCEPT_LEN]) {
+    uint8_t secret[SESSION_SECRET_LEN];
+    struct ticket ticket;
+    if (!is_frame_of(host, frame, len, FRAME_RENEW, RENEW_LEN) ||
+        !bytes_are_zero(frame + OPEN_CIPHERTEXT, RENEW_LEN - OPEN_CIPHERTEXT))
+        return false;
+    bool is_good = open_renewal(host, frame, now_s, &ticket);
+    if (is_good) {
+        memcpy(secret, ticket.session_key, sizeof secret);
+        is_good = write_accept(host, frame, len, secret, &ticket, now_s, source, accept);
+    }
+    wipe(secret, sizeof secret);
+    wipe(&ticket, sizeof ticket);
     return is_good;
 }

@@ -1,9 +1,14 @@
-/* Opening a session (PROTOCOL.md, "Opening"), as functions from bytes to bytes.
+/* Opening a session, and renewing it (PROTOCOL.md, "Opening" and "Renewal"), as functions from bytes to
+ * bytes.
  *
  * The client sends a fresh secret under the RSA key of the server, which it has pinned, and an
  * X25519 share; the server answers with its own share and a ticket. The session's key comes from
  * both, so only the holder of the RSA key can answer, and who steals that key later cannot read
- * what was said before. Who the client is, it says inside the session (wire/identity.h). */
+ * what was said before. Who the client is, it says inside the session (wire/identity.h).
+ *
+ * A kiosk that has said who it is gets a renewal ticket, too. With that it opens its next session without
+ * RSA: a secret that follows from the session before takes the place of the one that is sent, and the
+ * X25519 exchange is new. */
 #ifndef DLV_WIRE_SESSION_H
 #define DLV_WIRE_SESSION_H
 
@@ -19,18 +24,30 @@
 
 #define OPEN_KEY_ID_LEN 4 /* the first bytes of the id of the server's key */
 
-/* Offsets in an OPEN frame. */
+/* Offsets in an OPEN frame, and as far as the renewal ticket in a RENEW frame, which has zeros behind it. */
 #define OPEN_COOKIE FRAME_HEADER_LEN
 #define OPEN_KEY_ID (OPEN_COOKIE + COOKIE_LEN)
 #define OPEN_SHARE (OPEN_KEY_ID + OPEN_KEY_ID_LEN)
-#define OPEN_CIPHERTEXT (OPEN_SHARE + X25519_LEN)
+#define OPEN_RENEWAL (OPEN_SHARE + X25519_LEN)
+#define OPEN_CIPHERTEXT (OPEN_RENEWAL + RENEWAL_LEN)
 
 /* Length of an OPEN frame to a server whose modulus has `n_len` bytes. */
 #define OPEN_LEN(n_len) (OPEN_CIPHERTEXT + (n_len))
 #define OPEN_MAX OPEN_LEN(RSA_LEN_MAX)
 
-#define ACCEPT_SEALED_LEN (TICKET_LEN + 4 + 8)
-#define ACCEPT_LEN (FRAME_HEADER_LEN + X25519_LEN + ACCEPT_SEALED_LEN + AEAD_TAG_LEN)
+/* Offsets and lengths in an ACCEPT frame. */
+#define ACCEPT_SHARE FRAME_HEADER_LEN
+#define ACCEPT_GRANT (ACCEPT_SHARE + X25519_LEN)
+#define ACCEPT_LEN (ACCEPT_GRANT + GRANT_LEN + AEAD_TAG_LEN)
+#define RENEW_LEN ACCEPT_LEN
+
+/* Offsets in what is granted, as ACCEPT and ADMIT frames seal it. */
+#define GRANT_TICKET 0
+#define GRANT_LIFETIME (GRANT_TICKET + TICKET_LEN)
+#define GRANT_TIME (GRANT_LIFETIME + 4)
+#define GRANT_RENEWAL_LIFETIME (GRANT_TIME + 8)
+#define GRANT_RENEWAL (GRANT_RENEWAL_LIFETIME + 4)
+#define GRANT_LEN (GRANT_RENEWAL + RENEWAL_LEN)
 
 /* --- the client's side ------------------------------------------------------------------------ */
 
@@ -40,7 +57,7 @@ struct opening {
     uint8_t exponent[X25519_LEN];
     uint8_t transcript[SHA256_LEN];
     size_t frame_len;
-    uint8_t frame[OPEN_MAX]; /* the frame to send; its cookie is zeros */
+    uint8_t frame[OPEN_MAX]; /* the frame to send, OPEN or RENEW; its cookie is zeros */
 };
 
 /* An open session. Secret: wipe after use. */
@@ -49,24 +66,38 @@ struct session {
     uint8_t ticket[TICKET_LEN];
     uint32_t lifetime_s;   /* how long the ticket is good, from when it was made */
     int64_t server_time_s; /* when the ticket was made, in Unix seconds */
+    /* how long the session can be renewed, from then; 0: not (any more) */
+    uint32_t renewal_lifetime_s;
+    uint8_t renewal[RENEWAL_LEN]; /* zeros: none was granted */
 };
 
-/* Begins an opening. False where RSA fails (the server's key is too short for OAEP with SHA-256).
- * The random bytes come from `source` in this order: the secret, the exponent, OAEP's seed. */
+/* Begins an opening. It shows the renewal ticket of an earlier session with this server key, by which it is
+ * preferred where many want a session; zeros: there is none. False where RSA fails (the server's key is too
+ * short for OAEP with SHA-256). The random bytes come from `source` in this order: the secret, the exponent,
+ * OAEP's seed. */
 bool opening_begin(struct opening *opening, const struct rsa_public *server,
-                   const br_prng_class **source);
+                   const uint8_t shown[RENEWAL_LEN], const br_prng_class **source);
+
+/* Begins the renewal of a session that was opened with this server key. The random bytes are the exponent. */
+void opening_renew(struct opening *opening, const struct rsa_public *server,
+                   const struct session *session, const br_prng_class **source);
 
 /* Takes the server's ACCEPT frame. False where it does not come from the holder of the server's
- * key. */
+ * key, or, of a renewal, from the server with whom the session before was. */
 bool opening_finish(const struct opening *opening, const uint8_t *frame, size_t len,
                     struct session *session);
 
 /* --- the server's side ------------------------------------------------------------------------ */
 
-/* Finds an enrolled kiosk's key by the SHA-256 of its SubjectPublicKeyInfo. NULL where there is
- * none, or where its enrolment has expired. */
-typedef const struct rsa_public *(*session_find_kiosk)(const void *context,
-                                                       const uint8_t id[SHA256_LEN], int64_t now_s);
+/* Finds an enrolled kiosk's key by the first bytes of the SHA-256 of its SubjectPublicKeyInfo, at least
+ * KIOSK_ID_LEN. NULL where there is none, or where its enrolment has expired. */
+typedef const struct rsa_public *(*session_find_kiosk)(const void *context, const uint8_t *id,
+                                                       size_t id_len, int64_t now_s);
+
+#define RENEWAL_LIFETIME_S (25 * 3600) /* how long a renewal ticket can be used */
+#define RENEWAL_CHAIN_S                                                                            \
+    (7 * 86400) /* how long sessions follow one from the other without RSA ... */
+#define RENEWAL_CHAIN_JITTER_S 86400 /* ... at most, and how much less that may be */
 
 struct session_host {
     const struct rsa_private *key; /* which the client must mean */
@@ -76,6 +107,9 @@ struct session_host {
     /* all of them open; the first one that is bound to the server's key seals */
     const struct ticket_key *ticket_keys;
     unsigned ticket_key_count;
+    /* the same for renewal tickets; 0: none is granted */
+    const struct ticket_key *renewal_keys;
+    unsigned renewal_key_count;
     uint32_t lifetime_s; /* how long a ticket is good, in seconds */
     /* The server's exponent and its share. Several openings may use the same pair. It must be wiped
      * no later than the ticket key, which opens the same sessions. */
@@ -93,5 +127,20 @@ struct session_host {
  * the ticket's nonce. */
 bool session_accept(const struct session_host *host, const uint8_t *frame, size_t len,
                     int64_t now_s, const br_prng_class **source, uint8_t accept[ACCEPT_LEN]);
+
+/* Answers a RENEW frame in the same way, with tickets for the kiosk that its renewal ticket names. False
+ * where that is not good (any more), its kiosk is not enrolled (any more), or its chain has ended. The random
+ * bytes come from `source` in this order: the ticket's nonce, the renewal ticket's. */
+bool session_renew(const struct session_host *host, const uint8_t *frame, size_t len, int64_t now_s,
+                   const br_prng_class **source, uint8_t accept[ACCEPT_LEN]);
+
+/* Writes what is granted with this ticket, and the renewal ticket that comes with it, where there are keys
+ * for those, and its chain has not ended. The random bytes are the nonces of both. */
+void session_grant(const struct session_host *host, const uint8_t server_id[SHA256_LEN],
+                   const struct ticket *ticket, int64_t now_s, const br_prng_class **source,
+                   uint8_t grant[GRANT_LEN]);
+
+/* For the client: takes what was granted. */
+void session_take_grant(struct session *session, const uint8_t grant[GRANT_LEN]);
 
 #endif

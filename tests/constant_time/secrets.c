@@ -174,7 +174,7 @@ bool __wrap_aead_open(const uint8_t *key, const uint8_t *nonce, const void *aad,
 
 static struct rsa_private server, kiosk;
 static struct random randomness;
-static struct ticket_key ticket_key;
+static struct ticket_key ticket_key, renewal_key;
 
 /* The parts of a private key, except the top bytes of the factors, which say how long these are. */
 static void classify_key(const struct rsa_private *key) {
@@ -201,10 +201,12 @@ static bool make_keys(const char *server_path, const char *kiosk_path) {
     draw(secret, sizeof secret);
     rsa_public_id(&server.public, id);
     ticket_bind(&binding, id, id);
-    ticket_key_init(&ticket_key, secret, &binding, 0);
+    ticket_key_init(&ticket_key, TICKET_SESSIONS, secret, &binding, 0);
+    ticket_key_init(&renewal_key, TICKET_RENEWALS, secret, &binding, 0);
     classify_key(&server);
     classify_key(&kiosk);
     classify(&ticket_key.key, sizeof ticket_key.key);
+    classify(&renewal_key.key, sizeof renewal_key.key);
     classify(&randomness.drbg.K, sizeof randomness.drbg.K);
     classify(&randomness.drbg.V, sizeof randomness.drbg.V);
     return true;
@@ -333,10 +335,11 @@ static bool is_kiosk_known;
 
 /* The identity is what the client says of itself, so it is public once it has been opened: `id`,
  * and the signature behind it. */
-static const struct rsa_public *find_kiosk(const void *context, const uint8_t id[SHA256_LEN],
+static const struct rsa_public *find_kiosk(const void *context, const uint8_t *id, size_t id_len,
                                            int64_t now_s) {
     (void)context, (void)now_s;
-    declassify(id - IDENTITY_ID, IDENTITY_LEN);
+    if (id_len == SHA256_LEN)
+        declassify(id - IDENTITY_ID, IDENTITY_LEN);
     return is_kiosk_known ? &kiosk.public : NULL;
 }
 
@@ -383,6 +386,27 @@ static void step_identity(const struct session_host *host, struct session *sessi
     report("identity_finish", status == ADMISSION_GOOD && session->lifetime_s == 60);
 }
 
+/* A renewal ticket's kiosk and times are public once it has been opened; its secret is not. */
+static void step_renewal(const struct session_host *host, struct session *session) {
+    static struct opening opening;
+    uint8_t accept[ACCEPT_LEN];
+    opening_renew(&opening, &server.public, session, &randomness.drbg.vtable);
+    declassify(opening.frame, opening.frame_len);
+    report("opening_renew", true);
+    is_kiosk_known = true;
+    shown.opened = shown.agreed = true;
+    shown.opened_from = SESSION_KEY_LEN;
+    bool is_renewed = session_renew(host, opening.frame, opening.frame_len, 1000,
+                                    &randomness.drbg.vtable, accept);
+    declassify(&is_renewed, sizeof is_renewed);
+    declassify(accept, ACCEPT_LEN);
+    report("session_renew", is_renewed);
+    shown.opened = shown.agreed = true;
+    shown.opened_from = 0;
+    bool is_finished = opening_finish(&opening, accept, ACCEPT_LEN, session);
+    report("opening_finish", is_finished && session->renewal_lifetime_s > 0);
+}
+
 static void step_opening(void) {
     static uint8_t frame[OPEN_MAX];
     static struct opening opening;
@@ -392,11 +416,14 @@ static void step_opening(void) {
                                 .find_kiosk = find_kiosk,
                                 .ticket_keys = &ticket_key,
                                 .ticket_key_count = 1,
+                                .renewal_keys = &renewal_key,
+                                .renewal_key_count = 1,
                                 .lifetime_s = 60};
     rsa_public_id(&server.public, host.id);
     x25519_generate(host.exponent, host.share, &randomness);
 
-    bool is_begun = opening_begin(&opening, &server.public, &randomness.drbg.vtable);
+    bool is_begun =
+        opening_begin(&opening, &server.public, session.renewal, &randomness.drbg.vtable);
     declassify(opening.frame, opening.frame_len);
     report("opening_begin", is_begun);
 
@@ -412,6 +439,7 @@ static void step_opening(void) {
     bool is_finished = opening_finish(&opening, accept, ACCEPT_LEN, &session);
     report("opening_finish", is_finished && session.lifetime_s == 60);
     step_identity(&host, &session);
+    step_renewal(&host, &session);
 }
 
 static uint32_t no_set(void *context, struct span text) {

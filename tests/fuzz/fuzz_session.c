@@ -49,9 +49,14 @@ static void take_raw(const uint8_t *data, size_t size) {
     if (opening_finish(&opening, data, size, &session))
         abort();
     const struct ticket_binding binding = {0};
-    ticket_key_init(&ticket_key, key, &binding, 0);
-    const struct session_host host = {.ticket_keys = &ticket_key, .ticket_key_count = 1};
-    uint8_t admit[ADMIT_LEN];
+    ticket_key_init(&ticket_key, TICKET_SESSIONS, key, &binding, 0);
+    const struct session_host host = {.ticket_keys = &ticket_key,
+                                      .ticket_key_count = 1,
+                                      .renewal_keys = &ticket_key,
+                                      .renewal_key_count = 1};
+    uint8_t admit[ADMIT_LEN], accept[ACCEPT_LEN];
+    if (session_renew(&host, data, size, 0, NULL, accept))
+        abort();
     memcpy(copy, data, size);
     if (session_admit(&host, copy, size, 0, NULL, admit) != ADMISSION_FOREIGN ||
         identity_finish(&session, identify, data, size) != ADMISSION_FOREIGN)

@@ -390,7 +390,8 @@ static void test_kiosks(const char *folder) {
 /* --- the way to the key-holders --------------------------------------------------------------- */
 
 static struct job make_job(enum channel_work work, const char *text) {
-    struct job job = {.work = work,
+    struct job job = {.queue = work == CHANNEL_LEGACY ? QUEUE_LEGACY : QUEUE_OTHER,
+                      .work = work,
                       .under_way = -1,
                       .deadline_ms = 10000,
                       .bytes = (const uint8_t *)text,
@@ -439,7 +440,7 @@ static void test_fair_queues(void) {
         other[i].network = 1000 + (uint64_t)i;
         legacy[i] = make_job(CHANNEL_LEGACY, "l");
         known[i] = make_job(CHANNEL_OPEN, "k");
-        known[i].is_known = true;
+        known[i].queue = QUEUE_KNOWN;
         CHECK(requests_add(&requests, &other[i], 0) && requests_add(&requests, &legacy[i], 0) &&
               requests_add(&requests, &known[i], 0));
     }

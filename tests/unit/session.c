@@ -10,11 +10,12 @@ static struct random randomness;
 static uint8_t kiosk_id[SHA256_LEN];
 static int64_t kiosk_until_s;
 
-static const struct rsa_public *find_kiosk(const void *context, const uint8_t id[SHA256_LEN],
+static const uint8_t no_renewal[RENEWAL_LEN];
+
+static const struct rsa_public *find_kiosk(const void *context, const uint8_t *id, size_t id_len,
                                            int64_t now_s) {
     (void)context;
-    return memcmp(id, kiosk_id, SHA256_LEN) == 0 && now_s < kiosk_until_s ? &kiosk_key.public
-                                                                          : NULL;
+    return memcmp(id, kiosk_id, id_len) == 0 && now_s < kiosk_until_s ? &kiosk_key.public : NULL;
 }
 
 static struct ticket_binding binding;
@@ -29,7 +30,7 @@ static struct session_host host_of(struct ticket_key *ticket_key) {
     x25519_generate(host.exponent, host.share, &randomness);
     rsa_public_id(&server_key.public, host.id);
     ticket_bind(&binding, host.id, host.id);
-    ticket_key_init(ticket_key, secret, &binding, 3);
+    ticket_key_init(ticket_key, TICKET_SESSIONS, secret, &binding, 3);
     kiosk_until_s = 5000;
     return host;
 }
@@ -38,7 +39,7 @@ static struct session_host host_of(struct ticket_key *ticket_key) {
 static bool open_session(const struct session_host *host, int64_t now_s, struct session *session) {
     static struct opening opening;
     uint8_t accept[ACCEPT_LEN];
-    CHECK(opening_begin(&opening, &server_key.public, &randomness.drbg.vtable));
+    CHECK(opening_begin(&opening, &server_key.public, no_renewal, &randomness.drbg.vtable));
     CHECK(opening.frame_len == OPEN_LEN(server_key.public.n_len));
     return session_accept(host, opening.frame, opening.frame_len, now_s, &randomness.drbg.vtable,
                           accept) &&
@@ -143,7 +144,7 @@ static void test_openings_altered(void) {
     struct session_host host = host_of(&ticket_key);
     struct session session;
     uint8_t accept[ACCEPT_LEN];
-    CHECK(opening_begin(&opening, &server_key.public, &randomness.drbg.vtable));
+    CHECK(opening_begin(&opening, &server_key.public, no_renewal, &randomness.drbg.vtable));
     size_t len = opening.frame_len;
     for (size_t i = 0; i < len; i += i < OPEN_CIPHERTEXT ? 1 : 37) {
         memcpy(frame, opening.frame, len);
@@ -171,13 +172,113 @@ static void test_openings_altered(void) {
     CHECK(!opening_finish(&opening, accept, ACCEPT_LEN, &session));
 }
 
+/* --- renewals --------------------------------------------------------------------------------- */
+
+static bool renew(const struct session_host *host, const struct session *session, int64_t now_s,
+                  struct session *renewed) {
+    static struct opening opening;
+    uint8_t accept[ACCEPT_LEN];
+    opening_renew(&opening, &server_key.public, session, &randomness.drbg.vtable);
+    CHECK(opening.frame_len == RENEW_LEN);
+    bool is_good =
+        session_renew(host, opening.frame, RENEW_LEN, now_s, &randomness.drbg.vtable, accept);
+    if (is_good)
+        CHECK(opening_finish(&opening, accept, ACCEPT_LEN, renewed));
+    return is_good;
+}
+
+static struct session_host renewing_host(struct ticket_key *ticket_key,
+                                         struct ticket_key *renewal_key, struct session *session) {
+    static const uint8_t secret[AEAD_KEY_LEN] = {43};
+    struct session_host host = host_of(ticket_key);
+    ticket_key_init(renewal_key, TICKET_RENEWALS, secret, &binding, 0);
+    host.renewal_keys = renewal_key;
+    host.renewal_key_count = 1;
+    kiosk_until_s = INT64_MAX;
+    CHECK(open_session(&host, 1000, session));
+    CHECK(session->renewal_lifetime_s == 0 && bytes_are_zero(session->renewal, RENEWAL_LEN));
+    CHECK(say_who(&host, session, &kiosk_key, 1000) == ADMISSION_GOOD);
+    CHECK(session->renewal_lifetime_s == RENEWAL_LIFETIME_S);
+    return host;
+}
+
+/* Sessions follow one from the other, each with its own keys, until the chain ends. */
+static void test_a_chain(void) {
+    struct ticket_key ticket_key, renewal_key;
+    struct session session, renewed;
+    struct ticket ticket;
+    struct session_host host = renewing_host(&ticket_key, &renewal_key, &session);
+    int64_t now_s = 1000, step_s = RENEWAL_LIFETIME_S, ended_s = 0;
+    for (int i = 0; ended_s == 0; i++) {
+        CHECK(renewal_open(&ticket, session.renewal, &renewal_key, 1));
+        int64_t chain_ends_s = ticket.chain_ends_s;
+        CHECK(chain_ends_s > 1000 + RENEWAL_CHAIN_S - RENEWAL_CHAIN_JITTER_S &&
+              chain_ends_s <= 1000 + RENEWAL_CHAIN_S && i < 20);
+        CHECK(!renew(&host, &session, now_s + RENEWAL_LIFETIME_S + 1, &renewed)); /* expired */
+        now_s += session.renewal_lifetime_s < step_s ? session.renewal_lifetime_s - 1 : step_s;
+        if (!renew(&host, &session, now_s, &renewed)) {
+            ended_s = now_s;
+            break;
+        }
+        CHECK(memcmp(renewed.key, session.key, SESSION_KEY_LEN) != 0 &&
+              renewed.lifetime_s == 3600 && renewed.server_time_s == now_s);
+        CHECK(ticket_open(&ticket, renewed.ticket, &ticket_key, 1) &&
+              memcmp(ticket.kiosk, kiosk_id, KIOSK_ID_LEN) == 0 &&
+              memcmp(ticket.session_key, renewed.key, SESSION_KEY_LEN) == 0);
+        session = renewed;
+        if (session.renewal_lifetime_s < 3)
+            ended_s = now_s + session.renewal_lifetime_s;
+    }
+    CHECK(!renew(&host, &session, ended_s + 2, &renewed));
+    CHECK(ended_s >= 1000 + RENEWAL_CHAIN_S - RENEWAL_CHAIN_JITTER_S - 3 &&
+          ended_s <= 1000 + RENEWAL_CHAIN_S);
+}
+
+static void test_renewals_refused(void) {
+    static struct opening opening;
+    struct ticket_key ticket_key, renewal_key;
+    struct session session, renewed;
+    struct session_host host = renewing_host(&ticket_key, &renewal_key, &session);
+    uint8_t frame[RENEW_LEN], accept[ACCEPT_LEN];
+    CHECK(renew(&host, &session, 2000, &renewed));
+    opening_renew(&opening, &server_key.public, &session, &randomness.drbg.vtable);
+    for (size_t i = 0; i < RENEW_LEN; i++) {
+        memcpy(frame, opening.frame, RENEW_LEN);
+        frame[i] ^= 1;
+        bool is_accepted =
+            session_renew(&host, frame, RENEW_LEN, 2000, &randomness.drbg.vtable, accept);
+        bool is_cookie = i >= OPEN_COOKIE && i < OPEN_KEY_ID;
+        CHECK(is_accepted == (is_cookie || (i >= OPEN_SHARE && i < OPEN_RENEWAL)));
+        CHECK((is_accepted && opening_finish(&opening, accept, ACCEPT_LEN, &renewed)) == is_cookie);
+        CHECK(!session_renew(&host, opening.frame, i, 2000, &randomness.drbg.vtable, accept));
+    }
+    kiosk_until_s = 2000; /* its last day */
+    CHECK(!renew(&host, &session, 2000, &renewed) && renew(&host, &session, 1999, &renewed));
+    kiosk_until_s = INT64_MAX;
+    rsa_public_id(&other_key.public, renewal_key.server_id); /* sealed with another server key */
+    CHECK(!renew(&host, &session, 2000, &renewed));
+    rsa_public_id(&server_key.public, renewal_key.server_id);
+    session.key[0] ^= 1; /* who has the renewal ticket, but not the session's key */
+    opening_renew(&opening, &server_key.public, &session, &randomness.drbg.vtable);
+    CHECK(session_renew(&host, opening.frame, RENEW_LEN, 2000, &randomness.drbg.vtable, accept));
+    CHECK(!opening_finish(&opening, accept, ACCEPT_LEN, &renewed));
+    session.key[0] ^= 1;
+    host.find_kiosk = NULL;
+    CHECK(!renew(&host, &session, 2000, &renewed));
+    host.find_kiosk = find_kiosk;
+    host.renewal_key_count = 0;
+    CHECK(!renew(&host, &session, 2000, &renewed));
+}
+
+/* --- tickets ---------------------------------------------------------------------------------- */
+
 static void test_tickets(void) {
     static const uint8_t secrets[3][AEAD_KEY_LEN] = {{1}, {2}, {3}};
     struct ticket_key keys[3];
     struct ticket ticket = {.expires_s = 77, .kiosk = {9}, .session_key = {8}}, got;
     uint8_t sealed[TICKET_LEN], nonce[AEAD_NONCE_LEN] = {5};
     for (int i = 0; i < 3; i++)
-        ticket_key_init(&keys[i], secrets[i], &binding, 0);
+        ticket_key_init(&keys[i], TICKET_SESSIONS, secrets[i], &binding, 0);
     ticket_seal(sealed, &ticket, &keys[2], nonce);
     CHECK(ticket_open(&got, sealed, keys, 3) && got.expires_s == 77 && got.kiosk[0] == 9 &&
           got.session_key[0] == 8);
@@ -190,18 +291,19 @@ static void test_tickets(void) {
     }
 }
 
-/* A ticket key is that of its secret, period, server and authority. */
+/* A ticket key is that of its use, secret, period, server and authority. */
 static void test_ticket_binding(void) {
     static const uint8_t secret[AEAD_KEY_LEN] = {9}, one[SHA256_LEN] = {1}, two[SHA256_LEN] = {2};
     struct ticket_binding bindings[3];
-    struct ticket_key keys[4];
+    struct ticket_key keys[5];
     ticket_bind(&bindings[0], one, two);
     ticket_bind(&bindings[1], two, one);
     ticket_bind(&bindings[2], one, one);
     for (int i = 0; i < 3; i++)
-        ticket_key_init(&keys[i], secret, &bindings[i], 5);
-    ticket_key_init(&keys[3], secret, &bindings[0], 6);
-    for (int i = 0; i < 4; i++) {
+        ticket_key_init(&keys[i], TICKET_SESSIONS, secret, &bindings[i], 5);
+    ticket_key_init(&keys[3], TICKET_SESSIONS, secret, &bindings[0], 6);
+    ticket_key_init(&keys[4], TICKET_RENEWALS, secret, &bindings[0], 5);
+    for (int i = 0; i < 5; i++) {
         for (int other = 0; other < i; other++)
             CHECK(memcmp(keys[i].key, keys[other].key, AEAD_KEY_LEN) != 0 &&
                   memcmp(keys[i].id, keys[other].id, TICKET_KEY_ID_LEN) != 0);
@@ -442,6 +544,8 @@ int main(void) {
     test_who_may_open();
     test_identities();
     test_ticket_binding();
+    test_a_chain();
+    test_renewals_refused();
     test_openings_altered();
     test_tickets();
     test_cookies();
