@@ -72,7 +72,7 @@ static void leave(struct requests *requests, struct job *job) {
     requests->waiting_count--;
 }
 
-static const unsigned shares[QUEUE_COUNT] = {48, 10, 4, 2};
+static const unsigned shares[QUEUE_COUNT] = {240, 10, 4, 2};
 
 /* The line that is to be served next: the first one that has something left of its share. */
 static struct job_line *next_line(struct requests *requests) {

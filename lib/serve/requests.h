@@ -37,9 +37,9 @@ struct under_way {
 };
 
 /* Jobs wait by kind, and each kind has its share of the key-holders' time, so that none can keep out
- * another: of 64 jobs 48 are renewals and identifications, which cost a tenth of the others; ten are of
- * those who have shown a renewal ticket, or come from networks where kiosks have been seen, four from others,
- * and two are of the original protocol. Within a kind whoever came first is first. */
+ * another: of 256 jobs 240 are renewals and identifications, each of which takes a tenth of the time of the others;
+ * ten are of those who have shown a renewal ticket, or come from networks where kiosks have been seen, four from
+ * others, and two are of the original protocol. Within a kind whoever came first is first. */
 enum job_queue { QUEUE_SHORT, QUEUE_KNOWN, QUEUE_OTHER, QUEUE_LEGACY, QUEUE_COUNT };
 
 #define QUEUE_MAX 512        /* jobs of each kind that wait */

@@ -238,7 +238,7 @@ def test_enrolled(dlv, serve, small_db, server_pub, kiosk, keys, tmp_path, Clien
     other = Client(server.port, server_pub).open()
     frame = nobody.session.identify(kiosk, sign=stranger, cookie=cookie_of(nobody))
     assert nobody.session.admitted(nobody.exchange(frame), frame) is False
-    foreign = peer.Session(other.session.key, None, None, None, other.session.server_id)
+    foreign = peer.Session(other.session.key, None, other.session.server_id)
     signature = kiosk.sign(peer.signed_by_kiosk(foreign.server_id, foreign.key), peer.padding.PKCS1v15(), peer.hashes.SHA256())
     frame = nobody.session.identify(kiosk, cookie=cookie_of(nobody), bend=lambda identity: identity[:36] + signature + identity[292:])
     assert nobody.session.admitted(nobody.exchange(frame), frame) is False
@@ -430,7 +430,7 @@ def test_openings_altered(dlv, serve, small_db, server_pub, Client):
     """All fail alike: the same eight bytes."""
     server = everybody(serve, dlv, small_db)
     n = 256
-    for at in (28, 31, 64, 65, 64 + n - 2, 64 + n - 1):
+    for at in (28, 31, 160, 161, 160 + n - 2, 160 + n - 1):
         client = Client(server.port, server_pub)
         opening = peer.Opening(server_pub)
         frame = opening.frame
@@ -600,7 +600,7 @@ def test_a_ticket_expires(release, serve, small_db, server_pub, keys, tmp_path):
         nonce, session_key = os.urandom(12), os.urandom(32)
         sealed = peer.ChaCha20Poly1305(secret_key).encrypt(
             nonce, session_key + bytes(16) + struct.pack("<q", expiry), key_id)
-        return peer.Session(session_key, key_id + nonce + sealed, 0, 0)
+        return peer.Session(session_key, peer.grant(key_id + nonce + sealed, 0, 0))
 
     key = ticket_key(keys, shared.read_bytes())
     for client.session, good in ((session(key, int(time.time()) + 60), True),
