@@ -35,15 +35,15 @@ static struct span option_help(struct span texts, const struct option_words *wor
 /* The values that an option takes, behind its help: " (1 to 3600 seconds; default 10)". */
 static void format_range(char text[96], const struct option *option) {
     char fallback[48] = "";
-    const char *unit = option->unit != NULL ? option->unit : "";
+    const char *unit = option->kind->unit != NULL ? option->kind->unit : "";
     text[0] = '\0';
-    if (option->type != OPTION_IS_COUNT)
+    if (option->kind->type != OPTION_IS_COUNT)
         return;
-    if (option->fallback >= option->min)
+    if (option->kind->fallback >= option->kind->min)
         format_text(fallback, sizeof fallback, "; default %llu",
-                    (unsigned long long)option->fallback);
-    format_text(text, 96, " (%llu to %llu%s%s%s)", (unsigned long long)option->min,
-                (unsigned long long)option->max, *unit != '\0' ? " " : "", unit, fallback);
+                    (unsigned long long)option->kind->fallback);
+    format_text(text, 96, " (%llu to %llu%s%s%s)", (unsigned long long)option->kind->min,
+                (unsigned long long)option->kind->max, *unit != '\0' ? " " : "", unit, fallback);
 }
 
 void help_print(const struct applet *applet) {

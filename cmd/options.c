@@ -13,6 +13,10 @@
 #define OPTIONS_MAX 64
 
 /* What the command line held. */
+const struct option_kind option_is_flag = {.type = OPTION_IS_FLAG},
+                         option_is_text = {.type = OPTION_IS_TEXT},
+                         option_is_list = {.type = OPTION_IS_LIST};
+
 static const struct option *parsed_options;
 static bool given[OPTIONS_MAX];
 
@@ -66,10 +70,10 @@ int options_refuse(const char *names, const char *reason) {
 static int take_count(const struct option *option, const char *text) {
     struct option_words words = option_words(option);
     unsigned long long value;
-    if (text_parse_count(text, option->max, &value) != 0 || value < option->min)
+    if (text_parse_count(text, option->kind->max, &value) != 0 || value < option->kind->min)
         return usage_error("--%.*s \"%s\" is not a number from %llu to %llu", (int)words.name_len,
-                           words.name, text, (unsigned long long)option->min,
-                           (unsigned long long)option->max);
+                           words.name, text, (unsigned long long)option->kind->min,
+                           (unsigned long long)option->kind->max);
     *option->target.count = value;
     return EXIT_OK;
 }
@@ -86,11 +90,11 @@ static int take_size(const struct option *option, const char *text) {
     bool is_number = len < sizeof digits;
     if (is_number) {
         format_text(digits, sizeof digits, "%.*s", (int)len, text);
-        is_number = text_parse_count(digits, option->max >> shift, &value) == 0;
+        is_number = text_parse_count(digits, option->kind->max >> shift, &value) == 0;
     }
-    if (!is_number || value << shift < option->min)
+    if (!is_number || value << shift < option->kind->min)
         return usage_error("--%.*s \"%s\" is not a size of at least %lluM", (int)words.name_len,
-                           words.name, text, (unsigned long long)(option->min >> 20));
+                           words.name, text, (unsigned long long)(option->kind->min >> 20));
     *option->target.count = value << shift;
     return EXIT_OK;
 }
@@ -106,7 +110,7 @@ static int take_item(const struct option *option, const char *text) {
 }
 
 static int take_argument(const struct option *option, const char *text) {
-    switch (option->type) {
+    switch (option->kind->type) {
     case OPTION_IS_COUNT:
         return take_count(option, text);
     case OPTION_IS_SIZE:
@@ -126,8 +130,8 @@ static int take_argument(const struct option *option, const char *text) {
 static void set_defaults(const struct option *options) {
     parsed_options = options;
     for (const struct option *option = options; option->text != NULL; option++) {
-        if (option->type == OPTION_IS_COUNT || option->type == OPTION_IS_SIZE)
-            *option->target.count = option->fallback;
+        if (option->kind->type == OPTION_IS_COUNT || option->kind->type == OPTION_IS_SIZE)
+            *option->target.count = option->kind->fallback;
     }
 }
 
@@ -159,7 +163,7 @@ static int take_option(int argc, char **argv, int *i) {
     const char *equals = is_long ? strchr(name, '=') : NULL;
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
     const struct option *option = is_long ? find_by_name(name, len) : find_by_letter(name[0]);
-    if (option == NULL || (!is_long && len > 1 && option->type == OPTION_IS_FLAG))
+    if (option == NULL || (!is_long && len > 1 && option->kind->type == OPTION_IS_FLAG))
         return refuse_unknown(word, name, is_long ? len : 0);
     struct option_words words = option_words(option);
     const char *argument = equals ? equals + 1 : !is_long && len > 1 ? name + 1 : NULL;
@@ -171,7 +175,7 @@ static int take_option(int argc, char **argv, int *i) {
         if (argument == NULL)
             return usage_error("--%.*s wants %.*s", (int)words.name_len, words.name,
                                (int)words.argument_len, words.argument);
-        if (given[option - parsed_options] && option->type != OPTION_IS_LIST)
+        if (given[option - parsed_options] && option->kind->type != OPTION_IS_LIST)
             return usage_error("--%.*s is given twice", (int)words.name_len, words.name);
     }
     given[option - parsed_options] = true;
@@ -258,12 +262,12 @@ static int take_line(const char *path, int number, char *line, const char *names
         return EXIT_OK; /* another applet's */
     if (option == NULL)
         return trouble("%s:%d: there is no setting \"%.40s\"", path, number, name);
-    if ((value == NULL) != (option->type == OPTION_IS_FLAG))
+    if ((value == NULL) != (option->kind->type == OPTION_IS_FLAG))
         return trouble("%s:%d: want \"%s%s\"", path, number, name,
-                       option->type == OPTION_IS_FLAG ? "" : " = VALUE");
+                       option->kind->type == OPTION_IS_FLAG ? "" : " = VALUE");
     if (is_given[option - parsed_options])
         return EXIT_OK;
-    if (given[option - parsed_options] && option->type != OPTION_IS_LIST)
+    if (given[option - parsed_options] && option->kind->type != OPTION_IS_LIST)
         return trouble("%s:%d: \"%s\" is set twice", path, number, name);
     given[option - parsed_options] = true;
     return take_argument(option, value);

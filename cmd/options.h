@@ -23,42 +23,73 @@ struct option_list {
     const char *items[OPTION_LIST_MAX];
 };
 
+/* What kind of value an option takes. */
+struct option_kind {
+    enum option_type type;
+    const char *unit;            /* of a count: "seconds"; NULL: none */
+    uint64_t min, max, fallback; /* of a count; the fallback is the value where none is given */
+};
+
 struct option {
     /* how it is spelt: "-o, --output FILE"; NULL at the end of a table. What it does is in the applet's text
      * (help_texts.h). */
     const char *text;
-    enum option_type type;
+    const struct option_kind *kind;
     union {
         bool *flag;
         const char **text;
         struct option_list *list;
         uint64_t *count;
-    } target;                    /* where the value goes */
-    uint64_t min, max, fallback; /* of a count; the fallback is the value where none is given */
-    const char *unit;            /* of a count: "seconds"; NULL: none */
+    } target; /* where the value goes */
 };
 
 /* Entries of a table. */
+extern const struct option_kind option_is_flag, option_is_text, option_is_list;
 #define OPTION_FLAG(spelling, target)                                                              \
-    { spelling, OPTION_IS_FLAG, {.flag = target}, 0, 0, 0, NULL }
+    {                                                                                              \
+        spelling, &option_is_flag, {                                                               \
+            .flag = target                                                                         \
+        }                                                                                          \
+    }
 #define OPTION_TEXT(spelling, target)                                                              \
-    { spelling, OPTION_IS_TEXT, {.text = target}, 0, 0, 0, NULL }
+    {                                                                                              \
+        spelling, &option_is_text, {                                                               \
+            .text = target                                                                         \
+        }                                                                                          \
+    }
 
 /* May be given several times. */
 #define OPTION_LIST(spelling, target)                                                              \
-    { spelling, OPTION_IS_LIST, {.list = target}, 0, 0, 0, NULL }
+    {                                                                                              \
+        spelling, &option_is_list, {                                                               \
+            .list = target                                                                         \
+        }                                                                                          \
+    }
 
 /* A number from `min` to `max`. Help shows them, the unit and the default. A default below `min`
  * means that the applet computes it. */
 #define OPTION_COUNT(spelling, target, min, max, fallback, unit)                                   \
-    { spelling, OPTION_IS_COUNT, {.count = target}, min, max, fallback, unit }
+    {                                                                                              \
+        spelling, &(const struct option_kind){OPTION_IS_COUNT, unit, min, max, fallback}, {        \
+            .count = target                                                                        \
+        }                                                                                          \
+    }
 
 /* A number of bytes, with K, M or G behind it for powers of 1024. */
 #define OPTION_SIZE(spelling, target, min, fallback)                                               \
-    { spelling, OPTION_IS_SIZE, {.count = target}, min, (uint64_t)1 << 44, fallback, NULL }
+    {                                                                                              \
+        spelling,                                                                                  \
+            &(const struct option_kind){OPTION_IS_SIZE, NULL, min, (uint64_t)1 << 44, fallback}, { \
+            .count = target                                                                        \
+        }                                                                                          \
+    }
 
 #define OPTIONS_END                                                                                \
-    { NULL, OPTION_IS_FLAG, {.flag = NULL}, 0, 0, 0, NULL }
+    {                                                                                              \
+        NULL, NULL, {                                                                              \
+            .flag = NULL                                                                           \
+        }                                                                                          \
+    }
 
 /* What an option is called, for code that reads the table. */
 struct option_words {
