@@ -24,6 +24,7 @@ struct applet {
 /* All applets, ended by NULL. */
 extern const struct applet *const applets[];
 
+extern const struct applet applet_audit;
 extern const struct applet applet_client;
 extern const struct applet applet_dbgen;
 extern const struct applet applet_diff;

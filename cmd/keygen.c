@@ -80,8 +80,8 @@ static int run_keygen(int operand_count, char **operands) {
     static const struct {
         const char *name;
         unsigned bits;
-    } types[] = {
-        {"authority", 3072}, {"server", 2048}, {"kiosk", 2048}, {"lookup", 0}, {"ticket", 0}};
+    } types[] = {{"authority", 3072}, {"server", 2048}, {"kiosk", 2048}, {"log", 2048},
+                 {"lookup", 0},       {"ticket", 0},    {"audit", 0}};
     size_t i = 0;
     struct random random;
     struct error error;
@@ -93,8 +93,8 @@ static int run_keygen(int operand_count, char **operands) {
     while (i < sizeof types / sizeof types[0] && strcmp(types[i].name, type) != 0)
         i++;
     if (i == sizeof types / sizeof types[0])
-        return usage_error("--type \"%s\" is none of authority, server, kiosk, lookup, ticket",
-                           type);
+        return usage_error(
+            "--type \"%s\" is none of authority, server, kiosk, log, lookup, ticket, audit", type);
     if (types[i].bits == 0 && bits != 0)
         return usage_error("--bits: a %s key always has 256", type);
     if (bits == 0)
@@ -125,7 +125,7 @@ static int run_keygen(int operand_count, char **operands) {
 
 const struct applet applet_keygen = {
     .name = "keygen",
-    .summary = "make the keys of an authority, a server, a kiosk or a keyed database",
+    .summary = "make the keys of an authority, a server, a kiosk, a keyed database or an audit log",
     .user = FOR_ADMINS,
     .options = options,
     .needs_cryptography = true,

@@ -9,13 +9,13 @@
 #include "base/text.h"
 #include "crypto/rsa_key.h"
 #include "net/socket.h"
+#include "os/users.h"
 #include "registry/words.h"
 #include "serve/serve.h"
 #include "serve/server_keys.h"
 #include "xdp/program.h"
 
 #include <arpa/inet.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +28,8 @@ static const char *anonymous_quota, *proxy_from;
 static struct option_list authority_paths, key_paths;
 static bool is_demo, force, is_check, is_legacy, is_anonymous, is_once, is_quick, populates, locks,
     is_tcp_only, is_xdp_optional, is_xdp_generic;
+static const char *audit, *log_key, *audit_key;
+static uint64_t audit_size, audit_sync_ms;
 static uint64_t workers, key_holders, connections, timeout_s, idle_s, openings, openings_per_source,
     xdp_busy_poll_us;
 
@@ -48,6 +50,11 @@ static const struct option options[] = {
     OPTION_COUNT("--xdp-busy-poll USEC", &xdp_busy_poll_us, 1, 1000000, 0, "microseconds"),
     OPTION_TEXT("--ticket-key FILE", &ticket_key),
     OPTION_TEXT("--stats FILE", &stats),
+    OPTION_TEXT("--audit DIR", &audit),
+    OPTION_TEXT("--log-key KEY", &log_key),
+    OPTION_TEXT("--audit-key FILE", &audit_key),
+    OPTION_SIZE("--audit-size BYTES", &audit_size, 1 << 20, 1 << 30),
+    OPTION_COUNT("--audit-sync MS", &audit_sync_ms, 0, 60000, 200, "milliseconds"),
     OPTION_FLAG("--check", &is_check),
     OPTION_FLAG("-f, --force", &force),
     OPTION_TEXT("--user NAME", &user),
@@ -133,6 +140,8 @@ static int check_usage(int operand_count, char **operands) {
         return usage_error("--db, --authority and --key are needed");
     if (is_legacy && !is_anonymous)
         return usage_error("--legacy needs --anonymous: its clients cannot be enrolled");
+    if ((audit != NULL) != (log_key != NULL) || (audit != NULL) != (audit_key != NULL))
+        return usage_error("--audit, --log-key and --audit-key go together");
     if (kiosks == NULL && !is_anonymous)
         return usage_error("--kiosks FILE says who may ask; --anonymous lets everybody");
     const struct place read[] = {{"--db", db_path},
@@ -226,18 +235,15 @@ static int find_user(struct serve_settings *settings) {
     if (geteuid() != 0)
         return user == NULL ? EXIT_OK : trouble("--user: only root can become another user");
     const char *own = user != NULL ? user : "nobody";
-    const struct passwd *entry = getpwnam(own);
-    unsigned long long number = 0;
-    bool is_number = entry == NULL && text_parse_count(own, UINT32_MAX - 1, &number) == 0;
-    if (is_number)
-        entry = getpwuid((uid_t)number);
-    if (entry == NULL && !is_number)
+    unsigned long long number;
+    bool is_found = users_find(own, &settings->uid, &settings->gid);
+    if (!is_found && text_parse_count(own, UINT32_MAX - 1, &number) != 0)
         return trouble("--user: there is no user \"%s\" (give one that /etc/passwd has, or a "
                        "number)",
                        own);
     /* A number need not have a name; then its group has the same number. */
-    settings->uid = entry != NULL ? entry->pw_uid : (uid_t)number;
-    settings->gid = entry != NULL ? entry->pw_gid : (gid_t)number;
+    if (!is_found)
+        settings->uid = settings->gid = (uid_t)number;
     if (settings->uid == 0 || settings->gid == 0)
         return trouble("--user: not root, nor its group: these rights are what is to be given up");
     return EXIT_OK;
@@ -270,6 +276,11 @@ static int run_server(int operand_count, char **operands) {
     settings.is_anonymous = is_anonymous;
     settings.ticket_key_path = ticket_key;
     settings.stats_path = stats;
+    settings.audit_path = audit;
+    settings.log_key_path = log_key;
+    settings.audit_key_path = audit_key;
+    settings.audit_size = audit_size;
+    settings.audit_sync_ms = (int64_t)audit_sync_ms;
     settings.stats_replacing = force ? REPLACE_ANY : REPLACE_KIND;
     settings.is_udp = !is_tcp_only && !is_once;
     settings.is_legacy = is_legacy;

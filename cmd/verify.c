@@ -1,4 +1,5 @@
 #include "applet.h"
+#include "audit_log.h"
 #include "facts.h"
 #include "json.h"
 #include "question.h"
@@ -20,6 +21,8 @@
 static struct option_list authorities;
 static const char *evidence_path, *at_text, *number, *document, *lookup_key_path, *classes_text;
 static const char *field_texts[FIELD_COUNT];
+static struct option_list log_keys;
+static const char *audit_path, *checkpoint;
 static bool is_json;
 static uint64_t days_left;
 
@@ -36,6 +39,9 @@ static const struct option options[] = {
     OPTION_TEXT("--document FILE", &document),
     OPTION_TEXT("--lookup-key FILE", &lookup_key_path),
     OPTION_COUNT("--days-left DAYS", &days_left, 0, 36525, 0, "days"),
+    OPTION_TEXT("--audit DIR", &audit_path),
+    OPTION_LIST("-k, --key PUB", &log_keys),
+    OPTION_TEXT("--checkpoint LINE", &checkpoint),
     OPTION_FLAG("-j, --json", &is_json),
     OPTIONS_END,
 };
@@ -207,6 +213,16 @@ static int verify_evidence(const struct key_set *keys, int operand_count, char *
 static int run_verify(int operand_count, char **operands) {
     static struct key_set keys;
     struct error error;
+    if ((audit_path == NULL) != (log_keys.count == 0) || (checkpoint != NULL && audit_path == NULL))
+        return usage_error(
+            "--audit and --key, the log's public key, go together; --checkpoint belongs to them");
+    if (audit_path != NULL) {
+        if (operand_count > 0 || authorities.count > 0 || evidence_path != NULL)
+            return usage_error("--audit is about a log alone");
+        return key_set_load(&keys, log_keys.items, log_keys.count, 2048, &error) == 0
+                   ? audit_verify(audit_path, &keys, checkpoint, is_json)
+                   : trouble("%s", error.text);
+    }
     if (authorities.count == 0)
         return usage_error("--authority is needed");
     bool has_fields = false;
@@ -229,7 +245,8 @@ static int run_verify(int operand_count, char **operands) {
 
 const struct applet applet_verify = {
     .name = "verify",
-    .summary = "check a database, or evidence from one, against the authority's key",
+    .summary =
+        "check a database, evidence from one, or an audit log, against the key that signs it",
     .user = FOR_AUDITORS,
     .options = options,
     .needs_cryptography = true,

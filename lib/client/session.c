@@ -194,6 +194,9 @@ static enum link_result take_status(struct link *link, const struct answer *answ
     if (answer->status == ANSWER_NO_RIGHT)
         return link_fail(link, LINK_REFUSED, error,
                          "this kiosk may not fetch releases: its line has no sync=MIB");
+    if (answer->status == ANSWER_UNRECORDED)
+        return link_fail(link, LINK_BUSY, error,
+                         "it cannot record what it is asked just now, so it answers nobody");
     if (answer->status != ANSWER_OVER_QUOTA)
         return LINK_DONE;
     link->wait_s = answer->total_len;

@@ -4,13 +4,13 @@
 
 #include <bearssl_block.h>
 
-/* BearSSL's fastest code for this kind of machine, chosen when dlv is compiled. */
+/* BearSSL's fastest code for this kind of machine, chosen when dlv is compiled; for a kiosk, its smallest. */
 #if defined(__SSE2__)
 #define CHACHA20 br_chacha20_sse2_run
 #else
 #define CHACHA20 br_chacha20_ct_run
 #endif
-#if defined(__SIZEOF_INT128__)
+#if defined(__SIZEOF_INT128__) && !defined(DLV_SMALL)
 #define POLY1305 br_poly1305_ctmulq_run
 #else
 #define POLY1305 br_poly1305_ctmul_run

@@ -94,6 +94,12 @@ static const int key_holder_calls[] = {
     SYS_exit_group,
 };
 
+/* Beside those of a key-holder. */
+static const int recorder_calls[] = {
+    SYS_openat, SYS_close,     SYS_pwrite64,        SYS_ftruncate,
+    SYS_fsync,  SYS_fdatasync, SYS_clock_nanosleep, SYS_nanosleep,
+};
+
 /* Beside those of its children, which these lists come on top of. */
 static const int parent_calls[] = {
     /* reading files again, writing metrics */
@@ -274,7 +280,9 @@ static void write_filter(struct filter *filter, enum confine_role role, const in
     add(filter, BPF_JUMP_IF_EQUAL, 1, 0, ARCHITECTURE);
     add(filter, BPF_RETURN, 0, 0, SECCOMP_RET_KILL_PROCESS);
     load(filter, offsetof(struct seccomp_data, nr));
-    if (role != CONFINE_KEY_HOLDER) {
+    if (role == CONFINE_RECORDER)
+        allow_calls(filter, recorder_calls, LEN(recorder_calls));
+    if (role == CONFINE_WORKER || role == CONFINE_PARENT) {
         allow_calls(filter, worker_calls, LEN(worker_calls));
         allow_shutdown(filter, shared, shared_count);
     }
@@ -282,7 +290,7 @@ static void write_filter(struct filter *filter, enum confine_role role, const in
         allow_calls(filter, key_holder_calls, LEN(key_holder_calls));
     if (role == CONFINE_PARENT)
         allow_calls(filter, parent_calls, LEN(parent_calls));
-    if (role != CONFINE_KEY_HOLDER)
+    if (role == CONFINE_WORKER || role == CONFINE_PARENT)
         allow_mapping(filter);
     add(filter, BPF_RETURN, 0, 0,
         role == CONFINE_PARENT ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_KILL_PROCESS);

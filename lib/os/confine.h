@@ -28,13 +28,14 @@ int confine_check(const struct sandbox *sandbox, enum sandbox_part *missing, str
  * ERR_SYSTEM. */
 int confine_user(uid_t uid, gid_t gid, struct error *error);
 
-/* From now on no file can be opened by its name, nothing bound or connected, and no signal sent to
+/* From now on no file can be opened by its name, but for those in `folder` (NULL: none), nothing bound or connected, and no signal sent to
  * a process outside (Landlock). 0 or ERR_SYSTEM. */
-int confine_files(const struct sandbox *sandbox, struct error *error);
+int confine_files(const struct sandbox *sandbox, const char *folder, struct error *error);
 
 /* From now on files can still be read, but nothing is written, made, removed or executed outside
- * `folder` (NULL: nowhere) (Landlock). 0 or ERR_SYSTEM. */
-int confine_writing(const struct sandbox *sandbox, const char *folder, struct error *error);
+ * these two folders (NULL: nowhere) (Landlock). 0 or ERR_SYSTEM. */
+int confine_writing(const struct sandbox *sandbox, const char *folder, const char *other,
+                    struct error *error);
 
 /* Keeps, of the capabilities of this process, only those that a parent of confined children needs: to make
  * them another user, to end them, to set priorities, to read files whosever they are and
@@ -45,6 +46,7 @@ int confine_parent(bool writes_files, struct error *error);
 enum confine_role {
     CONFINE_WORKER,     /* sockets that are open, memory, epoll */
     CONFINE_KEY_HOLDER, /* read, write, poll, end */
+    CONFINE_RECORDER,   /* these, and to make and write files */
     CONFINE_PARENT /* all that its children may do, files, sockets, making and ending processes */
 };
 

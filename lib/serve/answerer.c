@@ -5,6 +5,7 @@
 #include "serve/log.h"
 
 #include <string.h>
+#include <time.h>
 
 /* A nonce that never comes twice in a session, on whatever server: it is random, except for the
  * last four bytes, which count. */
@@ -42,6 +43,62 @@ static void count_answers(const struct answerer *answerer) {
         count_add(&counts->found[found], 1);
     }
     count(counts, COUNT_ASKS);
+}
+
+/* --- the audit log ---------------------------------------------------------------------------- */
+
+bool answerer_may_answer(const struct answerer *answerer, unsigned count) {
+    return answerer->ring == NULL ||
+           (answerer->is_recorder_alive && audit_ring_await_room(answerer->ring, count));
+}
+
+void answerer_note(struct answerer *answerer, const struct audit_asked *asked) {
+    struct audit_note note = {.release = answerer->source.db->header.facts.sequence,
+                              .asked = asked->kind,
+                              .is_proved = asked->is_proved,
+                              .is_repeated = asked->is_repeated,
+                              .found = (uint8_t)asked->found};
+    struct timespec now;
+    if (answerer->ring == NULL)
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    note.time_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    memcpy(note.kiosk, asked->kiosk, sizeof note.kiosk);
+    memcpy(note.digest, asked->digest, SHA256_LEN);
+    if (asked->found != FOUND_NOTHING)
+        note.status = terms_status(asked->terms);
+    for (unsigned i = 0; asked->matches != NULL && i < sizeof note.matches; i++)
+        note.matches[i] = asked->matches[FIELD_NAME + i];
+    note.card = asked->card;
+    audit_ring_add(answerer->ring, &note);
+}
+
+/* Notes what was answered. */
+static void note_answers(struct answerer *answerer) {
+    const struct answer *answer = &answerer->memory.answer;
+    const struct question *question = &answerer->memory.question;
+    bool are_proofs = question->what == WHAT_PROOFS;
+    if (answer->status != ANSWER_GOOD || (question->what != WHAT_ANSWERS && !are_proofs))
+        return;
+    for (unsigned i = 0; i < answer->count; i++) {
+        const struct db_answer *entry = &answer->entries[i];
+        const struct proof *proof = &answer->proofs[i];
+        struct audit_asked asked = {.kiosk = answerer->known->opened.kiosk,
+                                    .digest = question->items[i].digest,
+                                    .kind = question->items[i].kind,
+                                    .is_proved = are_proofs,
+                                    .is_repeated = !answerer->was_new};
+        if (are_proofs) {
+            asked.found = found_by_proof(proof);
+            asked.terms = proof->entries[proof->entry_count - 1].entry + ENTRY_TERMS;
+        } else {
+            asked.found = found_by_entry(entry);
+            asked.terms = entry->terms;
+            asked.matches = entry->matches;
+            asked.card = entry->card_state;
+        }
+        answerer_note(answerer, &asked);
+    }
 }
 
 /* --- quotas ----------------------------------------------------------------------------------- */
@@ -191,9 +248,11 @@ size_t answerer_ask(struct answerer *answerer, const uint8_t *peer, uint64_t net
     answerer->network = network;
     answerer->was_new = false;
     answerer->source.fetch = peer == NULL ? fetch : NULL;
+    answerer->source.cannot_record = known != NULL && !answerer_may_answer(answerer, QUESTION_MAX);
     switch (respond(&answerer->source, known != NULL ? &known->opened : NULL, ask, ask_len,
                     next_nonce(answerer), &answerer->memory, out, &len)) {
     case RESPONSE_ANSWER:
+        note_answers(answerer);
         note_missed(answerer);
         count_answers(answerer);
         break;
@@ -202,6 +261,9 @@ size_t answerer_ask(struct answerer *answerer, const uint8_t *peer, uint64_t net
         break;
     case RESPONSE_OVER_QUOTA:
         count(answerer->counts, COUNT_REFUSED_QUOTA);
+        break;
+    case RESPONSE_UNRECORDED:
+        count(answerer->counts, COUNT_REFUSED_RECORD);
         break;
     case RESPONSE_NOT_ENROLLED:
         count(answerer->counts, COUNT_REFUSED_KIOSK);

@@ -5,6 +5,7 @@
 
 #include "crypto/random.h"
 #include "serve/admission.h"
+#include "serve/audit_rings.h"
 #include "serve/change_lists.h"
 #include "serve/quotas.h"
 #include "serve/ticket_cache.h"
@@ -24,6 +25,8 @@ struct answerer {
     const struct admission *admission; /* names networks */
     const struct quota *anonymous;     /* the quota of a network; NULL: none */
     const struct serve_settings *settings;
+    struct audit_ring *ring;   /* where questions are noted; NULL: nowhere */
+    bool is_recorder_alive;    /* its owner keeps it up to date */
     struct change_lists lists; /* that lead to the release in use */
     uint8_t piece[SYNC_PIECE]; /* of one of them */
     bool was_new;              /* the last question that was answered had not come before */
@@ -44,6 +47,22 @@ void answerer_renew_nonces(struct answerer *answerer);
  * (admission_network), and the answer has at most FRAME_MAX bytes. Returns its length, at least FRAME_HEADER_LEN. */
 size_t answerer_ask(struct answerer *answerer, const uint8_t *peer, uint64_t network, uint8_t *ask,
                     size_t ask_len, uint8_t *out);
+
+/* Notes one licence that was asked about, by a kiosk or by nobody in particular (zeros). */
+struct audit_asked {
+    const uint8_t *kiosk;  /* KIOSK_ID_LEN bytes */
+    const uint8_t *digest; /* SHA256_LEN */
+    uint8_t kind;          /* enum ask_kind */
+    bool is_proved, is_repeated;
+    unsigned found;         /* enum found */
+    const uint8_t *terms;   /* of the licence that was found */
+    const uint8_t *matches; /* of its fields; NULL: they were not compared */
+    uint8_t card;
+};
+void answerer_note(struct answerer *answerer, const struct audit_asked *asked);
+
+/* Whether `count` licences may be answered about: they can be noted, or need not be. */
+bool answerer_may_answer(const struct answerer *answerer, unsigned count);
 
 /* Sets up what the source calls. */
 void answerer_init(struct answerer *answerer);

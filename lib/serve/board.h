@@ -42,7 +42,9 @@ struct ticket_ring {
 struct board {
     /* how often each worker has been started: whoever was shut out may be another one now */
     _Atomic unsigned worker_starts[SERVE_PROCESSES_MAX];
-    _Atomic bool is_unleased; /* there is no lease on the database (os/file_use.h) */
+    _Atomic bool is_unleased;     /* there is no lease on the database (os/file_use.h) */
+    _Atomic unsigned audit_turns; /* how often the audit log was told to begin another file */
+    _Atomic bool audit_ends;      /* no worker is left, so the recorder ends */
     uint8_t cookie_key[COOKIE_KEY_LEN];
     uint8_t seen_key[AEAD_KEY_LEN]; /* of seen_hash */
     _Atomic unsigned ring_now;

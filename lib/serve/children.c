@@ -6,6 +6,7 @@
 #include "os/secret_memory.h"
 #include "serve/key_holder.h"
 #include "serve/log.h"
+#include "serve/recorder.h"
 #include "serve/worker.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BACK_OFF_MS 100 /* how long the first restart waits; each failure in a row doubles it */
@@ -81,10 +83,28 @@ static int run_key_holder(const struct children *children, pid_t parent_pid) {
     process_set_nice(geteuid() == 0 ? KEY_HOLDER_NICE : KEY_HOLDER_NICE - WORKER_NICE);
     if (become_child(children, parent_pid, &holder.board, &error) != 0 ||
         random_open(&random, &error) != 0 ||
-        confine_files(&children->settings->sandbox, &error) != 0 ||
+        confine_files(&children->settings->sandbox, NULL, &error) != 0 ||
         confine_calls(&children->settings->sandbox, CONFINE_KEY_HOLDER, NULL, 0, &error) != 0)
         return fail(children, "key_holder", &error);
     return key_holder_run(&holder, &random);
+}
+
+static int run_recorder(const struct children *children, pid_t parent_pid) {
+    static struct recorder recorder;
+    const struct serve_settings *settings = children->settings;
+    struct error error;
+    recorder.settings = settings;
+    recorder.rings = children->audit;
+    recorder.run = children->audit_run;
+    close_others(&children->board_fd, 1);
+    /* The keys are read by whoever the server was started as; the log is its user's. */
+    if (recorder_load_keys(&recorder, &error) != 0 ||
+        become_child(children, parent_pid, &recorder.board, &error) != 0 ||
+        recorder_open(&recorder, &error) != 0 ||
+        confine_files(&settings->sandbox, settings->audit_path, &error) != 0 ||
+        confine_calls(&settings->sandbox, CONFINE_RECORDER, NULL, 0, &error) != 0)
+        return fail(children, "recorder", &error);
+    return recorder_run(&recorder);
 }
 
 static int confine_worker(const struct sandbox *sandbox, const struct worker_place *place,
@@ -98,7 +118,7 @@ static int confine_worker(const struct sandbox *sandbox, const struct worker_pla
                           place->orders,
                           place->key_holders,
                           place->xdp != NULL ? place->xdp->fd : -1};
-    int code = confine_files(sandbox, error);
+    int code = confine_files(sandbox, NULL, error);
     return code == 0 ? confine_calls(sandbox, CONFINE_WORKER, shared,
                                      sizeof shared / sizeof *shared, error)
                      : code;
@@ -119,7 +139,8 @@ static int run_worker(const struct children *children, unsigned w, int orders, p
                                  .db_state = children->release->state,
                                  .lists = &children->release->lists,
                                  .tally = children->tally,
-                                 .quotas = children->quotas};
+                                 .quotas = children->quotas,
+                                 .audit = children->audit};
     int keep[7 + CHANGE_LISTS_MAX] = {place.listener,
                                       place.datagrams,
                                       place.orders,
@@ -169,6 +190,17 @@ static int start_key_holder(struct children *children, unsigned k, struct error 
     return 0;
 }
 
+static int start_recorder(struct children *children, unsigned index, struct error *error) {
+    (void)index; /* there is one */
+    pid_t own_pid = getpid(), pid = fork();
+    if (pid == 0)
+        _exit(run_recorder(children, own_pid));
+    if (pid < 0)
+        return error_set_errno(error, "fork");
+    note_start(&children->recorder, pid);
+    return 0;
+}
+
 static int start_worker(struct children *children, unsigned w, struct error *error) {
     int orders[2];
     if (channel_pair(orders) != 0)
@@ -205,6 +237,8 @@ int children_start(struct children *children, struct error *error) {
     int code = open_channels(children);
     if (code != 0)
         return error_set_errno(error, "socketpair");
+    if (children->audit != NULL)
+        code = start_recorder(children, 0, error);
     for (unsigned k = 0; k < settings->key_holder_count && code == 0; k++)
         code = start_key_holder(children, k, error);
     for (unsigned w = 0; w < settings->worker_count && code == 0; w++)
@@ -269,6 +303,10 @@ static int note_worker_end(struct children *children, unsigned w, pid_t pid, int
 }
 
 int children_note_end(struct children *children, pid_t pid, int status, struct error *error) {
+    if (children->recorder.pid == pid) {
+        children->recorder.pid = 0;
+        return note_failure(children, &children->recorder, "recorder", pid, status, error);
+    }
     for (unsigned i = 0; i < SERVE_PROCESSES_MAX; i++) {
         if (children->workers[i].pid == pid)
             return note_worker_end(children, i, pid, status, error);
@@ -304,6 +342,9 @@ static int64_t restart_if_due(struct children *children, struct child *child, co
 
 int64_t children_restart_due(struct children *children, int64_t max) {
     int64_t now_ms = net_now_ms();
+    int64_t recorder_ms =
+        restart_if_due(children, &children->recorder, "recorder", start_recorder, 0, now_ms);
+    max = recorder_ms < max ? recorder_ms : max;
     for (unsigned i = 0; i < SERVE_PROCESSES_MAX; i++) {
         int64_t wait_ms = restart_if_due(children, &children->key_holders[i], "key_holder",
                                          start_key_holder, i, now_ms);
@@ -370,7 +411,25 @@ void children_start_workers(struct children *children) {
     }
 }
 
+#define RECORDER_END_MS 10000
+
+void children_end_recorder(struct children *children) {
+    const struct timespec rest = {0, 10000000};
+    int64_t deadline_ms = net_now_ms() + RECORDER_END_MS;
+    if (children->recorder.pid <= 0)
+        return;
+    atomic_store(&children->board->audit_ends, true);
+    while (waitpid(children->recorder.pid, NULL, WNOHANG) == 0) {
+        if (net_now_ms() > deadline_ms)
+            return;
+        nanosleep(&rest, NULL);
+    }
+    children->recorder.pid = 0;
+}
+
 void children_kill(struct children *children) {
+    if (children->recorder.pid > 0)
+        kill(children->recorder.pid, SIGKILL);
     for (unsigned i = 0; i < SERVE_PROCESSES_MAX; i++) {
         if (children->workers[i].pid > 0)
             kill(children->workers[i].pid, SIGKILL);

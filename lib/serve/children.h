@@ -3,6 +3,8 @@
 #ifndef DLV_SERVE_CHILDREN_H
 #define DLV_SERVE_CHILDREN_H
 
+#include "audit/block.h"
+#include "serve/audit_rings.h"
 #include "serve/board.h"
 #include "serve/channel.h"
 #include "serve/kernel_bypass.h"
@@ -26,6 +28,8 @@ struct children {
     int board_fd;
     struct tally *tally;
     struct quotas *quotas;
+    struct audit_rings *audit; /* NULL: nothing is recorded */
+    uint8_t audit_run[AUDIT_RUN_LEN];
     int listener;                 /* TCP */
     bool is_given;                /* it and the UDP socket are a service manager's */
     struct kernel_bypass *bypass; /* NULL: none */
@@ -36,6 +40,7 @@ struct children {
     int orders[SERVE_PROCESSES_MAX]; /* to each worker; -1: not running */
     struct child workers[SERVE_PROCESSES_MAX];
     struct child key_holders[SERVE_PROCESSES_MAX];
+    struct child recorder;
     unsigned workers_alive;
     unsigned restarts;
     bool is_draining;
@@ -70,6 +75,9 @@ void children_order(struct children *children, enum channel_order order, int fd)
 /* Ends all workers at once, and waits for that; no others are started until children_start_workers. */
 void children_stop_workers(struct children *children);
 void children_start_workers(struct children *children);
+
+/* Has the recorder write and sign what workers, of whom none is left, have noted; waits for that a while. */
+void children_end_recorder(struct children *children);
 
 /* Ends all children that are still running, at once. */
 void children_kill(struct children *children);

@@ -29,6 +29,7 @@ enum count_name {
     COUNT_REFUSED_MALFORMED, /* frames that make no sense */
     COUNT_REFUSED_BUSY,      /* the queue to the key-holders is full */
     COUNT_REFUSED_QUOTA,     /* a kiosk, or a network, has asked about too many licences */
+    COUNT_REFUSED_RECORD,    /* they could not be recorded */
     COUNT_REFUSED_LIMIT,     /* too many openings, in total or from one source */
     COUNT_QUEUE,             /* openings waiting now */
     COUNT_NAMES

@@ -256,6 +256,8 @@ static int open_board(struct parent *parent, struct error *error) {
         code = tally_open(&parent->tally, settings->worker_count, error);
     if (code == 0)
         code = quotas_open(&parent->quotas, error);
+    if (code == 0 && settings->audit_path != NULL)
+        code = audit_rings_open(&parent->children.audit, settings->worker_count, error);
     if (code == 0 && settings->kiosks_path != NULL)
         code = board_load_kiosks(parent->board, settings->kiosks_path, &change, error);
     if (code == 0)
@@ -265,6 +267,7 @@ static int open_board(struct parent *parent, struct error *error) {
         return code;
     random_bytes(&parent->secrets->random, parent->board->cookie_key, COOKIE_KEY_LEN);
     random_bytes(&parent->secrets->random, parent->board->seen_key, AEAD_KEY_LEN);
+    random_bytes(&parent->secrets->random, parent->children.audit_run, AUDIT_RUN_LEN);
     return 0;
 }
 
@@ -314,7 +317,8 @@ static int start(struct parent *parent, sigset_t *signals, struct error *error) 
     }
     if (code != 0)
         return code;
-    code = confine_writing(&settings->sandbox, settings->stats_path != NULL ? folder : NULL, error);
+    code = confine_writing(&settings->sandbox, settings->stats_path != NULL ? folder : NULL,
+                           settings->audit_path, error);
     if (code != 0)
         return code;
     parent->children.board = parent->board;
@@ -335,6 +339,7 @@ int serve_run(struct serve_settings *settings, struct error *error) {
     if (code == 0) {
         code = supervise(&parent, &signals, error);
         write_stats(&parent);
+        children_end_recorder(&parent.children);
     }
     if (parent.release.checker > 0)
         kill(parent.release.checker, SIGKILL);

@@ -145,6 +145,7 @@ void reload_begin(struct parent *parent) {
     char state[80];
     format_text(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)net_now_us());
     service_notify(state);
+    atomic_fetch_add(&parent->board->audit_turns, 1);
     reload_keys(parent);
     reload_files(parent);
     release_reload(&parent->release);

@@ -13,9 +13,9 @@
 /* Where each count appears: a metric, and its label where it is one of several. */
 static const struct {
     enum count_name name;
-    char metric[36];
-    char label[12]; /* empty: none */
-    char help[72];  /* of the metric, at its first; empty: not its first */
+    const char *metric;
+    const char *label; /* empty: none */
+    const char *help;  /* of the metric, at its first; empty: not its first */
 } metrics[] = {
     {COUNT_ACCEPTED, "dlv_connections_accepted_total", "", "TCP connections accepted"},
     {COUNT_CLOSED, "dlv_connections_closed_total", "", "TCP connections closed"},
@@ -39,6 +39,7 @@ static const struct {
     {COUNT_REFUSED_BUSY, "dlv_refusals_total", "busy", ""},
     {COUNT_REFUSED_LIMIT, "dlv_refusals_total", "limit", ""},
     {COUNT_REFUSED_QUOTA, "dlv_refusals_total", "quota", ""},
+    {COUNT_REFUSED_RECORD, "dlv_refusals_total", "record", ""},
 };
 
 struct writer {

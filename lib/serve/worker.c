@@ -21,10 +21,11 @@
 #define DATAGRAM_ROUNDS 8
 /* while openings wait, a worker that has been busy for this long pauses */
 #define BUSY_US 1000
-#define REST_US 100     /* how long it pauses, so that key-holders get a tenth of the core */
-#define SHED_MS 1000    /* how often jobs that wait in vain are looked for */
-#define DRAIN_MS 1000   /* how long the rest of a frame is waited for when the server ends */
-#define REPORT_MS 60000 /* how often the counters are logged */
+#define REST_US 100      /* how long it pauses, so that key-holders get a tenth of the core */
+#define SHED_MS 1000     /* how often jobs that wait in vain are looked for */
+#define DRAIN_MS 1000    /* how long the rest of a frame is waited for when the server ends */
+#define RECORDER_MS 3000 /* how long the recorder may take to write */
+#define REPORT_MS 60000  /* how often the counters are logged */
 
 /* The data of an epoll event: a connection's number, or one of these. */
 #define EVENT_OTHER CONNECTIONS_OTHER
@@ -74,7 +75,16 @@ static const char *answer_legacy(struct worker *worker, const struct channel_rep
     if (reply->result != CHANNEL_GOOD ||
         !legacy_question_digest(inquired.digest, reply->bytes, reply->len))
         return NULL;
+    static const uint8_t nobody[KIOSK_ID_LEN];
+    if (!answerer_may_answer(&worker->answerer, 1))
+        return NULL;
     db_ask(db, worker->answerer.source.lookup_key, &inquired, &answer);
+    const struct audit_asked asked = {.kiosk = nobody,
+                                      .digest = inquired.digest,
+                                      .kind = ASK_LEGACY,
+                                      .found = answer.is_found ? FOUND_LEGACY : FOUND_NOTHING,
+                                      .terms = answer.terms};
+    answerer_note(&worker->answerer, &asked);
     count(worker->counts, COUNT_LEGACY);
     count_add(&worker->counts->found[answer.is_found ? FOUND_LEGACY : FOUND_NOTHING], 1);
     bool is_good = db_decide(&answer, facts, &db->sets, moment_day(&now, facts->utc_offset_s),
@@ -248,6 +258,7 @@ static void prepare_hosts(struct worker *worker) {
     worker->answerer.board = place->board;
     worker->answerer.seen = &place->tally->seen;
     worker->answerer.quotas = place->quotas;
+    worker->answerer.ring = place->audit != NULL ? &place->audit->rings[place->index] : NULL;
     worker->answerer.admission = &worker->reception.admission;
     worker->answerer.anonymous =
         settings->anonymous_quota.minute > 0 ? &settings->anonymous_quota : NULL;
@@ -339,6 +350,15 @@ static int64_t rest_if_due(struct worker *worker) {
     return start_us;
 }
 
+/* Whether the recorder could write a short while ago. */
+static void note_recorder(struct worker *worker, int64_t now_ms) {
+    const struct audit_rings *audit = worker->place->audit;
+    if (audit != NULL)
+        worker->answerer.is_recorder_alive =
+            now_ms - atomic_load_explicit(&audit->alive_ms, memory_order_relaxed) <
+            worker->settings->audit_sync_ms + RECORDER_MS;
+}
+
 /* False where the file of the database was changed: then nothing is answered from it. */
 static bool take_events(struct worker *worker) {
     struct epoll_event *events = worker->events;
@@ -348,6 +368,7 @@ static bool take_events(struct worker *worker) {
     worker->idle_us += woken_us - before_us;
     uint64_t asks = count_read(worker->counts, COUNT_ASKS);
     worker->answerer.source.now_s = time(NULL);
+    note_recorder(worker, woken_us / 1000);
     if (random_refresh(&worker->random)) { /* once a second */
         answerer_renew_nonces(&worker->answerer);
         ticket_cache_forget(&worker->answerer.tickets, worker->place->board,

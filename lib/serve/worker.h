@@ -3,6 +3,7 @@
 #define DLV_SERVE_WORKER_H
 
 #include "os/file_use.h"
+#include "serve/audit_rings.h"
 #include "serve/board.h"
 #include "serve/change_lists.h"
 #include "serve/kernel_bypass.h"
@@ -22,6 +23,7 @@ struct worker_place {
     const struct board *board;
     struct tally *tally;
     struct quotas *quotas;
+    struct audit_rings *audit; /* NULL: nothing is recorded */
 };
 
 /* Its exit status where the file of the database is not the one that was checked any more. */

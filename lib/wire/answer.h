@@ -17,7 +17,8 @@ enum answer_status {
     ANSWER_OTHER_RELEASE = 3, /* the release that was meant is not here */
     ANSWER_NOT_ENROLLED = 4,  /* only enrolled kiosks are answered: say who you are */
     ANSWER_OVER_QUOTA = 5,    /* who asks must wait for total_len seconds */
-    ANSWER_NO_RIGHT = 6       /* this kiosk may not fetch releases */
+    ANSWER_NO_RIGHT = 6,      /* this kiosk may not fetch releases */
+    ANSWER_UNRECORDED = 7     /* the server cannot record what it is asked, so it answers nobody */
 };
 
 /* What an asker may ask about and fetch, and what is left of it. All zeros: as much as he likes, and fetch nothing. */

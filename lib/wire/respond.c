@@ -135,10 +135,14 @@ enum response respond(const struct response_source *source, const struct ticket 
     bool is_sync = result == QUESTION_GOOD && question_is_sync(question->what);
     bool may_ask =
         source->is_anonymous_allowed || !bytes_are_zero(ticket->kiosk, sizeof ticket->kiosk);
-    if (may_ask && result == QUESTION_GOOD && !is_sync && source->wait != NULL)
+    bool is_unrecorded = may_ask && result == QUESTION_GOOD && source->cannot_record &&
+                         (question->what == WHAT_ANSWERS || question->what == WHAT_PROOFS);
+    if (may_ask && result == QUESTION_GOOD && !is_sync && !is_unrecorded && source->wait != NULL)
         wait_s = source->wait(source->context, ticket, question->count);
     if (!may_ask) {
         begin_answer(source, ANSWER_NOT_ENROLLED, answer);
+    } else if (is_unrecorded) {
+        begin_answer(source, ANSWER_UNRECORDED, answer);
     } else if (wait_s > 0) {
         begin_answer(source, ANSWER_OVER_QUOTA, answer);
         answer->total_len = wait_s;
@@ -159,6 +163,8 @@ enum response respond(const struct response_source *source, const struct ticket 
     answer_seal(out, *len, ask, ask_len, ticket->session_key, nonce);
     if (!may_ask)
         return RESPONSE_NOT_ENROLLED;
+    if (is_unrecorded)
+        return RESPONSE_UNRECORDED;
     if (answer->status == ANSWER_OVER_QUOTA)
         return RESPONSE_OVER_QUOTA;
     if (is_sync && answer->status != ANSWER_MALFORMED)

@@ -17,6 +17,7 @@ struct response_source {
     const struct lookup_key *lookup_key; /* NULL for a plain database */
     int64_t now_s;                       /* Unix seconds */
     bool is_anonymous_allowed;           /* to ask without being an enrolled kiosk */
+    bool cannot_record; /* questions about licences are not answered, as they cannot be recorded */
     /* How many seconds this client must wait before it is answered about `count` licences, 0 for not at
      * all. NULL: nobody must wait. */
     uint32_t (*wait)(void *context, const struct ticket *ticket, unsigned count);
@@ -43,6 +44,7 @@ enum response {
     RESPONSE_PIECE,        /* an ANSWER frame with a piece of a release or list of changes */
     RESPONSE_MALFORMED,    /* an ANSWER frame that says that the question is malformed */
     RESPONSE_OVER_QUOTA,   /* an ANSWER frame that says how long to wait */
+    RESPONSE_UNRECORDED,   /* an ANSWER frame that says that questions cannot be recorded */
     RESPONSE_NOT_ENROLLED, /* an ANSWER frame that says that the client must be enrolled */
     RESPONSE_REFUSE,       /* a REFUSE frame: the ticket or the seal is not good */
 };

@@ -709,7 +709,7 @@ static void test_files(void) {
     int status;
     pid_t pid = fork();
     if (pid == 0) {
-        int code = confine_files(&whole, &error);
+        int code = confine_files(&whole, NULL, &error);
         int fd = open("/etc/passwd", O_RDONLY);
         _exit(code != 0 ? 9 : fd >= 0 ? 1 : errno == EACCES ? 0 : 2);
     }
@@ -734,12 +734,12 @@ static void test_writing(const char *folder) {
     snprintf(inside, sizeof inside, "%s/inside", folder);
     pid_t pid = fork();
     if (pid == 0) {
-        int code = confine_writing(&whole, folder, &error);
+        int code = confine_writing(&whole, folder, NULL, &error);
         bool is_good = code == 0 && open("/etc/passwd", O_RDONLY) >= 0 && makes(inside) == 1 &&
                        makes("/tmp/dlv-unit-outside") == 0;
         execl("/bin/true", "true", (char *)NULL);
         is_good &= errno == EACCES;
-        is_good &= confine_writing(&whole, NULL, &error) == 0 && makes(inside) == 0;
+        is_good &= confine_writing(&whole, NULL, NULL, &error) == 0 && makes(inside) == 0;
         _exit(is_good ? 0 : 1);
     }
     waitpid(pid, &status, 0);

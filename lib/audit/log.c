@@ -1,0 +1,115 @@
+#include "audit/log.h"
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+int audit_log_open(struct audit_log *log, const char *folder, struct audit_reading *reading,
+                   struct error *error) {
+    char name[AUDIT_NAME_SIZE];
+    memset(log, 0, sizeof *log);
+    log->fd = -1;
+    memset(reading, 0, sizeof *reading);
+    reading->folder = folder;
+    log->folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (log->folder_fd < 0)
+        return error_set_errno(error, "%s", folder);
+    if (flock(log->folder_fd, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK ? error_set(error, ERR_EXISTS,
+                                                "%s: another server writes its audit log there: "
+                                                "give each its own folder",
+                                                folder)
+                                    : error_set_errno(error, "%s", folder);
+    /* Which is the last file is not known before. */
+    reading->from_segment = UINT32_MAX;
+    int code = audit_read(reading, error);
+    if (code != 0 || reading->last_segment == 0)
+        return code;
+    unsigned last = reading->last_segment;
+    /* The last file may have no block yet. */
+    for (unsigned from = last; from > 0 && reading->last_block == 0 && code == 0; from--) {
+        memset(reading, 0, sizeof *reading);
+        reading->folder = folder;
+        reading->from_segment = from;
+        code = audit_read(reading, error);
+    }
+    if (code != 0)
+        return code;
+    audit_segment_name(name, last);
+    log->segment = last;
+    log->size = reading->last_size;
+    log->number = reading->last_block;
+    memcpy(log->last, reading->digest, SHA256_LEN);
+    log->fd = openat(log->folder_fd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (log->fd < 0 || (reading->cut_len > 0 && ftruncate(log->fd, (off_t)log->size) != 0))
+        return error_set_errno(error, "%s/%s", folder, name);
+    return 0;
+}
+
+static int next_segment(struct audit_log *log, struct error *error) {
+    char name[AUDIT_NAME_SIZE];
+    audit_segment_name(name, log->segment + 1);
+    int fd = openat(log->folder_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (fd < 0 || fsync(log->folder_fd) != 0) {
+        error_set_errno(error, "%s", name);
+        if (fd >= 0)
+            close(fd);
+        return ERR_SYSTEM;
+    }
+    log->fd = fd;
+    log->segment++;
+    log->size = 0;
+    return 0;
+}
+
+int audit_log_append(struct audit_log *log, enum audit_kind kind, size_t len, int64_t time_ms,
+                     struct error *error) {
+    struct audit_block block = {
+        .kind = (uint8_t)kind, .len = (uint32_t)len, .number = log->number + 1, .time_ms = time_ms};
+    size_t all = AUDIT_HEADER_LEN + len;
+    memcpy(block.before, log->last, SHA256_LEN);
+    audit_block_encode(log->block, &block);
+    int code = log->fd < 0 ? next_segment(log, error) : 0;
+    if (code != 0)
+        return code;
+    if (file_write_at(log->fd, log->block, all, log->size) != 0) {
+        error_set_errno(error, "the audit log");
+        /* What is there in part would be taken for a block that has no end: it is cut off, or written over. */
+        int done = ftruncate(log->fd, (off_t)log->size);
+        (void)done;
+        return ERR_SYSTEM;
+    }
+    log->size += all;
+    log->number++;
+    sha256(log->last, log->block, all);
+    return 0;
+}
+
+int audit_log_sign(struct audit_log *log, const struct rsa_private *key, int64_t time_ms,
+                   struct error *error) {
+    struct audit_block block = {.kind = AUDIT_CHECKPOINT,
+                                .len = (uint32_t)key->public.n_len,
+                                .number = log->number + 1,
+                                .time_ms = time_ms};
+    uint8_t digest[SHA256_LEN];
+    memcpy(block.before, log->last, SHA256_LEN);
+    audit_block_encode(log->block, &block);
+    audit_checkpoint_digest(digest, log->block);
+    if (!rsa_sign(key, digest, log->block + AUDIT_HEADER_LEN))
+        return error_set(error, ERR_LIMIT, "the key of the audit log does not sign");
+    return audit_log_append(log, AUDIT_CHECKPOINT, block.len, time_ms, error);
+}
+
+int audit_log_sync(struct audit_log *log, struct error *error) {
+    return log->fd < 0 || fdatasync(log->fd) == 0 ? 0 : error_set_errno(error, "the audit log");
+}
+
+void audit_log_turn(struct audit_log *log) {
+    if (log->fd >= 0)
+        close(log->fd);
+    log->fd = -1;
+}

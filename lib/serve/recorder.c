@@ -1,0 +1,196 @@
+#include "serve/recorder.h"
+
+#include "base/bytes.h"
+#include "crypto/rsa_key.h"
+#include "crypto/secret_file.h"
+#include "net/socket.h"
+#include "serve/log.h"
+
+#include <string.h>
+#include <time.h>
+
+#define REST_MS 10      /* between looks at the rings */
+#define FAILING_MS 1000 /* between attempts to write, while that fails */
+#define CHECKPOINT_MS 60000
+
+static int64_t unix_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int recorder_load_keys(struct recorder *recorder, struct error *error) {
+    const struct serve_settings *settings = recorder->settings;
+    int code = rsa_private_load(&recorder->key, settings->log_key_path, 2048, error);
+    return code == 0
+               ? secret_load(recorder->audit_key, settings->audit_key_path, "an audit key", error)
+               : code;
+}
+
+/* --- opening ---------------------------------------------------------------------------------- */
+
+static int say_who(struct recorder *recorder, struct error *error) {
+    uint8_t *content = recorder->log.block + AUDIT_HEADER_LEN;
+    rsa_public_id(&recorder->key.public, content);
+    memcpy(content + SHA256_LEN, board_keys(recorder->board)->servers.ids[0], SHA256_LEN);
+    memcpy(content + 2 * SHA256_LEN, recorder->run, AUDIT_RUN_LEN);
+    return audit_log_append(&recorder->log, AUDIT_START, AUDIT_START_LEN, unix_ms(), error);
+}
+
+/* What an earlier recorder of this run has written last may still be in the rings. */
+static void skip_recorded(struct recorder *recorder) {
+    if (memcmp(recorder->reading.run, recorder->run, AUDIT_RUN_LEN) != 0)
+        return;
+    for (unsigned w = 0; w < recorder->settings->worker_count; w++) {
+        struct audit_ring *ring = &recorder->rings->rings[w];
+        if (recorder->reading.next_counts[w] != UINT64_MAX &&
+            recorder->reading.next_counts[w] > atomic_load(&ring->recorded))
+            atomic_store(&ring->recorded, recorder->reading.next_counts[w]);
+    }
+}
+
+int recorder_open(struct recorder *recorder, struct error *error) {
+    int code =
+        audit_log_open(&recorder->log, recorder->settings->audit_path, &recorder->reading, error);
+    if (code != 0)
+        return code;
+    skip_recorded(recorder);
+    recorder->turns = atomic_load(&recorder->board->audit_turns);
+    code = say_who(recorder, error);
+    if (code == 0)
+        code = audit_log_sync(&recorder->log, error);
+    atomic_store(&recorder->rings->alive_ms, net_now_ms());
+    return code;
+}
+
+/* --- recording -------------------------------------------------------------------------------- */
+
+static void encode(const struct recorder *recorder, unsigned worker, uint64_t count,
+                   const struct audit_note *note, uint8_t bytes[AUDIT_RECORD_LEN]) {
+    struct audit_record record = {.time_ms = note->time_ms,
+                                  .worker = worker,
+                                  .count = count,
+                                  .release = note->release,
+                                  .asked = note->asked,
+                                  .is_proved = note->is_proved,
+                                  .is_repeated = note->is_repeated,
+                                  .found = note->found,
+                                  .status = note->status,
+                                  .card = note->card};
+    memcpy(record.kiosk, note->kiosk, AUDIT_KIOSK_LEN);
+    memcpy(record.matches, note->matches, sizeof record.matches);
+    audit_tag(record.tag, recorder->audit_key, note->digest);
+    audit_record_encode(bytes, &record);
+}
+
+/* Takes what is in the rings into the block. Returns how many records there are; of each worker up to *taken. */
+static unsigned gather(struct recorder *recorder, uint64_t taken[SERVE_PROCESSES_MAX]) {
+    uint8_t *content = recorder->log.block + AUDIT_HEADER_LEN;
+    unsigned total = 0, workers = recorder->settings->worker_count;
+    for (unsigned w = 0; w < workers; w++) {
+        const struct audit_ring *ring = &recorder->rings->rings[w];
+        uint64_t at = atomic_load_explicit(&ring->recorded, memory_order_relaxed);
+        uint64_t waiting = atomic_load_explicit(&ring->noted, memory_order_acquire) - at;
+        uint64_t share = AUDIT_RECORDS_MAX / workers;
+        uint64_t n = waiting > AUDIT_RING ? 0 : waiting < share ? waiting : share;
+        for (uint64_t i = 0; i < n; i++) {
+            const struct audit_note note = ring->notes[(at + i) % AUDIT_RING];
+            encode(recorder, w, at + i, &note, content + total++ * AUDIT_RECORD_LEN);
+        }
+        taken[w] = at + n;
+    }
+    return total;
+}
+
+/* Writes one block of what waits. 1 where there was something, 0, or a negative code. */
+static int record(struct recorder *recorder, struct error *error) {
+    uint64_t taken[SERVE_PROCESSES_MAX];
+    unsigned count = gather(recorder, taken);
+    if (count == 0)
+        return 0;
+    int code = audit_log_append(&recorder->log, AUDIT_QUESTIONS, (size_t)count * AUDIT_RECORD_LEN,
+                                unix_ms(), error);
+    if (code != 0)
+        return code;
+    for (unsigned w = 0; w < recorder->settings->worker_count; w++)
+        atomic_store_explicit(&recorder->rings->rings[w].recorded, taken[w], memory_order_release);
+    recorder->is_dirty = recorder->is_unsigned = true;
+    return 1;
+}
+
+/* Signs what was recorded since the last checkpoint, where it is time to, or the file is full or to be ended. */
+static int sign_if_due(struct recorder *recorder, int64_t now_ms, struct error *error) {
+    unsigned turns = atomic_load(&recorder->board->audit_turns);
+    bool is_full = recorder->log.size >= recorder->settings->audit_size;
+    bool is_end = (is_full || turns != recorder->turns) && recorder->log.fd >= 0;
+    int code = 0;
+    if (recorder->is_unsigned && (is_end || now_ms - recorder->signed_ms >= CHECKPOINT_MS)) {
+        code = audit_log_sign(&recorder->log, &recorder->key, unix_ms(), error);
+        if (code == 0) {
+            recorder->is_unsigned = false;
+            recorder->is_dirty = true;
+            recorder->signed_ms = now_ms;
+        }
+    }
+    if (code == 0 && is_end) {
+        code = audit_log_sync(&recorder->log, error);
+        if (code == 0)
+            audit_log_turn(&recorder->log);
+        recorder->turns = turns;
+    }
+    return code;
+}
+
+static int sync_if_due(struct recorder *recorder, int64_t now_ms, struct error *error) {
+    if (!recorder->is_dirty || now_ms - recorder->synced_ms < recorder->settings->audit_sync_ms)
+        return 0;
+    int code = audit_log_sync(&recorder->log, error);
+    if (code == 0) {
+        recorder->is_dirty = false;
+        recorder->synced_ms = now_ms;
+    }
+    return code;
+}
+
+/* One round. True where there may be more to do at once. */
+static bool do_round(struct recorder *recorder) {
+    struct error error;
+    int64_t now_ms = net_now_ms();
+    int code = record(recorder, &error);
+    bool was_busy = code > 0;
+    if (code >= 0)
+        code = sign_if_due(recorder, now_ms, &error);
+    if (code == 0)
+        code = sync_if_due(recorder, now_ms, &error);
+    /* While it cannot write, nobody is answered. */
+    atomic_store(&recorder->rings->alive_ms, code == 0 ? net_now_ms() : 0);
+    if (code != 0 && !recorder->is_failing)
+        serve_log(recorder->settings, "audit_failing reason=\"%s\"", error.text);
+    if (code == 0 && recorder->is_failing)
+        serve_log(recorder->settings, "audit_goes_on");
+    recorder->is_failing = code != 0;
+    return was_busy && code == 0;
+}
+
+/* The server ends, and no worker is left: what is in the rings is recorded and signed. */
+static bool finish(struct recorder *recorder) {
+    struct error error;
+    while (record(recorder, &error) > 0) {
+    }
+    bool is_signed = !recorder->is_unsigned ||
+                     audit_log_sign(&recorder->log, &recorder->key, unix_ms(), &error) == 0;
+    return is_signed && audit_log_sync(&recorder->log, &error) == 0;
+}
+
+int recorder_run(struct recorder *recorder) {
+    recorder->signed_ms = net_now_ms();
+    for (;;) {
+        if (do_round(recorder))
+            continue;
+        if (atomic_load(&recorder->board->audit_ends))
+            return finish(recorder) ? 0 : 2;
+        const struct timespec rest = {recorder->is_failing ? FAILING_MS / 1000 : 0,
+                                      recorder->is_failing ? 0 : REST_MS * 1000000};
+        nanosleep(&rest, NULL);
+    }
+}
