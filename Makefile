@@ -112,8 +112,10 @@ CHOSEN_APPLETS := $(sort $(APPLETS))
 $(BUILD)/applets.stamp: always
 	@mkdir -p $(@D)
 	@[ "$$(cat $@ 2>/dev/null)" = '$(CHOSEN_APPLETS)' ] || echo '$(CHOSEN_APPLETS)' >$@
-$(BUILD)/cmd/applets.o $(BUILD)/help.gz: $(BUILD)/applets.stamp
+$(BUILD)/cmd/applets.o $(BUILD)/cmd/verify.o $(BUILD)/help.gz: $(BUILD)/applets.stamp
 $(BUILD)/cmd/applets.o: CPPFLAGS_FILE = -DAPPLETS='${CHOSEN_APPLETS:%=APPLET(%)}'
+# A build that does not read audit logs does not check them.
+$(BUILD)/cmd/verify.o: CPPFLAGS_FILE = $(if $(filter audit,$(CHOSEN_APPLETS)),-DWITH_AUDIT)
 # The texts of help, compressed.
 $(BUILD)/help.gz: $(CHOSEN_APPLETS:%=cmd/help/%.txt)
 $(BUILD)/load_help.gz: tools/load/load.txt
@@ -290,7 +292,7 @@ install: man
 	for applet in $(CHOSEN_APPLETS); do ln -sf dlv $(SHARE)/bash-completion/completions/dlv-$$applet; \
 	    ln -sf dlv.fish $(SHARE)/fish/vendor_completions.d/dlv-$$applet.fish; done
 	install -d $(SHARE)/doc/dlv
-	install -m 644 README.md LICENSE tools/package/OPERATIONS.md tools/package/dlv.rules.yml lib/db/FORMAT.md lib/db/EVIDENCE.md \
+	install -m 644 README.md LICENSE tools/package/OPERATIONS.md tools/package/dlv.rules.yml lib/db/FORMAT.md lib/db/EVIDENCE.md lib/audit/AUDIT.md \
 	    lib/wire/PROTOCOL.md lib/text/MATCHING.md $(SHARE)/doc/dlv
 	install -m 644 tools/package/copyright $(SHARE)/doc/dlv/copyright
 	install -m 755 tools/package/dlv-server.openrc $(SHARE)/doc/dlv

@@ -169,6 +169,7 @@ static int find_hint(struct asking *asking, const struct query *query, struct hi
         add(batch)->query = (struct query){.kind = ASK_NUMBER, .number = {text, strlen(text)}};
     }
     found->text[0] = '\0';
+    asking->hint_bundle.are_slips = true;
     int code = ask_all(asking, batch, &asking->hint_bundle, &error);
     if (code != 0)
         return code;

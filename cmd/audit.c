@@ -109,6 +109,7 @@ static void print_record(const struct search *search, const struct audit_record 
             json_text("card_state", card);
         json_number("release", (long long)record->release);
         json_bool("proved", record->is_proved);
+        json_bool("slip", record->is_slip);
         json_bool("repeated", record->is_repeated);
         json_end();
         return;
@@ -120,9 +121,9 @@ static void print_record(const struct search *search, const struct audit_record 
         if (record->matches[i] != FIELD_NOT_ASKED)
             print(", %s %s", fields[i], field_match_name((enum field_match)record->matches[i]));
     }
-    print("%s%s; release %llu%s%s\n", *card != '\0' ? ", card " : "", card,
+    print("%s%s; release %llu%s%s%s\n", *card != '\0' ? ", card " : "", card,
           (unsigned long long)record->release, record->is_proved ? ", proved" : "",
-          record->is_repeated ? ", repeated" : "");
+          record->is_slip ? ", slip" : "", record->is_repeated ? ", repeated" : "");
 }
 
 /* --- all of them ------------------------------------------------------------------------------ */
@@ -201,7 +202,7 @@ static void print_summary(const struct search *search, const uint8_t id[AUDIT_KI
           summary->questions, summary->numbers, summary->nothing, summary->most);
 }
 
-/* What came again is not counted: a listener may have replayed it. */
+/* What came again is not counted: a listener may have replayed it; nor what the client has asked by itself. */
 static void print_by_kiosk(struct search *search) {
     struct summary summary = {0};
     unsigned long long about_one = 0;
@@ -209,6 +210,7 @@ static void print_by_kiosk(struct search *search) {
     qsort(search->records, search->count, AUDIT_RECORD_LEN, by_kiosk);
     for (size_t i = 0; i < search->count; i++) {
         audit_record_decode(&record, search->records[i]);
+        bool is_counted = !record.is_repeated && !record.is_slip;
         bool is_same_kiosk = i > 0 && memcmp(record.kiosk, before.kiosk, AUDIT_KIOSK_LEN) == 0;
         bool is_same = is_same_kiosk && memcmp(record.tag, before.tag, AUDIT_TAG_LEN) == 0;
         if (i > 0 && !is_same_kiosk) {
@@ -216,10 +218,10 @@ static void print_by_kiosk(struct search *search) {
             summary = (struct summary){0};
         }
         about_one = is_same ? about_one : 0;
-        summary.numbers += !is_same;
-        summary.questions += !record.is_repeated;
-        summary.nothing += !record.is_repeated && record.found == 0;
-        about_one += !record.is_repeated;
+        summary.numbers += is_counted && about_one == 0;
+        summary.questions += is_counted;
+        summary.nothing += is_counted && record.found == 0;
+        about_one += is_counted;
         summary.most = about_one > summary.most ? about_one : summary.most;
         before = record;
     }

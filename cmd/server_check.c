@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/format.h"
 #include "serve/kiosks.h"
+#include "serve/recorder.h"
 #include "serve/release.h"
 #include "serve/server_keys.h"
 #include "serve/stats.h"
@@ -135,6 +136,26 @@ static int check_ticket_key(const struct serve_settings *settings) {
     return EXIT_OK;
 }
 
+/* The end of the log is read as a recorder reads it, which then writes. */
+static int check_audit(const struct serve_settings *settings) {
+    static struct recorder recorder;
+    static struct audit_reading reading;
+    struct error error;
+    if (settings->audit_path == NULL)
+        return EXIT_OK;
+    recorder.settings = settings;
+    reading.folder = settings->audit_path;
+    int code = recorder_load_keys(&recorder, &error);
+    if (code == 0)
+        code = audit_read(&reading, &error);
+    wipe(&recorder, sizeof recorder);
+    if (code != 0)
+        return trouble("%s", error.text);
+    print("%s: an audit log of %llu blocks\n", settings->audit_path,
+          (unsigned long long)reading.last_block);
+    return EXIT_OK;
+}
+
 /* Each file is looked at, also after one that is wrong. */
 static int check_keys(struct serve_settings *settings) {
     struct error error;
@@ -152,9 +173,9 @@ int server_check(struct serve_settings *settings) {
     signal(SIGIO, SIG_IGN); /* of a lease on the database, which is held for a moment */
     int read = read_metrics(settings), keys = check_keys(settings);
     int database = check_database(settings), kiosk_list = check_kiosks(settings);
-    int tickets = check_ticket_key(settings);
+    int tickets = check_ticket_key(settings), audit = check_audit(settings);
     bool is_good = read == EXIT_OK && database == EXIT_OK && keys == EXIT_OK &&
-                   kiosk_list == EXIT_OK && tickets == EXIT_OK;
+                   kiosk_list == EXIT_OK && tickets == EXIT_OK && audit == EXIT_OK;
     server_keys_forget(settings);
     return finish_output() == EXIT_OK && is_good ? EXIT_OK : EXIT_TROUBLE;
 }

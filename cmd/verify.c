@@ -21,8 +21,10 @@
 static struct option_list authorities;
 static const char *evidence_path, *at_text, *number, *document, *lookup_key_path, *classes_text;
 static const char *field_texts[FIELD_COUNT];
+#ifdef WITH_AUDIT
 static struct option_list log_keys;
 static const char *audit_path, *checkpoint;
+#endif
 static bool is_json;
 static uint64_t days_left;
 
@@ -39,9 +41,11 @@ static const struct option options[] = {
     OPTION_TEXT("--document FILE", &document),
     OPTION_TEXT("--lookup-key FILE", &lookup_key_path),
     OPTION_COUNT("--days-left DAYS", &days_left, 0, 36525, 0, "days"),
+#ifdef WITH_AUDIT
     OPTION_TEXT("--audit DIR", &audit_path),
     OPTION_LIST("-k, --key PUB", &log_keys),
     OPTION_TEXT("--checkpoint LINE", &checkpoint),
+#endif
     OPTION_FLAG("-j, --json", &is_json),
     OPTIONS_END,
 };
@@ -210,19 +214,27 @@ static int verify_evidence(const struct key_set *keys, int operand_count, char *
                                                            : EXIT_NOT_VALID;
 }
 
+#ifdef WITH_AUDIT
+static int verify_audit(int operand_count) {
+    static struct key_set keys;
+    struct error error;
+    if (audit_path == NULL || log_keys.count == 0)
+        return usage_error("--audit and --key, the log's public key, go together");
+    if (operand_count > 0 || authorities.count > 0 || evidence_path != NULL)
+        return usage_error("--audit is about a log alone");
+    return key_set_load(&keys, log_keys.items, log_keys.count, 2048, &error) == 0
+               ? audit_verify(audit_path, &keys, checkpoint, is_json)
+               : trouble("%s", error.text);
+}
+#endif
+
 static int run_verify(int operand_count, char **operands) {
     static struct key_set keys;
     struct error error;
-    if ((audit_path == NULL) != (log_keys.count == 0) || (checkpoint != NULL && audit_path == NULL))
-        return usage_error(
-            "--audit and --key, the log's public key, go together; --checkpoint belongs to them");
-    if (audit_path != NULL) {
-        if (operand_count > 0 || authorities.count > 0 || evidence_path != NULL)
-            return usage_error("--audit is about a log alone");
-        return key_set_load(&keys, log_keys.items, log_keys.count, 2048, &error) == 0
-                   ? audit_verify(audit_path, &keys, checkpoint, is_json)
-                   : trouble("%s", error.text);
-    }
+#ifdef WITH_AUDIT
+    if (audit_path != NULL || log_keys.count > 0 || checkpoint != NULL)
+        return verify_audit(operand_count);
+#endif
     if (authorities.count == 0)
         return usage_error("--authority is needed");
     bool has_fields = false;

@@ -24,7 +24,7 @@ HEALTH, HEALTHY = 16, 17
 OPEN, ACCEPT, ASK, ANSWER, COOKIE, REFUSE, IDENTIFY, ADMIT, RENEW = range(1, 10)
 VERSION, OPENING, SESSION, BUSY = range(1, 5)
 ANSWERS, PROOFS, HEAD, DICTIONARY, NODES, RELEASE, CHANGES, QUOTA = range(1, 9)
-GOOD, MALFORMED, TOO_LONG, OTHER_RELEASE, NOT_ENROLLED, OVER_QUOTA, NO_RIGHT = range(7)
+GOOD, MALFORMED, TOO_LONG, OTHER_RELEASE, NOT_ENROLLED, OVER_QUOTA, NO_RIGHT, UNRECORDED = range(8)
 NUMBER, DOCUMENT, LEGACY = 1, 2, 3
 MATCHES = ["not asked", "same", "differs", "not on file", "not kept"]
 LONGEST = 4096
@@ -201,14 +201,14 @@ def item(digest, kind=NUMBER, forms=()):
     return bytes([kind, len(forms)]) + digest + b"".join(bytes([field]) + form for field, form in forms)
 
 
-def question(items=(), what=ANSWERS, offset=0, release=bytes(32)):
-    return struct.pack("<BBHI", what, len(items), 0, offset) + release + b"".join(items)
+def question(items=(), what=ANSWERS, offset=0, release=bytes(32), slips=0):
+    return struct.pack("<BBBBI", what, len(items), slips, 0, offset) + release + b"".join(items)
 
 
 def read_question(body):
     """(what, items, offset, release) of a question; an item is (kind, digest, forms)."""
-    what, count, zero, offset = struct.unpack_from("<BBHI", body)
-    assert zero == 0
+    what, count, slips, zero, offset = struct.unpack_from("<BBBBI", body)
+    assert zero == 0 and slips in (0, 1)
     items, at = [], 40
     for _ in range(count):
         kind, form_count = body[at:at + 2]
@@ -255,7 +255,7 @@ class Answer:
     def __init__(self, body):
         self.server_time, self.status, self.count, zero, self.total = struct.unpack_from("<qBBHI", body)
         self.release, self.rest, self.length = body[16:48], body[48:], len(body)
-        assert zero == 0 and self.status <= NO_RIGHT
+        assert zero == 0 and self.status <= UNRECORDED
 
     def items(self, kind):
         found, at = [], 0

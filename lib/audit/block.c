@@ -63,7 +63,7 @@ void audit_checkpoint_digest(uint8_t digest[SHA256_LEN], const uint8_t header[AU
 #define TAG 32
 #define RELEASE 48
 #define ASKED 56
-#define FLAGS 57 /* 1: proved, 2: repeated */
+#define FLAGS 57 /* 1: proved, 2: repeated, 4: slip */
 #define FOUND 58
 #define STATUS 59
 #define CARD 60
@@ -78,7 +78,7 @@ void audit_record_encode(uint8_t bytes[AUDIT_RECORD_LEN], const struct audit_rec
     memcpy(bytes + TAG, record->tag, AUDIT_TAG_LEN);
     store_le64(bytes + RELEASE, record->release);
     bytes[ASKED] = record->asked;
-    bytes[FLAGS] = (uint8_t)(record->is_proved | record->is_repeated << 1);
+    bytes[FLAGS] = (uint8_t)(record->is_proved | record->is_repeated << 1 | record->is_slip << 2);
     bytes[FOUND] = record->found;
     bytes[STATUS] = record->status;
     bytes[CARD] = record->card;
@@ -96,6 +96,7 @@ void audit_record_decode(struct audit_record *record, const uint8_t bytes[AUDIT_
     record->asked = bytes[ASKED];
     record->is_proved = (bytes[FLAGS] & 1) != 0;
     record->is_repeated = (bytes[FLAGS] & 2) != 0;
+    record->is_slip = (bytes[FLAGS] & 4) != 0;
     record->found = bytes[FOUND];
     record->status = bytes[STATUS];
     record->card = bytes[CARD];

@@ -59,6 +59,8 @@ struct audit_record {
     uint8_t asked;              /* by what: enum ask_kind (db/answer.h) */
     bool is_proved;
     bool
+        is_slip; /* it may have been meant by a number that was not found, and the client asked by itself */
+    bool
         is_repeated; /* the same frame had come before: a client's repetition, or a listener's replay */
     uint8_t found;      /* 0 nothing, else 1 + enum entry_kind */
     uint8_t status;     /* of the licence that was found, as its terms have it */

@@ -95,11 +95,14 @@ static const char *take_checkpoint(struct audit_reading *reading, const struct a
 }
 
 /* Takes a whole block. NULL, or what is wrong with it. */
-static const char *take_block(struct audit_reading *reading, const struct audit_block *block) {
+static const char *take_block(struct audit_reading *reading, const struct audit_block *block,
+                              unsigned segment) {
     const uint8_t *content = reading->block + AUDIT_HEADER_LEN;
     bool is_first = reading->last_block == 0;
     if (is_first && block->number == 1 && !bytes_are_zero(block->before, SHA256_LEN))
         return "is the first, and names one before";
+    if (is_first && block->number != 1 && segment == 1)
+        return "is not the first one";
     if (!is_first && block->number != reading->last_block + 1)
         return "does not follow the one before";
     if (!is_first && memcmp(block->before, reading->digest, SHA256_LEN) != 0)
@@ -141,7 +144,7 @@ static int read_blocks(struct audit_reading *reading, unsigned segment, int fd, 
         if (file_read_at(fd, reading->block + AUDIT_HEADER_LEN, block.len, at + AUDIT_HEADER_LEN) !=
             0)
             return error_set_errno(error, "%s/%08u.audit", reading->folder, segment);
-        const char *what = take_block(reading, &block);
+        const char *what = take_block(reading, &block, segment);
         if (what != NULL)
             return wrong(reading, &block, segment, what, error);
         if (reading->take != NULL)

@@ -10,6 +10,7 @@
 /* About 2.5 MiB, of which only what is used is touched: for static memory or the heap. */
 struct bundle {
     unsigned count;
+    bool are_slips; /* numbers that may have been meant by one that was not found */
     struct inquired items[BUNDLE_MAX];
     /* what came of them */
     uint8_t release_id[SHA256_LEN]; /* of the release that answered */

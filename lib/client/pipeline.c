@@ -39,6 +39,7 @@ static void form_question(const struct pipeline *pipeline, struct question *ques
     question->what = pipeline->is_proved ? WHAT_PROOFS : WHAT_ANSWERS;
     question->offset = 0;
     question->count = count;
+    question->is_about_slips = pipeline->bundle->are_slips;
     memcpy(question->release_id, pipeline->release->id, SHA256_LEN);
     memcpy(question->items, pipeline->bundle->items + first, count * sizeof *question->items);
 }

@@ -168,6 +168,7 @@ static size_t form_ask(void *context, unsigned index, uint8_t frame[FRAME_MAX]) 
     size_t len_max = asking->talk->link->is_udp ? FRAME_DATAGRAM_MAX : FRAME_MAX;
     uint8_t nonce[ASK_RANDOM_LEN];
     question->what = what_of(asking->questions, index);
+    question->is_about_slips = false;
     asking->questions->form(asking->questions->context, index, question, &len_min);
     random_bytes(asking->talk->random, nonce, sizeof nonce);
     size_t len = question_seal(frame, question, keys->key, keys->ticket, nonce,

@@ -96,6 +96,7 @@ static const int key_holder_calls[] = {
 
 /* Beside those of a key-holder. */
 static const int recorder_calls[] = {
+    SYS_getpid,
     SYS_openat, SYS_close,     SYS_pwrite64,        SYS_ftruncate,
     SYS_fsync,  SYS_fdatasync, SYS_clock_nanosleep, SYS_nanosleep,
 };

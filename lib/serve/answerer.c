@@ -57,6 +57,7 @@ void answerer_note(struct answerer *answerer, const struct audit_asked *asked) {
                               .asked = asked->kind,
                               .is_proved = asked->is_proved,
                               .is_repeated = asked->is_repeated,
+                              .is_slip = asked->is_slip,
                               .found = (uint8_t)asked->found};
     struct timespec now;
     if (answerer->ring == NULL)
@@ -87,6 +88,7 @@ static void note_answers(struct answerer *answerer) {
                                     .digest = question->items[i].digest,
                                     .kind = question->items[i].kind,
                                     .is_proved = are_proofs,
+                                    .is_slip = question->is_about_slips,
                                     .is_repeated = !answerer->was_new};
         if (are_proofs) {
             asked.found = found_by_proof(proof);
@@ -230,7 +232,12 @@ static void note_missed(struct answerer *answerer) {
     for (unsigned i = 0; i < answer->count; i++)
         missed +=
             what == WHAT_PROOFS ? !answer->proofs[i].is_presence : !answer->entries[i].is_found;
-    if (quotas_note_missed(answerer->use, answer->count, missed))
+    unsigned asked = answer->count;
+    if (answerer->memory.question.is_about_slips) {
+        missed = missed == asked;
+        asked = asked > 0;
+    }
+    if (quotas_note_missed(answerer->use, asked, missed))
         tell(answerer, "kiosk_seeks_numbers");
 }
 

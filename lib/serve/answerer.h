@@ -53,7 +53,7 @@ struct audit_asked {
     const uint8_t *kiosk;  /* KIOSK_ID_LEN bytes */
     const uint8_t *digest; /* SHA256_LEN */
     uint8_t kind;          /* enum ask_kind */
-    bool is_proved, is_repeated;
+    bool is_proved, is_repeated, is_slip;
     unsigned found;         /* enum found */
     const uint8_t *terms;   /* of the licence that was found */
     const uint8_t *matches; /* of its fields; NULL: they were not compared */

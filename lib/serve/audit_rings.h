@@ -20,7 +20,7 @@ struct audit_note {
     uint64_t release;
     uint8_t kiosk[16];
     uint8_t digest[SHA256_LEN];
-    uint8_t asked, is_proved, is_repeated, found, status, card, matches[4];
+    uint8_t asked, is_proved, is_repeated, is_slip, found, status, card, matches[4];
 };
 
 struct audit_ring {

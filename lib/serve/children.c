@@ -247,7 +247,7 @@ int children_start(struct children *children, struct error *error) {
 }
 
 bool children_are_ready(struct children *children) {
-    bool are_ready = 1;
+    bool are_ready = children->audit == NULL || atomic_load(&children->audit->alive_ms) != 0;
     for (unsigned w = 0; w < children->settings->worker_count; w++) {
         struct child *worker = &children->workers[w];
         if (!worker->is_ready && children->orders[w] >= 0)

@@ -54,7 +54,7 @@ struct children {
  * the reason. */
 int children_start(struct children *children, struct error *error);
 
-/* Whether all workers have said that they are ready. */
+/* Whether all workers have said that they are ready, and the recorder can write. */
 bool children_are_ready(struct children *children);
 
 /* Records that a child has ended: logs it, and plans its replacement. Other processes are ignored.

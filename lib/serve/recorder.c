@@ -74,6 +74,7 @@ static void encode(const struct recorder *recorder, unsigned worker, uint64_t co
                                   .asked = note->asked,
                                   .is_proved = note->is_proved,
                                   .is_repeated = note->is_repeated,
+                                  .is_slip = note->is_slip,
                                   .found = note->found,
                                   .status = note->status,
                                   .card = note->card};

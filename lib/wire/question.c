@@ -48,6 +48,7 @@ size_t question_seal(uint8_t frame[FRAME_MAX], const struct question *question,
     memset(body, 0, body_len);
     body[QUESTION_WHAT] = (uint8_t)question->what;
     body[QUESTION_COUNT] = (uint8_t)question->count;
+    body[QUESTION_SLIPS] = question->is_about_slips;
     store_le32(body + QUESTION_OFFSET, question->offset);
     memcpy(body + QUESTION_RELEASE, question->release_id, SHA256_LEN);
     uint8_t *out = body + QUESTION_ITEMS;
@@ -86,10 +87,12 @@ static bool read_question(struct question *question, const uint8_t *body, size_t
     const uint8_t *at = body + QUESTION_ITEMS, *end = body + len;
     question->what = (enum question_what)body[QUESTION_WHAT];
     question->count = body[QUESTION_COUNT];
+    question->is_about_slips = body[QUESTION_SLIPS] != 0;
     question->offset = load_le32(body + QUESTION_OFFSET);
     memcpy(question->release_id, body + QUESTION_RELEASE, SHA256_LEN);
     bool is_about = is_about_licences(question->what);
     if (body[QUESTION_WHAT] < WHAT_ANSWERS || body[QUESTION_WHAT] > WHAT_QUOTA ||
+        body[QUESTION_SLIPS] > is_about ||
         !bytes_are_zero(body + QUESTION_ZERO, QUESTION_OFFSET - QUESTION_ZERO) ||
         (is_about ? question->offset != 0 || question->count < 1 : question->count != 0) ||
         question->count > (question->what == WHAT_PROOFS ? QUESTION_PROVED_MAX : QUESTION_MAX))

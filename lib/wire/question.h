@@ -40,6 +40,9 @@ struct question {
     unsigned count; /* of WHAT_ANSWERS and WHAT_PROOFS: 1 to QUESTION_MAX or QUESTION_PROVED_MAX */
     uint32_t
         offset; /* of the others: where the piece begins that is wanted, in bytes or units of SYNC_UNIT */
+    /* these are numbers that may have been meant by one that was not found: they count as one that was not,
+     * where it is looked for who seeks numbers */
+    bool is_about_slips;
     struct inquired items[QUESTION_MAX];
 };
 
@@ -57,7 +60,8 @@ enum nonce_direction { NONCE_ASK = 1, NONCE_ANSWER = 2 };
 /* Offsets in a question. */
 #define QUESTION_WHAT 0
 #define QUESTION_COUNT 1
-#define QUESTION_ZERO 2
+#define QUESTION_SLIPS 2
+#define QUESTION_ZERO 3
 #define QUESTION_OFFSET 4
 #define QUESTION_RELEASE 8
 #define QUESTION_ITEMS (QUESTION_RELEASE + SHA256_LEN)

@@ -199,7 +199,7 @@ def test_bad_questions(dlv, serve, small_db, server_pub, Client):
     good = peer.question([RAMESH]) + bytes(20)
     assert client.ask(body=good).kinds == [FOUND]
     # what, count, zeros, offset, kind and forms of an item, padding that is not zero
-    for at, value in ((0, 0), (0, 3), (0, 6), (1, 0), (1, 2), (1, 65), (2, 1), (3, 1), (4, 1), (40, 0), (40, 4), (41, 7),
+    for at, value in ((0, 0), (0, 3), (0, 6), (1, 0), (1, 2), (1, 65), (2, 2), (3, 1), (4, 1), (40, 0), (40, 4), (41, 7),
                       (41, 1), (len(good) - 1, 1), (len(good) - 20, 1)):
         body = bytearray(good)
         body[at] = value
