@@ -7,7 +7,6 @@
 #include "base/bytes.h"
 #include "base/date.h"
 #include "base/format.h"
-#include "crypto/secret_file.h"
 #include "db/answer.h"
 #include "record/digest.h"
 #include "record/terms.h"
@@ -243,7 +242,8 @@ static int take_times(struct search *search) {
 
 /* The tag of the number or document that is looked for. */
 static int take_tag(struct search *search) {
-    uint8_t key[SECRET_LEN], digest[SHA256_LEN];
+    struct audit_key key;
+    uint8_t digest[SHA256_LEN];
     struct query query = {.kind = ASK_NUMBER};
     struct form form;
     struct error error;
@@ -261,10 +261,10 @@ static int take_tag(struct search *search) {
             return EXIT_TROUBLE;
         memcpy(digest, query.digest, SHA256_LEN);
     }
-    if (secret_load(key, audit_key_path, "an audit key", &error) != 0)
+    if (audit_key_load(&key, audit_key_path, &error) != 0)
         return trouble("%s", error.text);
-    audit_tag(search->tag, key, digest);
-    wipe(key, sizeof key);
+    audit_tag(search->tag, &key, digest);
+    wipe(&key, sizeof key);
     return EXIT_OK;
 }
 

@@ -1,6 +1,7 @@
 #include "audit/block.h"
 
 #include "base/bytes.h"
+#include "crypto/secret_file.h"
 
 #include <string.h>
 
@@ -104,8 +105,19 @@ void audit_record_decode(struct audit_record *record, const uint8_t bytes[AUDIT_
         record->matches[i] = bytes[MATCHES + i / 2] >> i % 2 * 4 & 15;
 }
 
-void audit_tag(uint8_t tag[AUDIT_TAG_LEN], const uint8_t *key, const uint8_t digest[SHA256_LEN]) {
-    uint8_t mac[SHA256_LEN];
-    hmac_sha256(mac, key, 32, digest, SHA256_LEN);
-    memcpy(tag, mac, AUDIT_TAG_LEN);
+int audit_key_load(struct audit_key *key, const char *path, struct error *error) {
+    uint8_t bytes[SECRET_LEN];
+    int code = secret_load(bytes, path, "an audit key", error);
+    if (code == 0)
+        br_hmac_key_init(&key->prepared, &br_sha256_vtable, bytes, sizeof bytes);
+    wipe(bytes, sizeof bytes);
+    return code;
+}
+
+void audit_tag(uint8_t tag[AUDIT_TAG_LEN], const struct audit_key *key,
+               const uint8_t digest[SHA256_LEN]) {
+    br_hmac_context context;
+    br_hmac_init(&context, &key->prepared, AUDIT_TAG_LEN);
+    br_hmac_update(&context, digest, SHA256_LEN);
+    br_hmac_out(&context, tag);
 }

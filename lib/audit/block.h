@@ -6,9 +6,11 @@
 #ifndef DLV_AUDIT_BLOCK_H
 #define DLV_AUDIT_BLOCK_H
 
+#include "base/error.h"
 #include "crypto/rsa.h"
 #include "crypto/sha256.h"
 
+#include <bearssl_hmac.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -71,7 +73,16 @@ struct audit_record {
 void audit_record_encode(uint8_t bytes[AUDIT_RECORD_LEN], const struct audit_record *record);
 void audit_record_decode(struct audit_record *record, const uint8_t bytes[AUDIT_RECORD_LEN]);
 
-/* What stands for the digest that was asked about. `key` has 32 bytes. */
-void audit_tag(uint8_t tag[AUDIT_TAG_LEN], const uint8_t *key, const uint8_t digest[SHA256_LEN]);
+/* The audit's own key, prepared for many tags. Secret: wipe after use. */
+struct audit_key {
+    br_hmac_key_context prepared;
+};
+
+/* Loads it from a file of 32 bytes. 0, ERR_SYSTEM or ERR_FORMAT with the reason. */
+int audit_key_load(struct audit_key *key, const char *path, struct error *error);
+
+/* What stands for the digest that was asked about. */
+void audit_tag(uint8_t tag[AUDIT_TAG_LEN], const struct audit_key *key,
+               const uint8_t digest[SHA256_LEN]);
 
 #endif

@@ -11,13 +11,11 @@
 int audit_log_open(struct audit_log *log, const char *folder, struct audit_reading *reading,
                    struct error *error) {
     char name[AUDIT_NAME_SIZE];
-    memset(log, 0, sizeof *log);
     log->fd = -1;
+    log->folder = folder;
     memset(reading, 0, sizeof *reading);
     reading->folder = folder;
-    log->folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (log->folder_fd < 0)
-        return error_set_errno(error, "%s", folder);
+    reading->folder_fd = log->folder_fd;
     if (flock(log->folder_fd, LOCK_EX | LOCK_NB) != 0)
         return errno == EWOULDBLOCK ? error_set(error, ERR_EXISTS,
                                                 "%s: another server writes its audit log there: "
@@ -34,6 +32,7 @@ int audit_log_open(struct audit_log *log, const char *folder, struct audit_readi
     for (unsigned from = last; from > 0 && reading->last_block == 0 && code == 0; from--) {
         memset(reading, 0, sizeof *reading);
         reading->folder = folder;
+        reading->folder_fd = log->folder_fd;
         reading->from_segment = from;
         code = audit_read(reading, error);
     }
@@ -55,7 +54,8 @@ static int next_segment(struct audit_log *log, struct error *error) {
     audit_segment_name(name, log->segment + 1);
     int fd = openat(log->folder_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
     if (fd < 0 || fsync(log->folder_fd) != 0) {
-        error_set_errno(error, "%s", name);
+        error_set_errno(error, "%s/%s%s", log->folder, name,
+                        errno == EACCES ? " (the folder must be the server's user's: --user)" : "");
         if (fd >= 0)
             close(fd);
         return ERR_SYSTEM;

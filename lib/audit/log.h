@@ -6,8 +6,9 @@
 #include "audit/read.h"
 
 struct audit_log {
-    int folder_fd; /* locked */
-    int fd;        /* of the last file; -1: the next block begins another one */
+    int folder_fd;      /* locked */
+    const char *folder; /* its name */
+    int fd;             /* of the last file; -1: the next block begins another one */
     unsigned segment;
     uint64_t size;   /* of that file */
     uint64_t number; /* of the last block; 0: none */
@@ -15,7 +16,7 @@ struct audit_log {
     uint8_t block[AUDIT_BLOCK_MAX]; /* the next block's content is put behind the header's place */
 };
 
-/* Opens the log in the folder, which must exist; `reading` is of its last file, as it was found. A block at its
+/* Opens the log in the folder that is open at log->folder_fd, and is called `folder`; `reading` is of its last file, as it was found. A block at its
  * end that has no end is cut off. 0; ERR_SYSTEM; ERR_EXISTS where another process writes to it; or
  * ERR_SIGNATURE where it is damaged. */
 int audit_log_open(struct audit_log *log, const char *folder, struct audit_reading *reading,

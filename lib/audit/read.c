@@ -6,7 +6,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,8 +24,9 @@ static unsigned segment_of(const char *text) {
     return strcmp(name, text) == 0 ? segment : 0;
 }
 
-static int find_segments(struct audit_reading *reading, struct error *error) {
-    DIR *names = opendir(reading->folder);
+static int find_segments(struct audit_reading *reading, int folder, struct error *error) {
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *names = fd >= 0 ? fdopendir(fd) : NULL;
     const struct dirent *entry;
     if (names == NULL)
         return error_set_errno(error, "%s", reading->folder);
@@ -155,14 +155,16 @@ static int read_blocks(struct audit_reading *reading, unsigned segment, int fd, 
     return 0;
 }
 
-static int read_segment(struct audit_reading *reading, unsigned segment, struct error *error) {
-    char name[AUDIT_NAME_SIZE], path[PATH_MAX];
+static int read_segment(struct audit_reading *reading, int folder, unsigned segment,
+                        struct error *error) {
+    char name[AUDIT_NAME_SIZE];
     struct stat status;
     audit_segment_name(name, segment);
-    format_text(path, sizeof path, "%s/%s", reading->folder, name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &status) != 0) {
-        error_set_errno(error, "%s: a file of the log is missing", path);
+        error_set_errno(error, "%s/%s: a file of the log is missing", reading->folder, name);
+        if (fd >= 0)
+            close(fd);
         return ERR_SIGNATURE;
     }
     int code = read_blocks(reading, segment, fd, (uint64_t)status.st_size, error);
@@ -171,12 +173,18 @@ static int read_segment(struct audit_reading *reading, unsigned segment, struct 
 }
 
 int audit_read(struct audit_reading *reading, struct error *error) {
-    int code = find_segments(reading, error);
+    int folder = reading->folder_fd > 0 ? reading->folder_fd
+                                        : open(reading->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return error_set_errno(error, "%s", reading->folder);
+    int code = find_segments(reading, folder, error);
     if (reading->from_segment != 0)
         reading->first_segment = reading->from_segment;
     for (unsigned i = reading->first_segment; code == 0 && i != 0 && i <= reading->last_segment;
          i++)
-        code = read_segment(reading, i, error);
+        code = read_segment(reading, folder, i, error);
+    if (folder != reading->folder_fd)
+        close(folder);
     if (code == 0 && reading->wanted != 0 && !reading->has_wanted)
         return error_set(error, ERR_SIGNATURE, "%s: the checkpoint at block %llu is not in it",
                          reading->folder, (unsigned long long)reading->wanted);

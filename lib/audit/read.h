@@ -15,6 +15,7 @@ void audit_segment_name(char name[AUDIT_NAME_SIZE], unsigned segment);
 /* What is read, and what was found. To begin with zeros, but for what the caller sets. */
 struct audit_reading {
     const char *folder;
+    int folder_fd;         /* of it, open; 0: it is opened by its name */
     unsigned from_segment; /* the first file to be read; 0: the first that is there */
     const struct key_set
         *keys;       /* one of them has signed each checkpoint; NULL: that is not checked */

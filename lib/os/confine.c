@@ -113,25 +113,18 @@ static int restrict_self(int ruleset, struct error *error) {
     return 0;
 }
 
-/* Lets the ruleset allow this access below a folder; NULL: there is none. False, with errno set, where that
- * cannot be. */
-static bool allow_below(int ruleset, const char *folder, uint64_t access) {
-    struct landlock_path_beneath_attr rule = {.allowed_access = access};
-    if (folder == NULL || ruleset < 0)
-        return true;
-    rule.parent_fd = open(folder, O_PATH | O_CLOEXEC);
-    bool is_added = rule.parent_fd >= 0 && syscall(SYS_landlock_add_rule, ruleset,
-                                                   LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
-    if (rule.parent_fd >= 0)
-        close(rule.parent_fd);
-    return is_added;
+/* Lets the ruleset allow this access below a folder; -1: there is none. */
+static bool allow_below(int ruleset, int folder, uint64_t access) {
+    const struct landlock_path_beneath_attr rule = {.allowed_access = access, .parent_fd = folder};
+    return folder < 0 ||
+           syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
 }
 
 /* Files are opened, made and cut, nothing else. */
 #define LANDLOCK_LOGGING                                                                           \
     ((uint64_t)1 << 1 | LANDLOCK_READING | (uint64_t)1 << 8 | (uint64_t)1 << 14)
 
-int confine_files(const struct sandbox *sandbox, const char *folder, struct error *error) {
+int confine_files(const struct sandbox *sandbox, int folder, struct error *error) {
     unsigned version = landlock_version();
     if (sandbox->without_landlock)
         return 0;
@@ -139,21 +132,25 @@ int confine_files(const struct sandbox *sandbox, const char *folder, struct erro
     int ruleset = make_ruleset(version, all, 1);
     return allow_below(ruleset, folder, all & LANDLOCK_LOGGING)
                ? restrict_self(ruleset, error)
-               : error_set_errno(error, "Landlock: %s", folder);
+               : error_set_errno(error, "Landlock");
 }
 
 int confine_writing(const struct sandbox *sandbox, const char *folder, const char *other,
                     struct error *error) {
+    const char *const folders[] = {folder, other};
     unsigned version = landlock_version();
     if (sandbox->without_landlock)
         return 0;
     uint64_t writing = (((uint64_t)1 << fs_bits[version]) - 1) & ~LANDLOCK_READING;
     int ruleset = make_ruleset(version, writing, 0);
-    const char *failed = !allow_below(ruleset, folder, writing)  ? folder
-                         : !allow_below(ruleset, other, writing) ? other
-                                                                 : NULL;
-    return failed == NULL ? restrict_self(ruleset, error)
-                          : error_set_errno(error, "Landlock: %s", failed);
+    for (unsigned i = 0; i < 2; i++) {
+        int fd = folders[i] != NULL ? open(folders[i], O_PATH | O_CLOEXEC) : -1;
+        if ((folders[i] != NULL && fd < 0) || !allow_below(ruleset, fd, writing))
+            return error_set_errno(error, "Landlock: %s", folders[i]);
+        if (fd >= 0)
+            close(fd);
+    }
+    return restrict_self(ruleset, error);
 }
 
 /* --- what there is ---------------------------------------------------------------------------- */

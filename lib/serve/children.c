@@ -83,7 +83,7 @@ static int run_key_holder(const struct children *children, pid_t parent_pid) {
     process_set_nice(geteuid() == 0 ? KEY_HOLDER_NICE : KEY_HOLDER_NICE - WORKER_NICE);
     if (become_child(children, parent_pid, &holder.board, &error) != 0 ||
         random_open(&random, &error) != 0 ||
-        confine_files(&children->settings->sandbox, NULL, &error) != 0 ||
+        confine_files(&children->settings->sandbox, -1, &error) != 0 ||
         confine_calls(&children->settings->sandbox, CONFINE_KEY_HOLDER, NULL, 0, &error) != 0)
         return fail(children, "key_holder", &error);
     return key_holder_run(&holder, &random);
@@ -98,10 +98,10 @@ static int run_recorder(const struct children *children, pid_t parent_pid) {
     recorder.run = children->audit_run;
     close_others(&children->board_fd, 1);
     /* The keys are read by whoever the server was started as; the log is its user's. */
-    if (recorder_load_keys(&recorder, &error) != 0 ||
+    if (recorder_prepare(&recorder, &error) != 0 ||
         become_child(children, parent_pid, &recorder.board, &error) != 0 ||
         recorder_open(&recorder, &error) != 0 ||
-        confine_files(&settings->sandbox, settings->audit_path, &error) != 0 ||
+        confine_files(&settings->sandbox, recorder.log.folder_fd, &error) != 0 ||
         confine_calls(&settings->sandbox, CONFINE_RECORDER, NULL, 0, &error) != 0)
         return fail(children, "recorder", &error);
     return recorder_run(&recorder);
@@ -118,7 +118,7 @@ static int confine_worker(const struct sandbox *sandbox, const struct worker_pla
                           place->orders,
                           place->key_holders,
                           place->xdp != NULL ? place->xdp->fd : -1};
-    int code = confine_files(sandbox, NULL, error);
+    int code = confine_files(sandbox, -1, error);
     return code == 0 ? confine_calls(sandbox, CONFINE_WORKER, shared,
                                      sizeof shared / sizeof *shared, error)
                      : code;

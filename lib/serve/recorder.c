@@ -2,14 +2,17 @@
 
 #include "base/bytes.h"
 #include "crypto/rsa_key.h"
-#include "crypto/secret_file.h"
 #include "net/socket.h"
 #include "serve/log.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <time.h>
 
-#define REST_MS 10      /* between looks at the rings */
+#define BUSY_REST_MS 2  /* between looks at the rings, while questions come */
+#define IDLE_REST_MS 20 /* and where none has come for a second */
+#define ROUND_MAX 512 /* records, before others get their turn on the core */
 #define FAILING_MS 1000 /* between attempts to write, while that fails */
 #define CHECKPOINT_MS 60000
 
@@ -19,12 +22,13 @@ static int64_t unix_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-int recorder_load_keys(struct recorder *recorder, struct error *error) {
+int recorder_prepare(struct recorder *recorder, struct error *error) {
     const struct serve_settings *settings = recorder->settings;
+    recorder->log.folder_fd = open(settings->audit_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (recorder->log.folder_fd < 0)
+        return error_set_errno(error, "%s", settings->audit_path);
     int code = rsa_private_load(&recorder->key, settings->log_key_path, 2048, error);
-    return code == 0
-               ? secret_load(recorder->audit_key, settings->audit_key_path, "an audit key", error)
-               : code;
+    return code == 0 ? audit_key_load(&recorder->audit_key, settings->audit_key_path, error) : code;
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -80,7 +84,7 @@ static void encode(const struct recorder *recorder, unsigned worker, uint64_t co
                                   .card = note->card};
     memcpy(record.kiosk, note->kiosk, AUDIT_KIOSK_LEN);
     memcpy(record.matches, note->matches, sizeof record.matches);
-    audit_tag(record.tag, recorder->audit_key, note->digest);
+    audit_tag(record.tag, &recorder->audit_key, note->digest);
     audit_record_encode(bytes, &record);
 }
 
@@ -92,7 +96,7 @@ static unsigned gather(struct recorder *recorder, uint64_t taken[SERVE_PROCESSES
         const struct audit_ring *ring = &recorder->rings->rings[w];
         uint64_t at = atomic_load_explicit(&ring->recorded, memory_order_relaxed);
         uint64_t waiting = atomic_load_explicit(&ring->noted, memory_order_acquire) - at;
-        uint64_t share = AUDIT_RECORDS_MAX / workers;
+        uint64_t share = ROUND_MAX / workers;
         uint64_t n = waiting > AUDIT_RING ? 0 : waiting < share ? waiting : share;
         for (uint64_t i = 0; i < n; i++) {
             const struct audit_note note = ring->notes[(at + i) % AUDIT_RING];
@@ -116,6 +120,7 @@ static int record(struct recorder *recorder, struct error *error) {
     for (unsigned w = 0; w < recorder->settings->worker_count; w++)
         atomic_store_explicit(&recorder->rings->rings[w].recorded, taken[w], memory_order_release);
     recorder->is_dirty = recorder->is_unsigned = true;
+    recorder->recorded_ms = net_now_ms();
     return 1;
 }
 
@@ -183,15 +188,22 @@ static bool finish(struct recorder *recorder) {
     return is_signed && audit_log_sync(&recorder->log, &error) == 0;
 }
 
+static void rest(const struct recorder *recorder) {
+    bool is_idle = net_now_ms() - recorder->recorded_ms > 1000;
+    int64_t ms = recorder->is_failing ? FAILING_MS : is_idle ? IDLE_REST_MS : BUSY_REST_MS;
+    const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+    nanosleep(&time, NULL);
+}
+
 int recorder_run(struct recorder *recorder) {
     recorder->signed_ms = net_now_ms();
     for (;;) {
-        if (do_round(recorder))
+        if (do_round(recorder)) {
+            sched_yield();
             continue;
+        }
         if (atomic_load(&recorder->board->audit_ends))
             return finish(recorder) ? 0 : 2;
-        const struct timespec rest = {recorder->is_failing ? FAILING_MS / 1000 : 0,
-                                      recorder->is_failing ? 0 : REST_MS * 1000000};
-        nanosleep(&rest, NULL);
+        rest(recorder);
     }
 }

@@ -118,7 +118,7 @@ static void run_checker(const struct release *release, const struct db *next, in
     if (process_end_with_parent(parent_pid) != 0)
         _exit(2);
     if (code == 0)
-        code = confine_files(&settings->sandbox, NULL, &error);
+        code = confine_files(&settings->sandbox, -1, &error);
     if (code == 0)
         code = verify(release, next, &error);
     if (code != 0 && write(reason, error.text, strlen(error.text)) < 0)

@@ -7,8 +7,10 @@ Peers: redis (GET, plain text), nginx (TLS, keep-alive), a bare UDP echo, bare R
 """
 
 import json
+import os
 import pathlib
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -37,11 +39,14 @@ def prepare(rows):
 
 
 class Server:
+    def __init__(self, *options):
+        self.options = options
+
     def __enter__(self):
         self.process = subprocess.Popen(
             [*SERVER, DLV, "server", "--db", "licences.db", "--authority", "authority.pub", "--key", "server.key",
              "--listen", "127.0.0.1:0", "--anonymous", "--anonymous-quota", "0", "--openings", "0", "--openings-per-source", "0", "--workers",
-             "1", "--key-holders", "1", "--quick", "--populate"], cwd=folder, stderr=subprocess.PIPE, text=True)
+             "1", "--key-holders", "1", "--quick", "--populate", *self.options], cwd=folder, stderr=subprocess.PIPE, text=True)
         self.address = re.search(r"event=ready address=(\S+)", self.process.stderr.readline()).group(1)
         return self
 
@@ -130,8 +135,9 @@ def main():
         line("questions a second over TCP, one a frame", one["questions_per_second"], "redis GET, no encryption", get,
              "ahead")
         line("", one["questions_per_second"], "nginx, TLS, keep-alive", tls, "ahead")
-        line("questions a second over TCP, 16 a frame", server.bench("-n", 16)["questions_per_second"],
-             "redis GET -P 16, no encryption", get16, "ahead")
+        sixteen = server.bench("-n", 16)
+        line("questions a second over TCP, 16 a frame", sixteen["questions_per_second"], "redis GET -P 16, no encryption", get16,
+             "ahead")
         flood = server.start("--openings", "-c", 64, seconds=SECONDS + 2)
         time.sleep(1)
         flooded = finish(server.start())
@@ -140,6 +146,29 @@ def main():
              one["questions_per_second"], "0.8")
         line("their p99, us", flooded["p99_us"], "without", one["p99_us"], "2 at most")
         print(f"a worker's own memory: {server.worker_memory()} KiB (aim: under 4096)")
+    recorded(one, sixteen)
+
+
+def recorded(one, sixteen):
+    """With an audit log, on the same core."""
+    run(DLV, "keygen", "--type", "log", "-o", "log")
+    run(DLV, "keygen", "--type", "audit", "-o", "audit")
+    log = folder / "audited"
+    log.mkdir()
+    if os.geteuid() == 0:
+        shutil.chown(log, "nobody")
+        folder.chmod(0o755)
+    with Server("--audit", "audited", "--log-key", "log.key", "--audit-key", "audit") as server:
+        figures = server.bench()
+        line("questions a second, recorded, one a frame", figures["questions_per_second"], "without", one["questions_per_second"], "0.8")
+        line("their p99, us", figures["p99_us"], "without", one["p99_us"], "2 at most")
+        line("questions a second, recorded, 16 a frame", server.bench("-n", 16)["questions_per_second"], "without",
+             sixteen["questions_per_second"], "0.5")
+    size = sum(path.stat().st_size for path in log.iterdir())
+    start = time.monotonic()
+    questions = json.loads(run(DLV, "verify", "--audit", "audited", "--key", "log.pub", "--json"))["questions"]
+    took = time.monotonic() - start
+    print(f"the log: {size / questions:.1f} bytes a question; checked at {questions / took / 1e6:.1f} million a second")
 
 
 try:

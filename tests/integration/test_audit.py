@@ -55,9 +55,6 @@ def make_folder(path):
     path.mkdir()
     if os.geteuid() == 0:
         shutil.chown(path, "nobody")
-    for parent in path.parents:  # the server's user must come through
-        with contextlib.suppress(OSError):
-            parent.chmod(parent.stat().st_mode | 0o011)
     return path
 
 

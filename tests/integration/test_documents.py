@@ -62,7 +62,7 @@ def test_operations(tmp_path):
     assert done.stdout.count("VALID ") >= 4 and len(re.findall("bytes as (?:changes|a whole) in", done.stdout)) == 2, done.stdout
     assert done.stdout.count(": good; key") == 3 and "verified" in done.stdout
     for server in "abc":
-        assert "event=stopped" in (tmp_path / server / "log").read_text()
+        assert "event=stopped" in (tmp_path / server / "messages").read_text()
 
 
 def test_make_targets_of_the_readme():

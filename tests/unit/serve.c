@@ -709,7 +709,7 @@ static void test_files(void) {
     int status;
     pid_t pid = fork();
     if (pid == 0) {
-        int code = confine_files(&whole, NULL, &error);
+        int code = confine_files(&whole, -1, &error);
         int fd = open("/etc/passwd", O_RDONLY);
         _exit(code != 0 ? 9 : fd >= 0 ? 1 : errno == EACCES ? 0 : 2);
     }
