@@ -82,8 +82,6 @@ static void note_answers(struct answerer *answerer) {
     if (answer->status != ANSWER_GOOD || (question->what != WHAT_ANSWERS && !are_proofs))
         return;
     for (unsigned i = 0; i < answer->count; i++) {
-        const struct db_answer *entry = &answer->entries[i];
-        const struct proof *proof = &answer->proofs[i];
         struct audit_asked asked = {.kiosk = answerer->known->opened.kiosk,
                                     .digest = question->items[i].digest,
                                     .kind = question->items[i].kind,
@@ -91,9 +89,11 @@ static void note_answers(struct answerer *answerer) {
                                     .is_slip = question->is_about_slips,
                                     .is_repeated = !answerer->was_new};
         if (are_proofs) {
+            const struct proof *proof = &answer->proofs[i];
             asked.found = found_by_proof(proof);
             asked.terms = proof->entries[proof->entry_count - 1].entry + ENTRY_TERMS;
         } else {
+            const struct db_answer *entry = &answer->entries[i];
             asked.found = found_by_entry(entry);
             asked.terms = entry->terms;
             asked.matches = entry->matches;
