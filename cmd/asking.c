@@ -306,6 +306,7 @@ bool asking_reply(struct asking *asking, struct batch_item *item, struct reply *
                             .now_s = asking->now_s,
                             .server_time_s = asking->bundle.server_time_s,
                             .source = asking->source,
+                            .is_unrecorded = asking->bundle.is_unrecorded && !asking->is_from_file,
                             .is_offline = asking->is_from_file,
                             .is_instead = asking->is_from_file && asking->options->servers != NULL};
     if (db_decide(entry, facts, &release->sets, asking->day, asking->now_s, asking->classes,

@@ -151,6 +151,8 @@ static void print_json(const struct reply *reply) {
     }
     json_release(reply);
     json_text("source", reply->source);
+    if (reply->is_unrecorded)
+        json_bool("recorded", false);
     json_bool("offline", reply->is_offline);
     json_end();
 }
@@ -282,8 +284,9 @@ static void put_source(const struct reply *reply) {
     }
     date_format(day, reply->day);
     time_format(created, reply->release->created_s, reply->release->utc_offset_s);
-    print(" (for %s; %s%s of %.10s%s%s)\n", day, reply->is_instead ? "offline, " : "",
+    print(" (for %s; %s%s of %.10s%s%s%s)\n", day, reply->is_instead ? "offline, " : "",
           reply->source, created, release_is_stale(reply->release, reply->now_s) ? ", STALE" : "",
+          reply->is_unrecorded ? ", not recorded" : "",
           reply->release->is_test ? ", TEST DATA" : "");
 }
 

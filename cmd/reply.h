@@ -23,6 +23,7 @@ struct reply {
     int64_t now_s;         /* the time that the age of the data is counted to */
     int64_t server_time_s; /* 0: no server gave one */
     const char *source;    /* who says so: "licences.db#7" */
+    bool is_unrecorded;    /* the server that says so could not record that it was asked */
     bool is_offline;       /* that is a file, which cannot know of a newer one ... */
     bool is_instead;       /* ... asked because no server was there */
     const char *hint;      /* a number that is known; NULL: none */

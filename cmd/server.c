@@ -29,6 +29,7 @@ static struct option_list authority_paths, key_paths;
 static bool is_demo, force, is_check, is_legacy, is_anonymous, is_once, is_quick, populates, locks,
     is_tcp_only, is_xdp_optional, is_xdp_generic;
 static const char *audit, *log_key, *audit_key;
+static bool is_audit_optional;
 static uint64_t audit_size, audit_sync_ms;
 static uint64_t workers, key_holders, connections, timeout_s, idle_s, openings, openings_per_source,
     xdp_busy_poll_us;
@@ -53,6 +54,7 @@ static const struct option options[] = {
     OPTION_TEXT("--audit DIR", &audit),
     OPTION_TEXT("--log-key KEY", &log_key),
     OPTION_TEXT("--audit-key FILE", &audit_key),
+    OPTION_FLAG("--audit-optional", &is_audit_optional),
     OPTION_SIZE("--audit-size BYTES", &audit_size, 1 << 20, 1 << 30),
     OPTION_COUNT("--audit-sync MS", &audit_sync_ms, 0, 60000, 200, "milliseconds"),
     OPTION_FLAG("--check", &is_check),
@@ -279,6 +281,7 @@ static int run_server(int operand_count, char **operands) {
     settings.audit_path = audit;
     settings.log_key_path = log_key;
     settings.audit_key_path = audit_key;
+    settings.is_audit_optional = is_audit_optional;
     settings.audit_size = audit_size;
     settings.audit_sync_ms = (int64_t)audit_sync_ms;
     settings.stats_replacing = force ? REPLACE_ANY : REPLACE_KIND;

@@ -253,9 +253,10 @@ class Proof:
 
 class Answer:
     def __init__(self, body):
-        self.server_time, self.status, self.count, zero, self.total = struct.unpack_from("<qBBHI", body)
+        self.server_time, self.status, self.count, unrecorded, zero, self.total = struct.unpack_from("<qBBBBI", body)
+        self.is_recorded = not unrecorded
         self.release, self.rest, self.length = body[16:48], body[48:], len(body)
-        assert zero == 0 and self.status <= UNRECORDED
+        assert zero == 0 and unrecorded <= 1 and self.status <= UNRECORDED
 
     def items(self, kind):
         found, at = [], 0

@@ -7,6 +7,7 @@
 void bundle_begin(struct bundle *bundle, const uint8_t release_id[SHA256_LEN]) {
     memcpy(bundle->release_id, release_id, SHA256_LEN);
     bundle->server_time_s = 0;
+    bundle->is_unrecorded = false;
     wipe(bundle->further, bundle->further_len);
     bundle->further_len = 0;
 }
@@ -28,6 +29,7 @@ static bool keep_further(struct bundle *bundle, struct further *further) {
 bool bundle_keep(struct bundle *bundle, unsigned first, const struct answer *answer,
                  bool is_proved) {
     bool has_room = true;
+    bundle->is_unrecorded |= answer->is_unrecorded;
     for (unsigned i = 0; i < answer->count && has_room; i++) {
         bundle->answers[first + i] = answer->entries[i];
         has_room = keep_further(bundle, &bundle->answers[first + i].further);

@@ -14,7 +14,8 @@ struct bundle {
     struct inquired items[BUNDLE_MAX];
     /* what came of them */
     uint8_t release_id[SHA256_LEN]; /* of the release that answered */
-    int64_t server_time_s;          /* of the first answer; 0: of a file */
+    bool is_unrecorded;    /* some of it was answered by a server that says that it cannot record */
+    int64_t server_time_s; /* of the first answer; 0: of a file */
     struct db_answer answers[BUNDLE_MAX];
     struct proof proof; /* of the first answer, where answers are proved */
     /* the further terms that came from a server */

@@ -47,7 +47,7 @@ static void count_answers(const struct answerer *answerer) {
 
 /* --- the audit log ---------------------------------------------------------------------------- */
 
-bool answerer_may_answer(const struct answerer *answerer, unsigned count) {
+bool answerer_can_note(const struct answerer *answerer, unsigned count) {
     return answerer->ring == NULL ||
            (answerer->is_recorder_alive && audit_ring_await_room(answerer->ring, count));
 }
@@ -79,6 +79,10 @@ static void note_answers(struct answerer *answerer) {
     const struct answer *answer = &answerer->memory.answer;
     const struct question *question = &answerer->memory.question;
     bool are_proofs = question->what == WHAT_PROOFS;
+    if (answer->is_unrecorded) {
+        count(answerer->counts, COUNT_UNRECORDED);
+        return;
+    }
     if (answer->status != ANSWER_GOOD || (question->what != WHAT_ANSWERS && !are_proofs))
         return;
     for (unsigned i = 0; i < answer->count; i++) {
@@ -255,7 +259,9 @@ size_t answerer_ask(struct answerer *answerer, const uint8_t *peer, uint64_t net
     answerer->network = network;
     answerer->was_new = false;
     answerer->source.fetch = peer == NULL ? fetch : NULL;
-    answerer->source.cannot_record = known != NULL && !answerer_may_answer(answerer, QUESTION_MAX);
+    bool is_noted = known == NULL || answerer_can_note(answerer, QUESTION_MAX);
+    answerer->source.goes_unrecorded = !is_noted && answerer->settings->is_audit_optional;
+    answerer->source.cannot_record = !is_noted && !answerer->settings->is_audit_optional;
     switch (respond(&answerer->source, known != NULL ? &known->opened : NULL, ask, ask_len,
                     next_nonce(answerer), &answerer->memory, out, &len)) {
     case RESPONSE_ANSWER:

@@ -61,8 +61,8 @@ struct audit_asked {
 };
 void answerer_note(struct answerer *answerer, const struct audit_asked *asked);
 
-/* Whether `count` licences may be answered about: they can be noted, or need not be. */
-bool answerer_may_answer(const struct answerer *answerer, unsigned count);
+/* Whether `count` licences can be noted, or need not be. */
+bool answerer_can_note(const struct answerer *answerer, unsigned count);
 
 /* Sets up what the source calls. */
 void answerer_init(struct answerer *answerer);

@@ -22,6 +22,7 @@ enum count_name {
     /* questions in the original protocol that were left unanswered, because the database is past
      * its valid-until */
     COUNT_WITHHELD,
+    COUNT_UNRECORDED, /* frames of questions that were answered, though they could not be recorded */
     COUNT_REFUSED_OPENING,   /* bad ciphertext */
     COUNT_REFUSED_KIOSK,     /* one that is not enrolled, or does not say who it is */
     COUNT_REFUSED_SESSION,   /* bad or expired ticket, removed kiosk, broken seal */

@@ -12,7 +12,7 @@
 
 #define BUSY_REST_MS 2  /* between looks at the rings, while questions come */
 #define IDLE_REST_MS 20 /* and where none has come for a second */
-#define ROUND_MAX 512 /* records, before others get their turn on the core */
+#define ROUND_MAX 512   /* records, before others get their turn on the core */
 #define FAILING_MS 1000 /* between attempts to write, while that fails */
 #define CHECKPOINT_MS 60000
 

@@ -56,9 +56,10 @@ struct serve_settings {
     enum file_replacing stats_replacing;
     const char *audit_path; /* the folder of the audit log; NULL: none is kept */
     const char *log_key_path, *audit_key_path;
-    uint64_t audit_size;   /* after so many bytes it goes on in another file */
-    int64_t audit_sync_ms; /* how long what was answered may not have reached the disk */
-    const char *host;      /* empty: every address */
+    bool is_audit_optional; /* where nothing can be recorded, answers go on, and say so */
+    uint64_t audit_size;    /* after so many bytes it goes on in another file */
+    int64_t audit_sync_ms;  /* how long what was answered may not have reached the disk */
+    const char *host;       /* empty: every address */
     const char *port;
     /* balancers: what comes from them over TCP begins with a header that names the source */
     unsigned proxy_count;

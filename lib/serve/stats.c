@@ -31,6 +31,8 @@ static const struct {
     {COUNT_LEGACY, "dlv_legacy_questions_total", "", "questions answered in the original protocol"},
     {COUNT_WITHHELD, "dlv_withheld_total", "",
      "of those not answered, because the database is past its valid-until"},
+    {COUNT_UNRECORDED, "dlv_unrecorded_total", "",
+     "frames of questions answered, but not recorded"},
     {COUNT_REFUSED_OPENING, "dlv_refusals_total", "opening", "refusals by reason"},
     {COUNT_REFUSED_KIOSK, "dlv_refusals_total", "kiosk", ""},
     {COUNT_REFUSED_SESSION, "dlv_refusals_total", "session", ""},

@@ -76,7 +76,11 @@ static const char *answer_legacy(struct worker *worker, const struct channel_rep
         !legacy_question_digest(inquired.digest, reply->bytes, reply->len))
         return NULL;
     static const uint8_t nobody[KIOSK_ID_LEN];
-    if (!answerer_may_answer(&worker->answerer, 1))
+    bool is_noted = answerer_can_note(&worker->answerer, 1);
+    if (!is_noted)
+        count(worker->counts,
+              worker->settings->is_audit_optional ? COUNT_UNRECORDED : COUNT_REFUSED_RECORD);
+    if (!is_noted && !worker->settings->is_audit_optional)
         return NULL;
     db_ask(db, worker->answerer.source.lookup_key, &inquired, &answer);
     const struct audit_asked asked = {.kiosk = nobody,
@@ -84,7 +88,8 @@ static const char *answer_legacy(struct worker *worker, const struct channel_rep
                                       .kind = ASK_LEGACY,
                                       .found = answer.is_found ? FOUND_LEGACY : FOUND_NOTHING,
                                       .terms = answer.terms};
-    answerer_note(&worker->answerer, &asked);
+    if (is_noted)
+        answerer_note(&worker->answerer, &asked);
     count(worker->counts, COUNT_LEGACY);
     count_add(&worker->counts->found[answer.is_found ? FOUND_LEGACY : FOUND_NOTHING], 1);
     bool is_good = db_decide(&answer, facts, &db->sets, moment_day(&now, facts->utc_offset_s),

@@ -137,9 +137,10 @@ static bool read_answer(struct answer *answer, enum question_what what, const ui
     answer->server_time_s = (int64_t)load_le64(body + ANSWER_TIME);
     answer->status = (enum answer_status)body[ANSWER_STATUS];
     answer->count = body[ANSWER_COUNT];
+    answer->is_unrecorded = body[ANSWER_UNRECORDED_AT] != 0;
     answer->total_len = load_le32(body + ANSWER_TOTAL_LEN);
     memcpy(answer->release_id, body + ANSWER_RELEASE, SHA256_LEN);
-    if (body[ANSWER_STATUS] > ANSWER_UNRECORDED ||
+    if (body[ANSWER_STATUS] > ANSWER_UNRECORDED || body[ANSWER_UNRECORDED_AT] > 1 ||
         !bytes_are_zero(body + ANSWER_ZERO, ANSWER_TOTAL_LEN - ANSWER_ZERO) ||
         !release_is_time(answer->server_time_s))
         return false;
@@ -247,6 +248,7 @@ bool answer_write(uint8_t *frame, size_t len, const struct answer *answer,
     struct writer writer = {body + ANSWER_ITEMS, frame + len - AEAD_TAG_LEN};
     memset(body, 0, ANSWER_ITEMS);
     store_le64(body + ANSWER_TIME, (uint64_t)answer->server_time_s);
+    body[ANSWER_UNRECORDED_AT] = answer->is_unrecorded;
     body[ANSWER_STATUS] = (uint8_t)answer->status;
     body[ANSWER_COUNT] = (uint8_t)answer->count;
     store_le32(body + ANSWER_TOTAL_LEN, answer->total_len);

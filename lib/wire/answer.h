@@ -36,6 +36,7 @@ void quota_left_decode(struct quota_left *left, const uint8_t bytes[QUOTA_LEFT_L
 struct answer {
     int64_t server_time_s; /* Unix seconds */
     enum answer_status status;
+    bool is_unrecorded; /* the server goes on, though it cannot record what it is asked */
     uint8_t release_id[SHA256_LEN]; /* of the release that answers */
     unsigned count;
     struct db_answer entries[QUESTION_MAX];   /* of WHAT_ANSWERS */
@@ -58,7 +59,8 @@ struct answer {
 #define ANSWER_TIME 0
 #define ANSWER_STATUS 8
 #define ANSWER_COUNT 9
-#define ANSWER_ZERO 10
+#define ANSWER_UNRECORDED_AT 10
+#define ANSWER_ZERO 11
 #define ANSWER_TOTAL_LEN 12
 #define ANSWER_RELEASE 16
 #define ANSWER_ITEMS (ANSWER_RELEASE + SHA256_LEN)

@@ -29,6 +29,7 @@ static void begin_answer(const struct response_source *source, enum answer_statu
     answer->server_time_s = source->now_s;
     answer->status = status;
     answer->count = 0;
+    answer->is_unrecorded = false;
     answer->total_len = 0;
     memcpy(answer->release_id, source->db->header.id, SHA256_LEN);
 }
@@ -91,6 +92,7 @@ void respond_fill(const struct response_source *source, const struct question *q
     if (!is_meant)
         return;
     answer->count = question->count;
+    answer->is_unrecorded = source->goes_unrecorded && question->count > 0;
     bool is_good = true;
     if (question->what == WHAT_ANSWERS)
         look_up(source, question, answer);

@@ -17,7 +17,8 @@ struct response_source {
     const struct lookup_key *lookup_key; /* NULL for a plain database */
     int64_t now_s;                       /* Unix seconds */
     bool is_anonymous_allowed;           /* to ask without being an enrolled kiosk */
-    bool cannot_record; /* questions about licences are not answered, as they cannot be recorded */
+    /* questions about licences cannot be recorded: so they are not answered; or are, and it is said */
+    bool cannot_record, goes_unrecorded;
     /* How many seconds this client must wait before it is answered about `count` licences, 0 for not at
      * all. NULL: nobody must wait. */
     uint32_t (*wait)(void *context, const struct ticket *ticket, unsigned count);

@@ -379,34 +379,64 @@ def test_a_server_that_is_killed(release, start, folder, audit_keys, log_pub, se
     assert len([b for b in audit_file.read(folder) if b.kind == audit_file.START]) == 4
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts")
-def test_a_full_disk(release, start, audit_keys, server_pub, keys, tmp_path):
-    """Nobody is answered, and clients are told why; it goes on by itself when there is room again."""
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk that can be filled and emptied."""
+    if os.geteuid() != 0:
+        pytest.skip("mounts")
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], check=True)
-    try:
-        folder = make_folder(disk / "log")
-        server = start(where=folder, binary=release)
-        client = TcpClient(server.port, server_pub).open()
-        assert client.ask([peer.item(NUMBER)]).status == peer.GOOD
-        (disk / "filler").write_bytes(b"x" * 150_000)
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
 
-        def is_refused():
-            return client.ask([peer.item(NUMBER)] * 60).status == peer.UNRECORDED
-        wait_for(is_refused, 20)
-        server.wait_for(rb"event=audit_failing reason=")
-        assert client.ask(what=peer.HEAD).status == peer.GOOD  # is about nobody
-        done = release("client", "--server", f"127.0.0.1:{server.port}", "--server-key", keys.server_pub, "--timeout", "1", "--number",
-                       "GJ05-1234", status=2)
-        assert "cannot record" in done.err
-        (disk / "filler").unlink()
-        wait_for(lambda: not is_refused(), 20)
-        server.wait_for(rb"event=audit_goes_on")
-        server.stop()
-        assert verify(release, folder, audit_keys)["questions"] == len(audit_file.records(folder))
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)
+
+def ask_once(release, keys, server, *options, status=0):
+    return release("client", "--server", f"127.0.0.1:{server.port}", "--server-key", keys.server_pub, "--timeout", "1", *options,
+                   "--number", "GJ05-1234", status=status)
+
+
+def test_a_full_disk(release, start, audit_keys, server_pub, keys, small_disk):
+    """Nobody is answered, and clients are told why; it goes on by itself when there is room again."""
+    folder = make_folder(small_disk / "log")
+    server = start(where=folder, binary=release)
+    client = TcpClient(server.port, server_pub).open()
+    assert client.ask([peer.item(NUMBER)]).status == peer.GOOD
+    (small_disk / "filler").write_bytes(b"x" * 150_000)
+
+    def is_refused():
+        return client.ask([peer.item(NUMBER)] * 60).status == peer.UNRECORDED
+    wait_for(is_refused, 20)
+    server.wait_for(rb"event=audit_failing reason=")
+    assert client.ask(what=peer.HEAD).status == peer.GOOD  # is about nobody
+    assert "cannot record" in ask_once(release, keys, server, status=2).err
+    (small_disk / "filler").unlink()
+    wait_for(lambda: not is_refused(), 20)
+    server.wait_for(rb"event=audit_goes_on")
+    server.stop()
+    assert verify(release, folder, audit_keys)["questions"] == len(audit_file.records(folder))
+
+
+def test_a_full_disk_that_does_not_matter(release, start, audit_keys, server_pub, keys, small_disk):
+    """By --audit-optional, answers go on, and say that they are not recorded."""
+    folder = make_folder(small_disk / "log")
+    server = start("--audit-optional", where=folder, binary=release)
+    client = TcpClient(server.port, server_pub).open()
+    assert client.ask([peer.item(NUMBER)]).is_recorded
+    (small_disk / "filler").write_bytes(b"x" * 150_000)
+
+    def is_recorded():
+        answer = client.ask([peer.item(NUMBER)] * 60)
+        assert answer.status == peer.GOOD and answer.kinds == ["licence"] * 60
+        return answer.is_recorded
+    wait_for(lambda: not is_recorded(), 20)
+    assert json.loads(ask_once(release, keys, server, "--json").out)["recorded"] is False
+    assert "not recorded" in ask_once(release, keys, server).out
+    (small_disk / "filler").unlink()
+    wait_for(is_recorded, 20)
+    assert "recorded" not in json.loads(ask_once(release, keys, server, "--json").out)
+    server.stop()
+    assert verify(release, folder, audit_keys)["questions"] == len(audit_file.records(folder))
 
 
 def test_a_recorder_that_hangs(release, start, server_pub):
