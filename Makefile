@@ -121,7 +121,7 @@ $(BUILD)/help.gz: $(CHOSEN_APPLETS:%=cmd/help/%.txt)
 $(BUILD)/load_help.gz: tools/load/load.txt
 $(BUILD)/%.gz:
 	@mkdir -p $(@D)
-	@for text in $(filter %.txt,$^); do printf '\n= %s\n\n= synopsis\n' $$(basename $$text .txt); cat $$text; done | gzip -9n >$@
+	@for text in $(filter %.txt,$^); do printf '\n= %s\n\n= synopsis\n' $$(basename $$text .txt); cat $$text; done >$@.txt && tools/pack $@.txt >$@
 $(BUILD)/cmd/help_texts.o: $(BUILD)/help.gz
 $(BUILD)/cmd/help_texts.o: CPPFLAGS_FILE = -DHELP_TEXTS='"$(BUILD)/help.gz"'
 $(BUILD)/tools/load/help_texts.o: cmd/help_texts.c $(BUILD)/load_help.gz
@@ -133,14 +133,14 @@ $(BUILD)/%.o: %.c Makefile tools/toolchain.mk $(DEPS)/build.mk
 	@$(CC) $(CFLAGS_DLV) $(CFLAGS_SPEED) $(INCLUDES) $(CPPFLAGS_FILE) -MMD -MP -c $< -o $@
 # Likewise the built-in vectors, and what Unicode says, as the compiler lays it out for the machine.
 $(BUILD)/builtin.gz: vectors/builtin.rsp
-	@gzip -9nc $< >$@
+	@tools/pack $< >$@
 $(BUILD)/lib/kat/builtin.o: $(BUILD)/builtin.gz
 $(BUILD)/lib/kat/builtin.o: CPPFLAGS_FILE = -DBUILTIN_VECTORS='"$(BUILD)/builtin.gz"'
 $(BUILD)/text_tables.gz: lib/text/tables.c lib/text/tables.h lib/text/tables_sizes.h
 	@mkdir -p $(@D)
 	@$(CC) -Ilib -ffreestanding -c $< -o $(@:.gz=.o)
 	@$$($(CC) -print-prog-name=objcopy) -O binary -j .rodata $(@:.gz=.o) $(@:.gz=.bin)
-	@gzip -9nc $(@:.gz=.bin) >$@
+	@tools/pack $(@:.gz=.bin) >$@
 $(BUILD)/lib/text/tables_unpack.o: $(BUILD)/text_tables.gz
 $(BUILD)/lib/text/tables_unpack.o: CPPFLAGS_FILE = -DTEXT_TABLES='"$(BUILD)/text_tables.gz"'
 $(BUILD)/libdlv.a: $(LIB_OBJ)
@@ -156,7 +156,7 @@ $(BUILD)/texts/plain: $(DLV_OBJ) $(BUILD)/texts/none.o $(BUILD)/texts/plain.ld
 	@$(call LINK,$@,$(filter-out %.ld,$^))
 $(BUILD)/texts.gz: $(BUILD)/texts/plain
 	@$$($(CC) -print-prog-name=objcopy) -O binary -j .texts $< $(@:.gz=.bin)
-	@gzip -9nc $(@:.gz=.bin) >$@
+	@tools/pack $(@:.gz=.bin) >$@
 $(BUILD)/texts/none.o $(BUILD)/texts.o: lib/os/texts.c Makefile tools/toolchain.mk
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS_DLV) $(INCLUDES) -DTEXTS='"$(or $(filter %.gz,$^),tools/texts.ld)"' -c $< -o $@

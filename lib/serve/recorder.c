@@ -191,7 +191,7 @@ static bool finish(struct recorder *recorder) {
 static void rest(const struct recorder *recorder) {
     bool is_idle = net_now_ms() - recorder->recorded_ms > 1000;
     int64_t ms = recorder->is_failing ? FAILING_MS : is_idle ? IDLE_REST_MS : BUSY_REST_MS;
-    const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+    const struct timespec time = {(time_t)(ms / 1000), (long)(ms % 1000 * 1000000)};
     nanosleep(&time, NULL);
 }
 
