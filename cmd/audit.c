@@ -76,7 +76,8 @@ static bool is_wanted(const struct search *search, const struct audit_record *re
         return true;
     name_kiosk(name, search, record->kiosk);
     hex_encode(hex, record->kiosk, AUDIT_KIOSK_LEN);
-    return strcmp(name, kiosk_text) == 0 || strcmp(hex, kiosk_text) == 0;
+    size_t len = strlen(kiosk_text);
+    return strcmp(name, kiosk_text) == 0 || (len >= 8 && strncmp(hex, kiosk_text, len) == 0);
 }
 
 static const char *found_name(unsigned found) {
@@ -170,7 +171,8 @@ static int by_kiosk(const void *a, const void *b) {
 }
 
 static void print_merged(struct search *search) {
-    qsort(search->records, search->count, AUDIT_RECORD_LEN, by_time);
+    if (search->count > 0)
+        qsort(search->records, search->count, AUDIT_RECORD_LEN, by_time);
     for (size_t i = 0; i < search->count; i++) {
         struct audit_record record;
         audit_record_decode(&record, search->records[i]);
@@ -180,7 +182,7 @@ static void print_merged(struct search *search) {
 
 /* What one kiosk has asked. */
 struct summary {
-    unsigned long long questions, numbers, nothing, most;
+    unsigned long long questions, numbers, nothing, most, slips;
 };
 
 static void print_summary(const struct search *search, const uint8_t id[AUDIT_KIOSK_LEN],
@@ -194,11 +196,14 @@ static void print_summary(const struct search *search, const uint8_t id[AUDIT_KI
         json_number("numbers", (long long)summary->numbers);
         json_number("not_found", (long long)summary->nothing);
         json_number("most_about_one", (long long)summary->most);
+        json_number("slips", (long long)summary->slips);
         json_end();
         return;
     }
-    print("%s: %llu questions about %llu numbers, %llu not found, at most %llu about one\n", name,
-          summary->questions, summary->numbers, summary->nothing, summary->most);
+    print(
+        "%s: %llu questions about %llu numbers, %llu not found, at most %llu about one; %llu slips\n",
+        name, summary->questions, summary->numbers, summary->nothing, summary->most,
+        summary->slips);
 }
 
 /* What came again is not counted: a listener may have replayed it; nor what the client has asked by itself. */
@@ -206,7 +211,8 @@ static void print_by_kiosk(struct search *search) {
     struct summary summary = {0};
     unsigned long long about_one = 0;
     struct audit_record before = {0}, record;
-    qsort(search->records, search->count, AUDIT_RECORD_LEN, by_kiosk);
+    if (search->count > 0)
+        qsort(search->records, search->count, AUDIT_RECORD_LEN, by_kiosk);
     for (size_t i = 0; i < search->count; i++) {
         audit_record_decode(&record, search->records[i]);
         bool is_counted = !record.is_repeated && !record.is_slip;
@@ -219,6 +225,7 @@ static void print_by_kiosk(struct search *search) {
         about_one = is_same ? about_one : 0;
         summary.numbers += is_counted && about_one == 0;
         summary.questions += is_counted;
+        summary.slips += record.is_slip && !record.is_repeated;
         summary.nothing += is_counted && record.found == 0;
         about_one += is_counted;
         summary.most = about_one > summary.most ? about_one : summary.most;
@@ -231,7 +238,7 @@ static void print_by_kiosk(struct search *search) {
 /* --- the question ----------------------------------------------------------------------------- */
 
 static int take_times(struct search *search) {
-    struct moment since = {.unix_s = 0}, until = {.unix_s = INT64_MAX / 1000};
+    struct moment since = {.unix_s = INT64_MIN / 1000}, until = {.unix_s = INT64_MAX / 1000};
     if (query_take_moment(since_text, &since) != EXIT_OK ||
         query_take_moment(until_text, &until) != EXIT_OK)
         return EXIT_TROUBLE;

@@ -11,11 +11,13 @@
 #include "base/text.h"
 
 #include <string.h>
+#include <time.h>
 
-#define LAST_MS 253402300799999 /* of the year 9999 */
+#define UNSIGNED_MS                                                                                \
+    120000 /* for so long questions may wait for a checkpoint; a server makes one a minute */
 
 void audit_time_format(char text[AUDIT_TIME_SIZE], int64_t unix_ms) {
-    int64_t ms = unix_ms < 0 ? 0 : unix_ms > LAST_MS ? LAST_MS : unix_ms;
+    int64_t ms = unix_ms < 0 ? 0 : unix_ms > AUDIT_TIME_MAX_MS ? AUDIT_TIME_MAX_MS : unix_ms;
     char seconds[TIME_TEXT_SIZE];
     time_format(seconds, ms / 1000, 0);
     format_text(text, AUDIT_TIME_SIZE, "%.19s.%03uZ", seconds, (unsigned)(ms % 1000));
@@ -55,6 +57,7 @@ static void print_result(const struct audit_reading *reading, bool is_json) {
         json_number("unsigned_questions", (long long)reading->unsigned_questions);
         json_text("from", first);
         json_text("until", last);
+        json_number("cut", (long long)reading->cut_len);
         if (reading->checkpoint != 0) {
             json_text("signed", signed_at);
             json_text("checkpoint", checkpoint);
@@ -71,9 +74,9 @@ static void print_result(const struct audit_reading *reading, bool is_json) {
     if (reading->checkpoint != 0)
         print("signed:      %s\ncheckpoint:  %s\n", signed_at, checkpoint);
     if (reading->unsigned_questions > 0)
-        print("unsigned:    %llu question%s since then\n",
-              (unsigned long long)reading->unsigned_questions,
-              reading->unsigned_questions == 1 ? "" : "s");
+        print("unsigned:    %llu question%s%s\n", (unsigned long long)reading->unsigned_questions,
+              reading->unsigned_questions == 1 ? "" : "s",
+              reading->checkpoint != 0 ? " since then" : ": there is no checkpoint");
     if (reading->cut_len > 0)
         print("cut:         %llu bytes of a block that was being written\n",
               (unsigned long long)reading->cut_len);
@@ -92,5 +95,8 @@ int audit_verify(const char *folder, const struct key_set *keys, const char *che
     if (reading.last_block == 0)
         return trouble("%s: no audit log is there", folder);
     print_result(&reading, is_json);
-    return finish_output();
+    int64_t waited_ms = (int64_t)time(NULL) * 1000 - reading.checkpoint_ms;
+    int status =
+        reading.unsigned_questions > 0 && waited_ms > UNSIGNED_MS ? EXIT_NOT_VALID : EXIT_OK;
+    return finish_output() == EXIT_OK ? status : EXIT_TROUBLE;
 }

@@ -145,7 +145,7 @@ static int check_audit(const struct serve_settings *settings) {
         return EXIT_OK;
     recorder.settings = settings;
     reading.folder = settings->audit_path;
-    int code = recorder_prepare(&recorder, &error);
+    int code = recorder_load_keys(&recorder, &error);
     if (code == 0)
         code = audit_read(&reading, &error);
     wipe(&recorder, sizeof recorder);

@@ -39,10 +39,13 @@ class Record:
     def __init__(self, data):
         self.time, count, self.kiosk, self.tag, self.release, self.by, flags, found, self.status, self.card, zero, bits = \
             struct.unpack("<qQ16s16sQBBBBBBH", data)
-        if zero != 0 or flags > 7:
-            raise Damaged("a record with bits that mean nothing")
+        if zero != 0 or flags > 7 or self.by not in (1, 2, 3) or found > 4 or self.status > 7 or self.card > 3 or \
+                any(bits >> 4 * i & 15 > 4 for i in range(4)) or not 0 <= self.time <= 253402300799999:
+            raise Damaged("a record with a value that means nothing")
         self.count, self.worker = count & (1 << 48) - 1, count >> 48
         self.is_proved, self.is_repeated, self.is_slip = (bool(flags & bit) for bit in (1, 2, 4))
+        if self.worker > 63:
+            raise Damaged("a record of a worker that cannot be")
         self.found = FOUND[found]
         self.matches = {name: MATCHES[bits >> 4 * i & 15] for i, name in enumerate(FIELDS) if bits >> 4 * i & 15}
 
@@ -65,17 +68,24 @@ class Block:
         return [Record(self.content[i:i + 64]) for i in range(0, len(self.content), 64)] if self.kind == QUESTIONS else []
 
 
-def split(data):
-    """The blocks of a file; what is left of one at its end is dropped."""
+LENGTHS = {START: lambda n: n == 80, QUESTIONS: lambda n: 0 < n <= 4096 * 64 and n % 64 == 0, CHECKPOINT: lambda n: 256 <= n <= 512}
+
+
+def split(data, is_last=True):
+    """The blocks of a file; what is left of one at the end of the last is dropped."""
     at = 0
     while len(data) - at >= 64:
         mark, version, kind, zeros, length, number, time, before = struct.unpack_from("<8sBBHIQq32s", data, at)
-        if mark != b"dlvaudit" or version != 1 or zeros != 0:
+        if is_last and not any(data[at:]):
+            return
+        if mark != b"dlvaudit" or version != 1 or zeros != 0 or not LENGTHS.get(kind, lambda n: False)(length) or number == 0:
             raise Damaged(f"no block at {at}")
         if len(data) - at < 64 + length:
             break
         yield Block(kind, number, time, before, data[at + 64:at + 64 + length], data[at:at + 64 + length])
         at += 64 + length
+    if at < len(data) and not is_last:
+        raise Damaged("a file that is cut off")
 
 
 def read(folder, key=None):
@@ -85,21 +95,24 @@ def read(folder, key=None):
     for i, name in enumerate(names):
         if i > 0 and int(name.stem) != int(names[i - 1].stem) + 1:
             raise Damaged(f"{name} does not follow")
-        blocks += split(name.read_bytes())
+        blocks += split(name.read_bytes(), i == len(names) - 1)
+    if blocks and (blocks[0].number == 1) != (int(names[0].stem) == 1):
+        raise Damaged("the first block is in the first file")
     for i, block in enumerate(blocks):
         if i > 0 and (block.number != blocks[i - 1].number + 1 or block.before != blocks[i - 1].digest):
             raise Damaged(f"block {block.number}")
         if block.number == 1 and any(block.before):
             raise Damaged("the first")
         if block.kind == START and block.content[64:] != counts.get("run"):
-            counts = {"run": block.content[64:]}
+            is_known = "run" in counts or blocks[0].number == 1
+            counts = {"run": block.content[64:], "known": is_known}
         if block.kind == CHECKPOINT and key is not None:
             try:
                 key.verify(block.content, b"dlv audit checkpoint" + block.data[:64], padding.PKCS1v15(), hashes.SHA256())
             except InvalidSignature:
                 raise Damaged(f"checkpoint {block.number}") from None
         for record in block.records:
-            if record.count != counts.get(record.worker, 0) and (blocks[0].number == 1 or record.worker in counts):
+            if record.count != counts.get(record.worker, 0) and (counts.get("known") or record.worker in counts):
                 raise Damaged(f"record {record.count} of worker {record.worker} in block {block.number}")
             counts[record.worker] = record.count + 1
     return blocks

@@ -43,8 +43,9 @@ bool audit_block_decode(struct audit_block *block, const uint8_t bytes[AUDIT_HEA
     block->number = load_le64(bytes + NUMBER);
     block->time_ms = (int64_t)load_le64(bytes + TIME);
     memcpy(block->before, bytes + BEFORE, SHA256_LEN);
-    return memcmp(bytes, mark, sizeof mark) == 0 && load_le16(bytes + KIND + 1) == 0 &&
-           is_length_of_kind(block);
+    return memcmp(bytes, mark, sizeof mark) == 0 && block->number >= 1 &&
+           block->number <= INT64_MAX && load_le64(bytes + TIME) <= AUDIT_TIME_MAX_MS &&
+           load_le16(bytes + KIND + 1) == 0 && is_length_of_kind(block);
 }
 
 void audit_checkpoint_digest(uint8_t digest[SHA256_LEN], const uint8_t header[AUDIT_HEADER_LEN]) {
@@ -69,6 +70,16 @@ void audit_checkpoint_digest(uint8_t digest[SHA256_LEN], const uint8_t header[AU
 #define STATUS 59
 #define CARD 60
 #define MATCHES 62
+
+bool audit_record_is_sound(const uint8_t bytes[AUDIT_RECORD_LEN]) {
+    bool is_sound = bytes[ASKED] >= 1 && bytes[ASKED] <= 3 && bytes[FLAGS] <= 7 &&
+                    bytes[FOUND] <= 4 && bytes[STATUS] <= 7 && bytes[CARD] <= 3 &&
+                    bytes[CARD + 1] == 0 && load_le16(bytes + WORKER) < AUDIT_WORKERS_MAX &&
+                    load_le64(bytes) <= AUDIT_TIME_MAX_MS;
+    for (unsigned i = 0; i < 4; i++)
+        is_sound &= (bytes[MATCHES + i / 2] >> i % 2 * 4 & 15) <= 4;
+    return is_sound;
+}
 
 void audit_record_encode(uint8_t bytes[AUDIT_RECORD_LEN], const struct audit_record *record) {
     memset(bytes, 0, AUDIT_RECORD_LEN);

@@ -17,6 +17,7 @@
 
 #define AUDIT_HEADER_LEN 64
 #define AUDIT_RECORD_LEN 64
+#define AUDIT_RECORD_VALUES 8  /* the last bytes of a record, which are values of few kinds */
 #define AUDIT_RECORDS_MAX 4096 /* in a block */
 #define AUDIT_BLOCK_MAX (AUDIT_HEADER_LEN + AUDIT_RECORDS_MAX * AUDIT_RECORD_LEN)
 #define AUDIT_RUN_LEN 16
@@ -24,6 +25,7 @@
 #define AUDIT_TAG_LEN 16
 #define AUDIT_KIOSK_LEN 16
 #define AUDIT_WORKERS_MAX 64
+#define AUDIT_TIME_MAX_MS 253402300799999 /* in the year 9999 */
 
 enum audit_kind {
     AUDIT_START = 1,     /* a server begins to record: who it is */
@@ -69,6 +71,9 @@ struct audit_record {
     uint8_t card;       /* enum card_state */
     uint8_t matches[4]; /* of name, phone, birth date and card, as in answers */
 };
+
+/* Whether these bytes are a record: every value is one that has a meaning. */
+bool audit_record_is_sound(const uint8_t bytes[AUDIT_RECORD_LEN]);
 
 void audit_record_encode(uint8_t bytes[AUDIT_RECORD_LEN], const struct audit_record *record);
 void audit_record_decode(struct audit_record *record, const uint8_t bytes[AUDIT_RECORD_LEN]);

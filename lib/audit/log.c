@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int audit_log_open(struct audit_log *log, const char *folder, struct audit_reading *reading,
@@ -16,12 +16,6 @@ int audit_log_open(struct audit_log *log, const char *folder, struct audit_readi
     memset(reading, 0, sizeof *reading);
     reading->folder = folder;
     reading->folder_fd = log->folder_fd;
-    if (flock(log->folder_fd, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK ? error_set(error, ERR_EXISTS,
-                                                "%s: another server writes its audit log there: "
-                                                "give each its own folder",
-                                                folder)
-                                    : error_set_errno(error, "%s", folder);
     /* Which is the last file is not known before. */
     reading->from_segment = UINT32_MAX;
     int code = audit_read(reading, error);
@@ -29,7 +23,7 @@ int audit_log_open(struct audit_log *log, const char *folder, struct audit_readi
         return code;
     unsigned last = reading->last_segment;
     /* The last file may have no block yet. */
-    for (unsigned from = last; from > 0 && reading->last_block == 0 && code == 0; from--) {
+    for (unsigned from = last; from > 0 && reading->first_block == 0 && code == 0; from--) {
         memset(reading, 0, sizeof *reading);
         reading->folder = folder;
         reading->folder_fd = log->folder_fd;
@@ -53,14 +47,12 @@ static int next_segment(struct audit_log *log, struct error *error) {
     char name[AUDIT_NAME_SIZE];
     audit_segment_name(name, log->segment + 1);
     int fd = openat(log->folder_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-    if (fd < 0 || fsync(log->folder_fd) != 0) {
-        error_set_errno(error, "%s/%s%s", log->folder, name,
-                        errno == EACCES ? " (the folder must be the server's user's: --user)" : "");
-        if (fd >= 0)
-            close(fd);
-        return ERR_SYSTEM;
-    }
+    if (fd < 0)
+        return error_set_errno(error, "%s/%s%s", log->folder, name,
+                               errno == EACCES ? " (the folder must be the server's user's: --user)"
+                                               : "");
     log->fd = fd;
+    log->is_new = true;
     log->segment++;
     log->size = 0;
     return 0;
@@ -77,7 +69,7 @@ int audit_log_append(struct audit_log *log, enum audit_kind kind, size_t len, in
     if (code != 0)
         return code;
     if (file_write_at(log->fd, log->block, all, log->size) != 0) {
-        error_set_errno(error, "the audit log");
+        error_set_errno(error, "%s", log->folder);
         /* What is there in part would be taken for a block that has no end: it is cut off, or written over. */
         int done = ftruncate(log->fd, (off_t)log->size);
         (void)done;
@@ -105,7 +97,22 @@ int audit_log_sign(struct audit_log *log, const struct rsa_private *key, int64_t
 }
 
 int audit_log_sync(struct audit_log *log, struct error *error) {
-    return log->fd < 0 || fdatasync(log->fd) == 0 ? 0 : error_set_errno(error, "the audit log");
+    if (log->fd < 0)
+        return 0;
+    if (fdatasync(log->fd) != 0 || (log->is_new && fsync(log->folder_fd) != 0))
+        return error_set_errno(error, "%s: writing to the disk", log->folder);
+    log->is_new = false;
+    return 0;
+}
+
+bool audit_log_is_there(const struct audit_log *log) {
+    char name[AUDIT_NAME_SIZE];
+    struct stat own, named;
+    audit_segment_name(name, log->segment);
+    return log->fd < 0 || (fstat(log->fd, &own) == 0 &&
+                           fstatat(log->folder_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+                           own.st_ino == named.st_ino && own.st_dev == named.st_dev &&
+                           (uint64_t)own.st_size == log->size);
 }
 
 void audit_log_turn(struct audit_log *log) {

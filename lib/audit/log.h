@@ -6,11 +6,12 @@
 #include "audit/read.h"
 
 struct audit_log {
-    int folder_fd;      /* locked */
+    int folder_fd;
     const char *folder; /* its name */
     int fd;             /* of the last file; -1: the next block begins another one */
     unsigned segment;
     uint64_t size;   /* of that file */
+    bool is_new;     /* its name may not have reached the disk */
     uint64_t number; /* of the last block; 0: none */
     uint8_t last[SHA256_LEN];
     uint8_t block[AUDIT_BLOCK_MAX]; /* the next block's content is put behind the header's place */
@@ -32,6 +33,9 @@ int audit_log_sign(struct audit_log *log, const struct rsa_private *key, int64_t
 
 /* Has the blocks reach the disk. 0, or ERR_SYSTEM. */
 int audit_log_sync(struct audit_log *log, struct error *error);
+
+/* Whether the last file is still there, under its name, and as long as it was. */
+bool audit_log_is_there(const struct audit_log *log);
 
 /* The next block begins another file. */
 void audit_log_turn(struct audit_log *log);

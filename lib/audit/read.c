@@ -54,10 +54,11 @@ static int wrong(const struct audit_reading *reading, const struct audit_block *
 /* Each worker's records are there once, and in their order. */
 static const char *take_records(struct audit_reading *reading, const struct audit_block *block) {
     for (uint32_t at = 0; at < block->len; at += AUDIT_RECORD_LEN) {
+        const uint8_t *bytes = reading->block + AUDIT_HEADER_LEN + at;
         struct audit_record record;
-        audit_record_decode(&record, reading->block + AUDIT_HEADER_LEN + at);
-        if (record.worker >= AUDIT_WORKERS_MAX)
-            return "has a record of a worker that cannot be";
+        if (!audit_record_is_sound(bytes))
+            return "has a record with a value that has no meaning";
+        audit_record_decode(&record, bytes);
         uint64_t *next = &reading->next_counts[record.worker];
         if (*next != UINT64_MAX && record.count != *next)
             return record.count < *next ? "has a record twice, or out of order"
@@ -71,11 +72,14 @@ static const char *take_records(struct audit_reading *reading, const struct audi
 
 static const char *take_start(struct audit_reading *reading, const uint8_t *content) {
     const uint8_t *run = content + 2 * SHA256_LEN;
-    /* The same run goes on where it was. */
-    if (memcmp(reading->run, run, AUDIT_RUN_LEN) != 0)
+    bool is_first_seen = bytes_are_zero(reading->run, AUDIT_RUN_LEN) && reading->first_block != 1;
+    /* The same run goes on where it was; and one that may have begun before what is here is not known yet. */
+    if (memcmp(reading->run, run, AUDIT_RUN_LEN) != 0 && !is_first_seen)
         memset(reading->next_counts, 0, sizeof reading->next_counts);
     memcpy(reading->run, run, AUDIT_RUN_LEN);
-    return NULL;
+    return reading->keys == NULL || key_set_find(reading->keys, content, SHA256_LEN) >= 0
+               ? NULL
+               : "says that another key signs the log";
 }
 
 static const char *take_checkpoint(struct audit_reading *reading, const struct audit_block *block,
@@ -98,11 +102,12 @@ static const char *take_checkpoint(struct audit_reading *reading, const struct a
 static const char *take_block(struct audit_reading *reading, const struct audit_block *block,
                               unsigned segment) {
     const uint8_t *content = reading->block + AUDIT_HEADER_LEN;
-    bool is_first = reading->last_block == 0;
-    if (is_first && block->number == 1 && !bytes_are_zero(block->before, SHA256_LEN))
+    bool is_first = reading->first_block == 0;
+    if (is_first && (segment == 1) != (block->number == 1))
+        return segment == 1 ? "is not the first one"
+                            : "is the first one, and not in the first file";
+    if (block->number == 1 && !bytes_are_zero(block->before, SHA256_LEN))
         return "is the first, and names one before";
-    if (is_first && block->number != 1 && segment == 1)
-        return "is not the first one";
     if (!is_first && block->number != reading->last_block + 1)
         return "does not follow the one before";
     if (!is_first && memcmp(block->before, reading->digest, SHA256_LEN) != 0)
@@ -112,6 +117,8 @@ static const char *take_block(struct audit_reading *reading, const struct audit_
         reading->first_ms = block->time_ms;
         if (block->number != 1) /* what was before is not here */
             memset(reading->next_counts, 0xFF, sizeof reading->next_counts);
+        if (block->number - 1 == reading->wanted)
+            reading->has_wanted = memcmp(block->before, reading->wanted_digest, SHA256_LEN) == 0;
     }
     sha256(reading->digest, reading->block, AUDIT_HEADER_LEN + block->len);
     reading->last_block = block->number;
@@ -125,6 +132,18 @@ static const char *take_block(struct audit_reading *reading, const struct audit_
 
 /* --- files ------------------------------------------------------------------------------------ */
 
+/* Whether there is nothing but zeros from here on: a file system may leave that where a machine failed. */
+static bool is_zero_from(int fd, uint64_t at, uint64_t size) {
+    uint8_t bytes[4096];
+    while (at < size) {
+        size_t len = size - at < sizeof bytes ? (size_t)(size - at) : sizeof bytes;
+        if (file_read_at(fd, bytes, len, at) != 0 || !bytes_are_zero(bytes, len))
+            return false;
+        at += len;
+    }
+    return true;
+}
+
 static int read_blocks(struct audit_reading *reading, unsigned segment, int fd, uint64_t size,
                        struct error *error) {
     bool is_last = segment == reading->last_segment;
@@ -134,9 +153,10 @@ static int read_blocks(struct audit_reading *reading, unsigned segment, int fd, 
         bool has_header = size - at >= AUDIT_HEADER_LEN;
         if (has_header && file_read_at(fd, reading->block, AUDIT_HEADER_LEN, at) != 0)
             return error_set_errno(error, "%s/%08u.audit", reading->folder, segment);
-        if (has_header && !audit_block_decode(&block, reading->block))
+        bool is_block = has_header && audit_block_decode(&block, reading->block);
+        if (has_header && !is_block && !(is_last && is_zero_from(fd, at, size)))
             return wrong(reading, &block, segment, "is none: its header was changed", error);
-        if (!has_header || size - at < AUDIT_HEADER_LEN + (uint64_t)block.len) {
+        if (!is_block || size - at < AUDIT_HEADER_LEN + (uint64_t)block.len) {
             reading->cut_len = size - at;
             reading->last_size = at;
             return is_last ? 0 : wrong(reading, &block, segment, "is cut off", error);
@@ -161,8 +181,10 @@ static int read_segment(struct audit_reading *reading, int folder, unsigned segm
     struct stat status;
     audit_segment_name(name, segment);
     int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &status) != 0) {
-        error_set_errno(error, "%s/%s: a file of the log is missing", reading->folder, name);
+    bool is_file = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    if (!is_file) {
+        error_set(error, ERR_SIGNATURE, "%s/%s: a file of the log is missing, or none",
+                  reading->folder, name);
         if (fd >= 0)
             close(fd);
         return ERR_SIGNATURE;

@@ -96,8 +96,8 @@ static const int key_holder_calls[] = {
 
 /* Beside those of a key-holder. */
 static const int recorder_calls[] = {
-    SYS_getpid,    SYS_sched_yield, SYS_openat,    SYS_close,           SYS_pwrite64,
-    SYS_ftruncate, SYS_fsync,       SYS_fdatasync, SYS_clock_nanosleep, SYS_nanosleep,
+    SYS_fstat,    SYS_newfstatat, SYS_getpid, SYS_sched_yield, SYS_openat,          SYS_close,
+    SYS_pwrite64, SYS_ftruncate,  SYS_fsync,  SYS_fdatasync,   SYS_clock_nanosleep, SYS_nanosleep,
 };
 
 /* Beside those of its children, which these lists come on top of. */

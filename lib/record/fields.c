@@ -11,7 +11,7 @@ const char *field_name(unsigned field) {
 
 const char *field_match_name(enum field_match match) {
     static const char *const names[] = {"not asked", "same", "differs", "not on file", "not kept"};
-    return names[match];
+    return (unsigned)match < sizeof names / sizeof *names ? names[match] : "";
 }
 
 bool check_fields_are_valid(const struct check_fields *fields) {

@@ -47,9 +47,11 @@ static void count_answers(const struct answerer *answerer) {
 
 /* --- the audit log ---------------------------------------------------------------------------- */
 
-bool answerer_can_note(const struct answerer *answerer, unsigned count) {
-    return answerer->ring == NULL ||
-           (answerer->is_recorder_alive && audit_ring_await_room(answerer->ring, count));
+enum recording answerer_record(void *context, unsigned count) {
+    struct answerer *answerer = context;
+    if (answerer->desk == NULL || audit_desk_await_room(answerer->desk, count))
+        return RECORDING_DONE;
+    return answerer->settings->is_audit_optional ? RECORDING_SKIPPED : RECORDING_FAILED;
 }
 
 void answerer_note(struct answerer *answerer, const struct audit_asked *asked) {
@@ -60,7 +62,7 @@ void answerer_note(struct answerer *answerer, const struct audit_asked *asked) {
                               .is_slip = asked->is_slip,
                               .found = (uint8_t)asked->found};
     struct timespec now;
-    if (answerer->ring == NULL)
+    if (answerer->desk == NULL)
         return;
     clock_gettime(CLOCK_REALTIME, &now);
     note.time_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
@@ -71,7 +73,7 @@ void answerer_note(struct answerer *answerer, const struct audit_asked *asked) {
     for (unsigned i = 0; asked->matches != NULL && i < sizeof note.matches; i++)
         note.matches[i] = asked->matches[FIELD_NAME + i];
     note.card = asked->card;
-    audit_ring_add(answerer->ring, &note);
+    audit_desk_note(answerer->desk, &note);
 }
 
 /* Notes what was answered. */
@@ -221,6 +223,7 @@ static void fetch(void *context, const struct ticket *ticket, const struct quest
 void answerer_init(struct answerer *answerer) {
     answerer->source.wait = take_quota;
     answerer->source.quota = tell_quota;
+    answerer->source.record = answerer_record;
     answerer->source.context = answerer;
 }
 
@@ -259,9 +262,6 @@ size_t answerer_ask(struct answerer *answerer, const uint8_t *peer, uint64_t net
     answerer->network = network;
     answerer->was_new = false;
     answerer->source.fetch = peer == NULL ? fetch : NULL;
-    bool is_noted = known == NULL || answerer_can_note(answerer, QUESTION_MAX);
-    answerer->source.goes_unrecorded = !is_noted && answerer->settings->is_audit_optional;
-    answerer->source.cannot_record = !is_noted && !answerer->settings->is_audit_optional;
     switch (respond(&answerer->source, known != NULL ? &known->opened : NULL, ask, ask_len,
                     next_nonce(answerer), &answerer->memory, out, &len)) {
     case RESPONSE_ANSWER:

@@ -25,8 +25,8 @@ struct answerer {
     const struct admission *admission; /* names networks */
     const struct quota *anonymous;     /* the quota of a network; NULL: none */
     const struct serve_settings *settings;
-    struct audit_ring *ring;   /* where questions are noted; NULL: nowhere */
-    bool is_recorder_alive;    /* its owner keeps it up to date */
+    struct audit_desk
+        *desk; /* where questions are noted; NULL: nowhere. Its owner keeps it up to date */
     struct change_lists lists; /* that lead to the release in use */
     uint8_t piece[SYNC_PIECE]; /* of one of them */
     bool was_new;              /* the last question that was answered had not come before */
@@ -61,8 +61,8 @@ struct audit_asked {
 };
 void answerer_note(struct answerer *answerer, const struct audit_asked *asked);
 
-/* Whether `count` licences can be noted, or need not be. */
-bool answerer_can_note(const struct answerer *answerer, unsigned count);
+/* Whether `count` licences can be noted, or need not be (a response_source's record). */
+enum recording answerer_record(void *context, unsigned count);
 
 /* Sets up what the source calls. */
 void answerer_init(struct answerer *answerer);

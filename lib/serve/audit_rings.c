@@ -1,35 +1,85 @@
 #include "serve/audit_rings.h"
 
+#include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
-
-int audit_rings_open(struct audit_rings **rings, unsigned worker_count, struct error *error) {
-    size_t len = sizeof **rings + worker_count * sizeof(struct audit_ring);
-    void *memory =
-        mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED || madvise(memory, len, MADV_DONTDUMP) != 0)
-        return error_set_errno(error, "shared memory");
-    *rings = memory;
-    return 0;
-}
+#include <unistd.h>
 
 #define WAITS 100 /* of a millisecond */
 
-static bool has_room(const struct audit_ring *ring, unsigned count) {
-    uint64_t recorded = atomic_load_explicit(&ring->recorded, memory_order_acquire);
-    uint64_t noted = atomic_load_explicit(&ring->noted, memory_order_relaxed);
+/* Whoever has mapped it for writing before it was sealed can write; nobody can map it so afterwards. */
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
+
+static void *map_shared(size_t len, int fd) {
+    int flags = fd < 0 ? MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED;
+    void *memory = mmap(NULL, len, PROT_READ | PROT_WRITE, flags, fd, 0);
+    return memory == MAP_FAILED || madvise(memory, len, MADV_DONTDUMP) != 0 ? NULL : memory;
+}
+
+int audit_rings_open(struct audit_rings *rings, unsigned worker_count, struct error *error) {
+    rings->progress_fd = memfd_create("dlv audit", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (rings->progress_fd < 0 || ftruncate(rings->progress_fd, sizeof *rings->progress) != 0)
+        return error_set_errno(error, "shared memory");
+    rings->progress = map_shared(sizeof *rings->progress, rings->progress_fd);
+    bool is_open = rings->progress != NULL && fcntl(rings->progress_fd, F_ADD_SEALS, SEALS) == 0;
+    for (unsigned w = 0; w < worker_count && is_open; w++) {
+        rings->rings[w] = map_shared(sizeof *rings->rings[w], -1);
+        is_open = rings->rings[w] != NULL;
+    }
+    return is_open ? 0 : error_set_errno(error, "shared memory");
+}
+
+/* Gives up all but one ring. */
+static void close_but(struct audit_rings *rings, const struct audit_ring *kept) {
+    for (unsigned w = 0; w < SERVE_PROCESSES_MAX; w++) {
+        if (rings->rings[w] != NULL && rings->rings[w] != kept)
+            munmap(rings->rings[w], sizeof *rings->rings[w]);
+    }
+    if (rings->progress != NULL)
+        munmap(rings->progress, sizeof *rings->progress);
+}
+
+void audit_rings_close(struct audit_rings *rings) {
+    close_but(rings, NULL);
+    memset(rings, 0, sizeof *rings);
+}
+
+int audit_desk_open(struct audit_desk *desk, struct audit_rings *rings, unsigned worker,
+                    struct error *error) {
+    close_but(rings, rings->rings[worker]);
+    void *progress =
+        mmap(NULL, sizeof *rings->progress, PROT_READ, MAP_SHARED, rings->progress_fd, 0);
+    close(rings->progress_fd);
+    if (progress == MAP_FAILED)
+        return error_set_errno(error, "shared memory");
+    *desk =
+        (struct audit_desk){.ring = rings->rings[worker], .progress = progress, .worker = worker};
+    uint64_t recorded = atomic_load(&desk->progress->recorded[worker]);
+    if (atomic_load(&desk->ring->noted) - recorded > AUDIT_RING)
+        atomic_store(&desk->ring->noted, recorded);
+    return 0;
+}
+
+static bool has_room(const struct audit_desk *desk, unsigned count) {
+    uint64_t recorded =
+        atomic_load_explicit(&desk->progress->recorded[desk->worker], memory_order_acquire);
+    uint64_t noted = atomic_load_explicit(&desk->ring->noted, memory_order_relaxed);
     return noted - recorded + count <= AUDIT_RING;
 }
 
-bool audit_ring_await_room(const struct audit_ring *ring, unsigned count) {
+bool audit_desk_await_room(struct audit_desk *desk, unsigned count) {
     const struct timespec rest = {0, 1000000};
-    for (unsigned i = 0; i < WAITS && !has_room(ring, count); i++)
+    if (!desk->is_alive)
+        return false;
+    for (unsigned i = 0; i < WAITS && !desk->has_waited && !has_room(desk, count); i++)
         nanosleep(&rest, NULL);
-    return has_room(ring, count);
+    desk->has_waited = desk->has_waited || !has_room(desk, count);
+    return has_room(desk, count);
 }
 
-void audit_ring_add(struct audit_ring *ring, const struct audit_note *note) {
-    uint64_t noted = atomic_load_explicit(&ring->noted, memory_order_relaxed);
-    ring->notes[noted % AUDIT_RING] = *note;
-    atomic_store_explicit(&ring->noted, noted + 1, memory_order_release);
+void audit_desk_note(struct audit_desk *desk, const struct audit_note *note) {
+    uint64_t noted = atomic_load_explicit(&desk->ring->noted, memory_order_relaxed);
+    desk->ring->notes[noted % AUDIT_RING] = *note;
+    atomic_store_explicit(&desk->ring->noted, noted + 1, memory_order_release);
 }

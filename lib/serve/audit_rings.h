@@ -1,13 +1,15 @@
-/* What workers have answered, on its way to the recorder: a ring for each worker, in memory that they share.
+/* What workers have answered, on its way to the recorder: a ring for each worker, in memory that the two share, and
+ * a page that the recorder writes and all workers read.
  *
  * A worker notes each question before its answer leaves. Where the recorder cannot keep up, or cannot write,
- * there is no room, and the worker answers nobody. What a worker writes here may be anything, once it is in
- * an attacker's hands: the recorder takes it as what that worker says, and nothing else turns on it. */
+ * there is no room, and the worker answers nobody. A worker has its own ring alone, and can change nothing of
+ * the page: once it is in an attacker's hands, the log holds what that worker says, and no more turns on it. */
 #ifndef DLV_SERVE_AUDIT_RINGS_H
 #define DLV_SERVE_AUDIT_RINGS_H
 
 #include "base/error.h"
 #include "crypto/sha256.h"
+#include "serve/serve.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -24,24 +26,46 @@ struct audit_note {
 };
 
 struct audit_ring {
-    _Atomic uint64_t noted;    /* by the worker, since the server was started */
-    _Atomic uint64_t recorded; /* of these */
+    _Atomic uint64_t noted; /* since the server was started */
     struct audit_note notes[AUDIT_RING];
 };
 
+/* What the recorder says. */
+struct audit_progress {
+    _Atomic int64_t alive_ms; /* when it could write last (net_now_ms); 0: it cannot */
+    _Atomic uint64_t recorded[SERVE_PROCESSES_MAX]; /* of what each worker has noted */
+};
+
 struct audit_rings {
-    _Atomic int64_t alive_ms;  /* when the recorder could write last (net_now_ms) */
-    struct audit_ring rings[]; /* one a worker */
+    int progress_fd;
+    struct audit_progress *progress;
+    struct audit_ring *rings[SERVE_PROCESSES_MAX];
 };
 
 /* Shared memory, zeroed, of which only what is used is touched. 0 or ERR_SYSTEM. */
-int audit_rings_open(struct audit_rings **rings, unsigned worker_count, struct error *error);
+int audit_rings_open(struct audit_rings *rings, unsigned worker_count, struct error *error);
 
-/* For the worker: waits until `count` more can be noted, where the recorder is only behind. False where they
- * cannot. */
-bool audit_ring_await_room(const struct audit_ring *ring, unsigned count);
+/* For a child that has nothing to do with it: gives it up. */
+void audit_rings_close(struct audit_rings *rings);
 
-/* For the worker: adds a note; there is room. */
-void audit_ring_add(struct audit_ring *ring, const struct audit_note *note);
+/* A worker's end. */
+struct audit_desk {
+    struct audit_ring *ring;
+    const struct audit_progress *progress;
+    unsigned worker;
+    bool is_alive;   /* the recorder, as its owner has found; and then ... */
+    bool has_waited; /* ... it was waited for, in this turn of the owner's */
+};
+
+/* For a worker: gives up all but its own ring, and the right to write what the recorder says. What its place has
+ * noted impossibly is forgotten. 0 or ERR_SYSTEM. */
+int audit_desk_open(struct audit_desk *desk, struct audit_rings *rings, unsigned worker,
+                    struct error *error);
+
+/* Whether `count` more can be noted; waits for that a while where the recorder is only behind, once a turn. */
+bool audit_desk_await_room(struct audit_desk *desk, unsigned count);
+
+/* Adds a note; there is room. */
+void audit_desk_note(struct audit_desk *desk, const struct audit_note *note);
 
 #endif

@@ -72,8 +72,10 @@ static int run_key_holder(const struct children *children, pid_t parent_pid) {
                                 .is_legacy_allowed = children->settings->is_legacy,
                                 .worker_count = count,
                                 .channels = channels};
+    struct audit_rings audit = children->audit;
     struct random random;
     struct error error;
+    audit_rings_close(&audit);
     for (unsigned w = 0; w < count; w++)
         channels[w] = keep[w] = children->channels[w][1];
     keep[count] = children->board_fd;
@@ -93,15 +95,17 @@ static int run_recorder(const struct children *children, pid_t parent_pid) {
     static struct recorder recorder;
     const struct serve_settings *settings = children->settings;
     struct error error;
+    const int keep[] = {children->board_fd, children->audit_folder};
     recorder.settings = settings;
-    recorder.rings = children->audit;
+    recorder.rings = &children->audit;
     recorder.run = children->audit_run;
-    close_others(&children->board_fd, 1);
+    recorder.log.folder_fd = children->audit_folder;
+    close_others(keep, 2);
     /* The keys are read by whoever the server was started as; the log is its user's. */
-    if (recorder_prepare(&recorder, &error) != 0 ||
+    if (recorder_load_keys(&recorder, &error) != 0 ||
         become_child(children, parent_pid, &recorder.board, &error) != 0 ||
         recorder_open(&recorder, &error) != 0 ||
-        confine_files(&settings->sandbox, recorder.log.folder_fd, &error) != 0 ||
+        confine_files(&settings->sandbox, children->audit_folder, &error) != 0 ||
         confine_calls(&settings->sandbox, CONFINE_RECORDER, NULL, 0, &error) != 0)
         return fail(children, "recorder", &error);
     return recorder_run(&recorder);
@@ -139,26 +143,30 @@ static int run_worker(const struct children *children, unsigned w, int orders, p
                                  .db_state = children->release->state,
                                  .lists = &children->release->lists,
                                  .tally = children->tally,
-                                 .quotas = children->quotas,
-                                 .audit = children->audit};
-    int keep[7 + CHANGE_LISTS_MAX] = {place.listener,
+                                 .quotas = children->quotas};
+    int keep[8 + CHANGE_LISTS_MAX] = {place.listener,
                                       place.datagrams,
                                       place.orders,
                                       place.key_holders,
                                       children->board_fd,
                                       children->release->fd,
-                                      xdp != NULL ? xdp->fd : -1};
-    unsigned keep_count = 7;
+                                      xdp != NULL ? xdp->fd : -1,
+                                      children->audit.progress_fd};
+    unsigned keep_count = 8;
     for (unsigned i = 0; i < place.lists->count; i++)
         keep[keep_count++] = place.lists->lists[i].fd;
+    struct audit_rings audit = children->audit;
+    struct audit_desk desk;
     struct error error;
     struct db db;
     close_others(keep, keep_count);
     process_set_nice(WORKER_NICE);
     if (become_child(children, parent_pid, &place.board, &error) != 0 ||
+        (children->audit_folder >= 0 && audit_desk_open(&desk, &audit, w, &error) != 0) ||
         db_open_fd(&db, children->release->fd, settings->db_path, &settings->public.served,
                    &error) != 0)
         return fail(children, "worker", &error);
+    place.desk = children->audit_folder >= 0 ? &desk : NULL;
     if (memcmp(db.header.id, children->release->header.id, SHA256_LEN) != 0)
         return WORKER_LOST_FILE;
     return worker_run(settings, &db, &place, confine_worker);
@@ -237,7 +245,7 @@ int children_start(struct children *children, struct error *error) {
     int code = open_channels(children);
     if (code != 0)
         return error_set_errno(error, "socketpair");
-    if (children->audit != NULL)
+    if (children->audit_folder >= 0)
         code = start_recorder(children, 0, error);
     for (unsigned k = 0; k < settings->key_holder_count && code == 0; k++)
         code = start_key_holder(children, k, error);
@@ -247,7 +255,8 @@ int children_start(struct children *children, struct error *error) {
 }
 
 bool children_are_ready(struct children *children) {
-    bool are_ready = children->audit == NULL || atomic_load(&children->audit->alive_ms) != 0;
+    bool are_ready =
+        children->audit_folder < 0 || atomic_load(&children->audit.progress->alive_ms) != 0;
     for (unsigned w = 0; w < children->settings->worker_count; w++) {
         struct child *worker = &children->workers[w];
         if (!worker->is_ready && children->orders[w] >= 0)
@@ -413,18 +422,38 @@ void children_start_workers(struct children *children) {
 
 #define RECORDER_END_MS 10000
 
-void children_end_recorder(struct children *children) {
+/* How many questions were answered and are not recorded. */
+static unsigned long long unrecorded(const struct children *children) {
+    unsigned long long total = 0;
+    for (unsigned w = 0; w < children->settings->worker_count; w++)
+        total += atomic_load(&children->audit.rings[w]->noted) -
+                 atomic_load(&children->audit.progress->recorded[w]);
+    return total;
+}
+
+int children_end_recorder(struct children *children, struct error *error) {
     const struct timespec rest = {0, 10000000};
     int64_t deadline_ms = net_now_ms() + RECORDER_END_MS;
-    if (children->recorder.pid <= 0)
-        return;
+    int status = 0;
+    if (children->audit_folder < 0)
+        return 0;
+    /* One that has failed just now gets another chance. */
+    if (children->recorder.pid <= 0 && start_recorder(children, 0, error) != 0)
+        return ERR_SYSTEM;
     atomic_store(&children->board->audit_ends, true);
-    while (waitpid(children->recorder.pid, NULL, WNOHANG) == 0) {
+    while (waitpid(children->recorder.pid, &status, WNOHANG) == 0) {
         if (net_now_ms() > deadline_ms)
-            return;
+            return error_set(error, ERR_TIMEOUT,
+                             "the recorder did not end in time: %llu questions are not recorded",
+                             unrecorded(children));
         nanosleep(&rest, NULL);
     }
     children->recorder.pid = 0;
+    return status == 0 && unrecorded(children) == 0
+               ? 0
+               : error_set(error, ERR_SYSTEM,
+                           "%llu questions that were answered could not be recorded",
+                           unrecorded(children));
 }
 
 void children_kill(struct children *children) {

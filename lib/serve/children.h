@@ -28,7 +28,8 @@ struct children {
     int board_fd;
     struct tally *tally;
     struct quotas *quotas;
-    struct audit_rings *audit; /* NULL: nothing is recorded */
+    int audit_folder; /* of the audit log, open and locked; -1: nothing is recorded */
+    struct audit_rings audit;
     uint8_t audit_run[AUDIT_RUN_LEN];
     int listener;                 /* TCP */
     bool is_given;                /* it and the UDP socket are a service manager's */
@@ -76,8 +77,9 @@ void children_order(struct children *children, enum channel_order order, int fd)
 void children_stop_workers(struct children *children);
 void children_start_workers(struct children *children);
 
-/* Has the recorder write and sign what workers, of whom none is left, have noted; waits for that a while. */
-void children_end_recorder(struct children *children);
+/* Has the recorder write and sign what workers, of whom none is left, have noted; waits for that a while. 0, or
+ * ERR_SYSTEM with the reason where not all of it is recorded. */
+int children_end_recorder(struct children *children, struct error *error);
 
 /* Ends all children that are still running, at once. */
 void children_kill(struct children *children);

@@ -13,10 +13,12 @@
 #include "serve/server_keys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -243,6 +245,26 @@ static int try_bypass(struct parent *parent, struct error *error) {
     return 0;
 }
 
+/* One server at a time records in a folder. */
+static int open_audit(struct parent *parent, struct error *error) {
+    const char *folder = parent->settings->audit_path;
+    struct children *children = &parent->children;
+    children->audit_folder = children->audit.progress_fd = -1;
+    if (folder == NULL)
+        return 0;
+    children->audit_folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (children->audit_folder < 0)
+        return error_set_errno(error, "%s", folder);
+    if (flock(children->audit_folder, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK
+                   ? error_set(
+                         error, ERR_EXISTS,
+                         "%s: another server writes its audit log there: give each its own folder",
+                         folder)
+                   : error_set_errno(error, "%s", folder);
+    return audit_rings_open(&children->audit, parent->settings->worker_count, error);
+}
+
 static int open_board(struct parent *parent, struct error *error) {
     const struct serve_settings *settings = parent->settings;
     struct kiosks_change change;
@@ -256,8 +278,8 @@ static int open_board(struct parent *parent, struct error *error) {
         code = tally_open(&parent->tally, settings->worker_count, error);
     if (code == 0)
         code = quotas_open(&parent->quotas, error);
-    if (code == 0 && settings->audit_path != NULL)
-        code = audit_rings_open(&parent->children.audit, settings->worker_count, error);
+    if (code == 0)
+        code = open_audit(parent, error);
     if (code == 0 && settings->kiosks_path != NULL)
         code = board_load_kiosks(parent->board, settings->kiosks_path, &change, error);
     if (code == 0)
@@ -339,7 +361,8 @@ int serve_run(struct serve_settings *settings, struct error *error) {
     if (code == 0) {
         code = supervise(&parent, &signals, error);
         write_stats(&parent);
-        children_end_recorder(&parent.children);
+        if (children_end_recorder(&parent.children, error) != 0 && code == 0)
+            code = ERR_SYSTEM;
     }
     if (parent.release.checker > 0)
         kill(parent.release.checker, SIGKILL);

@@ -47,6 +47,7 @@ struct worker {
     struct random random;
     struct reception reception;
     struct answerer answerer;
+    struct audit_desk desk;
     struct requests requests;
     struct connections connections;
     struct datagram_server datagrams;
@@ -76,11 +77,11 @@ static const char *answer_legacy(struct worker *worker, const struct channel_rep
         !legacy_question_digest(inquired.digest, reply->bytes, reply->len))
         return NULL;
     static const uint8_t nobody[KIOSK_ID_LEN];
-    bool is_noted = answerer_can_note(&worker->answerer, 1);
-    if (!is_noted)
+    enum recording recording = answerer_record(&worker->answerer, 1);
+    if (recording != RECORDING_DONE)
         count(worker->counts,
-              worker->settings->is_audit_optional ? COUNT_UNRECORDED : COUNT_REFUSED_RECORD);
-    if (!is_noted && !worker->settings->is_audit_optional)
+              recording == RECORDING_FAILED ? COUNT_REFUSED_RECORD : COUNT_UNRECORDED);
+    if (recording == RECORDING_FAILED)
         return NULL;
     db_ask(db, worker->answerer.source.lookup_key, &inquired, &answer);
     const struct audit_asked asked = {.kiosk = nobody,
@@ -88,7 +89,7 @@ static const char *answer_legacy(struct worker *worker, const struct channel_rep
                                       .kind = ASK_LEGACY,
                                       .found = answer.is_found ? FOUND_LEGACY : FOUND_NOTHING,
                                       .terms = answer.terms};
-    if (is_noted)
+    if (recording == RECORDING_DONE)
         answerer_note(&worker->answerer, &asked);
     count(worker->counts, COUNT_LEGACY);
     count_add(&worker->counts->found[answer.is_found ? FOUND_LEGACY : FOUND_NOTHING], 1);
@@ -263,7 +264,9 @@ static void prepare_hosts(struct worker *worker) {
     worker->answerer.board = place->board;
     worker->answerer.seen = &place->tally->seen;
     worker->answerer.quotas = place->quotas;
-    worker->answerer.ring = place->audit != NULL ? &place->audit->rings[place->index] : NULL;
+    worker->answerer.desk = place->desk != NULL ? &worker->desk : NULL;
+    if (place->desk != NULL)
+        worker->desk = *place->desk;
     worker->answerer.admission = &worker->reception.admission;
     worker->answerer.anonymous =
         settings->anonymous_quota.minute > 0 ? &settings->anonymous_quota : NULL;
@@ -357,11 +360,12 @@ static int64_t rest_if_due(struct worker *worker) {
 
 /* Whether the recorder could write a short while ago. */
 static void note_recorder(struct worker *worker, int64_t now_ms) {
-    const struct audit_rings *audit = worker->place->audit;
-    if (audit != NULL)
-        worker->answerer.is_recorder_alive =
-            now_ms - atomic_load_explicit(&audit->alive_ms, memory_order_relaxed) <
-            worker->settings->audit_sync_ms + RECORDER_MS;
+    struct audit_desk *desk = &worker->desk;
+    if (worker->answerer.desk == NULL)
+        return;
+    int64_t alive_ms = atomic_load_explicit(&desk->progress->alive_ms, memory_order_relaxed);
+    desk->is_alive = alive_ms != 0 && now_ms - alive_ms < RECORDER_MS;
+    desk->has_waited = false;
 }
 
 /* False where the file of the database was changed: then nothing is answered from it. */

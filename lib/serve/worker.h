@@ -23,7 +23,7 @@ struct worker_place {
     const struct board *board;
     struct tally *tally;
     struct quotas *quotas;
-    struct audit_rings *audit; /* NULL: nothing is recorded */
+    const struct audit_desk *desk; /* NULL: nothing is recorded */
 };
 
 /* Its exit status where the file of the database is not the one that was checked any more. */

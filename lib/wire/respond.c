@@ -92,7 +92,6 @@ void respond_fill(const struct response_source *source, const struct question *q
     if (!is_meant)
         return;
     answer->count = question->count;
-    answer->is_unrecorded = source->goes_unrecorded && question->count > 0;
     bool is_good = true;
     if (question->what == WHAT_ANSWERS)
         look_up(source, question, answer);
@@ -137,8 +136,12 @@ enum response respond(const struct response_source *source, const struct ticket 
     bool is_sync = result == QUESTION_GOOD && question_is_sync(question->what);
     bool may_ask =
         source->is_anonymous_allowed || !bytes_are_zero(ticket->kiosk, sizeof ticket->kiosk);
-    bool is_unrecorded = may_ask && result == QUESTION_GOOD && source->cannot_record &&
-                         (question->what == WHAT_ANSWERS || question->what == WHAT_PROOFS);
+    bool is_about = result == QUESTION_GOOD &&
+                    (question->what == WHAT_ANSWERS || question->what == WHAT_PROOFS);
+    enum recording recording = RECORDING_DONE;
+    if (may_ask && is_about && source->record != NULL)
+        recording = source->record(source->context, question->count);
+    bool is_unrecorded = recording == RECORDING_FAILED;
     if (may_ask && result == QUESTION_GOOD && !is_sync && !is_unrecorded && source->wait != NULL)
         wait_s = source->wait(source->context, ticket, question->count);
     if (!may_ask) {
@@ -158,6 +161,7 @@ enum response respond(const struct response_source *source, const struct ticket 
         respond_fill(source, question, merkle_held_level(source->db->header.count), answer);
     else
         begin_answer(source, ANSWER_MALFORMED, answer);
+    answer->is_unrecorded = recording == RECORDING_SKIPPED && answer->count > 0;
     if (!answer_write(out, *len, answer, question->what)) {
         begin_answer(source, ANSWER_TOO_LONG, answer);
         answer_write(out, *len, answer, question->what);

@@ -11,14 +11,15 @@
 #include "db/open.h"
 #include "wire/answer.h"
 
+/* What becomes of a question that is to be recorded. */
+enum recording { RECORDING_DONE, RECORDING_SKIPPED, RECORDING_FAILED };
+
 /* What questions are answered from. */
 struct response_source {
     const struct db *db;
     const struct lookup_key *lookup_key; /* NULL for a plain database */
     int64_t now_s;                       /* Unix seconds */
     bool is_anonymous_allowed;           /* to ask without being an enrolled kiosk */
-    /* questions about licences cannot be recorded: so they are not answered; or are, and it is said */
-    bool cannot_record, goes_unrecorded;
     /* How many seconds this client must wait before it is answered about `count` licences, 0 for not at
      * all. NULL: nobody must wait. */
     uint32_t (*wait)(void *context, const struct ticket *ticket, unsigned count);
@@ -29,6 +30,8 @@ struct response_source {
                   struct answer *answer);
     /* Fills in what whoever the ticket names may still ask about. NULL: as much as he likes. */
     void (*quota)(void *context, const struct ticket *ticket, struct quota_left *left);
+    /* Whether a question about so many licences is answered, which is to be recorded. NULL: it need not be. */
+    enum recording (*record)(void *context, unsigned count);
     void *context;
 };
 

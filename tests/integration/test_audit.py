@@ -11,6 +11,7 @@ import pathlib
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import threading
 import time
@@ -233,7 +234,50 @@ def test_a_chain_that_was_made_to_fit(release, copy, audit_keys):
     assert verify(release, copy, audit_keys)["questions"] == 24
 
 
-def test_the_end(release, copy, audit_keys):
+def forged(number, before, content, kind=audit_file.QUESTIONS):
+    """A block as the text says it is, of whoever can write the files."""
+    return b"dlvaudit" + bytes([1, kind, 0, 0]) + struct.pack("<IQq", len(content), number, 1_700_000_000_000) + before + content
+
+
+def record_of(**values):
+    fields = {"time": 1_700_000_000_000, "count": 0, "by": 1, "flags": 0, "found": 1, "status": 1, "card": 0, "zero": 0, "matches": 0} | values
+    return struct.pack("<qQ16s16sQBBBBBBH", fields["time"], fields["count"], bytes(16), bytes(16), 1, fields["by"], fields["flags"],
+                       fields["found"], fields["status"], fields["card"], fields["zero"], fields["matches"])
+
+
+def test_blocks_put_before(release, copy, audit_keys):
+    """In a file of their own, with numbers at which counting could begin anew."""
+    for path in reversed(files(copy)):
+        path.rename(copy / f"{int(path.stem) + 2:08}.audit")
+    for name in ("00000001.audit", "00000002.audit"):
+        for number in (0, 1, 2, (1 << 63) - 1, (1 << 64) - 1):
+            (copy / name).write_bytes(forged(number, bytes(32), record_of() * 3))
+            verify(release, copy, audit_keys, status=2)
+        (copy / name).unlink()
+    verify(release, copy, audit_keys, status=2)  # block 1 is in file 1
+
+
+def test_values_without_meaning(release, keys, tmp_path, audit_keys, log_pub):
+    """Refused, and never shown: by the check, the list and the independent reader."""
+    start = forged(1, bytes(32), peer.key_id(log_pub) + bytes(48), audit_file.START)
+    path = tmp_path / "00000001.audit"
+    for good, values in ((True, {}), (True, {"flags": 7, "found": 4, "status": 7, "card": 3, "by": 3, "matches": 0x4321}),
+                         *((False, {name: value}) for name, value in (("time", -1), ("time", 1 << 60), ("by", 0), ("by", 4), ("flags", 8),
+                           ("found", 5), ("status", 8), ("card", 4), ("zero", 1), ("matches", 5), ("matches", 0xf000), ("count", 1),
+                           ("count", 64 << 48)))):
+        path.write_bytes(start + forged(2, hashlib.sha256(start).digest(), record_of(**values)))
+        done = release("audit", tmp_path, status=0 if good else 2)
+        assert bool(done.out) == good, values
+        # Nothing of it is signed, and that long ago.
+        assert release("verify", "--audit", tmp_path, "--key", audit_keys / "log.pub", status=1 if good else 2)
+        if good:
+            assert len(audit_file.records(tmp_path, log_pub)) == 1
+        else:
+            with pytest.raises(audit_file.Damaged):
+                audit_file.records(tmp_path, log_pub)
+
+
+def test_the_end(release, written, copy, audit_keys):
     """What comes after the last checkpoint can be cut; a checkpoint that was kept elsewhere shows it."""
     kept = verify(release, copy, audit_keys)["checkpoint"]
     assert verify(release, copy, audit_keys, "--checkpoint", kept)["checkpoint"] == kept
@@ -245,6 +289,10 @@ def test_the_end(release, copy, audit_keys):
     first = verify(release, copy, audit_keys)
     assert "is not in it" in verify(release, copy, audit_keys, "--checkpoint", kept, status=2)
     assert verify(release, copy, audit_keys, "--checkpoint", first["checkpoint"])
+    # It is also good where what it signs was taken elsewhere, and what is left begins behind it.
+    other = pathlib.Path(shutil.copytree(written, copy.parent / "other"))
+    files(other)[0].unlink()
+    assert verify(release, other, audit_keys, "--checkpoint", first["checkpoint"])["first_block"] > 1
     for bad in ("", "7", "7:", "7:00", "0:" + "0" * 64, "x:" + "0" * 64, kept + "0"):
         assert "--checkpoint" in verify(release, copy, audit_keys, "--checkpoint", bad, status=2)
 
@@ -252,7 +300,7 @@ def test_the_end(release, copy, audit_keys):
 def test_another_key(release, copy, audit_keys, keys, tmp_path):
     release("keygen", "--type", "log", "-o", tmp_path / "other")
     done = release("verify", "--audit", copy, "--key", tmp_path / "other.pub", status=2)
-    assert "has not signed" in one_line(done)
+    assert "another key signs the log" in one_line(done)
     # Both, while it is rolled.
     release("verify", "--audit", copy, "--key", tmp_path / "other.pub", "--key", audit_keys / "log.pub")
     for options in (("--audit", copy), ("--key", audit_keys / "log.pub"), ("--checkpoint", "1:00"),
@@ -270,14 +318,15 @@ def test_cut_off_while_it_was_written(release, start, copy, audit_keys, log_pub,
     last = files(folder)[-1]
     whole = last.read_bytes()
     blocks = list(audit_file.split(whole))
-    for cut in (1, 60, 100, len(blocks[-1].data) - 1):
-        last.write_bytes(whole[:-cut])
+    for cut in (1, 60, 100, len(blocks[-1].data) - 1, "zeros"):
+        kept = len(whole) - (len(blocks[-1].data) if cut == "zeros" else cut)
+        last.write_bytes(whole[:kept] + (bytes(5000) if cut == "zeros" else b""))
         assert verify(release, folder, audit_keys)["last_block"] == blocks[-2].number
         assert audit_file.read(folder, log_pub)[-1].number == blocks[-2].number
     server = start(binary=release)
     TcpClient(server.port, server_pub).open().ask([peer.item(NUMBER)])
     server.stop()
-    assert verify(release, folder, audit_keys)["questions"] == 73
+    assert (verify(release, folder, audit_keys)["questions"], verify(release, folder, audit_keys)["cut"]) == (73, 0)
     assert audit_file.read(folder, log_pub)[-1].number > blocks[-2].number
 
 
@@ -342,6 +391,75 @@ def test_a_recorder_that_is_killed(release, start, folder, log_pub, server_pub):
     assert kills == 6 and answered > 0
     # Those whose answer was on its way when the load was stopped, or came too late, are recorded as well.
     assert 0 <= len(audit_file.records(folder, log_pub)) - answered <= 3 * 8 * 2
+
+
+def test_a_recorder_that_is_killed_behind_a_turn(release, start, folder, audit_keys, log_pub, server_pub):
+    """In a file that it has begun on SIGHUP, twice: the counts go on."""
+    server = start(binary=release)
+    client = TcpClient(server.port, server_pub).open()
+
+    def ask_and_kill():
+        before = len(audit_file.records(folder))
+        wait_for(lambda: client.ask([peer.item(NUMBER)] * 3).status == peer.GOOD)
+        wait_for(lambda: len(audit_file.records(folder)) > before)
+        os.kill(recorder_of(server), signal.SIGKILL)
+        wait_for(lambda: recorder_of(server) is not None)
+    ask_and_kill()
+    server.process.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    for _ in range(3):
+        ask_and_kill()
+    server.stop()
+    assert len(files(folder)) == 2 and len(audit_file.records(folder, log_pub)) == 12
+    files(folder)[0].unlink()
+    assert len(audit_file.records(folder, log_pub)) == 9
+    assert verify(release, folder, audit_keys)["questions"] == 9
+
+
+def test_an_end_without_a_recorder(release, start, folder, log_pub, server_pub):
+    """It was killed so often that the next one has to wait: what was answered is recorded all the same."""
+    server = start(binary=release)
+    client = TcpClient(server.port, server_pub).open()
+    answered = 0
+    for _ in range(5):
+        pid = recorder_of(server)
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+        for _ in range(3):
+            answered += client.ask([peer.item(NUMBER)]).status == peer.GOOD
+        time.sleep(0.3)
+    client.close()
+    server.stop()
+    assert answered > 3 and len(audit_file.records(folder, log_pub)) == answered
+
+
+def test_a_file_that_is_removed(release, start, folder, audit_keys, server_pub):
+    """It goes on in another one, and says so; the check says which is missing."""
+    server = start(binary=release)
+    client = TcpClient(server.port, server_pub).open()
+    for change in (lambda path: path.unlink(), lambda path: path.rename(folder / "elsewhere"), lambda path: os.truncate(path, 100)):
+        assert client.ask([peer.item(NUMBER)]).status == peer.GOOD
+        time.sleep(0.1)
+        server.log = b""
+        change(files(folder)[-1])
+        server.wait_for(rb"event=audit_file_lost file=\d{8}.audit")
+    client.ask([peer.item(NUMBER)])
+    server.stop()
+    assert [path.name for path in files(folder)] == ["00000003.audit", "00000004.audit"]
+    assert "00000003.audit" in verify(release, folder, audit_keys, status=2)
+
+
+def test_what_a_worker_can_reach(release, start):
+    """Its own ring, and of what the recorder says a copy to read."""
+    server = start("--workers", "3", binary=release)
+    recorder = recorder_of(server)
+    writable = {}
+    for pid in subprocess.run(["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True).stdout.split():
+        maps = pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines()
+        progress = [line.split()[1] for line in maps if "memfd:dlv audit" in line]
+        writable[int(pid)] = progress
+    assert writable.pop(recorder) == ["rw-s"]
+    assert sorted(writable.values()) == [[]] * (len(writable) - 3) + [["r--s"]] * 3
 
 
 def test_workers_that_are_killed(release, start, folder, log_pub, server_pub):
@@ -539,12 +657,12 @@ def test_listing(release, two_logs, audit_keys):
     assert listed(release, *names, "--since", middle[:19] + "Z", *logs) and not listed(release, "--until", "2020-01-01", *logs)
     assert len(listed(release, "--since", "2020-01-01", "--until", "2099-01-01", *logs)) == 7
     sums = {row.pop("kiosk"): row for row in listed(release, "--by-kiosk", *names, *logs)}
-    assert sums == {"van-7": {"questions": 4, "numbers": 2, "not_found": 1, "most_about_one": 3},
-                    "van-8": {"questions": 2, "numbers": 2, "not_found": 1, "most_about_one": 1},
-                    "nobody": {"questions": 1, "numbers": 1, "not_found": 0, "most_about_one": 1}}
+    assert sums == {"van-7": {"questions": 4, "numbers": 2, "not_found": 1, "most_about_one": 3, "slips": 0},
+                    "van-8": {"questions": 2, "numbers": 2, "not_found": 1, "most_about_one": 1, "slips": 0},
+                    "nobody": {"questions": 1, "numbers": 1, "not_found": 0, "most_about_one": 1, "slips": 0}}
     text = release("audit", *names, logs[0]).out.splitlines()
     assert len(text) == 4 and re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z van-7 number [0-9a-f]{32}: licence, valid; release 1$", text[0])
-    assert "van-7: 4 questions about 2 numbers, 1 not found, at most 3 about one" in release("audit", "--by-kiosk", *names, *logs).out
+    assert "van-7: 4 questions about 2 numbers, 1 not found, at most 3 about one; 0 slips" in release("audit", "--by-kiosk", *names, *logs).out
 
 
 def test_listing_what_cannot_be(release, two_logs, audit_keys, tmp_path):
