@@ -508,7 +508,7 @@ def transcript(server, kiosk, stream, now, database, items=(), what=1, offset=0,
                                 randfunc=lambda n: seed[:n]).encrypt(secret)
     opening = session_peer.Opening(serialization.load_der_public_key(public), secret,
                                    X25519PrivateKey.from_private_bytes(exponent), ciphertext=ciphertext)
-    server_exponent, ticket_secret, ticket_nonce = stream(32), stream(32), stream(12)
+    server_exponent, ticket_secret, ticket_nonce = stream(32), stream(32), stream(28)
     binding = hashlib.sha256(b"dlv session 2 tickets" + hashlib.sha256(public).digest() + database.head[64:96]).digest()
     host_exponent = X25519PrivateKey.from_private_bytes(server_exponent)
     kiosk_id = session_peer.key_id(kiosk.public_key())[:16] if kiosk else bytes(16)
@@ -534,10 +534,10 @@ def transcript(server, kiosk, stream, now, database, items=(), what=1, offset=0,
         return session_peer.grant(ticket, 3600, now, min(90000, chain_ends - now), renewal), chain_ends
 
     def accept_of(opening, nonces, is_kiosks, chain_ends=None):
-        start = session_peer.header(session_peer.ACCEPT, 256) + session_peer.raw(host_exponent.public_key())
+        start = session_peer.header(session_peer.ACCEPT, 272) + session_peer.raw(host_exponent.public_key()) + nonces[:16]
         common = host_exponent.exchange(opening.exponent.public_key())
         accept_key, session_key = session_peer.session_keys(opening.t0, start, opening.secret, common)
-        sealed, _ = granted(session_key, nonces, is_kiosks, chain_ends)
+        sealed, _ = granted(session_key, nonces[16:], is_kiosks, chain_ends)
         return start + session_peer.ChaCha20Poly1305(accept_key).encrypt(bytes(12), sealed, b"")
 
     accept = accept_of(opening, ticket_nonce, False)
@@ -551,7 +551,7 @@ def transcript(server, kiosk, stream, now, database, items=(), what=1, offset=0,
         assert session.admitted(admit, identify)
         identity = [f"IdentifyNonce = {identify_nonce.hex()}", f"Identify = {identify.hex()}",
                     f"AdmitNonce = {admit_nonce.hex()}", f"Admit = {admit.hex()}"]
-        renew_exponent, renew_nonce = stream(32), stream(24)
+        renew_exponent, renew_nonce = stream(32), stream(40)
         renewing = session_peer.Opening(opening.server, session=session,
                                         exponent=X25519PrivateKey.from_private_bytes(renew_exponent))
         renewed = accept_of(renewing, renew_nonce, True, chain_ends)

@@ -91,7 +91,7 @@ def grant(ticket, lifetime, now, renewal_lifetime=0, renewal=bytes(96)):
 
 
 def session_keys(t0, accept, secret, common):
-    salt = sha256(b"dlv session 2 accept", t0, accept[:40])
+    salt = sha256(b"dlv session 2 accept", t0, accept[:56])
     both = hkdf(salt, secret + common, b"dlv session 2 keys", 64)
     return both[:32], both[32:]
 
@@ -104,19 +104,27 @@ def signed_by_kiosk(server_id, session_key):
 # --- the client -----------------------------------------------------------------------------------
 
 
+def prove(session, frame):
+    """What shows that a renewal ticket is one's own."""
+    digest = sha256(b"dlv session 2 shown", frame[:8], frame[28:160], frame[176:])
+    return hmac.digest(renewal_secret(session.key), digest, "sha256")[:16]
+
+
 class Opening:
     """An OPEN frame and what it takes to understand the ACCEPT; or a RENEW frame, of `session`."""
 
-    def __init__(self, server, secret=None, exponent=None, ciphertext=None, session=None, shown=bytes(96)):
+    def __init__(self, server, secret=None, exponent=None, ciphertext=None, session=None, shown=None):
+        """`shown` is the session before, in an OPEN."""
         self.server, self.n = server, server.key_size // 8
         self.exponent = exponent or X25519PrivateKey.generate()
         if session is not None:
-            self.secret, length, shown, rest = renewal_secret(session.key), 256, session.renewal, bytes(96)
+            self.secret, length, before, rest = renewal_secret(session.key), 272, session, bytes(96)
         else:
-            self.secret, length = secret or os.urandom(32), 160 + self.n
+            self.secret, length, before = secret or os.urandom(32), 176 + self.n, shown
             rest = ciphertext or server.encrypt(self.secret, oaep(b"dlv session 2 open"))
-        self.frame = header(OPEN if session is None else RENEW, length) + bytes(20) + key_id(server)[:4] + \
-            raw(self.exponent.public_key()) + shown + rest
+        start = header(OPEN if session is None else RENEW, length) + bytes(20) + key_id(server)[:4] + \
+            raw(self.exponent.public_key()) + (before.renewal if before else bytes(96))
+        self.frame = start + (prove(before, start + bytes(16) + rest) if before else bytes(16)) + rest
         self.t0 = transcript(key_id(server), self.frame)
 
     def with_cookie(self, frame):
@@ -126,10 +134,10 @@ class Opening:
     def finish(self, accept):
         if accept[4] == REFUSE:
             raise Refused(accept[5])
-        assert accept[:8] == header(ACCEPT, 256) and len(accept) == 256
+        assert accept[:8] == header(ACCEPT, 272) and len(accept) == 272
         common = self.exponent.exchange(X25519PublicKey.from_public_bytes(accept[8:40]))
         accept_key, session_key = session_keys(self.t0, accept, self.secret, common)
-        opened = ChaCha20Poly1305(accept_key).decrypt(ZERO_NONCE, accept[40:], b"")
+        opened = ChaCha20Poly1305(accept_key).decrypt(ZERO_NONCE, accept[56:], b"")
         return Session(session_key, opened, key_id(self.server))
 
 
@@ -304,7 +312,7 @@ class TcpClient:
         self.sock.sendall(frame)
         return read_frame(self.sock)
 
-    def open(self, shown=bytes(96)):
+    def open(self, shown=None):
         opening = Opening(self.server, shown=shown)
         self.session = opening.finish(self.exchange(opening.frame))
         return self.identify()
@@ -380,7 +388,7 @@ class UdpClient(TcpClient):
             answer = self.sock.recv(65536)  # that one was late, to a question before
         return self.session.open_answer(answer, frame)
 
-    def open(self, shown=bytes(96)):
+    def open(self, shown=None):
         opening = Opening(self.server, shown=shown)
         cookie = self.exchange(opening.frame)
         if cookie[4] == REFUSE:
@@ -480,7 +488,7 @@ class Core:
     def seal_accept(self, frame, secret, is_enrolled):
         exponent = X25519PrivateKey.generate()
         common = exponent.exchange(X25519PublicKey.from_public_bytes(frame[32:64]))
-        start = header(ACCEPT, 256) + raw(exponent.public_key())
+        start = header(ACCEPT, 272) + raw(exponent.public_key()) + os.urandom(16)
         accept_key, session_key = session_keys(transcript(key_id(self.key.public_key()), frame), start, secret, common)
         granted = self.grant(session_key, is_enrolled)
         return start + ChaCha20Poly1305(accept_key).encrypt(ZERO_NONCE, granted, b"")
@@ -496,10 +504,10 @@ class Core:
 
     def accept(self, frame):
         n = self.key.key_size // 8
-        if len(frame) != 160 + n or frame[28:32] != key_id(self.key.public_key())[:4]:
+        if len(frame) != 176 + n or frame[28:32] != key_id(self.key.public_key())[:4]:
             return refusal(OPENING)
         try:
-            secret = self.key.decrypt(frame[160:], oaep(b"dlv session 2 open"))
+            secret = self.key.decrypt(frame[176:], oaep(b"dlv session 2 open"))
         except ValueError:
             return refusal(OPENING)
         self.opened += 1
@@ -507,7 +515,8 @@ class Core:
 
     def renew(self, frame):
         secret = self.renewals.get(frame[64:160])
-        if secret is None or len(frame) != 256 or any(frame[160:]):
+        digest = sha256(b"dlv session 2 shown", frame[:8], frame[28:160], frame[176:])
+        if secret is None or len(frame) != 272 or any(frame[176:]) or hmac.digest(secret, digest, "sha256")[:16] != frame[160:176]:
             return refusal(SESSION)
         self.renewed += 1
         return self.seal_accept(frame, secret, True)

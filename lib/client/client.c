@@ -250,7 +250,10 @@ static enum link_result ask_servers(struct client *client, struct task *task) {
         enum link_result result = converse(client, task);
         if (result == LINK_DONE)
             return result;
-        if (result == LINK_SESSION_ENDED || result == LINK_DISTRUSTED || result == LINK_WRONG_KEY)
+        /* It may be renewed all the same: the ticket's time may be over by the server's clock. */
+        if (result == LINK_SESSION_ENDED)
+            client->session.is_open = false;
+        if (result == LINK_DISTRUSTED || result == LINK_WRONG_KEY)
             client_session_forget(&client->session);
         if (may_repeat(client, task, result, was_open))
             continue;

@@ -632,6 +632,8 @@ static bool ends_all(const struct exchange *exchange, enum link_result result) {
     case LINK_NOT_BELIEVED:
     case LINK_CHANGED:
         return true;
+    case LINK_BUSY:
+        return exchange->frames->ends_when_busy || exchange->link->lane != NULL;
     default:
         return exchange->link->lane != NULL;
     }

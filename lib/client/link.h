@@ -121,6 +121,7 @@ struct link_frames {
     bool is_costly;      /* each of them costs the server an RSA operation */
     size_t cookie_at;    /* where a cookie goes; 0: nowhere */
     const char *doing;   /* for reasons: "asking" */
+    bool ends_when_busy; /* another attempt is another frame */
     bool has_other_keys; /* a wrong key ends it soon: another one is to be tried with all servers */
     int64_t *deadline_ms; /* holds whatever comes */
     int64_t extension_ms; /* each answer puts the deadline off until then; 0: it does not */

@@ -80,16 +80,18 @@ static enum link_result identify(struct session_talk *talk, const struct rsa_pub
 }
 
 /* Sends the opening or renewal that has begun. */
-static enum link_result exchange_keys(struct session_talk *talk, const char *doing,
-                                      bool has_other_keys) {
+static enum link_result exchange_keys(struct session_talk *talk, bool is_renewal,
+                                      bool has_other_keys, int64_t deadline_ms) {
     const struct link_frames frames = {.count = 1,
                                        .form = form_open,
                                        .take = take_accept,
                                        .context = talk,
                                        .cookie_at = OPEN_COOKIE,
-                                       .doing = doing,
+                                       .doing =
+                                           is_renewal ? "renewing a session" : "opening a session",
+                                       .ends_when_busy = is_renewal,
                                        .has_other_keys = has_other_keys,
-                                       .deadline_ms = &talk->deadline_ms};
+                                       .deadline_ms = &deadline_ms};
     enum link_result result = link_exchange(talk->link, &frames, talk->error);
     wipe(&talk->session->opening, sizeof talk->session->opening);
     return result;
@@ -100,18 +102,27 @@ void client_session_begin(struct client_session *session, int64_t opened_s, int6
     int64_t now_ms = net_now_ms() - age_ms;
     session->opened_s = opened_s;
     session->renew_ms = now_ms + (int64_t)keys->lifetime_s * SESSION_RENEW_MS;
+    session->ends_ms = now_ms + (int64_t)keys->lifetime_s * 1000;
     session->renewable_ms =
         keys->renewal_lifetime_s > 0 ? now_ms + (int64_t)keys->renewal_lifetime_s * 1000 : 0;
     session->is_open = session->renew_ms > net_now_ms();
 }
 
-/* Renews the session, where that can be done. LINK_SESSION_ENDED where it cannot. */
-static enum link_result renew(struct session_talk *talk, const struct rsa_public *server) {
+/* Renews the session, where that can be done. LINK_SESSION_ENDED where it cannot: where it has been refused, or where
+ * half of the time has passed without an answer. */
+static enum link_result renew(struct session_talk *talk, const struct rsa_public *server,
+                              bool has_other_keys) {
     struct client_session *session = talk->session;
-    if (net_now_ms() >= session->renewable_ms)
+    int64_t now_ms = net_now_ms();
+    if (now_ms >= session->renewable_ms)
         return LINK_SESSION_ENDED;
     opening_renew(&session->opening, server, &session->keys, &talk->random->drbg.vtable);
-    enum link_result result = exchange_keys(talk, "renewing a session", false);
+    enum link_result result =
+        exchange_keys(talk, true, has_other_keys, now_ms + (talk->deadline_ms - now_ms) / 2);
+    if (result == LINK_TIMED_OUT) {
+        link_let_all_in(talk->link);
+        result = LINK_SESSION_ENDED;
+    }
     if (result == LINK_SESSION_ENDED)
         session->renewable_ms = 0;
     return result;
@@ -122,11 +133,10 @@ static enum link_result open_anew(struct session_talk *talk,
                                   const struct session_identity *identity,
                                   const struct rsa_public *server, bool has_other_keys) {
     struct client_session *session = talk->session;
-    if (!opening_begin(&session->opening, server, session->keys.renewal,
-                       &talk->random->drbg.vtable))
+    if (!opening_begin(&session->opening, server, &session->keys, &talk->random->drbg.vtable))
         return link_fail(talk->link, LINK_REFUSED, talk->error,
                          "no session can be opened with the server's key");
-    enum link_result result = exchange_keys(talk, "opening a session", has_other_keys);
+    enum link_result result = exchange_keys(talk, false, has_other_keys, talk->deadline_ms);
     if (result == LINK_DONE && identity->kiosk != NULL)
         result = identify(talk, server, identity->kiosk);
     return result;
@@ -139,7 +149,10 @@ enum link_result client_session_open(struct session_talk *talk,
     struct client_session *session = talk->session;
     if (session->is_open && net_now_ms() < session->renew_ms)
         return LINK_DONE;
-    enum link_result result = renew(talk, server);
+    enum link_result result = renew(talk, server, has_other_keys);
+    /* The old one is still good for a tenth of its life. */
+    if (result == LINK_BUSY && session->is_open && net_now_ms() < session->ends_ms)
+        return LINK_DONE;
     if (result == LINK_SESSION_ENDED)
         result = open_anew(talk, identity, server, has_other_keys);
     if (result == LINK_DONE)

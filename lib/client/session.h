@@ -18,6 +18,7 @@ struct client_session {
     bool is_open;
     int64_t opened_s;     /* by this machine's clock */
     int64_t renew_ms;     /* when it is to be opened anew */
+    int64_t ends_ms;      /* when it ends */
     int64_t renewable_ms; /* until when it can be renewed; 0: not */
     struct session keys;
     struct opening opening;         /* or renewal, while one is under way */

@@ -146,7 +146,7 @@ static bool open_session(const struct kat_vector *vector, struct session_case *s
         !kat_get_bytes(vector, F_EXPONENT, random + SESSION_SECRET_LEN, X25519_LEN) ||
         !kat_get_bytes(vector, F_SEED, random + SESSION_SECRET_LEN + X25519_LEN, SHA256_LEN))
         return false;
-    if (!opening_begin(&session->opening, &session->server.public, session->session.renewal,
+    if (!opening_begin(&session->opening, &session->server.public, &session->session,
                        &source.vtable)) {
         kat_fail(vector, "no session can be opened");
         return false;
@@ -197,10 +197,11 @@ static struct session_host make_host(const struct session_case *session, bool ha
 
 static bool accept_session(struct kat_vector *vector, struct session_case *session) {
     uint8_t accept[ACCEPT_LEN];
-    uint8_t random[SESSION_SECRET_LEN + AEAD_NONCE_LEN] = {0};
+    uint8_t random[SESSION_SECRET_LEN + ACCEPT_RANDOM_LEN + AEAD_NONCE_LEN] = {0};
     struct kat_given source = {&kat_given_class, random};
     struct session_host host = make_host(session, false);
-    if (!kat_get_bytes(vector, F_TICKET_NONCE, random + SESSION_SECRET_LEN, AEAD_NONCE_LEN) ||
+    if (!kat_get_bytes(vector, F_TICKET_NONCE, random + SESSION_SECRET_LEN,
+                       ACCEPT_RANDOM_LEN + AEAD_NONCE_LEN) ||
         !kat_get_bytes(vector, F_SERVER_EXPONENT, host.exponent, sizeof host.exponent) ||
         !kat_get_number(vector, F_NOW, &session->now) || !make_ticket_key(vector, session, host.id))
         return false;
@@ -253,7 +254,8 @@ static bool identify(const struct kat_vector *vector, struct session_case *sessi
 
 /* The kiosk renews its session, beside the one that it goes on with. */
 static bool renew(const struct kat_vector *vector, struct session_case *session) {
-    uint8_t exponent[X25519_LEN], random[2 * AEAD_NONCE_LEN], accept[ACCEPT_LEN];
+    uint8_t exponent[X25519_LEN], random[ACCEPT_RANDOM_LEN + 2 * AEAD_NONCE_LEN],
+        accept[ACCEPT_LEN];
     struct kat_given source = {&kat_given_class, exponent},
                      server_source = {&kat_given_class, random};
     struct session_host host = make_host(session, true);

@@ -49,34 +49,55 @@ static bool is_enrolled(const struct board *board, const uint8_t id[KIOSK_ID_LEN
     return kiosk != NULL && kiosk->not_after_s >= now_s;
 }
 
-/* What is looked at is the frame but for its cookie; of an IDENTIFY, which is paid for once a session, its
- * ticket. */
-static enum shown look_at(const struct reception *reception, const uint8_t *frame, size_t len) {
+/* Of an IDENTIFY, which is paid for once a session, and only by who has not said yet who he is. */
+static enum shown look_at_identify(const struct reception *reception, const uint8_t *frame,
+                                   uint8_t hash[AEAD_TAG_LEN]) {
     const struct board *board = reception->admission.board;
     const struct ticket_ring *ring = board_ring(board);
-    struct seen *seen = &reception->admission.tally->seen;
-    int64_t now_s = time(NULL);
-    uint8_t hash[AEAD_TAG_LEN];
     struct ticket ticket;
-    bool is_identify = frame[FRAME_TYPE] == FRAME_IDENTIFY;
+    bool is_good = ticket_open(&ticket, frame + IDENTIFY_TICKET, ring->keys, ring->count) != NULL &&
+                   ticket.expires_s >= time(NULL);
+    if (is_good)
+        seen_hash(hash, board->seen_key, ticket.session_key, SESSION_KEY_LEN);
+    bool is_nobody = bytes_are_zero(ticket.kiosk, KIOSK_ID_LEN);
+    wipe(ticket.session_key, sizeof ticket.session_key);
+    return !is_good ? SHOWN_BAD : is_nobody ? SHOWN_FIRST : SHOWN_AGAIN;
+}
+
+/* Of an OPEN or RENEW, whose renewal ticket is its sender's own. What is looked at is the frame but for its cookie. */
+static enum shown look_at_renewal(const struct reception *reception, const uint8_t *frame,
+                                  size_t len, uint8_t hash[AEAD_TAG_LEN],
+                                  uint8_t kiosk[KIOSK_ID_LEN]) {
+    const struct board *board = reception->admission.board;
+    const struct ticket_ring *ring = board_ring(board);
+    int64_t now_s = time(NULL);
+    struct ticket ticket;
     bool is_good =
-        is_identify ? ticket_open(&ticket, frame + IDENTIFY_TICKET, ring->keys, ring->count) != NULL
-                    : renewal_open(&ticket, frame + OPEN_RENEWAL, ring->renewals,
-                                   ring->renewal_count) != NULL;
-    is_good = is_good && ticket.expires_s >= now_s &&
-              (is_identify || is_enrolled(board, ticket.kiosk, now_s));
+        renewal_open(&ticket, frame + OPEN_RENEWAL, ring->renewals, ring->renewal_count) != NULL &&
+        renewal_is_good(&ticket, now_s) && session_proves(frame, len, &ticket) &&
+        is_enrolled(board, ticket.kiosk, now_s);
     wipe(ticket.session_key, sizeof ticket.session_key);
     if (!is_good)
         return SHOWN_BAD;
-    if (is_identify)
-        seen_hash(hash, board->seen_key, frame + IDENTIFY_TICKET, TICKET_LEN);
-    else
-        seen_hash(hash, board->seen_key, frame + OPEN_KEY_ID, len - OPEN_KEY_ID);
-    if (seen_before(seen, hash) ||
-        (!is_identify && !admission_take_kiosk(&reception->admission, ticket.kiosk)))
-        return SHOWN_AGAIN;
-    seen_add(seen, hash);
+    memcpy(kiosk, ticket.kiosk, KIOSK_ID_LEN);
+    seen_hash(hash, board->seen_key, frame + OPEN_KEY_ID, len - OPEN_KEY_ID);
     return SHOWN_FIRST;
+}
+
+/* What the ticket in a frame is worth. What is worth something is remembered, and counted as the kiosk's. */
+static enum shown look_at(const struct reception *reception, const uint8_t *frame, size_t len) {
+    struct seen *seen = &reception->admission.tally->seen;
+    uint8_t hash[AEAD_TAG_LEN], kiosk[KIOSK_ID_LEN];
+    bool is_identify = frame[FRAME_TYPE] == FRAME_IDENTIFY;
+    enum shown shown = is_identify ? look_at_identify(reception, frame, hash)
+                                   : look_at_renewal(reception, frame, len, hash, kiosk);
+    if (shown == SHOWN_FIRST &&
+        (seen_before(seen, hash) ||
+         (!is_identify && !admission_take_kiosk(&reception->admission, kiosk))))
+        shown = SHOWN_AGAIN;
+    if (shown == SHOWN_FIRST)
+        seen_add(seen, hash);
+    return shown;
 }
 
 /* --- the door --------------------------------------------------------------------------------- */
@@ -95,25 +116,30 @@ size_t reception_take(const struct reception *reception, const uint8_t peer[ADDR
     bool is_open = frame[FRAME_TYPE] == FRAME_OPEN, is_renew = frame[FRAME_TYPE] == FRAME_RENEW;
     if (!is_for_us(reception, frame, len))
         return refuse(reception, COUNT_REFUSED_OPENING, REFUSED_OPENING, reply);
+    /* Before anything is counted as the kiosk's. */
+    if (is_renew && job == NULL)
+        return refuse(reception, COUNT_REFUSED_BUSY, REFUSED_BUSY, reply);
     /* A renewal is so cheap, and its ticket so certain, that it needs no cookie. */
     if (is_renew)
         shown = look_at(reception, frame, len);
     if (is_renew && shown == SHOWN_BAD)
         return refuse(reception, COUNT_REFUSED_SESSION, REFUSED_SESSION, reply);
-    size_t cookie_len =
-        wants_cookie && shown != SHOWN_FIRST ? check_cookie(reception, peer, frame, reply) : 0;
+    bool needs_cookie = wants_cookie && shown != SHOWN_FIRST;
+    size_t cookie_len = needs_cookie ? check_cookie(reception, peer, frame, reply) : 0;
     if (cookie_len > 0)
         return cookie_len;
+    if (job == NULL)
+        return refuse(reception, COUNT_REFUSED_BUSY, REFUSED_BUSY, reply);
     if (!is_renew)
         shown = look_at(reception, frame, len);
     if (shown != SHOWN_FIRST && !admission_take(&reception->admission, peer))
         return refuse(reception, COUNT_REFUSED_LIMIT, REFUSED_BUSY, reply);
-    if (job == NULL)
-        return refuse(reception, COUNT_REFUSED_BUSY, REFUSED_BUSY, reply);
     memset(frame + OPEN_COOKIE, 0, COOKIE_LEN);
     label(reception, peer, job);
     if (shown == SHOWN_FIRST)
         job->queue = is_open ? QUEUE_KNOWN : QUEUE_SHORT;
+    /* Not a replay, and from where it says. */
+    job->shows_network = shown == SHOWN_FIRST && (!wants_cookie || needs_cookie);
     if (is_open)
         count(reception->counts, COUNT_OPENINGS);
     return 0;

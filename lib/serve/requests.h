@@ -17,6 +17,7 @@ struct job {
     enum channel_work work;
     uint64_t network;    /* that it came from (admission_network) */
     uint8_t queue;       /* enum job_queue */
+    bool shows_network;  /* that a kiosk is there, if it turns out to be one's */
     int64_t deadline_ms; /* after this nobody waits for it any more */
     /* it is a member of a struct datagram_job; otherwise of a struct connection */
     bool is_datagram;

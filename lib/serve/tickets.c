@@ -74,6 +74,9 @@ bool tickets_are_due(const struct ticket_source *source, int64_t now_s) {
     return !source->is_made || now_s / TICKET_PERIOD_S != source->period;
 }
 
+#define RENEWAL_OLD_S                                                                              \
+    (2 * 86400) /* how long what an old secret has sealed, and what follows from it, is good */
+
 static void add_renewal_key(struct ticket_source *source, const uint8_t secret[SECRET_LEN],
                             const struct ticket_binding *binding, int64_t day) {
     struct ticket_ring *ring = &source->ring;
@@ -88,13 +91,16 @@ static void add_renewal_keys(struct ticket_source *source, const struct ticket_b
     for (int back = 0; back <= 2; back++)
         add_renewal_key(source, source->renewing, binding, day - back);
     add_renewal_key(source, source->renewing, binding, day + 1);
-    int64_t changed_on = source->changed_in * TICKET_PERIOD_S / RENEWAL_PERIOD_S;
-    if (source->has_renewed_before && changed_on < day - 2) {
+    int64_t changed_s = source->changed_in * TICKET_PERIOD_S, limit_s = changed_s + RENEWAL_OLD_S;
+    if (source->has_renewed_before && now_s >= limit_s) {
         wipe(source->renewed_before, SECRET_LEN);
         source->has_renewed_before = false;
     }
-    for (int back = 0; back <= 1 && source->has_renewed_before; back++)
-        add_renewal_key(source, source->renewed_before, binding, changed_on - back);
+    for (int back = 0; back <= 1 && source->has_renewed_before; back++) {
+        add_renewal_key(source, source->renewed_before, binding,
+                        changed_s / RENEWAL_PERIOD_S - back);
+        source->ring.renewals[source->ring.renewal_count - 1].chain_limit_s = limit_s;
+    }
 }
 
 /* Adds the keys that are bound to these two. */

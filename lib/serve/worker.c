@@ -127,7 +127,7 @@ static void take_replies(struct worker *worker) {
     while (requests_take_reply(&worker->requests, &reply, &job)) {
         if (job != NULL)
             count_reply(worker->counts, job->work, (enum channel_result)reply.result);
-        if (job != NULL && (job->work == CHANNEL_IDENTIFY || job->work == CHANNEL_RENEW) &&
+        if (job != NULL && job->shows_network && job->work != CHANNEL_OPEN &&
             reply.result == CHANNEL_GOOD)
             admission_note_kiosk(&worker->reception.admission, job->network);
         if (job != NULL && job->is_datagram)

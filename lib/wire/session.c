@@ -42,8 +42,7 @@ static void derive_keys(struct session_keys *keys, const uint8_t transcript[SHA2
                         const uint8_t *accept, const uint8_t secret[SESSION_SECRET_LEN],
                         const uint8_t common[X25519_LEN]) {
     uint8_t salt[SHA256_LEN], both[SESSION_SECRET_LEN + X25519_LEN];
-    hash_pieces(salt, PROTOCOL " accept", transcript, SHA256_LEN, accept,
-                FRAME_HEADER_LEN + X25519_LEN, "", 0);
+    hash_pieces(salt, PROTOCOL " accept", transcript, SHA256_LEN, accept, ACCEPT_GRANT, "", 0);
     memcpy(both, secret, SESSION_SECRET_LEN);
     memcpy(both + SESSION_SECRET_LEN, common, X25519_LEN);
     hkdf_sha256(keys, sizeof *keys, salt, sizeof salt, both, sizeof both, PROTOCOL " keys",
@@ -55,6 +54,23 @@ static void derive_keys(struct session_keys *keys, const uint8_t transcript[SHA2
 
 static void draw(const br_prng_class **source, void *bytes, size_t len) {
     (*source)->generate(source, bytes, len);
+}
+
+/* What proves that the renewal ticket is the sender's own: without it, who has seen the ticket could use it up. It
+ * is over all of the frame but the cookie and itself. */
+static void prove_renewal(uint8_t proof[OPEN_PROOF_LEN], const uint8_t secret[SESSION_SECRET_LEN],
+                          const uint8_t *frame, size_t len) {
+    uint8_t digest[SHA256_LEN], mac[SHA256_LEN];
+    hash_pieces(digest, PROTOCOL " shown", frame, FRAME_HEADER_LEN, frame + OPEN_KEY_ID,
+                OPEN_PROOF - OPEN_KEY_ID, frame + OPEN_CIPHERTEXT, len - OPEN_CIPHERTEXT);
+    hmac_sha256(mac, secret, SESSION_SECRET_LEN, digest, sizeof digest);
+    memcpy(proof, mac, OPEN_PROOF_LEN);
+}
+
+bool session_proves(const uint8_t *frame, size_t len, const struct ticket *renewal) {
+    uint8_t proof[OPEN_PROOF_LEN];
+    prove_renewal(proof, renewal->session_key, frame, len);
+    return bytes_are_equal(proof, frame + OPEN_PROOF, sizeof proof);
 }
 
 /* Writes a frame as far as its renewal ticket, and zeros. */
@@ -72,15 +88,20 @@ static void begin(struct opening *opening, enum frame_type type, size_t len,
 }
 
 bool opening_begin(struct opening *opening, const struct rsa_public *server,
-                   const uint8_t shown[RENEWAL_LEN], const br_prng_class **source) {
-    uint8_t server_id[SHA256_LEN];
+                   const struct session *before, const br_prng_class **source) {
+    uint8_t server_id[SHA256_LEN], secret[SESSION_SECRET_LEN];
     size_t len = OPEN_LEN(server->n_len);
     rsa_public_id(server, server_id);
     draw(source, opening->secret, SESSION_SECRET_LEN);
-    begin(opening, FRAME_OPEN, len, server_id, shown, source);
+    begin(opening, FRAME_OPEN, len, server_id, before->renewal, source);
     if (!rsa_oaep_encrypt(server, RSA_SHA256, oaep_label, sizeof oaep_label - 1, source,
                           opening->secret, SESSION_SECRET_LEN, opening->frame + OPEN_CIPHERTEXT))
         return false;
+    if (!bytes_are_zero(before->renewal, RENEWAL_LEN)) {
+        ticket_renewal_secret(secret, before->key);
+        prove_renewal(opening->frame + OPEN_PROOF, secret, opening->frame, len);
+        wipe(secret, sizeof secret);
+    }
     hash_opening(opening->transcript, server_id, opening->frame, len);
     return true;
 }
@@ -91,6 +112,7 @@ void opening_renew(struct opening *opening, const struct rsa_public *server,
     rsa_public_id(server, server_id);
     ticket_renewal_secret(opening->secret, session->key);
     begin(opening, FRAME_RENEW, RENEW_LEN, server_id, session->renewal, source);
+    prove_renewal(opening->frame + OPEN_PROOF, opening->secret, opening->frame, RENEW_LEN);
     hash_opening(opening->transcript, server_id, opening->frame, RENEW_LEN);
 }
 
@@ -190,6 +212,9 @@ static bool write_accept(const struct session_host *host, const uint8_t *frame, 
         return false;
     frame_write_header(accept, FRAME_ACCEPT, 0, ACCEPT_LEN);
     memcpy(accept + ACCEPT_SHARE, host->share, X25519_LEN);
+    /* Several openings may use the same share, and a replayed one the same secret: what is sealed once with a key must
+     * be the only thing that is. */
+    draw(source, accept + ACCEPT_RANDOM, ACCEPT_RANDOM_LEN);
     bool is_good = x25519_agree(common, host->exponent, frame + OPEN_SHARE);
     hash_opening(transcript, host->id, frame, len);
     derive_keys(&keys, transcript, accept, secret, common);
@@ -229,9 +254,17 @@ static bool open_renewal(const struct session_host *host, const uint8_t *frame, 
                          struct ticket *ticket) {
     const struct ticket_key *key =
         renewal_open(ticket, frame + OPEN_RENEWAL, host->renewal_keys, host->renewal_key_count);
-    return key != NULL && memcmp(key->server_id, host->id, SHA256_LEN) == 0 &&
-           ticket->expires_s >= now_s && ticket->chain_ends_s > now_s && host->find_kiosk != NULL &&
-           host->find_kiosk(host->kiosks, ticket->kiosk, KIOSK_ID_LEN, now_s) != NULL;
+    if (key == NULL || memcmp(key->server_id, host->id, SHA256_LEN) != 0 ||
+        !renewal_is_good(ticket, now_s) || ticket->chain_ends_s <= now_s ||
+        host->find_kiosk == NULL ||
+        host->find_kiosk(host->kiosks, ticket->kiosk, KIOSK_ID_LEN, now_s) == NULL)
+        return false;
+    /* What was sealed under a secret that is not used any more leads to nothing that lasts longer. */
+    int64_t limit_s = key->chain_limit_s -
+                      (int64_t)(load_le32(ticket->session_key) % (RENEWAL_CHAIN_JITTER_S / 2));
+    if (key->chain_limit_s != 0 && ticket->chain_ends_s > limit_s)
+        ticket->chain_ends_s = limit_s;
+    return ticket->chain_ends_s > now_s;
 }
 
 bool session_renew(const struct session_host *host, const uint8_t *frame, size_t len, int64_t now_s,
@@ -241,7 +274,7 @@ bool session_renew(const struct session_host *host, const uint8_t *frame, size_t
     if (!is_frame_of(host, frame, len, FRAME_RENEW, RENEW_LEN) ||
         !bytes_are_zero(frame + OPEN_CIPHERTEXT, RENEW_LEN - OPEN_CIPHERTEXT))
         return false;
-    bool is_good = open_renewal(host, frame, now_s, &ticket);
+    bool is_good = open_renewal(host, frame, now_s, &ticket) && session_proves(frame, len, &ticket);
     if (is_good) {
         memcpy(secret, ticket.session_key, sizeof secret);
         is_good = write_accept(host, frame, len, secret, &ticket, now_s, source, accept);

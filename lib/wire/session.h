@@ -29,7 +29,9 @@
 #define OPEN_KEY_ID (OPEN_COOKIE + COOKIE_LEN)
 #define OPEN_SHARE (OPEN_KEY_ID + OPEN_KEY_ID_LEN)
 #define OPEN_RENEWAL (OPEN_SHARE + X25519_LEN)
-#define OPEN_CIPHERTEXT (OPEN_RENEWAL + RENEWAL_LEN)
+#define OPEN_PROOF (OPEN_RENEWAL + RENEWAL_LEN)
+#define OPEN_PROOF_LEN 16
+#define OPEN_CIPHERTEXT (OPEN_PROOF + OPEN_PROOF_LEN)
 
 /* Length of an OPEN frame to a server whose modulus has `n_len` bytes. */
 #define OPEN_LEN(n_len) (OPEN_CIPHERTEXT + (n_len))
@@ -37,7 +39,9 @@
 
 /* Offsets and lengths in an ACCEPT frame. */
 #define ACCEPT_SHARE FRAME_HEADER_LEN
-#define ACCEPT_GRANT (ACCEPT_SHARE + X25519_LEN)
+#define ACCEPT_RANDOM (ACCEPT_SHARE + X25519_LEN)
+#define ACCEPT_RANDOM_LEN 16
+#define ACCEPT_GRANT (ACCEPT_RANDOM + ACCEPT_RANDOM_LEN)
 #define ACCEPT_LEN (ACCEPT_GRANT + GRANT_LEN + AEAD_TAG_LEN)
 #define RENEW_LEN ACCEPT_LEN
 
@@ -71,12 +75,12 @@ struct session {
     uint8_t renewal[RENEWAL_LEN]; /* zeros: none was granted */
 };
 
-/* Begins an opening. It shows the renewal ticket of an earlier session with this server key, by which it is
+/* Begins an opening. It shows the renewal ticket of the session before with this server key, by which it is
  * preferred where many want a session; zeros: there is none. False where RSA fails (the server's key is too
  * short for OAEP with SHA-256). The random bytes come from `source` in this order: the secret, the exponent,
  * OAEP's seed. */
 bool opening_begin(struct opening *opening, const struct rsa_public *server,
-                   const uint8_t shown[RENEWAL_LEN], const br_prng_class **source);
+                   const struct session *before, const br_prng_class **source);
 
 /* Begins the renewal of a session that was opened with this server key. The random bytes are the exponent. */
 void opening_renew(struct opening *opening, const struct rsa_public *server,
@@ -93,11 +97,6 @@ bool opening_finish(const struct opening *opening, const uint8_t *frame, size_t 
  * KIOSK_ID_LEN. NULL where there is none, or where its enrolment has expired. */
 typedef const struct rsa_public *(*session_find_kiosk)(const void *context, const uint8_t *id,
                                                        size_t id_len, int64_t now_s);
-
-#define RENEWAL_LIFETIME_S (25 * 3600) /* how long a renewal ticket can be used */
-#define RENEWAL_CHAIN_S                                                                            \
-    (7 * 86400) /* how long sessions follow one from the other without RSA ... */
-#define RENEWAL_CHAIN_JITTER_S 86400 /* ... at most, and how much less that may be */
 
 struct session_host {
     const struct rsa_private *key; /* which the client must mean */
@@ -124,13 +123,16 @@ struct session_host {
  *
  * In constant time for everything that was sent: a ciphertext that does not decrypt takes the same
  * steps as a good opening. The random bytes come from `source` in this order: the stand-in secret,
- * the ticket's nonce. */
+ * the frame's, the ticket's nonce. */
 bool session_accept(const struct session_host *host, const uint8_t *frame, size_t len,
                     int64_t now_s, const br_prng_class **source, uint8_t accept[ACCEPT_LEN]);
 
+/* Whether whoever has written this OPEN or RENEW frame has the secret of the renewal ticket in it. */
+bool session_proves(const uint8_t *frame, size_t len, const struct ticket *renewal);
+
 /* Answers a RENEW frame in the same way, with tickets for the kiosk that its renewal ticket names. False
  * where that is not good (any more), its kiosk is not enrolled (any more), or its chain has ended. The random
- * bytes come from `source` in this order: the ticket's nonce, the renewal ticket's. */
+ * bytes come from `source` in this order: the frame's, the ticket's nonce, the renewal ticket's. */
 bool session_renew(const struct session_host *host, const uint8_t *frame, size_t len, int64_t now_s,
                    const br_prng_class **source, uint8_t accept[ACCEPT_LEN]);
 

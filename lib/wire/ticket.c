@@ -31,6 +31,7 @@ void ticket_key_init(struct ticket_key *key, enum ticket_use use,
     hmac_sha256(id, key->key, sizeof key->key, id_purpose, sizeof id_purpose - 1);
     memcpy(key->id, id, sizeof key->id);
     memcpy(key->server_id, binding->server_id, SHA256_LEN);
+    key->chain_limit_s = 0;
 }
 
 const struct ticket_key *ticket_key_of(const struct ticket_key *keys, unsigned key_count,
@@ -103,6 +104,14 @@ const struct ticket_key *ticket_open(struct ticket *ticket, const uint8_t sealed
 const struct ticket_key *renewal_open(struct ticket *ticket, const uint8_t sealed[RENEWAL_LEN],
                                       const struct ticket_key *keys, unsigned key_count) {
     return open_sealed(ticket, sealed, RENEWAL_SEALED_LEN, keys, key_count);
+}
+
+#define CLOCK_S 3600
+
+bool renewal_is_good(const struct ticket *ticket, int64_t now_s) {
+    return ticket->expires_s >= now_s &&
+           ticket->expires_s <= now_s + RENEWAL_LIFETIME_S + CLOCK_S &&
+           ticket->chain_ends_s <= now_s + RENEWAL_CHAIN_S + CLOCK_S;
 }
 
 void ticket_renewal_secret(uint8_t secret[SESSION_KEY_LEN],

@@ -22,6 +22,11 @@
 #define RENEWAL_SEALED_LEN (TICKET_SEALED_LEN + 8)
 #define RENEWAL_LEN (TICKET_KEY_ID_LEN + AEAD_NONCE_LEN + RENEWAL_SEALED_LEN + AEAD_TAG_LEN)
 
+#define RENEWAL_LIFETIME_S (25 * 3600) /* how long a renewal ticket can be used */
+#define RENEWAL_CHAIN_S                                                                            \
+    (7 * 86400) /* how long sessions follow one from the other without RSA ... */
+#define RENEWAL_CHAIN_JITTER_S 86400 /* ... at most, and how much less that may be */
+
 /* What tickets are bound to: elsewhere they are good for nothing. */
 struct ticket_binding {
     uint8_t server_id[SHA256_LEN]; /* rsa_public_id of the server's key */
@@ -33,6 +38,8 @@ struct ticket_key {
     uint8_t server_id[SHA256_LEN]; /* not secret: of the key that sessions were opened with */
     uint8_t id[TICKET_KEY_ID_LEN]; /* not secret */
     uint8_t key[AEAD_KEY_LEN];
+    int64_t
+        chain_limit_s; /* of renewal tickets: sessions that follow from one end by then; 0: no such limit */
 };
 
 /* What a ticket or a renewal ticket holds. Secret: wipe after use. */
@@ -76,6 +83,10 @@ void renewal_seal(uint8_t sealed[RENEWAL_LEN], const struct ticket *ticket,
                   const struct ticket_key *key, const uint8_t nonce[AEAD_NONCE_LEN]);
 const struct ticket_key *renewal_open(struct ticket *ticket, const uint8_t sealed[RENEWAL_LEN],
                                       const struct ticket_key *keys, unsigned key_count);
+
+/* Whether it can be a renewal ticket that was sealed within its lifetime by a server whose clock is at most an hour
+ * off: whoever has had its key could make it say anything. */
+bool renewal_is_good(const struct ticket *ticket, int64_t now_s);
 
 /* The secret by which a session is renewed. */
 void ticket_renewal_secret(uint8_t secret[SESSION_KEY_LEN],

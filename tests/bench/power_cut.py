@@ -45,13 +45,15 @@ def make_frames(keys, secret, ids):
     now = int(time.time())
     key = renewals.renewal_key(keys, secret, now // DAY)
     key_id, sealing = renewals.hmac.digest(key, b"dlv session 2 ticket key id", "sha256")[:4], peer.ChaCha20Poly1305(key)
-    start = peer.header(peer.RENEW, 256) + bytes(20) + peer.key_id(peer.load_public(keys.server_pub))[:4] + \
-        peer.raw(peer.X25519PrivateKey.generate().public_key())
+    share = peer.raw(peer.X25519PrivateKey.generate().public_key())
+    start = peer.header(peer.RENEW, 272) + bytes(20) + peer.key_id(peer.load_public(keys.server_pub))[:4] + share
     frames = []
     for kiosk in ids:
-        nonce = os.urandom(12)
-        content = os.urandom(32) + kiosk + renewals.struct.pack("<qq", now + 3600, now + 3600)
-        frames.append(start + key_id + nonce + sealing.encrypt(nonce, content, key_id) + bytes(96))
+        nonce, session_key = os.urandom(12), os.urandom(32)
+        content = peer.renewal_secret(session_key) + kiosk + renewals.struct.pack("<qq", now + 3600, now + 3600)
+        frame = start + key_id + nonce + sealing.encrypt(nonce, content, key_id)
+        proof = peer.prove(peer.Session(session_key), frame + bytes(112))
+        frames.append(frame + proof + bytes(96))
     return frames
 
 

@@ -423,7 +423,7 @@ static void step_opening(void) {
     x25519_generate(host.exponent, host.share, &randomness);
 
     bool is_begun =
-        opening_begin(&opening, &server.public, session.renewal, &randomness.drbg.vtable);
+        opening_begin(&opening, &server.public, &session, &randomness.drbg.vtable);
     declassify(opening.frame, opening.frame_len);
     report("opening_begin", is_begun);
 

@@ -97,22 +97,22 @@ def test_protocol_example():
     opening, accept, identify, admit, ask, answer, renew, renewed = frames
     server = peer.sha256(RSA.construct((int(case["n"], 16), int(case["e"], 16))).export_key("DER"))
     t0 = peer.sha256(b"dlv session 2 open", server, opening[:8], opening[28:])
-    t1 = peer.sha256(b"dlv session 2 accept", t0, accept[:40])
+    t1 = peer.sha256(b"dlv session 2 accept", t0, accept[:56])
     exponent = peer.X25519PrivateKey.from_private_bytes(get("Exponent"))
     common = exponent.exchange(peer.X25519PublicKey.from_public_bytes(accept[8:40]))
     accept_key, key = peer.session_keys(t0, accept, get("Secret"), common)
     assert key == get("SessionKey")
     seal = peer.ChaCha20Poly1305(key)
     r0 = peer.sha256(b"dlv session 2 open", server, renew[:8], renew[28:])
-    r1 = peer.sha256(b"dlv session 2 accept", r0, renewed[:40])
+    r1 = peer.sha256(b"dlv session 2 accept", r0, renewed[:56])
     renewing = peer.X25519PrivateKey.from_private_bytes(get("RenewExponent"))
     renewing_common = renewing.exchange(peer.X25519PublicKey.from_public_bytes(renewed[8:40]))
     renewing_key, new_key = peer.session_keys(r0, renewed, peer.renewal_secret(key), renewing_common)
     assert new_key == get("RenewedKey")
     known = [r0, r1, renewing_common, new_key, get("RenewExponent"), peer.renewal_secret(key),
-             peer.ChaCha20Poly1305(renewing_key).decrypt(bytes(12), renewed[40:], b""),
+             peer.ChaCha20Poly1305(renewing_key).decrypt(bytes(12), renewed[56:], b""),
              *frames, get("Secret"), get("Exponent"), get("ServerExponent"), server, t0, t1, common, accept_key, key,
-             peer.signed_by_kiosk(server, key)[-32:], peer.ChaCha20Poly1305(accept_key).decrypt(bytes(12), accept[40:], b""),
+             peer.signed_by_kiosk(server, key)[-32:], peer.ChaCha20Poly1305(accept_key).decrypt(bytes(12), accept[56:], b""),
              seal.decrypt(identify[116:128], identify[128:], identify[:128]), seal.decrypt(admit[20:32], admit[32:], admit[:32]),
              seal.decrypt(ask[96:108], ask[108:], ask[:108]), seal.decrypt(answer[20:32], answer[32:], answer[:32] + ask[-16:])]
     text = (ROOT / "lib/wire/PROTOCOL.md").read_text()
@@ -122,6 +122,6 @@ def test_protocol_example():
         if line[0].strip():
             rows.append([line[0].strip(), ""])
         rows[-1][1] += re.sub(r"[^0-9a-f]", "", line[1])
-    assert len(rows) == 52
+    assert len(rows) == 54
     for name, value in rows:
         assert any(value in one.hex() for one in known), name

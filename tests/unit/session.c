@@ -10,7 +10,7 @@ static struct random randomness;
 static uint8_t kiosk_id[SHA256_LEN];
 static int64_t kiosk_until_s;
 
-static const uint8_t no_renewal[RENEWAL_LEN];
+static const struct session no_session;
 
 static const struct rsa_public *find_kiosk(const void *context, const uint8_t *id, size_t id_len,
                                            int64_t now_s) {
@@ -39,7 +39,7 @@ static struct session_host host_of(struct ticket_key *ticket_key) {
 static bool open_session(const struct session_host *host, int64_t now_s, struct session *session) {
     static struct opening opening;
     uint8_t accept[ACCEPT_LEN];
-    CHECK(opening_begin(&opening, &server_key.public, no_renewal, &randomness.drbg.vtable));
+    CHECK(opening_begin(&opening, &server_key.public, &no_session, &randomness.drbg.vtable));
     CHECK(opening.frame_len == OPEN_LEN(server_key.public.n_len));
     return session_accept(host, opening.frame, opening.frame_len, now_s, &randomness.drbg.vtable,
                           accept) &&
@@ -144,7 +144,7 @@ static void test_openings_altered(void) {
     struct session_host host = host_of(&ticket_key);
     struct session session;
     uint8_t accept[ACCEPT_LEN];
-    CHECK(opening_begin(&opening, &server_key.public, no_renewal, &randomness.drbg.vtable));
+    CHECK(opening_begin(&opening, &server_key.public, &no_session, &randomness.drbg.vtable));
     size_t len = opening.frame_len;
     for (size_t i = 0; i < len; i += i < OPEN_CIPHERTEXT ? 1 : 37) {
         memcpy(frame, opening.frame, len);
@@ -248,8 +248,8 @@ static void test_renewals_refused(void) {
         bool is_accepted =
             session_renew(&host, frame, RENEW_LEN, 2000, &randomness.drbg.vtable, accept);
         bool is_cookie = i >= OPEN_COOKIE && i < OPEN_KEY_ID;
-        CHECK(is_accepted == (is_cookie || (i >= OPEN_SHARE && i < OPEN_RENEWAL)));
-        CHECK((is_accepted && opening_finish(&opening, accept, ACCEPT_LEN, &renewed)) == is_cookie);
+        CHECK(is_accepted == is_cookie); /* the rest is proved */
+        CHECK(!is_accepted || opening_finish(&opening, accept, ACCEPT_LEN, &renewed));
         CHECK(!session_renew(&host, opening.frame, i, 2000, &randomness.drbg.vtable, accept));
     }
     kiosk_until_s = 2000; /* its last day */
@@ -260,9 +260,36 @@ static void test_renewals_refused(void) {
     rsa_public_id(&server_key.public, renewal_key.server_id);
     session.key[0] ^= 1; /* who has the renewal ticket, but not the session's key */
     opening_renew(&opening, &server_key.public, &session, &randomness.drbg.vtable);
-    CHECK(session_renew(&host, opening.frame, RENEW_LEN, 2000, &randomness.drbg.vtable, accept));
-    CHECK(!opening_finish(&opening, accept, ACCEPT_LEN, &renewed));
+    CHECK(!session_renew(&host, opening.frame, RENEW_LEN, 2000, &randomness.drbg.vtable, accept));
     session.key[0] ^= 1;
+    /* The same frame twice: the two answers have nothing in common. */
+    uint8_t again[ACCEPT_LEN];
+    opening_renew(&opening, &server_key.public, &session, &randomness.drbg.vtable);
+    CHECK(session_renew(&host, opening.frame, RENEW_LEN, 2000, &randomness.drbg.vtable, accept) &&
+          session_renew(&host, opening.frame, RENEW_LEN, 2000, &randomness.drbg.vtable, again));
+    CHECK(memcmp(accept + ACCEPT_RANDOM, again + ACCEPT_RANDOM, ACCEPT_RANDOM_LEN) != 0);
+    CHECK(opening_finish(&opening, accept, ACCEPT_LEN, &renewed) &&
+          opening_finish(&opening, again, ACCEPT_LEN, &session) &&
+          memcmp(session.key, renewed.key, SESSION_KEY_LEN) != 0);
+    session = renewed;
+    /* Made by who has had the key: it says more than any server has sealed. */
+    struct ticket forged;
+    uint8_t nonce[AEAD_NONCE_LEN] = {3};
+    CHECK(renewal_open(&forged, session.renewal, &renewal_key, 1));
+    forged.chain_ends_s = INT64_MAX;
+    renewal_seal(session.renewal, &forged, &renewal_key, nonce);
+    CHECK(!renew(&host, &session, 2000, &renewed));
+    forged.chain_ends_s = 2000 + RENEWAL_CHAIN_S;
+    forged.expires_s = INT64_MAX;
+    renewal_seal(session.renewal, &forged, &renewal_key, nonce);
+    CHECK(!renew(&host, &session, 2000, &renewed));
+    forged.expires_s = 3000;
+    renewal_seal(session.renewal, &forged, &renewal_key, nonce);
+    renewal_key.chain_limit_s = 2000 + 2 * 86400; /* an old secret's */
+    CHECK(renew(&host, &session, 2000, &renewed));
+    CHECK(renewal_open(&forged, renewed.renewal, &renewal_key, 1) &&
+          forged.chain_ends_s <= 2000 + 2 * 86400 && forged.chain_ends_s > 2000 + 86400);
+    renewal_key.chain_limit_s = 0;
     host.find_kiosk = NULL;
     CHECK(!renew(&host, &session, 2000, &renewed));
     host.find_kiosk = find_kiosk;

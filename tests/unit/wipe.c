@@ -61,7 +61,7 @@ static uint8_t common[X25519_LEN];
 static char hex[65];
 
 static void step_begin(void) {
-    CHECK(opening_begin(&opening, &key.public, session.renewal, &randomness.drbg.vtable));
+    CHECK(opening_begin(&opening, &key.public, &session, &randomness.drbg.vtable));
 }
 
 static void step_accept(void) {
@@ -123,7 +123,7 @@ static void test_session(void) {
     struct ticket_binding binding;
     ticket_bind(&binding, host.id, host.id);
     ticket_key_init(&ticket_key, TICKET_SESSIONS, secret, &binding, 0);
-    CHECK(opening_begin(&opening, &key.public, session.renewal, &randomness.drbg.vtable));
+    CHECK(opening_begin(&opening, &key.public, &session, &randomness.drbg.vtable));
     x25519_agree(common, opening.exponent, host.share);
     run_on_stack(step_accept);
     CHECK(remains(opening.secret, sizeof opening.secret) < 0);

@@ -116,7 +116,7 @@ static int prepare_openings(struct load *load, struct error *error) {
         return error_set(error, ERR_MEMORY, "no memory");
     for (uint32_t i = 0; i < OPENINGS; i++) {
         if (!opening_begin(&load->openings[i], &load->settings->server_keys->keys[0],
-                           load->client.session.keys.renewal, &load->client.random.drbg.vtable))
+                           &load->client.session.keys, &load->client.random.drbg.vtable))
             return error_set(error, ERR_LIMIT, "the key of the server does not do");
         memcpy(load->frames + i * load->frame_len, load->openings[i].frame, load->frame_len);
     }
