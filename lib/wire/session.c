@@ -260,8 +260,9 @@ static bool open_renewal(const struct session_host *host, const uint8_t *frame, 
         host->find_kiosk(host->kiosks, ticket->kiosk, KIOSK_ID_LEN, now_s) == NULL)
         return false;
     /* What was sealed under a secret that is not used any more leads to nothing that lasts longer. */
-    int64_t limit_s = key->chain_limit_s -
-                      (int64_t)(load_le32(ticket->session_key) % (RENEWAL_CHAIN_JITTER_S / 2));
+    int64_t limit_s =
+        key->chain_limit_s - (int64_t)(load_le32(frame + OPEN_RENEWAL + TICKET_KEY_ID_LEN) %
+                                       (RENEWAL_CHAIN_JITTER_S / 2));
     if (key->chain_limit_s != 0 && ticket->chain_ends_s > limit_s)
         ticket->chain_ends_s = limit_s;
     return ticket->chain_ends_s > now_s;
@@ -274,10 +275,11 @@ bool session_renew(const struct session_host *host, const uint8_t *frame, size_t
     if (!is_frame_of(host, frame, len, FRAME_RENEW, RENEW_LEN) ||
         !bytes_are_zero(frame + OPEN_CIPHERTEXT, RENEW_LEN - OPEN_CIPHERTEXT))
         return false;
-    bool is_good = open_renewal(host, frame, now_s, &ticket) && session_proves(frame, len, &ticket);
+    bool is_good = open_renewal(host, frame, now_s, &ticket);
     if (is_good) {
         memcpy(secret, ticket.session_key, sizeof secret);
-        is_good = write_accept(host, frame, len, secret, &ticket, now_s, source, accept);
+        is_good = session_proves(frame, len, &ticket);
+        is_good &= write_accept(host, frame, len, secret, &ticket, now_s, source, accept);
     }
     wipe(secret, sizeof secret);
     wipe(&ticket, sizeof ticket);
