@@ -30,7 +30,7 @@ all:
 	@APPLETS='$(APPLETS)' SMALL='$(SMALL)' tools/cross --build $(ARCH)
 else
 
-.PHONY: always all demo check soak bench bench-national roadside kiosk dist deb install clean distclean reproducible format man fuzz unit size constant-time
+.PHONY: always all demo check soak chaos bench bench-national roadside kiosk dist deb install clean distclean reproducible format man fuzz unit size constant-time
 all: $(BUILD)/dlv $(BUILD)/dlv-load
 
 ifeq ($(filter clean distclean format,$(MAKECMDGOALS)),)
@@ -221,6 +221,10 @@ soak: all
 	@DLV=$(abspath $(BUILD)/dlv) HISTORIES=3000 POINTS=40 $(PYTHON) -m pytest -q -p no:cacheprovider -n 2 tests/integration/test_base.py -k "histories or every_write"
 	@DLV=$(abspath $(BUILD)/dlv) PEOPLE=1000000 $(PYTHON) -m pytest -q -p no:cacheprovider tests/integration/test_people.py
 	@DLV=$(abspath $(BUILD)/dlv) $(PYTHON) tests/integration/soak.py
+
+# Ten minutes in which everything fails at random, held against a model; SEED=N makes the same decisions again.
+chaos: all
+	@DLV=$(abspath $(BUILD)/dlv) SECONDS=$${SECONDS:-600} $(PYTHON) tests/integration/chaos.py
 
 # The release's objects under valgrind, with all secrets marked; and again with mutants of them, each of
 # which must be found (tests/constant_time/run writes them).
