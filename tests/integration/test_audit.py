@@ -493,7 +493,8 @@ def test_a_server_that_is_killed(release, start, folder, audit_keys, log_pub, se
     server = start(binary=release)
     server.stop()
     recorded = verify(release, folder, audit_keys)["questions"]
-    assert recorded == len(audit_file.records(folder, log_pub)) and answered * 0.8 <= recorded
+    assert recorded == len(audit_file.records(folder, log_pub))
+    assert 0 < recorded and answered - recorded <= 3 * 2 * 32768  # rings of the workers, where the recorder was behind
     assert len([b for b in audit_file.read(folder) if b.kind == audit_file.START]) == 4
 
 

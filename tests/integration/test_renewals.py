@@ -132,7 +132,7 @@ def test_what_is_refused(start, server_pub, kiosk, Client):
 
 def test_two_answers(start, server_pub, kiosk):
     """To the same frame within a second, of the same share: nothing that one seals tells of what the other does."""
-    server = start()
+    server = start("--key-holders", "1")
     session = TcpClient(server.port, server_pub, kiosk).open().session
     for opening in peer.Opening(server_pub, session=session), peer.Opening(server_pub), peer.Opening(server_pub, shown=session):
         accepts = [TcpClient(server.port, server_pub).exchange(opening.frame) for _ in range(4)]

@@ -213,7 +213,8 @@ def bend_at(at, value):
 @pytest.mark.parametrize("bend, complaint", [
     # status, count, zeros, length
     (bend_at(8, 1), "malformed"), (bend_at(8, 9), "malformed"), (bend_at(9, 0), "malformed"), (bend_at(9, 3), "contradicts"),
-    (bend_at(9, 65), "malformed"), (bend_at(10, 1), "malformed"), (bend_at(12, 1), "malformed"), (bend_at(7, 0x80), "malformed"),
+    (bend_at(9, 65), "malformed"), (bend_at(10, 2), "malformed"), (bend_at(11, 1), "malformed"), (bend_at(12, 1), "malformed"),
+    (bend_at(7, 0x80), "malformed"),
     # kind, card, matches, terms, further terms
     (bend_at(48, 0), "malformed"), (bend_at(48, 2), "contradicts"), (bend_at(48, 9), "malformed"), (bend_at(49, 1), "contradicts"),
     (bend_at(49, 4), "malformed"), (bend_at(50, 0), "contradicts"), (bend_at(50, 4), "contradicts"), (bend_at(50, 5), "malformed"),
