@@ -97,7 +97,10 @@ static bool open_sealed(struct sealed_session *file, const struct place *place,
 /* Takes a session that has not come to the end of its life, or can be renewed. */
 static bool take_session(struct client_session *session, const struct kept_session *kept) {
     int64_t age_s = time(NULL) - kept->opened_s;
-    if (age_s < 0 || age_s > INT32_MAX)
+    /* The clock was set back: how old it is nobody knows, but the server. */
+    if (age_s < 0)
+        age_s = kept->keys.lifetime_s;
+    if (age_s > INT32_MAX)
         return false;
     session->keys = kept->keys;
     client_session_begin(session, kept->opened_s, age_s * 1000);
