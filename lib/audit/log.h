@@ -17,9 +17,9 @@ struct audit_log {
     uint8_t block[AUDIT_BLOCK_MAX]; /* the next block's content is put behind the header's place */
 };
 
-/* Opens the log in the folder that is open at log->folder_fd, and is called `folder`; `reading` is of its last file, as it was found. A block at its
- * end that has no end is cut off. 0; ERR_SYSTEM; ERR_EXISTS where another process writes to it; or
- * ERR_SIGNATURE where it is damaged. */
+/* Opens the log in the folder that is open at log->folder_fd, and is called `folder`; `reading` is of its last
+ * file, as it was found. A block at its end that has no end is cut off. 0; ERR_SYSTEM; or ERR_SIGNATURE where it
+ * is damaged. */
 int audit_log_open(struct audit_log *log, const char *folder, struct audit_reading *reading,
                    struct error *error);
 

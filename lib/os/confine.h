@@ -28,8 +28,8 @@ int confine_check(const struct sandbox *sandbox, enum sandbox_part *missing, str
  * ERR_SYSTEM. */
 int confine_user(uid_t uid, gid_t gid, struct error *error);
 
-/* From now on no file can be opened by its name, but for those in the folder that is open at `folder` (-1: none), nothing bound or connected, and no signal sent to
- * a process outside (Landlock). 0 or ERR_SYSTEM. */
+/* From now on no file can be opened by its name, but for those in the folder that is open at `folder` (-1:
+ * none), nothing bound or connected, and no signal sent to a process outside (Landlock). 0 or ERR_SYSTEM. */
 int confine_files(const struct sandbox *sandbox, int folder, struct error *error);
 
 /* From now on files can still be read, but nothing is written, made, removed or executed outside
