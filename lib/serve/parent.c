@@ -361,7 +361,8 @@ int serve_run(struct serve_settings *settings, struct error *error) {
     if (code == 0) {
         code = supervise(&parent, &signals, error);
         write_stats(&parent);
-        if (children_end_recorder(&parent.children, error) != 0 && code == 0)
+        struct error loss;
+        if (children_end_recorder(&parent.children, code == 0 ? error : &loss) != 0 && code == 0)
             code = ERR_SYSTEM;
     }
     if (parent.release.checker > 0)

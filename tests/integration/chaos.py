@@ -79,7 +79,7 @@ class Server:
         self.folder.mkdir()
         self.disk, self.process, self.kills, self.rolls = self.folder / "disk", None, 0, 0
         self.disk.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", self.disk], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={country.disk_mib}m", "tmpfs", self.disk], check=True)
         (self.disk / "log").mkdir()
         shutil.chown(self.disk / "log", "nobody")
         for kind in ("server", "log"):
@@ -240,8 +240,9 @@ class Kiosk(threading.Thread):
 
 
 class Country:
-    def __init__(self, folder, seed):
+    def __init__(self, folder, seed, seconds):
         self.folder, self.seed, self.rng = folder, seed, random.Random(seed)
+        self.disk_mib = 24 + int(seconds) // 2
         self.servers, self.kiosks, self.done = [], [], collections.Counter()
 
     def build(self):
@@ -435,7 +436,7 @@ def main(seconds, seed):
     print(f"SEED={seed} SECONDS={seconds}", flush=True)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="dlv-chaos-", dir="/var/tmp"))
     folder.chmod(0o755)
-    country = Country(folder, seed)
+    country = Country(folder, seed, seconds)
     try:
         country.build()
         for kiosk in country.kiosks:

@@ -47,10 +47,9 @@ def shared(tmp_path):
     return path
 
 
-@pytest.fixture
-def start(dlv, serve, small_db, kiosks, tmp_path):
+def starter(binary, serve, small_db, kiosks, tmp_path):
     """Starts a server that tells how many sessions it has opened and renewed."""
-    def begin(*options, binary=dlv, per_source="0"):
+    def begin(*options, binary=binary, per_source="0"):
         server = serve(binary, small_db, "--openings-per-source", per_source, "--stats", tmp_path / "metrics", *options,
                        who=("--kiosks", str(kiosks)))
 
@@ -67,6 +66,17 @@ def start(dlv, serve, small_db, kiosks, tmp_path):
         server.counted = counted
         return server
     return begin
+
+
+@pytest.fixture
+def start(dlv, serve, small_db, kiosks, tmp_path):
+    return starter(dlv, serve, small_db, kiosks, tmp_path)
+
+
+@pytest.fixture
+def begin(release, serve, small_db, kiosks, tmp_path):
+    """The same, where it is enough to do it once."""
+    return starter(release, serve, small_db, kiosks, tmp_path)
 
 
 def read_anew(server, event):
@@ -351,10 +361,10 @@ def frames_of(dlv, keys, port, state, *options, **how):  # noqa: F811
     return [data[4] for data in sent], [data[4] for data in received]
 
 
-def test_a_client_the_next_day(release, start, keys, state):  # noqa: F811
+def test_a_client_the_next_day(release, begin, keys, state):  # noqa: F811
     """Two round trips, and no RSA, as long as the last session is not a day old; then another one is opened, and shows
     the ticket."""
-    server, shifted = start(binary=release), Dlv(SHIFTED, False)
+    server, shifted = begin(), Dlv(SHIFTED, False)
 
     def after(seconds):
         return frames_of(shifted, keys, server.port, state, env={"DLV_CLOCK_SHIFT": str(seconds), "DLV_BUILT": "0"})
@@ -402,9 +412,9 @@ def test_a_client_that_stays(release, keys, kiosk, small_db):
         assert process.wait(10) == 0
 
 
-def test_a_refusal_that_is_forged(release, start, keys, state):  # noqa: F811
+def test_a_refusal_that_is_forged(release, begin, keys, state):  # noqa: F811
     """Over UDP anybody can say REFUSE: the true answer counts."""
-    server, shifted = start(binary=release), Dlv(SHIFTED, False)
+    server, shifted = begin(), Dlv(SHIFTED, False)
     frames_of(release, keys, server.port, state)
     forged = []
 
@@ -425,9 +435,9 @@ def rolled(keys, small_db):
                      [peer.load_public(keys.kiosk_pub)], is_anonymous_allowed=False)
 
 
-def test_a_key_roll_and_a_silent_server(release, start, keys, state, small_db):  # noqa: F811
+def test_a_key_roll_and_a_silent_server(release, begin, keys, state, small_db):  # noqa: F811
     """The session that is kept is of a key that one server does not have any more, and the other server says nothing."""
-    server, shifted = start(binary=release), Dlv(SHIFTED, False)
+    server, shifted = begin(), Dlv(SHIFTED, False)
     silent = socket.create_server(("127.0.0.1", 0))
     frames_of(release, keys, server.port, state)
     core = rolled(keys, small_db)
@@ -439,9 +449,9 @@ def test_a_key_roll_and_a_silent_server(release, start, keys, state, small_db): 
     silent.close()
 
 
-def test_a_renewal_that_is_lost(release, start, keys, state):  # noqa: F811
+def test_a_renewal_that_is_lost(release, begin, keys, state):  # noqa: F811
     """Its answer does not arrive, and strangers have used up what there is for this address: another frame does it."""
-    server, shifted = start("--openings", "8", binary=release, per_source="1"), Dlv(SHIFTED, False)
+    server, shifted = begin("--openings", "8", per_source="1"), Dlv(SHIFTED, False)
     frames_of(release, keys, server.port, state)
     for _ in range(100):
         TcpClient(server.port, peer.load_public(keys.server_pub)).exchange(peer.Opening(peer.load_public(keys.server_pub)).frame)
@@ -456,18 +466,18 @@ def test_a_renewal_that_is_lost(release, start, keys, state):  # noqa: F811
     assert dropped and json.loads(done.out)["verdict"] == "VALID"
 
 
-def test_a_session_that_the_server_has_ended(release, start, keys, state):  # noqa: F811
+def test_a_session_that_the_server_has_ended(release, begin, keys, state):  # noqa: F811
     """By its clock, the ticket's hour is over: the client, who thinks otherwise, renews, and does no RSA."""
     shared = state.parent / "tickets"
     shared.write_bytes(os.urandom(32))
     shared.chmod(0o600)
-    server = start("--ticket-key", shared, binary=release)
+    server = begin("--ticket-key", shared)
     frames_of(release, keys, server.port, state)
     server.stop()
     ahead = Dlv(SHIFTED, False)
     os.environ.update({"DLV_CLOCK_SHIFT": "7200", "DLV_BUILT": "0"})
     try:
-        server = start("--ticket-key", shared, binary=ahead)
+        server = begin("--ticket-key", shared, binary=ahead)
     finally:
         del os.environ["DLV_CLOCK_SHIFT"], os.environ["DLV_BUILT"]
     sent, received = frames_of(release, keys, server.port, state, "--max-skew", "100000")
