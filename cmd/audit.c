@@ -36,8 +36,7 @@ static const struct option options[] = {
 /* What is looked for, and what was found: records as they stand in the log. */
 struct search {
     int64_t since_ms, until_ms;
-    bool has_kiosk, has_tag;
-    char kiosk[2 * AUDIT_KIOSK_LEN + 1]; /* hexadecimal */
+    bool has_tag;
     uint8_t tag[AUDIT_TAG_LEN];
     struct kiosks *kiosks; /* NULL: no names are known */
     bool is_kept;          /* records are kept until all logs were read */
@@ -48,16 +47,12 @@ struct search {
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-static bool is_nobody(const uint8_t id[AUDIT_KIOSK_LEN]) {
-    return bytes_are_zero(id, AUDIT_KIOSK_LEN);
-}
-
 /* The name of a kiosk that is on the list, else the start of its id. */
 static void name_kiosk(char name[KIOSK_NAME_SIZE], const struct search *search,
                        const uint8_t id[AUDIT_KIOSK_LEN]) {
     const struct kiosk *kiosk =
         search->kiosks != NULL ? kiosks_find(search->kiosks, id, AUDIT_KIOSK_LEN) : NULL;
-    if (is_nobody(id))
+    if (bytes_are_zero(id, AUDIT_KIOSK_LEN))
         format_text(name, KIOSK_NAME_SIZE, "nobody");
     else if (kiosk != NULL)
         format_text(name, KIOSK_NAME_SIZE, "%s", kiosk->name);
@@ -166,7 +161,7 @@ static int by_time(const void *a, const void *b) {
 
 /* By kiosk, then by what was asked about. Both stand side by side in a record. */
 static int by_kiosk(const void *a, const void *b) {
-    return memcmp((const uint8_t *)a + 16, (const uint8_t *)b + 16,
+    return memcmp((const uint8_t *)a + AUDIT_RECORD_KIOSK, (const uint8_t *)b + AUDIT_RECORD_KIOSK,
                   AUDIT_KIOSK_LEN + AUDIT_TAG_LEN);
 }
 

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-#define UNSIGNED_MS                                                                                \
-    120000 /* for so long questions may wait for a checkpoint; a server makes one a minute */
+/* For so long questions may wait for a checkpoint; a server makes one a minute. */
+#define UNSIGNED_MS 120000
 
 void audit_time_format(char text[AUDIT_TIME_SIZE], int64_t unix_ms) {
     int64_t ms = unix_ms < 0 ? 0 : unix_ms > AUDIT_TIME_MAX_MS ? AUDIT_TIME_MAX_MS : unix_ms;

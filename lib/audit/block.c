@@ -61,8 +61,8 @@ void audit_checkpoint_digest(uint8_t digest[SHA256_LEN], const uint8_t header[AU
 
 #define COUNT 8
 #define WORKER 14
-#define KIOSK 16
-#define TAG 32
+#define KIOSK AUDIT_RECORD_KIOSK
+#define TAG (KIOSK + AUDIT_KIOSK_LEN)
 #define RELEASE 48
 #define ASKED 56
 #define FLAGS 57 /* 1: proved, 2: repeated, 4: slip */

@@ -17,6 +17,7 @@
 
 #define AUDIT_HEADER_LEN 64
 #define AUDIT_RECORD_LEN 64
+#define AUDIT_RECORD_KIOSK 16  /* where the kiosk stands in a record; the tag is behind it */
 #define AUDIT_RECORD_VALUES 8  /* the last bytes of a record, which are values of few kinds */
 #define AUDIT_RECORDS_MAX 4096 /* in a block */
 #define AUDIT_BLOCK_MAX (AUDIT_HEADER_LEN + AUDIT_RECORDS_MAX * AUDIT_RECORD_LEN)
@@ -39,8 +40,8 @@ struct audit_block {
     uint32_t len; /* of the content behind the header, in bytes */
     uint64_t number;
     int64_t time_ms; /* Unix milliseconds */
-    uint8_t
-        before[SHA256_LEN]; /* of the block before, header and content; zeros where there is none */
+    /* of the block before, header and content; zeros where there is none */
+    uint8_t before[SHA256_LEN];
 };
 
 void audit_block_encode(uint8_t bytes[AUDIT_HEADER_LEN], const struct audit_block *block);
@@ -56,16 +57,16 @@ struct audit_record {
     int64_t time_ms;
     unsigned worker;
     uint64_t count; /* of this worker's, since the server was started; the first is 0 */
-    uint8_t
-        kiosk[AUDIT_KIOSK_LEN]; /* the first bytes of its key's id; zeros: nobody in particular */
+    /* the first bytes of its key's id; zeros: nobody in particular */
+    uint8_t kiosk[AUDIT_KIOSK_LEN];
     uint8_t tag[AUDIT_TAG_LEN]; /* audit_tag */
     uint64_t release;           /* sequence number */
     uint8_t asked;              /* by what: enum ask_kind (db/answer.h) */
     bool is_proved;
-    bool
-        is_slip; /* it may have been meant by a number that was not found, and the client asked by itself */
-    bool
-        is_repeated; /* the same frame had come before: a client's repetition, or a listener's replay */
+    /* it may have been meant by a number that was not found, and the client asked by itself */
+    bool is_slip;
+    /* the same frame had come before: a client's repetition, or a listener's replay */
+    bool is_repeated;
     uint8_t found;      /* 0 nothing, else 1 + enum entry_kind */
     uint8_t status;     /* of the licence that was found, as its terms have it */
     uint8_t card;       /* enum card_state */

@@ -17,9 +17,9 @@ struct audit_reading {
     const char *folder;
     int folder_fd;         /* of it, open; 0: it is opened by its name */
     unsigned from_segment; /* the first file to be read; 0: the first that is there */
-    const struct key_set
-        *keys;       /* one of them has signed each checkpoint; NULL: that is not checked */
-    uint64_t wanted; /* a block that must be there, ... */
+    /* one of them has signed each checkpoint; NULL: that is not checked */
+    const struct key_set *keys;
+    uint64_t wanted;                   /* a block that must be there, ... */
     uint8_t wanted_digest[SHA256_LEN]; /* ... with this digest; 0: none */
     /* is shown each block, once it is certain that it is whole; NULL: nobody is */
     void (*take)(void *context, const struct audit_block *block, const uint8_t *content);

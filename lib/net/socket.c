@@ -25,6 +25,12 @@ int64_t net_now_ms(void) {
     return net_now_us() / 1000;
 }
 
+int64_t net_unix_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 int net_split(const char *text, const char *port_default, char host[NET_HOST_SIZE],
               char port[NET_PORT_SIZE], struct error *error) {
     const char *host_start = text;

@@ -20,6 +20,9 @@
 int64_t net_now_us(void);
 int64_t net_now_ms(void);
 
+/* The time of day, in Unix milliseconds. It can be set, so no deadline is counted by it. */
+int64_t net_unix_ms(void);
+
 /* "host", "host:port", "[IPv6]:port", ":port" into its parts; `port_default` where there is none.
  * 0, or ERR_FORMAT with the reason. */
 int net_split(const char *text, const char *port_default, char host[NET_HOST_SIZE],

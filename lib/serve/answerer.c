@@ -5,7 +5,6 @@
 #include "serve/log.h"
 
 #include <string.h>
-#include <time.h>
 
 /* A nonce that never comes twice in a session, on whatever server: it is random, except for the
  * last four bytes, which count. */
@@ -61,11 +60,9 @@ void answerer_note(struct answerer *answerer, const struct audit_asked *asked) {
                               .is_repeated = asked->is_repeated,
                               .is_slip = asked->is_slip,
                               .found = (uint8_t)asked->found};
-    struct timespec now;
     if (answerer->desk == NULL)
         return;
-    clock_gettime(CLOCK_REALTIME, &now);
-    note.time_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    note.time_ms = net_unix_ms();
     memcpy(note.kiosk, asked->kiosk, sizeof note.kiosk);
     memcpy(note.digest, asked->digest, SHA256_LEN);
     if (asked->found != FOUND_NOTHING)
@@ -113,9 +110,8 @@ static void note_answers(struct answerer *answerer) {
 
 /* Says in the log which kiosk this is about. */
 static void tell(const struct answerer *answerer, const char *event) {
-    const struct kiosks *kiosks = board_kiosks(answerer->board);
     const uint8_t *id = answerer->known->opened.kiosk;
-    const struct kiosk *kiosk = kiosks != NULL ? kiosks_find(kiosks, id, KIOSK_ID_LEN) : NULL;
+    const struct kiosk *kiosk = board_find_kiosk(answerer->board, id);
     if (kiosk != NULL)
         serve_log(answerer->settings, "%s name=%s", event, kiosk->name);
 }

@@ -1,33 +1,30 @@
 #include "serve/audit_rings.h"
 
-#include <fcntl.h>
+#include "serve/sealed_memory.h"
+
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #define WAITS 100 /* of a millisecond */
 
-/* Whoever has mapped it for writing before it was sealed can write; nobody can map it so afterwards. */
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
-
-static void *map_shared(size_t len, int fd) {
-    int flags = fd < 0 ? MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED;
-    void *memory = mmap(NULL, len, PROT_READ | PROT_WRITE, flags, fd, 0);
+static void *map_ring(void) {
+    size_t len = sizeof(struct audit_ring);
+    void *memory =
+        mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return memory == MAP_FAILED || madvise(memory, len, MADV_DONTDUMP) != 0 ? NULL : memory;
 }
 
 int audit_rings_open(struct audit_rings *rings, unsigned worker_count, struct error *error) {
-    rings->progress_fd = memfd_create("dlv audit", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (rings->progress_fd < 0 || ftruncate(rings->progress_fd, sizeof *rings->progress) != 0)
-        return error_set_errno(error, "shared memory");
-    rings->progress = map_shared(sizeof *rings->progress, rings->progress_fd);
-    bool is_open = rings->progress != NULL && fcntl(rings->progress_fd, F_ADD_SEALS, SEALS) == 0;
-    for (unsigned w = 0; w < worker_count && is_open; w++) {
-        rings->rings[w] = map_shared(sizeof *rings->rings[w], -1);
-        is_open = rings->rings[w] != NULL;
+    rings->progress =
+        sealed_memory_open(&rings->progress_fd, "dlv audit", sizeof *rings->progress, error);
+    int code = rings->progress != NULL ? 0 : ERR_SYSTEM;
+    for (unsigned w = 0; w < worker_count && code == 0; w++) {
+        rings->rings[w] = map_ring();
+        if (rings->rings[w] == NULL)
+            code = error_set_errno(error, "shared memory");
     }
-    return is_open ? 0 : error_set_errno(error, "shared memory");
+    return code;
 }
 
 /* Gives up all but one ring. */
@@ -48,10 +45,9 @@ void audit_rings_close(struct audit_rings *rings) {
 int audit_desk_open(struct audit_desk *desk, struct audit_rings *rings, unsigned worker,
                     struct error *error) {
     close_but(rings, rings->rings[worker]);
-    void *progress =
-        mmap(NULL, sizeof *rings->progress, PROT_READ, MAP_SHARED, rings->progress_fd, 0);
-    close(rings->progress_fd);
-    if (progress == MAP_FAILED)
+    const struct audit_progress *progress =
+        sealed_memory_attach(rings->progress_fd, sizeof *rings->progress);
+    if (progress == NULL)
         return error_set_errno(error, "shared memory");
     *desk =
         (struct audit_desk){.ring = rings->rings[worker], .progress = progress, .worker = worker};

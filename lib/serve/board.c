@@ -1,31 +1,26 @@
 #include "serve/board.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include "serve/sealed_memory.h"
 
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
+#include <sys/mman.h>
 
 int board_open(struct board **board, int *fd, struct error *error) {
-    *fd = memfd_create("dlv board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (*fd < 0 || ftruncate(*fd, sizeof **board) != 0)
-        return error_set_errno(error, "shared memory");
-    void *memory =
-        mmap(NULL, sizeof **board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, *fd, 0);
-    if (memory == MAP_FAILED || madvise(memory, sizeof **board, MADV_DONTFORK) != 0 ||
-        madvise(memory, sizeof **board, MADV_DONTDUMP) != 0 || fcntl(*fd, F_ADD_SEALS, SEALS) != 0)
+    *board = sealed_memory_open(fd, "dlv board", sizeof **board, error);
+    if (*board == NULL)
+        return ERR_SYSTEM;
+    if (madvise(*board, sizeof **board, MADV_DONTFORK) != 0)
         return error_set_errno(error, "shared memory that only one process can write");
-    *board = memory;
     mlock(*board, offsetof(struct board, kiosks)); /* RLIMIT_MEMLOCK may forbid it */
     return 0;
 }
 
 const struct board *board_attach(int fd) {
-    void *memory = mmap(NULL, sizeof(struct board), PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
-    if (memory == MAP_FAILED || madvise(memory, sizeof(struct board), MADV_DONTDUMP) != 0)
-        return NULL;
-    close(fd);
-    return memory;
+    return sealed_memory_attach(fd, sizeof(struct board));
+}
+
+const struct kiosk *board_find_kiosk(const struct board *board, const uint8_t id[KIOSK_ID_LEN]) {
+    const struct kiosks *kiosks = board_kiosks(board);
+    return kiosks != NULL ? kiosks_find(kiosks, id, KIOSK_ID_LEN) : NULL;
 }
 
 static void *share(size_t len, int flags) {

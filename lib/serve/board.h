@@ -93,6 +93,9 @@ static inline const struct kiosks *board_kiosks(const struct board *board) {
     return now != 0 ? &board->kiosks[now & 1] : NULL;
 }
 
+/* The kiosk with this id on that list; NULL where it is not there, or no list is. */
+const struct kiosk *board_find_kiosk(const struct board *board, const uint8_t id[KIOSK_ID_LEN]);
+
 /* For the parent: publishes new ticket keys, new public keys, or a new list. Ticket keys that are not
  * good any more are wiped; the others stay in the other place until the next change. */
 void board_set_ring(struct board *board, const struct ticket_ring *ring);

@@ -44,8 +44,7 @@ static bool is_for_us(const struct reception *reception, const uint8_t *frame, s
 enum shown { SHOWN_BAD, SHOWN_AGAIN, SHOWN_FIRST };
 
 static bool is_enrolled(const struct board *board, const uint8_t id[KIOSK_ID_LEN], int64_t now_s) {
-    const struct kiosks *kiosks = board_kiosks(board);
-    const struct kiosk *kiosk = kiosks != NULL ? kiosks_find(kiosks, id, KIOSK_ID_LEN) : NULL;
+    const struct kiosk *kiosk = board_find_kiosk(board, id);
     return kiosk != NULL && kiosk->not_after_s >= now_s;
 }
 
@@ -55,13 +54,13 @@ static enum shown look_at_identify(const struct reception *reception, const uint
     const struct board *board = reception->admission.board;
     const struct ticket_ring *ring = board_ring(board);
     struct ticket ticket;
-    bool is_good = ticket_open(&ticket, frame + IDENTIFY_TICKET, ring->keys, ring->count) != NULL &&
-                   ticket.expires_s >= time(NULL);
-    if (is_good)
-        seen_hash(hash, board->seen_key, ticket.session_key, SESSION_KEY_LEN);
-    bool is_nobody = bytes_are_zero(ticket.kiosk, KIOSK_ID_LEN);
+    if (ticket_open(&ticket, frame + IDENTIFY_TICKET, ring->keys, ring->count) == NULL)
+        return SHOWN_BAD;
+    seen_hash(hash, board->seen_key, ticket.session_key, SESSION_KEY_LEN);
     wipe(ticket.session_key, sizeof ticket.session_key);
-    return !is_good ? SHOWN_BAD : is_nobody ? SHOWN_FIRST : SHOWN_AGAIN;
+    if (ticket.expires_s < time(NULL))
+        return SHOWN_BAD;
+    return bytes_are_zero(ticket.kiosk, KIOSK_ID_LEN) ? SHOWN_FIRST : SHOWN_AGAIN;
 }
 
 /* Of an OPEN or RENEW, whose renewal ticket is its sender's own. What is looked at is the frame but for its cookie. */

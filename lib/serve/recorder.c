@@ -18,12 +18,6 @@
 #define LOOK_MS 1000      /* between looks whether the file is still there */
 #define NOTE_AGE_MS 60000 /* what a worker says of the time of a question is believed so far */
 
-static int64_t unix_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 int recorder_load_keys(struct recorder *recorder, struct error *error) {
     const struct serve_settings *settings = recorder->settings;
     int code = rsa_private_load(&recorder->key, settings->log_key_path, 2048, error);
@@ -37,7 +31,7 @@ static int say_who(struct recorder *recorder, struct error *error) {
     rsa_public_id(&recorder->key.public, content);
     memcpy(content + SHA256_LEN, board_keys(recorder->board)->servers.ids[0], SHA256_LEN);
     memcpy(content + 2 * SHA256_LEN, recorder->run, AUDIT_RUN_LEN);
-    return audit_log_append(&recorder->log, AUDIT_START, AUDIT_START_LEN, unix_ms(), error);
+    return audit_log_append(&recorder->log, AUDIT_START, AUDIT_START_LEN, net_unix_ms(), error);
 }
 
 /* What an earlier recorder of this run has recorded: it has said so, or has ended before it could, and then the
@@ -74,7 +68,7 @@ int recorder_open(struct recorder *recorder, struct error *error) {
 
 static void encode(const struct recorder *recorder, unsigned worker, uint64_t count,
                    const struct audit_note *note, uint8_t bytes[AUDIT_RECORD_LEN]) {
-    int64_t now_ms = unix_ms();
+    int64_t now_ms = net_unix_ms();
     bool is_now = note->time_ms <= now_ms && note->time_ms >= now_ms - NOTE_AGE_MS;
     struct audit_record record = {.time_ms = is_now ? note->time_ms : now_ms,
                                   .worker = worker,
@@ -92,10 +86,10 @@ static void encode(const struct recorder *recorder, unsigned worker, uint64_t co
     audit_tag(record.tag, &recorder->audit_key, note->digest);
     audit_record_encode(bytes, &record);
     /* A worker in an attacker's hands can note anything; what has no meaning is recorded as nothing. */
-    if (!audit_record_is_sound(bytes))
+    if (!audit_record_is_sound(bytes)) {
         memset(bytes + AUDIT_RECORD_LEN - AUDIT_RECORD_VALUES, 0, AUDIT_RECORD_VALUES);
-    if (!audit_record_is_sound(bytes))
-        bytes[AUDIT_RECORD_LEN - AUDIT_RECORD_VALUES] = 1;
+        bytes[AUDIT_RECORD_LEN - AUDIT_RECORD_VALUES] = ASK_NUMBER;
+    }
 }
 
 /* Takes what is in the rings into the block. Returns how many records there are; of each worker up to *taken. */
@@ -136,7 +130,7 @@ static int record(struct recorder *recorder, struct error *error) {
     if (count == 0)
         return begun;
     int code = audit_log_append(&recorder->log, AUDIT_QUESTIONS, (size_t)count * AUDIT_RECORD_LEN,
-                                unix_ms(), error);
+                                net_unix_ms(), error);
     if (code != 0)
         return code;
     for (unsigned w = 0; w < recorder->settings->worker_count; w++) {
@@ -156,7 +150,7 @@ static int sign_if_due(struct recorder *recorder, int64_t now_ms, struct error *
     bool is_end = (is_full || turns != recorder->turns) && recorder->log.fd >= 0;
     int code = 0;
     if (recorder->is_unsigned && (is_end || now_ms - recorder->signed_ms >= CHECKPOINT_MS)) {
-        code = audit_log_sign(&recorder->log, &recorder->key, unix_ms(), error);
+        code = audit_log_sign(&recorder->log, &recorder->key, net_unix_ms(), error);
         if (code == 0) {
             recorder->is_unsigned = false;
             recorder->is_dirty = true;
@@ -229,7 +223,7 @@ static bool finish(struct recorder *recorder) {
         return false;
     }
     bool is_signed = !recorder->is_unsigned ||
-                     audit_log_sign(&recorder->log, &recorder->key, unix_ms(), &error) == 0;
+                     audit_log_sign(&recorder->log, &recorder->key, net_unix_ms(), &error) == 0;
     return is_signed && audit_log_sync(&recorder->log, &error) == 0;
 }
 

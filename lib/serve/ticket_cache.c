@@ -8,10 +8,9 @@
  * decided where it asks. */
 static int64_t kiosk_until(const struct board *board, const uint8_t id[KIOSK_ID_LEN],
                            struct quota *quota) {
-    const struct kiosks *kiosks = board_kiosks(board);
     if (bytes_are_zero(id, KIOSK_ID_LEN))
         return INT64_MAX;
-    const struct kiosk *kiosk = kiosks != NULL ? kiosks_find(kiosks, id, KIOSK_ID_LEN) : NULL;
+    const struct kiosk *kiosk = board_find_kiosk(board, id);
     if (kiosk != NULL)
         *quota = kiosk->quota;
     return kiosk != NULL ? kiosk->not_after_s : 0;

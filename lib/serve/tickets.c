@@ -74,8 +74,8 @@ bool tickets_are_due(const struct ticket_source *source, int64_t now_s) {
     return !source->is_made || now_s / TICKET_PERIOD_S != source->period;
 }
 
-#define RENEWAL_OLD_S                                                                              \
-    (2 * 86400) /* how long what an old secret has sealed, and what follows from it, is good */
+/* How long what an old secret has sealed, and what follows from it, is good. */
+#define RENEWAL_OLD_S (2 * 86400)
 
 static void add_renewal_key(struct ticket_source *source, const uint8_t secret[SECRET_LEN],
                             const struct ticket_binding *binding, int64_t day) {

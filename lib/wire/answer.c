@@ -140,7 +140,8 @@ static bool read_answer(struct answer *answer, enum question_what what, const ui
     answer->is_unrecorded = body[ANSWER_UNRECORDED_AT] != 0;
     answer->total_len = load_le32(body + ANSWER_TOTAL_LEN);
     memcpy(answer->release_id, body + ANSWER_RELEASE, SHA256_LEN);
-    if (body[ANSWER_STATUS] > ANSWER_UNRECORDED || body[ANSWER_UNRECORDED_AT] > (answer->count > 0) ||
+    if (body[ANSWER_STATUS] > ANSWER_UNRECORDED ||
+        body[ANSWER_UNRECORDED_AT] > (answer->count > 0) ||
         !bytes_are_zero(body + ANSWER_ZERO, ANSWER_TOTAL_LEN - ANSWER_ZERO) ||
         !release_is_time(answer->server_time_s))
         return false;

@@ -23,9 +23,9 @@
 #define RENEWAL_LEN (TICKET_KEY_ID_LEN + AEAD_NONCE_LEN + RENEWAL_SEALED_LEN + AEAD_TAG_LEN)
 
 #define RENEWAL_LIFETIME_S (25 * 3600) /* how long a renewal ticket can be used */
-#define RENEWAL_CHAIN_S                                                                            \
-    (7 * 86400) /* how long sessions follow one from the other without RSA ... */
-#define RENEWAL_CHAIN_JITTER_S 86400 /* ... at most, and how much less that may be */
+/* How long sessions follow one from the other without RSA at most, and how much less that may be. */
+#define RENEWAL_CHAIN_S (7 * 86400)
+#define RENEWAL_CHAIN_JITTER_S 86400
 
 /* What tickets are bound to: elsewhere they are good for nothing. */
 struct ticket_binding {
@@ -38,16 +38,16 @@ struct ticket_key {
     uint8_t server_id[SHA256_LEN]; /* not secret: of the key that sessions were opened with */
     uint8_t id[TICKET_KEY_ID_LEN]; /* not secret */
     uint8_t key[AEAD_KEY_LEN];
-    int64_t
-        chain_limit_s; /* of renewal tickets: sessions that follow from one end by then; 0: no such limit */
+    /* of renewal tickets: sessions that follow from one end by then; 0: no such limit */
+    int64_t chain_limit_s;
 };
 
 /* What a ticket or a renewal ticket holds. Secret: wipe after use. */
 struct ticket {
-    uint8_t
-        session_key[SESSION_KEY_LEN]; /* of a renewal ticket, the secret (ticket_renewal_secret) */
-    uint8_t kiosk[KIOSK_ID_LEN];      /* zeros for an anonymous client */
-    int64_t expires_s;                /* Unix seconds */
+    /* of a renewal ticket, the secret (ticket_renewal_secret) */
+    uint8_t session_key[SESSION_KEY_LEN];
+    uint8_t kiosk[KIOSK_ID_LEN]; /* zeros for an anonymous client */
+    int64_t expires_s;           /* Unix seconds */
     int64_t chain_ends_s; /* of a renewal ticket: until then sessions follow one from the other */
 };
 

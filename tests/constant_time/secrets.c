@@ -422,8 +422,7 @@ static void step_opening(void) {
     rsa_public_id(&server.public, host.id);
     x25519_generate(host.exponent, host.share, &randomness);
 
-    bool is_begun =
-        opening_begin(&opening, &server.public, &session, &randomness.drbg.vtable);
+    bool is_begun = opening_begin(&opening, &server.public, &session, &randomness.drbg.vtable);
     declassify(opening.frame, opening.frame_len);
     report("opening_begin", is_begun);
 

@@ -18,6 +18,8 @@ VECTORS = ROOT / "vectors"
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools"))
 
+import session_peer  # noqa: E402
+
 RELEASE = os.environ.get("DLV", str(ROOT / "build/dlv"))
 SANITIZED = os.environ.get("DLV_SANITIZED", str(ROOT / "build/sanitize/dlv"))
 SHIFTED = os.environ.get("DLV_SHIFTED", str(ROOT / "build/shifted/dlv"))
@@ -129,6 +131,24 @@ def kiosk_line(public, name="k", until=""):
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory):
     return Keys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="session")
+def server_pub(keys):
+    return session_peer.load_public(keys.server_pub)
+
+
+@pytest.fixture(scope="session")
+def kiosk(keys):
+    return session_peer.load_private(keys.kiosk)
+
+
+@pytest.fixture
+def kiosks(keys, tmp_path):
+    """A list of two kiosks."""
+    path = tmp_path / "kiosks"
+    path.write_text(kiosk_line(keys.kiosk_pub, "van-7") + kiosk_line(keys.other_pub, "van-8"))
+    return path
 
 
 # Tests that are not about guards build whatever they like over whatever is there.

@@ -21,7 +21,7 @@ import dbformat
 import original_client
 import pytest
 import session_peer as peer
-from conftest import DOCUMENT, SMALL, build, kiosk_line, one_line
+from conftest import DOCUMENT, SMALL, Server, build, kiosk_line, one_line
 from session_peer import Refused, TcpClient, UdpClient
 
 NUMBER = dbformat.number_digest("GJ05-1234")
@@ -40,11 +40,6 @@ def audit_keys(release, tmp_path_factory):
 @pytest.fixture(scope="module")
 def log_pub(audit_keys):
     return peer.load_public(audit_keys / "log.pub")
-
-
-@pytest.fixture
-def server_pub(keys):
-    return peer.load_public(keys.server_pub)
 
 
 @pytest.fixture
@@ -131,7 +126,6 @@ def test_what_is_recorded(dlv, start, folder, audit_keys, log_pub, server_pub, k
 @pytest.fixture(scope="module")
 def written(release, keys, audit_keys, tmp_path_factory):
     """A log of three files, of two runs of a server, with checkpoints between."""
-    from conftest import Server
     path = tmp_path_factory.mktemp("written")
     folder = make_folder(path / "log")
     build(release, keys, path / "l.db", SMALL)
@@ -621,7 +615,6 @@ def test_what_it_does_not_start_with(release, start, folder, audit_keys, keys, s
 @pytest.fixture(scope="module")
 def two_logs(release, keys, audit_keys, tmp_path_factory):
     """Two servers, two kiosks and a stranger."""
-    from conftest import Server
     path = tmp_path_factory.mktemp("two")
     build(release, keys, path / "l.db", SMALL)
     (path / "kiosks").write_text(kiosk_line(keys.kiosk_pub, "van-7") + kiosk_line(keys.other_pub, "van-8"))

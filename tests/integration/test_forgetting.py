@@ -64,11 +64,6 @@ def held(server, watched, names):
     return found
 
 
-@pytest.fixture
-def server_pub(keys):
-    return peer.load_public(keys.server_pub)
-
-
 def until(holds, seconds=15):
     deadline = time.monotonic() + seconds
     while not holds() and time.monotonic() < deadline:

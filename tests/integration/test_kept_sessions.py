@@ -8,17 +8,10 @@ import subprocess
 
 import pytest
 import session_peer as peer
-from conftest import RELEASE, SHIFTED, SMALL, build, kiosk_line
+from conftest import RELEASE, SHIFTED, SMALL, build
 from test_deadlines import Between
 
 NUMBER = ("--number", "GJ05-1234")
-
-
-@pytest.fixture
-def kiosks(keys, tmp_path):
-    path = tmp_path / "kiosks"
-    path.write_text(kiosk_line(keys.kiosk_pub, "van-7") + kiosk_line(keys.other_pub, "van-8"))
-    return path
 
 
 @pytest.fixture

@@ -39,11 +39,6 @@ def is_served(client):
 
 
 @pytest.fixture
-def server_pub(keys):
-    return peer.load_public(keys.server_pub)
-
-
-@pytest.fixture
 def server(dlv, serve, small_db):
     return serve(dlv, small_db, "--proxy-from", "127.0.0.0/28,fd00::/8", "--openings-per-source", "2", who=("--anonymous", "--legacy"))
 

@@ -23,23 +23,6 @@ DAY, LIFE = 86400, 25 * 3600
 
 
 @pytest.fixture
-def server_pub(keys):
-    return peer.load_public(keys.server_pub)
-
-
-@pytest.fixture
-def kiosk(keys):
-    return peer.load_private(keys.kiosk)
-
-
-@pytest.fixture
-def kiosks(keys, tmp_path):
-    path = tmp_path / "kiosks"
-    path.write_text(kiosk_line(keys.kiosk_pub, "van-7") + kiosk_line(keys.other_pub, "van-8"))
-    return path
-
-
-@pytest.fixture
 def shared(tmp_path):
     path = tmp_path / "tickets"
     path.write_bytes(os.urandom(32))
@@ -250,12 +233,11 @@ def test_another_ticket_file(start, server_pub, kiosk, keys, shared):
         shared.write_bytes(os.urandom(32))
         read_anew(server, rb"event=ticket_key_reloaded")
     change()
-    session, now = first, int(time.time())
-    for made in first, make_session(keys, old, now + 60, now + 7 * DAY):
+    now = int(time.time())
+    for session in first, make_session(keys, old, now + 60, now + 7 * DAY):
         for _ in range(3):
-            session = is_renewed(server, server_pub, made).session
+            session = is_renewed(server, server_pub, session).session
             assert session.renewal_lifetime <= LIFE
-            made = session
     # Its end cannot be seen from outside but by waiting; the server's own unit test does.
     change()
     assert is_renewed(server, server_pub, session)

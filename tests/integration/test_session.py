@@ -30,16 +30,6 @@ def everybody(serve, dlv, db, *args):
     return serve(dlv, db, *FAST, *args, who=("--anonymous",))
 
 
-@pytest.fixture(scope="session")
-def server_pub(keys):
-    return peer.load_public(keys.server_pub)
-
-
-@pytest.fixture(scope="session")
-def kiosk(keys):
-    return peer.load_private(keys.kiosk)
-
-
 @BOTH
 def test_asking(dlv, serve, small_db, server_pub, keys, Client):
     server = everybody(serve, dlv, small_db)

@@ -20,16 +20,6 @@ ITEM = peer.item(peer.sha256(b"nobody"))
 
 
 @pytest.fixture
-def server_pub(keys):
-    return peer.load_public(keys.server_pub)
-
-
-@pytest.fixture
-def kiosk_key(keys):
-    return peer.load_private(keys.kiosk)
-
-
-@pytest.fixture
 def kiosks(keys, tmp_path):
     path = tmp_path / "kiosks"
     path.write_text(kiosk_line(keys.kiosk_pub, "k", "quota=1000000000/1000000000/1000000000"))
@@ -44,9 +34,9 @@ def client_from(address, port, server_pub, kiosk=None, timeout=20):
     return client
 
 
-def captured(port, server_pub, kiosk_key):
+def captured(port, server_pub, kiosk):
     """A good ASK of an enrolled kiosk, as a listener sees it."""
-    client = client_from("127.0.0.1", port, server_pub, kiosk_key).open()
+    client = client_from("127.0.0.1", port, server_pub, kiosk).open()
     frame = client.session.ask([ITEM])
     assert client.session.open_answer(client.exchange(frame), frame).status == peer.GOOD
     return client, frame
@@ -89,11 +79,11 @@ class Flood:
 
 @pytest.mark.parametrize("sources", [["127.7.7.%d" % i for i in range(1, 100)], ["127.9.%d.1" % i for i in range(64)]],
                          ids=["one network", "64 networks"])
-def test_a_full_table(release, serve, small_db, server_pub, kiosk_key, kiosks, sources):
+def test_a_full_table(release, serve, small_db, server_pub, kiosk, kiosks, sources):
     """One captured ASK, replayed on as many connections as a worker takes, renewed for ever: no honest client fails."""
     server = serve(release, small_db, "--kiosks", kiosks, "--workers", "1", "--connections", "300", "--openings-per-source", "0",
                    who=("--anonymous",))
-    owner, frame = captured(server.port, server_pub, kiosk_key)
+    owner, frame = captured(server.port, server_pub, kiosk)
     flood = Flood(server.port, sources, frame)
     try:
         flood.fill(400)
@@ -112,7 +102,7 @@ def test_a_full_table(release, serve, small_db, server_pub, kiosk_key, kiosks, s
         flood.close()
 
 
-def test_newcomers_are_left_alone_at_first(release, serve, small_db, server_pub, kiosk_key, kiosks):
+def test_newcomers_are_left_alone_at_first(release, serve, small_db, server_pub, kiosk, kiosks):
     """Even where everybody holds one connection only, who has just come is not the one who goes."""
     server = serve(release, small_db, "--kiosks", kiosks, "--workers", "1", "--connections", "100", "--openings-per-source", "0", who=())
     sockets = [socket.create_connection(("127.0.0.1", server.port), 5, source_address=(f"127.3.{i}.1", 0)) for i in range(100)]
@@ -132,9 +122,9 @@ def test_newcomers_are_left_alone_at_first(release, serve, small_db, server_pub,
         sock.close()
 
 
-def test_a_replayed_frame_renews_nothing(release, serve, small_db, server_pub, kiosk_key, kiosks):
+def test_a_replayed_frame_renews_nothing(release, serve, small_db, server_pub, kiosk, kiosks):
     server = serve(release, small_db, "--kiosks", kiosks, "--timeout", "2", "--idle", "60", who=())
-    owner, frame = captured(server.port, server_pub, kiosk_key)
+    owner, frame = captured(server.port, server_pub, kiosk)
     replay = client_from("127.5.5.5", server.port, server_pub)
     start = time.monotonic()
     with pytest.raises((EOFError, ConnectionError)):
@@ -145,10 +135,10 @@ def test_a_replayed_frame_renews_nothing(release, serve, small_db, server_pub, k
     assert owner.ask([ITEM]).status == peer.GOOD
 
 
-def test_clients_that_do_not_read(release, serve, small_db, server_pub, kiosk_key, kiosks):
+def test_clients_that_do_not_read(release, serve, small_db, server_pub, kiosk, kiosks):
     """One ticket cannot fill the memory for answers: whoever holds the most pays, and nobody else."""
     server = serve(release, small_db, "--kiosks", kiosks, "--workers", "1", "--openings-per-source", "0", who=())
-    first = client_from("127.6.6.6", server.port, server_pub, kiosk_key).open()
+    first = client_from("127.6.6.6", server.port, server_pub, kiosk).open()
     deaf = []
     for _ in range(600):
         one = client_from("127.6.6.6", server.port, server_pub)
@@ -164,7 +154,7 @@ def test_clients_that_do_not_read(release, serve, small_db, server_pub, kiosk_ke
         resident = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
     assert resident < 80 << 10  # KiB
     for i in range(20):
-        client = client_from(f"127.1.{i}.1", server.port, server_pub, kiosk_key).open()
+        client = client_from(f"127.1.{i}.1", server.port, server_pub, kiosk).open()
         assert client.ask([ITEM], padded=4096).status == peer.GOOD
     for one in deaf:
         one.sock.close()
@@ -251,10 +241,10 @@ def flood_once(port, frame, address):
         sock.recv(100)
 
 
-def test_strangers_use_up_nothing_of_networks_with_kiosks(release, serve, small_db, server_pub, kiosk_key, kiosks):
+def test_strangers_use_up_nothing_of_networks_with_kiosks(release, serve, small_db, server_pub, kiosk, kiosks):
     """A flood from many networks spends the limit for all strangers; where a kiosk was seen, openings go on."""
     server = serve(release, small_db, "--kiosks", kiosks, "--openings", "20", "--openings-per-source", "0", who=("--anonymous",))
-    client_from("127.1.1.1", server.port, server_pub, kiosk_key).open()
+    client_from("127.1.1.1", server.port, server_pub, kiosk).open()
     bad = bytearray(peer.Opening(server_pub).frame)
     bad[-1] ^= 1
     with flooding(lambda i: flood_once(server.port, bytes(bad), f"127.{100 + i}.1.1"), 20):
@@ -263,10 +253,10 @@ def test_strangers_use_up_nothing_of_networks_with_kiosks(release, serve, small_
     assert None not in took, took
 
 
-def test_who_holds_the_most_goes_even_if_he_has_just_come(release, serve, small_db, server_pub, kiosk_key, kiosks):
+def test_who_holds_the_most_goes_even_if_he_has_just_come(release, serve, small_db, server_pub, kiosk, kiosks):
     """A small table, filled again and again from one address within the two seconds: the kiosk's one connection stays."""
     server = serve(release, small_db, "--kiosks", kiosks, "--workers", "1", "--connections", "40", "--openings-per-source", "0", who=())
-    client = client_from("127.1.1.1", server.port, server_pub, kiosk_key).open()
+    client = client_from("127.1.1.1", server.port, server_pub, kiosk).open()
     flood = Flood(server.port, ["127.7.7.7"], b"")
     try:
         for _ in range(40):
@@ -277,9 +267,9 @@ def test_who_holds_the_most_goes_even_if_he_has_just_come(release, serve, small_
         flood.close()
 
 
-def test_silent_ones_go_first_where_all_hold_one(release, serve, small_db, server_pub, kiosk_key, kiosks):
+def test_silent_ones_go_first_where_all_hold_one(release, serve, small_db, server_pub, kiosk, kiosks):
     server = serve(release, small_db, "--kiosks", kiosks, "--workers", "1", "--connections", "60", "--openings-per-source", "0", who=())
-    client = client_from("127.1.1.1", server.port, server_pub, kiosk_key).open()
+    client = client_from("127.1.1.1", server.port, server_pub, kiosk).open()
     sockets = []
     for i in range(250):
         sockets.append(socket.create_connection(("127.0.0.1", server.port), 5, source_address=(f"127.{i}.3.1" if i not in (0, 1) else f"127.9.{i}.1", 0)))

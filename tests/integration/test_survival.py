@@ -14,7 +14,7 @@ import pytest
 import session_peer as peer
 from conftest import HEADER, build, kiosk_line
 from session_peer import Refused, TcpClient, UdpClient
-from test_session import FAST, NOBODY, RAMESH, everybody, server_pub  # noqa: F401 (a fixture)
+from test_session import FAST, NOBODY, RAMESH, everybody
 
 ROW = HEADER + "Ramesh,2344567890,GJ05-1234,{},2020-01-01,2090-01-01\n"
 

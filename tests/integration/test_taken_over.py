@@ -12,7 +12,7 @@ import pytest
 import session_peer as peer
 from conftest import HOSTILE_WORKER, Dlv, kiosk_line
 from test_forgetting import image
-from test_session import RAMESH, server_pub  # noqa: F401 (a fixture)
+from test_session import RAMESH
 
 
 @pytest.fixture

@@ -86,11 +86,6 @@ def wire(request):
     wire.close()
 
 
-@pytest.fixture(scope="session")
-def server_pub(keys):
-    return peer.load_public(keys.server_pub)
-
-
 class XdpServer(Server):
     def __init__(self, dlv, wire, db, keys, *args, queues=""):
         super().__init__(dlv, "--db", db, "--authority", keys.authority_pub, "--key", keys.server, *FAST, "--xdp",
