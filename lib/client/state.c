@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -83,21 +84,22 @@ static int conflict(const char *path, uint64_t sequence, const struct remembered
 
 static int compare(const char *path, const uint8_t head[DB_HEAD_LEN],
                    const struct release_facts *facts, const struct key_set *authorities,
-                   int64_t time_s, int64_t behind_max_s, struct error *error) {
+                   const struct state_time *time, struct error *error) {
     struct remembered seen;
     int code = read_file(path, &seen, facts->name, authorities, error);
     if (code != 0)
         return code;
     if (seen.sequence > facts->sequence)
         return conflict(path, facts->sequence, &seen, error);
-    if (time_s != 0 && time_s + behind_max_s < (int64_t)seen.time_s)
+    bool is_behind = time->given_s != 0 && time->given_s + time->apart_max_s < (int64_t)seen.time_s;
+    if (is_behind && llabs(time->given_s - time->own_s) > time->apart_max_s)
         return error_set(error, ERR_CONFLICT,
                          "its clock is behind a time that a server gave before (remembered in %s)",
                          path);
-    bool is_later = time_s > (int64_t)seen.time_s;
-    if (seen.sequence == facts->sequence && !is_later)
+    bool is_new = is_behind || time->given_s > (int64_t)seen.time_s;
+    if (seen.sequence == facts->sequence && !is_new)
         return 0;
-    return write_file(path, head, is_later ? (unsigned long long)time_s : seen.time_s, error);
+    return write_file(path, head, is_new ? (unsigned long long)time->given_s : seen.time_s, error);
 }
 
 static int file_path(char path[PATH_MAX], const char *folder, const uint8_t *authority_id,
@@ -168,7 +170,7 @@ static int compare_others(const char *folder, const struct release_facts *facts,
 
 int client_state_check(const char *folder, const uint8_t head[DB_HEAD_LEN],
                        const struct release_facts *facts, const struct key_set *authorities,
-                       int64_t time_s, int64_t behind_max_s, struct error *error) {
+                       const struct state_time *time, struct error *error) {
     char path[PATH_MAX];
     if (file_path(path, folder, facts->authority_id, facts->name, error) != 0)
         return ERR_LIMIT;
@@ -177,7 +179,7 @@ int client_state_check(const char *folder, const uint8_t head[DB_HEAD_LEN],
         return lock;
     int code = compare_others(folder, facts, authorities, error);
     if (code == 0)
-        code = compare(path, head, facts, authorities, time_s, behind_max_s, error);
+        code = compare(path, head, facts, authorities, time, error);
     close(lock);
     return code;
 }

@@ -63,7 +63,7 @@ static int check_signature(const struct trust *trust, const struct known_release
 
 /* A release that is older than one seen before is not believed. */
 static int check_sequence(struct trust *trust, const char *who, const struct known_release *release,
-                          int64_t server_time_s, struct error *error) {
+                          const struct state_time *time, struct error *error) {
     const struct release_facts *facts = &release->header.facts;
     if (trust->policy.is_beside_servers)
         return 0;
@@ -76,8 +76,7 @@ static int check_sequence(struct trust *trust, const char *who, const struct kno
                          (unsigned long long)trust->sequence_seen);
     if (trust->policy.state_folder != NULL) {
         int code = client_state_check(trust->policy.state_folder, release->head, facts,
-                                      trust->policy.authorities, server_time_s,
-                                      trust->policy.max_skew_s, error);
+                                      trust->policy.authorities, time, error);
         if (code != 0)
             return code == ERR_CONFLICT ? code : ERR_LOCAL;
     }
@@ -116,6 +115,7 @@ static int check_own_clock(const struct trust *trust, const struct release_facts
 static int judge_release(struct trust *trust, const char *who, const struct known_release *release,
                          int64_t server_time_s, int64_t now_s, struct error *error) {
     const struct release_facts *facts = &release->header.facts;
+    const struct state_time time = {server_time_s, now_s, trust->policy.max_skew_s};
     int code = check_signature(trust, release, error);
     if (code == 0 && trust->policy.name != NULL && strcmp(facts->name, trust->policy.name) != 0)
         code = error_set(error, ERR_CONFLICT, "its database is \"%s\", not \"%s\"", facts->name,
@@ -125,7 +125,7 @@ static int judge_release(struct trust *trust, const char *who, const struct know
                                   : check_own_clock(trust, facts, now_s, error);
     if (code == 0)
         code = check_age(trust, facts, server_time_s, now_s, error);
-    return code == 0 ? check_sequence(trust, who, release, server_time_s, error) : code;
+    return code == 0 ? check_sequence(trust, who, release, &time, error) : code;
 }
 
 int trust_release(struct trust *trust, const char *who, const struct known_release *release,

@@ -109,6 +109,14 @@ def release():
     return Dlv(RELEASE, False)
 
 
+@pytest.fixture(scope="session")
+def shifted():
+    """The binary with a clock that is ahead by so many seconds, made at a Unix time (0: unknown)."""
+    dlv = Dlv(SHIFTED, False)
+    return lambda by, *args, built=0, **how: dlv(
+        *args, env={"DLV_CLOCK_SHIFT": str(by), "DLV_BUILT": str(built)}, **how)
+
+
 class Keys:
     def __init__(self, folder):
         self.folder = folder

@@ -358,6 +358,26 @@ def test_a_clock_that_is_set_back(release, core, keys, authority, tmp_path):
         ask(release, keys, running.port, status=0)
 
 
+def test_a_server_whose_clock_is_ahead(release, shifted, core, keys, authority, tmp_path):
+    """One server's word about the time does not keep a kiosk from the others for days: where its own clock agrees
+    with them, they are believed. A kiosk whose own clock says something else asks nobody that is behind."""
+    state = tmp_path / "state"
+    state.mkdir()
+    server = core()
+    options = ("--authority", keys.authority_pub, "--state", state)
+
+    def early(*args, **how):
+        return shifted(-3600, *args, **how)
+
+    with TcpServer(server) as running:
+        server.clock_skew = 5 * 86400  # the release is not past its valid-until by then
+        ask(release, keys, running.port, *options, status=0)
+        server.clock_skew = 0
+        assert "behind a time that a server gave before" in one_line(ask(early, keys, running.port, *options))
+        ask(release, keys, running.port, *options, status=0)
+        ask(early, keys, running.port, *options, status=0)  # forgotten by now
+
+
 def test_going_back_within_a_run(dlv, core, keys, authority):
     going_back = core(sequence=9)
     older = released(authority, sequence=8)

@@ -7,17 +7,9 @@ import subprocess
 import time
 
 import pytest
-from conftest import HEADER, ROOT, SHIFTED, Dlv, build, one_line
+from conftest import HEADER, ROOT, build, one_line
 
 DAY, YEAR = 86400, 365 * 86400
-
-
-@pytest.fixture(scope="module")
-def shifted():
-    """The binary with a clock that is ahead by so many seconds, made at a Unix time (0: unknown)."""
-    dlv = Dlv(SHIFTED, False)
-    return lambda by, *args, built=0, **how: dlv(
-        *args, env={"DLV_CLOCK_SHIFT": str(by), "DLV_BUILT": str(built)}, **how)
 
 
 def day_text(offset=0):
