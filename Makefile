@@ -131,7 +131,7 @@ $(BUILD)/%.o: %.c Makefile tools/toolchain.mk $(DEPS)/build.mk
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	@$(CC) $(CFLAGS_DLV) $(CFLAGS_SPEED) $(INCLUDES) $(CPPFLAGS_FILE) -MMD -MP -c $< -o $@
-# Likewise the built-in vectors, and what Unicode says, as the compiler lays it out for the machine.
+# Likewise the built-in vectors, and what Unicode says.
 $(BUILD)/builtin.gz: vectors/builtin.rsp
 	@tools/pack $< >$@
 $(BUILD)/lib/kat/builtin.o: $(BUILD)/builtin.gz

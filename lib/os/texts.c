@@ -20,7 +20,7 @@ extern char texts_end[] __attribute__((visibility("hidden")));
 /* Makes the section one that can be written to. */
 static char texts_are_filled __attribute__((section(".texts.first"), used));
 
-/* Before all other constructors, while there is no string to say what is wrong. musl's own strings stay where
+/* Before all other constructors, while there is no string to say what is wrong. musl's other strings stay where
  * they are, as it may need them before. */
 __attribute__((constructor(101))) static void fill(void) {
     size_t len = (size_t)(texts_end - texts_start);

@@ -39,24 +39,19 @@ static unsigned combining_class(uint32_t character) {
     return run_value(text_tables.orders, TEXT_ORDERS_COUNT, character);
 }
 
-static uint32_t element(const uint8_t *elements, size_t at) {
-    const uint8_t *bytes = elements + 3 * at;
-    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16;
-}
-
-/* The range that holds a character; NULL where it stays as it is. */
-static const struct text_range *find_range(uint32_t character) {
+/* The range that holds a character; TEXT_RANGES_COUNT where it stays as it is. */
+static size_t find_range(uint32_t character) {
     size_t low = 0, high = TEXT_RANGES_COUNT;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (text_tables.ranges[middle].last < character)
+        if (text_tables.range_lasts[middle] < character)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low == TEXT_RANGES_COUNT || (text_tables.ranges[low].first & 0xFFFFFF) > character)
-        return NULL;
-    return &text_tables.ranges[low];
+    bool is_before =
+        low < TEXT_RANGES_COUNT && (text_tables.range_firsts[low] & 0xFFFFFF) > character;
+    return is_before ? TEXT_RANGES_COUNT : low;
 }
 
 #define EXPANSION_MAX 8 /* characters that one becomes */
@@ -73,24 +68,26 @@ static size_t expand(uint32_t out[EXPANSION_MAX], uint32_t character) {
     }
     if (character >= TAGS_FIRST && character <= TAGS_LAST)
         return 0;
-    const struct text_range *range = find_range(character);
+    size_t range = find_range(character);
     out[0] = character;
-    if (range == NULL)
+    if (range == TEXT_RANGES_COUNT)
         return 1;
-    uint32_t first = range->first & 0xFFFFFF, step = range->first >> 24;
+    uint32_t first = text_tables.range_firsts[range] & 0xFFFFFF;
+    uint32_t step = text_tables.range_firsts[range] >> 24,
+             offset = text_tables.range_offsets[range];
     if (step > 0) {
         if ((character - first) % step == 0)
-            out[0] = (uint32_t)((int32_t)character + range->offset);
+            out[0] = character + offset;
         return 1;
     }
-    uint32_t target = element(text_tables.targets, (size_t)range->offset + character - first);
+    uint32_t target = text_tables.targets[offset + character - first];
     out[0] = target;
     if (!(target & TEXT_SEQUENCE))
         return 1;
     size_t count = target >> TEXT_SEQUENCE_LEN_SHIFT & (EXPANSION_MAX - 1);
     size_t at = target & ((1u << TEXT_SEQUENCE_LEN_SHIFT) - 1);
     for (size_t i = 0; i < count; i++)
-        out[i] = element(text_tables.sequences, at + i);
+        out[i] = text_tables.sequences[at + i];
     return count;
 }
 

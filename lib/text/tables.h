@@ -7,24 +7,21 @@
 
 #include <stdint.h>
 
-/* Characters that change. */
-struct text_range {
-    uint32_t first; /* the highest 8 bits: the step from one to the next; 0: they have targets */
-    uint32_t last;
-    int32_t offset; /* what is added to each; or where their targets begin, in elements */
-};
-
 struct text_tables {
     /* The lowest 24 bits: the first character of a run; the highest 8: what is true of the run. A run
      * ends where the next one begins. */
     uint32_t classes[TEXT_CLASSES_COUNT];
     /* likewise: canonical combining classes, as far as fold.c needs them */
     uint32_t orders[TEXT_ORDERS_COUNT];
-    struct text_range ranges[TEXT_RANGES_COUNT]; /* ascending */
-    /* Elements of three bytes. A target is a character, or TEXT_SEQUENCE with the length and the place
-     * of a sequence. */
-    uint8_t targets[TEXT_TARGETS_COUNT];
-    uint8_t sequences[TEXT_SEQUENCES_COUNT];
+    /* Characters that change, in ascending ranges. Of each range the first one; the highest 8 bits: the step from
+     * one to the next; 0: they have targets. */
+    uint32_t range_firsts[TEXT_RANGES_COUNT];
+    uint32_t range_lasts[TEXT_RANGES_COUNT];
+    uint32_t range_offsets
+        [TEXT_RANGES_COUNT]; /* what is added to each (modulo 2^32); or where its targets begin */
+    /* A target is a character, or TEXT_SEQUENCE with the length and the place of a sequence. */
+    uint32_t targets[TEXT_TARGETS_COUNT];
+    uint32_t sequences[TEXT_SEQUENCES_COUNT];
 };
 
 #define TEXT_SEQUENCE (1u << 23)
