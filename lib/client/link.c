@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* Before a frame is sent again over UDP: at first always as long, then twice as long each time. Longer where
- * each costs the server an RSA operation, or where many are under way. */
+ * many are under way. */
 #define UDP_RETRY_MS 100
 #define UDP_LONG_RETRY_MS 200
 #define UDP_FEW_FRAMES 16
@@ -369,8 +369,7 @@ static bool fill_slots(struct exchange *exchange) {
         slot->len = frames->form(frames->context, slot->index, slot->frame);
         slot->is_used = slot->len > 0;
         slot->again_ms = 0;
-        slot->retry_ms =
-            frames->is_costly || frames->count > UDP_FEW_FRAMES ? UDP_LONG_RETRY_MS : UDP_RETRY_MS;
+        slot->retry_ms = frames->count > UDP_FEW_FRAMES ? UDP_LONG_RETRY_MS : UDP_RETRY_MS;
         if (!slot->is_used)
             return false;
     }
@@ -507,7 +506,7 @@ static enum link_result take_cookie(struct exchange *exchange, struct lane *lane
     hear_udp(exchange->link);
     lane->cookie_ms = now_ms;
     memcpy(lane->cookie, cookie, COOKIE_LEN);
-    slot->retry_ms = UDP_LONG_RETRY_MS;
+    slot->retry_ms = UDP_RETRY_MS;
     /* Where others are tried, too, one of them must not put off what these are sent. */
     if (is_alone(exchange->link))
         slot->again_ms = now_ms + slot->retry_ms;

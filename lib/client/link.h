@@ -118,7 +118,6 @@ struct link_frames {
     enum link_result (*take)(void *context, uint8_t *frame, size_t len, struct link_slot **slot,
                              struct error *error);
     void *context;
-    bool is_costly;      /* each of them costs the server an RSA operation */
     size_t cookie_at;    /* where a cookie goes; 0: nowhere */
     const char *doing;   /* for reasons: "asking" */
     bool ends_when_busy; /* another attempt is another frame */

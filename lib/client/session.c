@@ -68,7 +68,6 @@ static enum link_result identify(struct session_talk *talk, const struct rsa_pub
                                        .form = form_identify,
                                        .take = take_admit,
                                        .context = talk,
-                                       .is_costly = true,
                                        .cookie_at = IDENTIFY_COOKIE,
                                        .doing = "saying who asks",
                                        .deadline_ms = &talk->deadline_ms};

@@ -8,45 +8,62 @@
 
 /* --- openings --------------------------------------------------------------------------------- */
 
-/* A free job; NULL where there is none. *is_known says whether this very opening waits already: its
- * client has sent it again because no answer has come yet. */
-static struct datagram_job *find_job(struct datagram_server *server,
-                                     const struct datagram_route *route, const uint8_t *frame,
-                                     size_t len, bool *is_known) {
-    struct datagram_job *free_job = NULL;
-    *is_known = false;
+#define ANSWER_KEPT_MS 4000 /* for who sends the same again, because it was lost on the way */
+
+/* Whether this very frame came from there before, but for its cookie. */
+static bool is_same(const struct datagram_job *job, const struct datagram_route *route,
+                    const uint8_t *frame, size_t len) {
+    return job->job.len == len && job->bytes[FRAME_TYPE] == frame[FRAME_TYPE] &&
+           memcmp(job->bytes + OPEN_KEY_ID, frame + OPEN_KEY_ID, len - OPEN_KEY_ID) == 0 &&
+           memcmp(job->route.address, route->address, ADDRESS_LEN) == 0;
+}
+
+/* The place of a frame that came before; NULL: it did not, or its answer is not kept any more. */
+static const struct datagram_job *find_same(const struct datagram_server *server,
+                                            const struct datagram_route *route,
+                                            const uint8_t *frame, size_t len) {
+    int64_t since_ms = net_now_ms() - ANSWER_KEPT_MS;
+    for (unsigned i = 0; i < DATAGRAM_JOBS && len > OPEN_KEY_ID; i++) {
+        const struct datagram_job *job = &server->jobs[i];
+        bool is_kept = job->is_used || (job->answer_len > 0 && job->answered_ms > since_ms);
+        if (is_kept && is_same(job, route, frame, len))
+            return job;
+    }
+    return NULL;
+}
+
+/* The free place that was answered longest ago; NULL: none is free. */
+static struct datagram_job *find_place(struct datagram_server *server, const uint8_t *frame) {
+    struct datagram_job *found = NULL;
     /* Some places are never a stranger's. */
     unsigned own =
         frame[FRAME_TYPE] == FRAME_OPEN ? DATAGRAM_JOBS - DATAGRAM_JOBS / 4 : DATAGRAM_JOBS;
-    for (unsigned i = 0; i < DATAGRAM_JOBS; i++) {
+    for (unsigned i = 0; i < own; i++) {
         struct datagram_job *job = &server->jobs[i];
-        if (!job->is_used && i < own)
-            free_job = job;
-        if (!job->is_used || job->job.len != len ||
-            memcmp(job->bytes + OPEN_SHARE, frame + OPEN_SHARE, X25519_LEN) !=
-                0) /* or the ticket */
-            continue;
-        *is_known |= memcmp(route->address, job->route.address, ADDRESS_LEN) == 0;
+        if (!job->is_used && (found == NULL || job->answered_ms < found->answered_ms))
+            found = job;
     }
-    return free_job;
+    return found;
 }
 
 static size_t take_open(struct datagram_server *server, const struct datagram_route *route,
                         uint8_t *frame, size_t len, uint8_t *out) {
-    bool is_known;
-    struct datagram_job *job = find_job(server, route, frame, len, &is_known);
-    if (is_known)
-        return 0;
-    if (job != NULL)
-        job->job = (struct job){.work = channel_work_of(frame[FRAME_TYPE]),
-                                .is_datagram = true,
-                                .bytes = job->bytes,
-                                .len = len};
+    const struct datagram_job *same = find_same(server, route, frame, len);
+    if (same != NULL) {
+        size_t answer_len = same->is_used ? 0 : same->answer_len;
+        memcpy(out, same->answer, answer_len);
+        return answer_len;
+    }
+    struct datagram_job *job = find_place(server, frame);
+    struct job next = {.work = channel_work_of(frame[FRAME_TYPE]), .is_datagram = true, .len = len};
     size_t reply_len = reception_take(server->reception, route->address, true,
-                                      job != NULL ? &job->job : NULL, frame, len, out);
+                                      job != NULL ? &next : NULL, frame, len, out);
     if (reply_len > 0)
         return reply_len;
+    next.bytes = job->bytes;
+    job->job = next;
     job->is_used = true;
+    job->answer_len = 0;
     job->route = *route;
     memcpy(job->bytes, frame, len);
     list_init(&job->job.link);
@@ -170,20 +187,15 @@ int datagram_serve(struct datagram_server *server) {
 void datagram_take_reply(struct datagram_server *server, struct job *job,
                          const struct channel_reply *reply) {
     struct datagram_job *owner = LIST_ENTRY(job, struct datagram_job, job);
-    uint8_t refusal[FRAME_HEADER_LEN];
-    const uint8_t *bytes = refusal;
-    size_t len = 0;
+    size_t len;
     if (reply == NULL || reply->result == CHANNEL_BAD) {
-        len = respond_refuse(refusal, reply == NULL ? REFUSED_BUSY : job_refusal(job));
+        len = respond_refuse(owner->answer, reply == NULL ? REFUSED_BUSY : job_refusal(job));
     } else {
-        bytes = reply->bytes;
-        len = reply->len;
+        len = owner->answer_len = reply->len;
+        memcpy(owner->answer, reply->bytes, len);
     }
-    union {
-        const uint8_t *in;
-        void *out;
-    } sent = {bytes};
-    struct iovec vector = {sent.out, len};
+    owner->answered_ms = net_now_ms();
+    struct iovec vector = {owner->answer, len};
     struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
     set_route(&message, &owner->route);
     ssize_t done = sendmsg(server->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);

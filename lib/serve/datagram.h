@@ -22,11 +22,15 @@ struct datagram_route {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
 
+/* An opening that waits, or the place of one that was answered. */
 struct datagram_job {
     struct job job;
-    bool is_used;
+    bool is_used; /* it waits */
     struct datagram_route route;
     uint8_t bytes[CHANNEL_BYTES_MAX];
+    int64_t answered_ms; /* when it was; 0: never */
+    size_t answer_len;   /* 0: it has none */
+    uint8_t answer[RSA_LEN_MAX];
 };
 
 struct datagram_server {

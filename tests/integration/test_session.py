@@ -480,6 +480,43 @@ def test_cookies(dlv, serve, small_db, server_pub):
     assert session.open_answer(tcp.exchange(ask), ask).kinds == [FOUND]
 
 
+def test_what_comes_again_over_udp(dlv, serve, small_db, server_pub, kiosk, keys, tmp_path):
+    """A client repeats what may have been lost. The repetition is given the same answer, and costs nothing: no opening is
+    counted, no limit is used up. One that differs, or comes from elsewhere, is a frame of its own."""
+    (tmp_path / "kiosks").write_text(kiosk_line(keys.kiosk_pub))
+    server = serve(dlv, small_db, "--kiosks", tmp_path / "kiosks", "--openings-per-source", "1", "--workers", "1",
+                   "--key-holders", "1", "--stats", tmp_path / "dlv.prom", who=())
+    client, opening = UdpClient(server.port, server_pub), peer.Opening(server_pub)
+    cookie = client.exchange(opening.frame)
+    frame = opening.with_cookie(cookie)
+    accept = client.exchange(frame)
+    for repeated in frame, opening.frame, frame:
+        assert all(client.exchange(repeated) == accept for _ in range(20))
+    session = opening.finish(accept)
+    identify = session.identify(kiosk, cookie=cookie[8:])
+    admit = client.exchange(identify)
+    assert all(client.exchange(identify) == admit for _ in range(20)) and session.admitted(admit, identify)
+    other = UdpClient(server.port, server_pub)
+    assert other.exchange(frame)[4] == other.exchange(identify)[4] == peer.COOKIE
+    again = client.exchange(session.identify(kiosk, cookie=cookie[8:]))
+    assert len(again) == len(admit) and again != admit
+    # While the first waits, nothing is answered; and an answer is forgotten.
+    frame = peer.Opening(server_pub).with_cookie(cookie)
+    for _ in range(20):
+        client.sock.send(frame)
+    accept = client.sock.recv(2000)
+    time.sleep(0.3)
+    client.sock.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            assert client.sock.recv(2000) == accept
+    client.sock.settimeout(5)
+    time.sleep(4)
+    assert client.exchange(frame) != accept
+    server.stop()
+    assert "\ndlv_openings_total 3\n" in (tmp_path / "dlv.prom").read_text()
+
+
 def test_openings_are_limited_and_look_ups_are_not(dlv, serve, small_db, server_pub):
     server = serve(dlv, small_db, "--openings-per-source", "2", who=("--anonymous",))
     clients, refused = [], 0
