@@ -14,18 +14,19 @@ unsigned parallel_processors(void) {
                                             : (unsigned)allowed;
 }
 
-static bool is_left(const struct parallel *parallel) {
-    return parallel->code == 0 && parallel->next < parallel->count;
+/* Takes the next piece. Returns where it begins; `count` where none is left. */
+static uint64_t take_piece(struct parallel *parallel, uint64_t *end) {
+    uint64_t first = parallel->code == 0 ? parallel->next : parallel->count;
+    *end = parallel->count - first < parallel->piece ? parallel->count : first + parallel->piece;
+    parallel->next = *end;
+    return first;
 }
 
-/* Does pieces until none is left. Called and left with the mutex held. */
+/* Does pieces until none is left. */
 static void help(struct parallel *parallel) {
-    parallel->busy_count++;
-    while (is_left(parallel)) {
-        uint64_t first = parallel->next;
-        uint64_t end =
-            parallel->count - first < parallel->piece ? parallel->count : first + parallel->piece;
-        parallel->next = end;
+    uint64_t first, end;
+    pthread_mutex_lock(&parallel->mutex);
+    while ((first = take_piece(parallel, &end)) < parallel->count) {
         pthread_mutex_unlock(&parallel->mutex);
         int code = parallel->work(parallel->context, first, end);
         int error_number = errno;
@@ -36,18 +37,12 @@ static void help(struct parallel *parallel) {
             parallel->failed_first = first;
         }
     }
-    if (--parallel->busy_count == 0)
-        pthread_cond_broadcast(&parallel->changed);
+    pthread_mutex_unlock(&parallel->mutex);
 }
 
 #ifdef DLV_ONE_THREAD
 /* A small build has no threads: whoever waits for the work does it. */
-static void start_threads(struct parallel *parallel, unsigned thread_count) {
-    (void)parallel;
-    (void)thread_count;
-}
-
-static void await_others(struct parallel *parallel) {
+static void start_threads(struct parallel *parallel) {
     (void)parallel;
 }
 
@@ -56,37 +51,25 @@ static void join_threads(struct parallel *parallel) {
 }
 #else
 static void *run_work(void *argument) {
-    struct parallel *parallel = argument;
-    pthread_mutex_lock(&parallel->mutex);
-    while (!parallel->is_over) {
-        if (is_left(parallel))
-            help(parallel);
-        else
-            pthread_cond_wait(&parallel->changed, &parallel->mutex);
-    }
-    pthread_mutex_unlock(&parallel->mutex);
+    help(argument);
     return NULL;
 }
 
 /* What the work may put on a thread's stack. musl's own default is 128 KiB. */
 #define STACK_LEN (512u << 10)
 
-static void start_threads(struct parallel *parallel, unsigned thread_count) {
+/* No more of them than there are pieces. */
+static void start_threads(struct parallel *parallel) {
     pthread_attr_t attributes;
+    uint64_t pieces = (parallel->count + parallel->piece - 1) / parallel->piece;
+    unsigned wanted = pieces < parallel->thread_max ? (unsigned)pieces : parallel->thread_max;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_LEN);
-    while (parallel->thread_count + 1 < thread_count &&
-           parallel->thread_count < PARALLEL_THREADS_MAX &&
+    while (parallel->thread_count < wanted &&
            pthread_create(&parallel->threads[parallel->thread_count], &attributes, run_work,
                           parallel) == 0)
         parallel->thread_count++;
     pthread_attr_destroy(&attributes);
-}
-
-/* Called and left with the mutex held. */
-static void await_others(struct parallel *parallel) {
-    while (parallel->busy_count > 0)
-        pthread_cond_wait(&parallel->changed, &parallel->mutex);
 }
 
 static void join_threads(struct parallel *parallel) {
@@ -97,45 +80,35 @@ static void join_threads(struct parallel *parallel) {
 
 void parallel_open(struct parallel *parallel, unsigned thread_count) {
     memset(parallel, 0, sizeof *parallel);
+    parallel->thread_max = thread_count > PARALLEL_THREADS_MAX ? PARALLEL_THREADS_MAX
+                           : thread_count > 0                  ? thread_count - 1
+                                                               : 0;
     pthread_mutex_init(&parallel->mutex, NULL);
-    pthread_cond_init(&parallel->changed, NULL);
-    start_threads(parallel, thread_count);
 }
 
 void parallel_start(struct parallel *parallel, uint64_t count, uint64_t piece, parallel_work *work,
                     void *context) {
-    pthread_mutex_lock(&parallel->mutex);
     parallel->next = 0;
     parallel->count = count;
     parallel->piece = piece;
     parallel->work = work;
     parallel->context = context;
-    pthread_cond_broadcast(&parallel->changed);
-    pthread_mutex_unlock(&parallel->mutex);
+    start_threads(parallel);
 }
 
 int parallel_wait(struct parallel *parallel) {
-    pthread_mutex_lock(&parallel->mutex);
     help(parallel);
-    await_others(parallel);
+    join_threads(parallel);
     int code = parallel->code;
-    int error_number = parallel->error_number;
     parallel->count = 0;
     parallel->code = 0;
-    pthread_mutex_unlock(&parallel->mutex);
     if (code != 0)
-        errno = error_number;
+        errno = parallel->error_number;
     return code;
 }
 
 void parallel_close(struct parallel *parallel) {
     parallel_wait(parallel);
-    pthread_mutex_lock(&parallel->mutex);
-    parallel->is_over = true;
-    pthread_cond_broadcast(&parallel->changed);
-    pthread_mutex_unlock(&parallel->mutex);
-    join_threads(parallel);
-    pthread_cond_destroy(&parallel->changed);
     pthread_mutex_destroy(&parallel->mutex);
 }
 

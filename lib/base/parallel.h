@@ -3,7 +3,6 @@
 #define DLV_BASE_PARALLEL_H
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #define PARALLEL_THREADS_MAX 64
@@ -14,14 +13,12 @@ unsigned parallel_processors(void);
 /* Work on one piece of a range. 0, or a negative code; errno is kept with it. */
 typedef int parallel_work(void *context, uint64_t first, uint64_t end);
 
-/* Threads that wait for work. Not to be copied or moved. */
+/* Work that is done by several threads, which there are only as long as it takes. Not to be copied or moved. */
 struct parallel {
-    pthread_mutex_t mutex;  /* over all below */
-    pthread_cond_t changed; /* there is work, or none is left, or it is over */
+    unsigned thread_max; /* beside the caller's */
+    unsigned thread_count;
     pthread_t threads[PARALLEL_THREADS_MAX];
-    unsigned thread_count; /* beside the caller's */
-    unsigned busy_count;
-    bool is_over;
+    pthread_mutex_t mutex; /* over all below */
     uint64_t next;
     uint64_t count;
     uint64_t piece;
@@ -32,11 +29,11 @@ struct parallel {
     void *context;
 };
 
-/* Starts thread_count - 1 threads, or as many as can be had: the caller is one of them. */
+/* Prepares for work by so many threads, of which the caller is one. */
 void parallel_open(struct parallel *parallel, unsigned thread_count);
 
 /* Begins work(context, first, end) for pieces of 0 .. count of `piece` items each, in ascending
- * order but at the same time. The caller may do something else until parallel_wait. */
+ * order but at the same time, by as many threads as can be had. The caller may do something else until parallel_wait. */
 void parallel_start(struct parallel *parallel, uint64_t count, uint64_t piece, parallel_work *work,
                     void *context);
 
@@ -45,7 +42,7 @@ void parallel_start(struct parallel *parallel, uint64_t count, uint64_t piece, p
  * are. 0 where nothing was started. */
 int parallel_wait(struct parallel *parallel);
 
-/* Waits for work that is under way, and for the end of the threads. */
+/* Waits for work that is under way. */
 void parallel_close(struct parallel *parallel);
 
 /* All of that for one range. No thread is left behind. */

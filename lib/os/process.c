@@ -20,7 +20,7 @@ int process_occupy_standard(void) {
 
 void process_forbid_core_dumps(void) {
     const struct rlimit none = {0, 0};
-    setrlimit(RLIMIT_CORE, &none);
+    prlimit(0, RLIMIT_CORE, &none, NULL);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 

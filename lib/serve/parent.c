@@ -189,7 +189,7 @@ static void raise_descriptor_limit(struct serve_settings *settings) {
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
     limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+    prlimit(0, RLIMIT_NOFILE, &limit, NULL);
     rlim_t reserve = 2 * SERVE_PROCESSES_MAX;
     if (limit.rlim_cur != RLIM_INFINITY && settings->connection_max + reserve > limit.rlim_cur) {
         settings->connection_max =
@@ -203,7 +203,7 @@ static void raise_descriptor_limit(struct serve_settings *settings) {
 static void raise_lock_limit(const struct serve_settings *settings) {
     const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
     if (settings->locks && geteuid() == 0)
-        setrlimit(RLIMIT_MEMLOCK, &all);
+        prlimit(0, RLIMIT_MEMLOCK, &all, NULL);
 }
 
 static int open_bypass(struct parent *parent, struct error *error) {
