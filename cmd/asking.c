@@ -335,7 +335,7 @@ bool asking_reply(struct asking *asking, struct batch_item *item, struct reply *
 int asking_read_config(const struct asking_options *options, bool wants_default) {
     static const char names[] =
         "server server-key key udp state timeout max-skew demo db db-name authority lookup-key "
-        "prove stale-ok class exact json clear-after locked words rate";
+        "prove stale-ok class exact json clear-after locked words rate journal journal-days";
     const char *path = options->config_path;
     if (path == NULL && wants_default && access(ASKING_CONFIG, F_OK) == 0)
         path = ASKING_CONFIG;
@@ -346,6 +346,9 @@ int asking_check_usage(const struct asking_options *options) {
     bool has_authority = options->authority_paths.count > 0;
     if (options->servers == NULL && options->db_path == NULL)
         return usage_error("--server or --db is needed, or both");
+    if (options->journal_path != NULL &&
+        (options->servers == NULL || options->kiosk_key_path == NULL || options->at_text != NULL))
+        return usage_error("--journal needs --server and --key, and does not go with --at");
     if (options->db_path != NULL && !has_authority)
         return usage_error("--db needs --authority");
     if (options->servers == NULL)

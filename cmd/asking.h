@@ -18,10 +18,10 @@
 /* What options say about whom to ask. */
 struct asking_options {
     const char *config_path, *servers, *db_path, *lookup_key_path, *kiosk_key_path, *state_folder,
-        *db_name, *at_text, *classes_text;
+        *db_name, *at_text, *classes_text, *journal_path;
     struct option_list authority_paths, server_key_paths;
     bool is_demo, is_udp, is_exact, prove, is_verbose;
-    uint64_t max_skew_s, stale_ok_days, timeout_s;
+    uint64_t max_skew_s, stale_ok_days, timeout_s, journal_days;
 };
 
 /* The entries of an applet's table for them. */
@@ -41,6 +41,8 @@ struct asking_options {
         OPTION_TEXT("--lookup-key FILE", &(options).lookup_key_path),                              \
         OPTION_FLAG("--prove", &(options).prove),                                                  \
         OPTION_COUNT("--stale-ok DAYS", &(options).stale_ok_days, 0, 36525, 0, "days"),            \
+        OPTION_TEXT("--journal FILE", &(options).journal_path),                                    \
+        OPTION_COUNT("--journal-days DAYS", &(options).journal_days, 1, 3650, 14, "days"),         \
         OPTION_TEXT("--class CLASSES", &(options).classes_text),                                   \
         OPTION_FLAG("--exact", &(options).is_exact)
 

@@ -2,6 +2,7 @@
 #include "asking.h"
 #include "card.h"
 #include "client_check.h"
+#include "journal.h"
 #include "places.h"
 
 #include "base/bytes.h"
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 static const char *number, *document, *evidence_path, *scan_text, *name_text, *phone_text,
-    *birth_date_text, *card_text;
+    *birth_date_text, *card_text, *reference;
 static bool force, is_literal, is_legacy, is_json, shows_question, is_check, is_health;
 static struct asking_options asked;
 
@@ -26,6 +27,7 @@ static const struct option options[] = {
     OPTION_FLAG("-v, --verbose", &asked.is_verbose),
     OPTION_TEXT("--at TIME", &asked.at_text),
     OPTION_FLAG("--legacy", &is_legacy),
+    OPTION_TEXT("--reference TEXT", &reference),
     OPTION_FLAG("--check", &is_check),
     OPTION_FLAG("--health", &is_health),
     OPTION_TEXT("-n, --number N", &number),
@@ -54,7 +56,7 @@ struct legacy_asking {
 /* Says that a question could not be asked. */
 static int show_bad(const struct query *query) {
     if (is_json)
-        reply_print_trouble(query->line, "bad_input", query->reason, NULL, 0);
+        reply_print_trouble(query->line, "bad_input", query->reason, false, NULL, 0);
     else if (query->line > 0)
         return trouble("standard input:%llu: %s", (unsigned long long)query->line, query->reason);
     else
@@ -64,13 +66,25 @@ static int show_bad(const struct query *query) {
 
 /* Says that nobody has answered a question. */
 static void show_failure(const struct asking *asking, const struct query *query, int code,
-                         const struct error *error) {
+                         const struct error *error, bool is_kept) {
     struct trouble_part parts[LINK_SERVERS_MAX];
     if (is_json)
-        reply_print_trouble(query->line, asking_error_word(asking, code), error->text, parts,
-                            asking_parts(asking, parts));
+        reply_print_trouble(query->line, asking_error_word(asking, code), error->text, is_kept,
+                            parts, asking_parts(asking, parts));
     else if (query->line > 0)
-        trouble("standard input:%llu: not answered", (unsigned long long)query->line);
+        trouble("standard input:%llu: not answered%s", (unsigned long long)query->line,
+                is_kept ? "; kept" : "");
+}
+
+/* Keeps a question that nobody has answered, where there is a journal. */
+static bool keep(struct asking *asking, const struct query *query) {
+    struct error error;
+    if (asked.journal_path == NULL)
+        return false;
+    if (journal_keep_query(asking, query, reference, &error) == 0)
+        return true;
+    trouble("--journal: %s", error.text);
+    return false;
 }
 
 /* --- showing answers --------------------------------------------------------------------------- */
@@ -140,7 +154,7 @@ static int ask_legacy(struct asking *asking, struct legacy_asking *original, str
     int code = client_legacy_ask(asked.servers, query->digest, &original->random,
                                  (int64_t)asked.timeout_s * 1000, &legacy, &error);
     if (code != 0) {
-        show_failure(asking, query, code, &error);
+        show_failure(asking, query, code, &error, false);
         return trouble("%s", error.text);
     }
     if (legacy.key_bits < 2048 && !original->has_warned_of_key) {
@@ -158,20 +172,54 @@ static int ask_legacy(struct asking *asking, struct legacy_asking *original, str
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
+/* Shows an answer that comes late. */
+static void show_late(void *context, const struct journal_stop *stop, struct reply *reply) {
+    char since[TIME_TEXT_SIZE], id[2 * JOURNAL_ID_LEN + 1];
+    hex_encode(id, stop->id, JOURNAL_ID_LEN);
+    reply->late_since = journal_time(since, stop, context);
+    reply->late_id = id;
+    reply->late_reference = stop->reference;
+    reply->shows_question = true;
+    reply_print(reply, is_json);
+}
+
+/* Asks what was kept, now that a server is there. Where it is not there any more, the rest waits on. */
+static int ask_late(struct asking *asking) {
+    const struct journal_show show = {show_late, asking};
+    struct error error;
+    unsigned count;
+    asking->batch.count = 0;
+    return journal_ask_late(asking, UINT_MAX, &show, &count, &error) == 0
+               ? EXIT_OK
+               : trouble("note: what is in %s waits on: %s", asked.journal_path, error.text);
+}
+
 static int ask_session(struct asking *asking) {
     struct batch *batch = &asking->batch;
     struct error error;
+    unsigned kept = 0;
     int status = EXIT_OK, code = asking_ask(asking, &error);
-    if (code == 0)
-        return show_all(asking);
+    if (code == 0) {
+        status = show_all(asking);
+        if (!asking->is_from_file)
+            ask_late(asking);
+        return status;
+    }
     for (unsigned i = 0; i < batch->count; i++) {
+        struct query *query = &batch->items[i].query;
         status = EXIT_TROUBLE;
-        if (batch->items[i].query.is_bad)
-            show_bad(&batch->items[i].query);
-        else
-            show_failure(asking, &batch->items[i].query, code, &error);
+        if (query->is_bad) {
+            show_bad(query);
+            continue;
+        }
+        bool is_kept = keep(asking, query);
+        show_failure(asking, query, code, &error, is_kept);
+        kept += is_kept;
     }
     trouble("%s", error.text);
+    if (kept > 0)
+        trouble("note: the question is kept in %s, and asked when a server answers",
+                asked.journal_path);
     return status;
 }
 
@@ -306,6 +354,12 @@ static bool is_lines(int operand_count, char **operands) {
     return document == NULL && !is_literal && strcmp(word, "-") == 0;
 }
 
+/* Whether nothing is asked but what was kept. */
+static bool is_late_alone(int operand_count) {
+    return asked.journal_path != NULL && number == NULL && document == NULL && operand_count == 0 &&
+           !is_check && scan_text == NULL;
+}
+
 /* A field that is empty would be compared with nothing, and nobody would notice. */
 static int check_fields(void) {
     static const struct {
@@ -326,7 +380,10 @@ static int check_usage(int operand_count, char **operands) {
     if (check_fields() != EXIT_OK)
         return EXIT_TROUBLE;
     int ways = (number != NULL) + (document != NULL) + (operand_count > 0) + is_check;
-    if (ways != 1)
+    if (reference != NULL && (asked.journal_path == NULL || strlen(reference) >= JOURNAL_REFERENCE_SIZE))
+        return usage_error("--reference belongs to --journal, and is no longer than %d bytes",
+                           JOURNAL_REFERENCE_SIZE - 1);
+    if (ways != 1 && !is_late_alone(operand_count))
         return usage_error("one question is needed: RECORD, --number, --document or -; or --check");
     if (is_check && (asked.servers == NULL || is_legacy || is_json || evidence_path != NULL))
         return usage_error("--check looks at the servers that --server names, and prints text");
@@ -341,7 +398,7 @@ static int check_usage(int operand_count, char **operands) {
         return usage_error("--legacy needs --server");
     if (number != NULL || document != NULL)
         return usage_error("--legacy asks by RECORD, as the original does");
-    return options_refuse("authority lookup-key stale-ok max-skew state prove evidence at "
+    return options_refuse("authority lookup-key stale-ok max-skew state prove evidence at journal "
                           "server-key key udp name phone birth-date card class db-name db",
                           "--legacy, whose answers say nothing but valid or not valid");
 }
@@ -372,7 +429,7 @@ static int open_asking(struct asking *asking, struct legacy_asking *original, bo
     int code =
         is_legacy ? random_open(&original->random, &error) : asking_open(asking, paces, &error);
     if (code != 0) {
-        show_failure(asking, &nothing, code, &error);
+        show_failure(asking, &nothing, code, &error, false);
         return trouble("%s", error.text);
     }
     if (is_legacy)
@@ -385,6 +442,8 @@ static int ask(struct asking *asking, struct legacy_asking *original, int operan
                char **operands) {
     if (is_check)
         return client_check(asking);
+    if (is_late_alone(operand_count))
+        return ask_late(asking);
     return is_lines(operand_count, operands) ? ask_lines(asking, original)
                                              : ask_one(asking, original, operand_count, operands);
 }
@@ -412,6 +471,8 @@ static int run_client(int operand_count, char **operands) {
         return EXIT_TROUBLE;
     asked.prove = asked.prove || asked.servers == NULL;
     int status = check_evidence_place();
+    if (status == EXIT_OK)
+        status = journal_check(&asked);
     if (status == EXIT_OK)
         status = asking_load(&asking, &asked);
     if (status == EXIT_OK)

@@ -42,11 +42,13 @@ static const struct option options[] = {
 #define REDRAW_MS 50    /* while the last drawing is on its way */
 #define CLOCK_MS 30000  /* for the clock in the first row */
 #define NOTE_SIZE 240
+#define RECALLED_SIZE (REPORT_WORD_SIZE + 160) /* of a line of those */
 #define NEVER_MS INT64_MAX
 
 /* A verdict, by its time and its word alone. */
 struct recalled {
     int64_t time_s;
+    bool is_late;
     char word[REPORT_WORD_SIZE];
 };
 
@@ -117,7 +119,8 @@ static void leave_screen(struct kiosk *kiosk) {
 }
 
 /* The lines where no report is shown. */
-static unsigned idle_lines(const struct kiosk *kiosk, char texts[][64], const char **lines) {
+static unsigned idle_lines(const struct kiosk *kiosk, char texts[][RECALLED_SIZE],
+                           const char **lines) {
     unsigned count = 0;
     lines[count++] = "";
     if (kiosk->is_asking) {
@@ -133,7 +136,9 @@ static unsigned idle_lines(const struct kiosk *kiosk, char texts[][64], const ch
     for (unsigned i = kiosk->recalled_count; i-- > 0; count++) {
         char time_text[6];
         clock_text(time_text, kiosk->recalled[i].time_s, kiosk->utc_offset_s);
-        format_text(texts[i], 64, "%s  %s", time_text, kiosk->recalled[i].word);
+        format_text(texts[i], sizeof *texts, "%s  %s%s%s", time_text, kiosk->recalled[i].word,
+                    kiosk->recalled[i].is_late ? "  " : "",
+                    kiosk->recalled[i].is_late ? word("late") : "");
         lines[count] = texts[i];
     }
     return count;
@@ -141,7 +146,7 @@ static unsigned idle_lines(const struct kiosk *kiosk, char texts[][64], const ch
 
 static void draw(struct kiosk *kiosk) {
     bool is_past_end;
-    char head[128], clock[6], texts[RECALLED_MAX][64];
+    char head[128], clock[6], texts[RECALLED_MAX][RECALLED_SIZE];
     const char *lines[RECALLED_MAX + 3];
     struct screen screen = {.head = head,
                             .report = kiosk->has_report ? &kiosk->report : NULL,
@@ -276,6 +281,19 @@ static void take_notes(struct kiosk *kiosk) {
     note(kiosk, text);
 }
 
+/* For the list of the last verdicts. */
+static void remember(struct kiosk *kiosk, const struct report *report, int64_t time_s) {
+    if (report->utc_offset_s != 0)
+        kiosk->utc_offset_s = report->utc_offset_s;
+    if (kiosk->recalled_count == RECALLED_MAX)
+        memmove(kiosk->recalled, kiosk->recalled + 1,
+                --kiosk->recalled_count * sizeof *kiosk->recalled);
+    struct recalled *recalled = &kiosk->recalled[kiosk->recalled_count++];
+    recalled->time_s = time_s;
+    recalled->is_late = report->stopped_s != 0;
+    memcpy(recalled->word, report->word, REPORT_WORD_SIZE);
+}
+
 static void show(struct kiosk *kiosk, const struct report *report) {
     int64_t now_ms = net_now_ms();
     forget(kiosk);
@@ -284,14 +302,17 @@ static void show(struct kiosk *kiosk, const struct report *report) {
     kiosk->is_asking = false;
     kiosk->shown_ms = now_ms;
     kiosk->clear_ms = now_ms + (int64_t)clear_after_s * 1000;
-    if (report->utc_offset_s != 0)
-        kiosk->utc_offset_s = report->utc_offset_s;
-    if (kiosk->recalled_count == RECALLED_MAX)
-        memmove(kiosk->recalled, kiosk->recalled + 1,
-                --kiosk->recalled_count * sizeof *kiosk->recalled);
-    struct recalled *recalled = &kiosk->recalled[kiosk->recalled_count++];
-    recalled->time_s = time(NULL);
-    memcpy(recalled->word, report->word, REPORT_WORD_SIZE);
+    remember(kiosk, report, time(NULL));
+}
+
+/* A verdict that comes late is no answer to what is on the screen: it is noted alone. */
+static void take_late(struct kiosk *kiosk, const struct report *report) {
+    char clock[6], text[NOTE_SIZE];
+    remember(kiosk, report, report->stopped_s);
+    clock_text(clock, report->stopped_s, kiosk->utc_offset_s);
+    format_text(text, sizeof text, "%s %s: %s", word("Late, to the question of"), clock,
+                report->word);
+    note(kiosk, text);
 }
 
 /* The process that asks has ended. What it was asked has no answer. */
@@ -317,6 +338,8 @@ static void take_report(struct kiosk *kiosk) {
         return;
     if (n != sizeof report)
         lose_asker(kiosk);
+    else if (report.stopped_s != 0)
+        take_late(kiosk, &report);
     else if (kiosk->is_asking && report.number == kiosk->last_number)
         show(kiosk, &report);
     wipe(&report, sizeof report);
@@ -438,9 +461,9 @@ static bool may_ask(const struct kiosk *kiosk, int64_t now_ms) {
 }
 
 /* After so long the process that asks hangs: for a question it has time until the deadline, and for hints as
- * much again. */
+ * much again; and it may just have begun with one that was kept, whose key it asks for first. */
 static int64_t hang_ms(void) {
-    return 2000 * (int64_t)asked.timeout_s + 10000;
+    return (asked.journal_path != NULL ? 5000 : 2000) * (int64_t)asked.timeout_s + 10000;
 }
 
 /* Until when nothing is to be done, if nothing comes. */

@@ -1,6 +1,7 @@
 #include "kiosk_asking.h"
 
 #include "card.h"
+#include "journal.h"
 #include "kiosk_words.h"
 #include "trouble.h"
 
@@ -10,6 +11,7 @@
 #include "scan/scan.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -202,6 +204,20 @@ static const char *advice_on(const char *reason) {
                : "Scan again, or tell the office.";
 }
 
+/* Says that nobody has answered, and keeps the question, where there is a journal. */
+static void report_no_answer(struct asking *asking, const struct query *query,
+                             struct report *report, const char *why) {
+    struct error error;
+    bool has_journal = asking->options->journal_path != NULL && !query->is_bad;
+    report_trouble(report, "NO ANSWER", why, advice_on(why));
+    if (!has_journal)
+        return;
+    if (journal_keep_query(asking, query, NULL, &error) == 0)
+        add_line(report, "%s", word("It is kept, and asked when a server is there."));
+    else
+        add_line(report, "%s", error.text);
+}
+
 /* Asks about what was read. The query points into `scan` and `name`. */
 static void ask_scan(struct asking *asking, const struct scan *scan, char name[CARD_NAME_SIZE],
                      struct report *report) {
@@ -216,7 +232,7 @@ static void ask_scan(struct asking *asking, const struct scan *scan, char name[C
     if (card_day(scan->birth_date, birth_date) != NULL)
         item->query.fields[FIELD_BIRTH_DATE] = (struct span){birth_date, strlen(birth_date)};
     if (asking_ask(asking, &error) != 0)
-        report_trouble(report, "NO ANSWER", error.text, advice_on(error.text));
+        report_no_answer(asking, &item->query, report, error.text);
     else if (!asking_reply(asking, item, &reply))
         report_trouble(report, "NOT READ", item->query.reason, "Scan again, or tell the office.");
     else
@@ -245,12 +261,54 @@ static void answer(struct asking *asking, bool *is_open, const struct kiosk_text
     asking_forget(asking);
 }
 
+#define LATE_PAUSE_MS 30000 /* before it is seen whether a server is there for what was kept */
+#define LATE_NEXT_MS 200    /* where one is */
+
+/* Of a late verdict, its word alone. */
+static void report_late(void *context, const struct journal_stop *stop, struct reply *reply) {
+    struct report *report = context;
+    memset(report, 0, sizeof *report);
+    report->stopped_s = stop->stopped_s;
+    report->utc_offset_s = reply->release->utc_offset_s;
+    format_text(report->word, sizeof report->word, "%s", word(faces[reply->outcome.verdict].word));
+}
+
+/* Asks one question of those that were kept. Whether there was an answer. */
+static bool ask_late(struct asking *asking, struct report *report) {
+    const struct journal_show show = {report_late, report};
+    struct error error;
+    unsigned count;
+    journal_ask_late(asking, 1, &show, &count, &error);
+    asking_forget(asking);
+    return count > 0;
+}
+
+/* Waits for the next text. Asks meanwhile what was kept. False at the end. */
+static bool await_text(struct asking *asking, bool is_open, int channel, struct kiosk_text *text,
+                       struct report *report) {
+    bool has_journal = asking->options->journal_path != NULL && is_open;
+    int pause_ms = LATE_NEXT_MS;
+    for (;;) {
+        struct pollfd event = {.fd = channel, .events = POLLIN};
+        int n = poll(&event, 1, has_journal ? pause_ms : -1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n != 0)
+            return recv(channel, text, sizeof *text, 0) == sizeof *text &&
+                   text->len <= sizeof text->text;
+        bool is_answered = ask_late(asking, report);
+        pause_ms = is_answered ? LATE_NEXT_MS : LATE_PAUSE_MS;
+        if (is_answered && send(channel, report, sizeof *report, MSG_NOSIGNAL) < 0)
+            return false;
+    }
+}
+
 int kiosk_ask_always(int channel, const struct asking_options *options) {
     static struct asking asking;
     static struct kiosk_text text;
     static struct report report;
     struct error error;
-    if (asking_load(&asking, options) != EXIT_OK)
+    if (journal_check(options) != EXIT_OK || asking_load(&asking, options) != EXIT_OK)
         return EXIT_TROUBLE;
     /* A file that cannot be used today may be replaced by tomorrow. */
     bool is_open = asking_open(&asking, false, &error) == 0;
@@ -258,12 +316,7 @@ int kiosk_ask_always(int channel, const struct asking_options *options) {
         return trouble("%s", error.text);
     if (send(channel, &report, sizeof report, MSG_NOSIGNAL) < 0)
         return EXIT_TROUBLE;
-    for (;;) {
-        ssize_t n = recv(channel, &text, sizeof text, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n != sizeof text || text.len > sizeof text.text)
-            break;
+    while (await_text(&asking, is_open, channel, &text, &report)) {
         answer(&asking, &is_open, &text, &report);
         wipe(&text, sizeof text);
         if (send(channel, &report, sizeof report, MSG_NOSIGNAL) < 0)

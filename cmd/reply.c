@@ -131,6 +131,11 @@ static void print_json(const struct reply *reply) {
     json_begin();
     if (reply->line > 0)
         json_number("line", (long long)reply->line);
+    if (reply->late_since != NULL) {
+        json_text("stopped", reply->late_since);
+        json_text("reference", reply->late_reference[0] != '\0' ? reply->late_reference : NULL);
+        json_text("journal_id", reply->late_id);
+    }
     json_text("verdict", is_silent ? NULL : verdict_name(reply->outcome.verdict));
     json_text("error", is_silent ? "not_covered" : NULL);
     if (is_silent) {
@@ -157,7 +162,7 @@ static void print_json(const struct reply *reply) {
     json_end();
 }
 
-void reply_print_trouble(uint64_t line, const char *error, const char *reason,
+void reply_print_trouble(uint64_t line, const char *error, const char *reason, bool is_kept,
                          const struct trouble_part *parts, unsigned part_count) {
     json_begin();
     if (line > 0)
@@ -165,6 +170,8 @@ void reply_print_trouble(uint64_t line, const char *error, const char *reason,
     json_null("verdict");
     json_text("error", error);
     json_text("reason", reason);
+    if (is_kept)
+        json_bool("kept", true);
     if (part_count > 0) {
         json_open_list("servers");
         for (unsigned i = 0; i < part_count; i++) {
@@ -310,6 +317,9 @@ static void put_question(const struct reply *reply) {
 static void print_text(const struct reply *reply) {
     const struct outcome *outcome = &reply->outcome;
     fputs(verdict_name(outcome->verdict), stdout);
+    if (reply->late_since != NULL)
+        print(" late, to the stop of %s%s%s:", reply->late_since,
+              reply->late_reference[0] != '\0' ? ", reference " : "", reply->late_reference);
     if (reply->line > 0)
         print(" line %llu:", (unsigned long long)reply->line);
     if (reply->shows_question)

@@ -29,6 +29,11 @@ struct reply {
     const char *hint;      /* a number that is known; NULL: none */
     const char *hint_check;
     bool shows_question;
+    /* The question was kept since a stop: when that was, its id and the officer's reference. NULL: it was asked just
+     * now. */
+    const char *late_since;
+    const char *late_id;
+    const char *late_reference; /* empty: none */
 };
 
 /* Prints one line on stdout: the verdict and what it rests on, or a JSON object. */
@@ -41,9 +46,9 @@ struct trouble_part {
     const char *reason;
 };
 
-/* Prints an object for a question that was not answered. `error` is one of the words that
+/* Prints an object for a question that was not answered, and whether it was kept. `error` is one of the words that
  * `dlv help client` lists. */
-void reply_print_trouble(uint64_t line, const char *error, const char *reason,
+void reply_print_trouble(uint64_t line, const char *error, const char *reason, bool is_kept,
                          const struct trouble_part *parts, unsigned part_count);
 
 #endif

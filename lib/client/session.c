@@ -78,6 +78,52 @@ static enum link_result identify(struct session_talk *talk, const struct rsa_pub
     return link_exchange(talk->link, &frames, talk->error);
 }
 
+/* --- keys of kept questions --------------------------------------------------------------------- */
+
+struct unwrapping {
+    struct session_talk *talk;
+    enum admission_status status;
+    uint8_t *key;
+};
+
+static size_t form_unwrap(void *context, unsigned index, uint8_t frame[FRAME_MAX]) {
+    return form_identify(((struct unwrapping *)context)->talk, index, frame);
+}
+
+static enum link_result take_unwrapped(void *context, uint8_t *bytes, size_t len,
+                                       struct link_slot **slot, struct error *error) {
+    struct unwrapping *unwrapping = context;
+    const struct client_session *session = unwrapping->talk->session;
+    *slot = &unwrapping->talk->link->slots[0];
+    unwrapping->status =
+        unwrap_finish(&session->keys, session->identify, bytes, len, unwrapping->key);
+    return unwrapping->status != ADMISSION_FOREIGN
+               ? LINK_DONE
+               : pass_over(unwrapping->talk->link, error, "not an answer to this question");
+}
+
+enum link_result client_session_unwrap(struct session_talk *talk,
+                                       const uint8_t key_id[OPEN_KEY_ID_LEN],
+                                       const uint8_t *wrapped, size_t wrapped_len,
+                                       uint8_t key[UNWRAPPED_KEY_LEN], bool *is_unwrapped) {
+    struct unwrapping unwrapping = {.talk = talk, .key = key};
+    const struct link_frames frames = {.count = 1,
+                                       .form = form_unwrap,
+                                       .take = take_unwrapped,
+                                       .context = &unwrapping,
+                                       .cookie_at = IDENTIFY_COOKIE,
+                                       .doing = "asking what was kept",
+                                       .deadline_ms = &talk->deadline_ms};
+    uint8_t nonce[ASK_RANDOM_LEN];
+    random_bytes(talk->random, nonce, sizeof nonce);
+    unwrap_seal(talk->session->identify, &talk->session->keys, key_id, wrapped, wrapped_len, nonce);
+    enum link_result result = link_exchange(talk->link, &frames, talk->error);
+    *is_unwrapped = result == LINK_DONE && unwrapping.status == ADMISSION_GOOD;
+    return result;
+}
+
+/* --- opening, and renewing ------------------------------------------------------------------------ */
+
 /* Sends the opening or renewal that has begun. */
 static enum link_result exchange_keys(struct session_talk *talk, bool is_renewal,
                                       bool has_other_keys, int64_t deadline_ms) {

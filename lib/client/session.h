@@ -22,7 +22,7 @@ struct client_session {
     int64_t renewable_ms; /* until when it can be renewed; 0: not */
     struct session keys;
     struct opening opening;         /* or renewal, while one is under way */
-    uint8_t identify[IDENTIFY_LEN]; /* likewise */
+    uint8_t identify[IDENTIFY_LEN]; /* likewise; or an UNWRAP */
 };
 
 /* Whose keys a session is opened with. */
@@ -91,6 +91,13 @@ enum link_result client_session_fetch(struct session_talk *talk, bool wants_node
 enum link_result client_session_fetch_sync(struct session_talk *talk, enum question_what what,
                                            const uint8_t id[SHA256_LEN], uint64_t offset,
                                            uint8_t *bytes, size_t len);
+
+/* Has the key of a kept question unwrapped, which was wrapped for the server's key with this id. LINK_DONE also where
+ * the server says no: then *is_unwrapped is false. */
+enum link_result client_session_unwrap(struct session_talk *talk,
+                                       const uint8_t key_id[OPEN_KEY_ID_LEN],
+                                       const uint8_t *wrapped, size_t wrapped_len,
+                                       uint8_t key[UNWRAPPED_KEY_LEN], bool *is_unwrapped);
 
 /* Learns what may still be asked about. */
 enum link_result client_session_fetch_quota(struct session_talk *talk, struct quota_left *left);

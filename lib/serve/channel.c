@@ -26,7 +26,7 @@ void channel_drain(int channel) {
 
 bool channel_request_is_sound(const struct channel_request *request, size_t len) {
     return len == sizeof *request && request->len <= sizeof request->bytes &&
-           request->work >= CHANNEL_LEGACY && request->work <= CHANNEL_RENEW;
+           request->work >= CHANNEL_LEGACY && request->work <= CHANNEL_UNWRAP;
 }
 
 int channel_send_order(int channel, enum channel_order order, int fd) {

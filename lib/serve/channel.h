@@ -17,13 +17,15 @@ enum channel_work {
     CHANNEL_LEGACY = 1,   /* decrypt a question of the original protocol */
     CHANNEL_OPEN = 2,     /* answer an OPEN frame */
     CHANNEL_IDENTIFY = 3, /* answer an IDENTIFY frame */
-    CHANNEL_RENEW = 4     /* answer a RENEW frame */
+    CHANNEL_RENEW = 4,    /* answer a RENEW frame */
+    CHANNEL_UNWRAP = 5    /* answer an UNWRAP frame */
 };
 
 /* The work that a frame of this type makes. */
 static inline enum channel_work channel_work_of(uint8_t frame_type) {
     return frame_type == FRAME_IDENTIFY ? CHANNEL_IDENTIFY
            : frame_type == FRAME_RENEW  ? CHANNEL_RENEW
+           : frame_type == FRAME_UNWRAP ? CHANNEL_UNWRAP
                                         : CHANNEL_OPEN;
 }
 

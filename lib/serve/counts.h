@@ -15,6 +15,7 @@ enum count_name {
     COUNT_OPENINGS, /* sessions that were asked for */
     COUNT_OPENED,
     COUNT_RENEWED, /* sessions, without RSA */
+    COUNT_UNWRAPPED,
     COUNT_COOKIES,
     COUNT_ASKS,   /* frames of questions that were answered */
     COUNT_PIECES, /* of releases and lists of changes that were fetched */

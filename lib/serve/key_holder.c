@@ -83,7 +83,8 @@ static void open_session(const struct key_holder *holder, struct random *random,
     reply->len = ACCEPT_LEN;
 }
 
-static void identify(const struct key_holder *holder, struct random *random,
+/* Answers an IDENTIFY or an UNWRAP. */
+static void answer_in_session(const struct key_holder *holder, struct random *random,
                      struct session_host *host, struct channel_request *request,
                      struct channel_reply *reply) {
     static const enum channel_result results[] = {[ADMISSION_GOOD] = CHANNEL_GOOD,
@@ -91,8 +92,13 @@ static void identify(const struct key_holder *holder, struct random *random,
                                                   [ADMISSION_FOREIGN] = CHANNEL_BAD};
     int64_t now_s = time(NULL);
     prepare(holder, random, host, now_s);
-    reply->result = results[session_admit(host, request->bytes, request->len, now_s,
-                                          &random->drbg.vtable, reply->bytes)];
+    enum admission_status status =
+        request->work == CHANNEL_UNWRAP
+            ? session_unwrap(host, holder->keys, request->bytes, request->len, now_s,
+                             &random->drbg.vtable, reply->bytes)
+            : session_admit(host, request->bytes, request->len, now_s, &random->drbg.vtable,
+                            reply->bytes);
+    reply->result = results[status];
     reply->len = ADMIT_LEN;
 }
 
@@ -103,8 +109,8 @@ static void serve(const struct key_holder *holder, struct random *random, struct
     reply.id = request->id;
     if (request->work == CHANNEL_OPEN || request->work == CHANNEL_RENEW)
         open_session(holder, random, host, request, &reply);
-    else if (request->work == CHANNEL_IDENTIFY)
-        identify(holder, random, host, request, &reply);
+    else if (request->work == CHANNEL_IDENTIFY || request->work == CHANNEL_UNWRAP)
+        answer_in_session(holder, random, host, request, &reply);
     else if (holder->is_legacy_allowed)
         decrypt(holder, request, &reply);
     /* Never waits: a worker has fewer requests under way than its socket holds replies. */

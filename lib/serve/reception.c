@@ -28,10 +28,14 @@ static size_t check_cookie(const struct reception *reception, const uint8_t peer
     return FRAME_HEADER_LEN + COOKIE_LEN;
 }
 
-/* Whether an OPEN or RENEW frame means one of our keys, or an IDENTIFY frame has its length. */
+static bool is_in_session(const uint8_t *frame) {
+    return frame[FRAME_TYPE] == FRAME_IDENTIFY || frame[FRAME_TYPE] == FRAME_UNWRAP;
+}
+
+/* Whether an OPEN or RENEW frame means one of our keys, or one of a session has its length. */
 static bool is_for_us(const struct reception *reception, const uint8_t *frame, size_t len) {
     const struct key_set *own = &board_keys(reception->admission.board)->servers;
-    if (frame[FRAME_TYPE] == FRAME_IDENTIFY)
+    if (is_in_session(frame))
         return len == IDENTIFY_LEN;
     int place = len > OPEN_SHARE ? key_set_find(own, frame + OPEN_KEY_ID, OPEN_KEY_ID_LEN) : -1;
     return place >= 0 &&
@@ -48,19 +52,29 @@ static bool is_enrolled(const struct board *board, const uint8_t id[KIOSK_ID_LEN
     return kiosk != NULL && kiosk->not_after_s >= now_s;
 }
 
-/* Of an IDENTIFY, which is paid for once a session, and only by who has not said yet who he is. */
-static enum shown look_at_identify(const struct reception *reception, const uint8_t *frame,
-                                   uint8_t hash[AEAD_TAG_LEN]) {
+/* Of an IDENTIFY, which is paid for once a session, and only by who has not said yet who he is; and of an UNWRAP, which
+ * is an enrolled kiosk's. */
+static enum shown look_at_session(const struct reception *reception, const uint8_t *frame,
+                                  uint8_t hash[AEAD_TAG_LEN], uint8_t kiosk[KIOSK_ID_LEN]) {
     const struct board *board = reception->admission.board;
     const struct ticket_ring *ring = board_ring(board);
+    int64_t now_s = time(NULL);
     struct ticket ticket;
     if (ticket_open(&ticket, frame + IDENTIFY_TICKET, ring->keys, ring->count) == NULL)
         return SHOWN_BAD;
-    seen_hash(hash, board->seen_key, ticket.session_key, SESSION_KEY_LEN);
+    bool is_unwrap = frame[FRAME_TYPE] == FRAME_UNWRAP;
+    if (is_unwrap)
+        seen_hash(hash, board->seen_key, frame + IDENTIFY_TICKET, IDENTIFY_LEN - IDENTIFY_TICKET);
+    else
+        seen_hash(hash, board->seen_key, ticket.session_key, SESSION_KEY_LEN);
     wipe(ticket.session_key, sizeof ticket.session_key);
-    if (ticket.expires_s < time(NULL))
+    if (ticket.expires_s < now_s)
         return SHOWN_BAD;
-    return bytes_are_zero(ticket.kiosk, KIOSK_ID_LEN) ? SHOWN_FIRST : SHOWN_AGAIN;
+    memcpy(kiosk, ticket.kiosk, KIOSK_ID_LEN);
+    bool is_anonymous = bytes_are_zero(ticket.kiosk, KIOSK_ID_LEN);
+    if (is_unwrap)
+        return is_enrolled(board, kiosk, now_s) ? SHOWN_FIRST : SHOWN_AGAIN;
+    return is_anonymous ? SHOWN_FIRST : SHOWN_AGAIN;
 }
 
 /* Of an OPEN or RENEW, whose renewal ticket is its sender's own. What is looked at is the frame but for its cookie. */
@@ -88,8 +102,8 @@ static enum shown look_at(const struct reception *reception, const uint8_t *fram
     struct seen *seen = &reception->admission.tally->seen;
     uint8_t hash[AEAD_TAG_LEN], kiosk[KIOSK_ID_LEN];
     bool is_identify = frame[FRAME_TYPE] == FRAME_IDENTIFY;
-    enum shown shown = is_identify ? look_at_identify(reception, frame, hash)
-                                   : look_at_renewal(reception, frame, len, hash, kiosk);
+    enum shown shown = is_in_session(frame) ? look_at_session(reception, frame, hash, kiosk)
+                                            : look_at_renewal(reception, frame, len, hash, kiosk);
     if (shown == SHOWN_FIRST &&
         (seen_before(seen, hash) ||
          (!is_identify && !admission_take_kiosk(&reception->admission, kiosk))))
@@ -113,6 +127,7 @@ size_t reception_take(const struct reception *reception, const uint8_t peer[ADDR
                       uint8_t reply[RECEPTION_REPLY_MAX]) {
     enum shown shown = SHOWN_BAD;
     bool is_open = frame[FRAME_TYPE] == FRAME_OPEN, is_renew = frame[FRAME_TYPE] == FRAME_RENEW;
+    bool needs_private_key = is_open || frame[FRAME_TYPE] == FRAME_UNWRAP;
     if (!is_for_us(reception, frame, len))
         return refuse(reception, COUNT_REFUSED_OPENING, REFUSED_OPENING, reply);
     /* Before anything is counted as the kiosk's. */
@@ -136,7 +151,7 @@ size_t reception_take(const struct reception *reception, const uint8_t peer[ADDR
     memset(frame + OPEN_COOKIE, 0, COOKIE_LEN);
     label(reception, peer, job);
     if (shown == SHOWN_FIRST)
-        job->queue = is_open ? QUEUE_KNOWN : QUEUE_SHORT;
+        job->queue = needs_private_key ? QUEUE_KNOWN : QUEUE_SHORT;
     /* Not a replay, and from where it says. */
     job->shows_network = shown == SHOWN_FIRST && (!wants_cookie || needs_cookie);
     if (is_open)

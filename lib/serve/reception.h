@@ -1,7 +1,7 @@
-/* OPEN, IDENTIFY and RENEW frames at the door: whether one goes to a key-holder, or what it is told instead. TCP
+/* OPEN, IDENTIFY, RENEW and UNWRAP frames at the door: whether one goes to a key-holder, or what it is told instead. TCP
  * and UDP are received the same way, except that UDP wants a cookie first.
  *
- * What an enrolled kiosk sends with a renewal ticket, and the IDENTIFY that belongs to an opening, is paid for:
+ * What an enrolled kiosk sends with a renewal ticket or in its session, and the IDENTIFY that belongs to an opening, is paid for:
  * it needs nothing of what strangers share, so they cannot use that up. But only once: what comes again may be
  * a listener's replay, and is its source's. */
 #ifndef DLV_SERVE_RECEPTION_H
@@ -27,7 +27,7 @@ size_t reception_busy(const struct reception *reception, uint8_t reply[RECEPTION
 bool reception_take_legacy(const struct reception *reception, const uint8_t peer[ADDRESS_LEN],
                            struct job *job);
 
-/* Receives an OPEN, IDENTIFY or RENEW frame of `len` bytes from `peer`.
+/* Receives an OPEN, IDENTIFY, RENEW or UNWRAP frame of `len` bytes from `peer`.
  *
  * wants_cookie  over UDP, where nobody has shown yet that the address is the sender's own
  * job           NULL: there is no memory for one more

@@ -10,8 +10,8 @@
 #define PER_KEY_HOLDER 4
 
 enum refusal job_refusal(const struct job *job) {
-    return job->work == CHANNEL_IDENTIFY || job->work == CHANNEL_RENEW ? REFUSED_SESSION
-                                                                       : REFUSED_OPENING;
+    return job->work == CHANNEL_OPEN || job->work == CHANNEL_LEGACY ? REFUSED_OPENING
+                                                                    : REFUSED_SESSION;
 }
 
 void requests_init(struct requests *requests, int key_holders, unsigned key_holder_count,

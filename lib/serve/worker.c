@@ -117,7 +117,9 @@ static void count_reply(struct counts *counts, enum channel_work work, enum chan
         count(counts, result == CHANNEL_GOOD ? COUNT_OPENED : COUNT_REFUSED_OPENING);
     if (work == CHANNEL_RENEW)
         count(counts, result == CHANNEL_GOOD ? COUNT_RENEWED : COUNT_REFUSED_SESSION);
-    if (work == CHANNEL_IDENTIFY && result != CHANNEL_GOOD)
+    if (work == CHANNEL_UNWRAP && result == CHANNEL_GOOD)
+        count(counts, COUNT_UNWRAPPED);
+    if ((work == CHANNEL_IDENTIFY || work == CHANNEL_UNWRAP) && result != CHANNEL_GOOD)
         count(counts, result == CHANNEL_BAD ? COUNT_REFUSED_SESSION : COUNT_REFUSED_KIOSK);
 }
 

@@ -22,13 +22,16 @@ enum frame_type {
     FRAME_IDENTIFY = 7,
     FRAME_ADMIT = 8,
     FRAME_RENEW = 9,   /* answered by an ACCEPT */
+    FRAME_UNWRAP = 10, /* has the form of an IDENTIFY */
+    FRAME_UNWRAPPED = 11,
     FRAME_HEALTH = 16, /* over TCP alone: could you answer? */
     FRAME_HEALTHY = 17
 };
 
 /* Whether it is one that a key-holder answers. */
 static inline int frame_is_costly(uint8_t type) {
-    return type == FRAME_OPEN || type == FRAME_IDENTIFY || type == FRAME_RENEW;
+    return type == FRAME_OPEN || type == FRAME_IDENTIFY || type == FRAME_RENEW ||
+           type == FRAME_UNWRAP;
 }
 
 #define HEALTH_LEN 16 /* of both: a header, then zeros, or the sequence number of the release */

@@ -7,6 +7,79 @@
 
 enum { IDENTITY_KIOSK = 1 };
 
+/* --- frames of both kinds ----------------------------------------------------------------------- */
+
+/* Begins a frame for a key-holder in a session. What it seals is zeros. */
+static void begin_frame(uint8_t frame[IDENTIFY_LEN], enum frame_type type,
+                        const struct session *session, const uint8_t random[ASK_RANDOM_LEN]) {
+    memset(frame, 0, IDENTIFY_LEN);
+    frame_write_header(frame, type, 0, IDENTIFY_LEN);
+    memcpy(frame + IDENTIFY_TICKET, session->ticket, TICKET_LEN);
+    frame[IDENTIFY_NONCE] = NONCE_ASK;
+    memcpy(frame + IDENTIFY_NONCE + 1, random, ASK_RANDOM_LEN);
+}
+
+static void seal_frame(uint8_t frame[IDENTIFY_LEN], const struct session *session) {
+    uint8_t *body = frame + IDENTIFY_BODY;
+    aead_seal(session->key, frame + IDENTIFY_NONCE, frame, IDENTIFY_BODY, body, IDENTITY_LEN,
+              body + IDENTITY_LEN);
+}
+
+/* Opens what came for `asked`: `body` is what it has sealed. False where it is not that. */
+static bool open_answer(const struct session *session, enum frame_type type, const uint8_t *asked,
+                        const uint8_t *frame, size_t len, uint8_t body[ADMIT_SEALED_LEN]) {
+    struct frame header;
+    if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != type ||
+        header.len != len || len != ADMIT_LEN || frame[ADMIT_NONCE] != NONCE_ANSWER ||
+        memcmp(frame + ADMIT_QUESTION_NONCE, asked + IDENTIFY_NONCE, AEAD_NONCE_LEN) != 0)
+        return false;
+    memcpy(body, frame + ADMIT_BODY, ADMIT_SEALED_LEN);
+    return aead_open(session->key, frame + ADMIT_NONCE, frame, ADMIT_BODY, body, ADMIT_SEALED_LEN,
+                     frame + ADMIT_BODY + ADMIT_SEALED_LEN) &&
+           body[ADMITTED_STATUS] <= ADMISSION_NOT_ENROLLED &&
+           bytes_are_zero(body + ADMITTED_ZERO, ADMITTED_GRANT - ADMITTED_ZERO);
+}
+
+/* For the server: opens a frame in place. The key that has opened its ticket; NULL where it is not one of a session,
+ * and then `ticket` holds nothing. */
+static const struct ticket_key *open_frame(const struct session_host *host, enum frame_type type,
+                                           uint8_t *frame, size_t len, int64_t now_s,
+                                           struct ticket *ticket) {
+    struct frame header;
+    uint8_t *body = frame + IDENTIFY_BODY;
+    if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != type ||
+        header.len != len || len != IDENTIFY_LEN || frame[IDENTIFY_NONCE] != NONCE_ASK)
+        return NULL;
+    const struct ticket_key *opening =
+        ticket_open(ticket, frame + IDENTIFY_TICKET, host->ticket_keys, host->ticket_key_count);
+    if (opening == NULL)
+        return NULL;
+    if (ticket->expires_s >= now_s &&
+        aead_open(ticket->session_key, frame + IDENTIFY_NONCE, frame, IDENTIFY_BODY, body,
+                  IDENTITY_LEN, body + IDENTITY_LEN))
+        return opening;
+    wipe(ticket, sizeof *ticket);
+    return NULL;
+}
+
+/* Begins the answer. What it seals is zeros. */
+static void begin_answer(uint8_t answer[ADMIT_LEN], enum frame_type type, const uint8_t *asked,
+                         const br_prng_class **source) {
+    memset(answer, 0, ADMIT_LEN);
+    frame_write_header(answer, type, 0, ADMIT_LEN);
+    memcpy(answer + ADMIT_QUESTION_NONCE, asked + IDENTIFY_NONCE, AEAD_NONCE_LEN);
+    answer[ADMIT_NONCE] = NONCE_ANSWER;
+    (*source)->generate(source, answer + ADMIT_NONCE + 1, ASK_RANDOM_LEN);
+}
+
+static void seal_answer(uint8_t answer[ADMIT_LEN], const struct ticket *ticket) {
+    uint8_t *body = answer + ADMIT_BODY;
+    aead_seal(ticket->session_key, answer + ADMIT_NONCE, answer, ADMIT_BODY, body, ADMIT_SEALED_LEN,
+              body + ADMIT_SEALED_LEN);
+}
+
+/* --- identity ------------------------------------------------------------------------------------ */
+
 /* The digest that the kiosk signs: of this server's id, and of what follows from the session's key
  * alone. Nobody who is not an end of this session can use the signature. */
 static void signed_digest(uint8_t digest[SHA256_LEN], const uint8_t server_id[SHA256_LEN],
@@ -23,18 +96,12 @@ static void signed_digest(uint8_t digest[SHA256_LEN], const uint8_t server_id[SH
     wipe(binder, sizeof binder);
 }
 
-/* --- the client's side ------------------------------------------------------------------------ */
-
 bool identity_seal(uint8_t frame[IDENTIFY_LEN], const struct session *session,
                    const struct rsa_public *server, const struct rsa_private *kiosk,
                    const uint8_t random[ASK_RANDOM_LEN]) {
     uint8_t server_id[SHA256_LEN], digest[SHA256_LEN];
     uint8_t *identity = frame + IDENTIFY_BODY;
-    memset(frame, 0, IDENTIFY_LEN);
-    frame_write_header(frame, FRAME_IDENTIFY, 0, IDENTIFY_LEN);
-    memcpy(frame + IDENTIFY_TICKET, session->ticket, TICKET_LEN);
-    frame[IDENTIFY_NONCE] = NONCE_ASK;
-    memcpy(frame + IDENTIFY_NONCE + 1, random, ASK_RANDOM_LEN);
+    begin_frame(frame, FRAME_IDENTIFY, session, random);
     identity[IDENTITY_KIND] = IDENTITY_KIOSK;
     store_le16(identity + IDENTITY_SIGNATURE_LEN, (uint16_t)kiosk->public.n_len);
     rsa_public_id(&kiosk->public, identity + IDENTITY_ID);
@@ -42,32 +109,20 @@ bool identity_seal(uint8_t frame[IDENTIFY_LEN], const struct session *session,
     signed_digest(digest, server_id, session->key);
     if (!rsa_sign(kiosk, digest, identity + IDENTITY_SIGNATURE))
         return false;
-    aead_seal(session->key, frame + IDENTIFY_NONCE, frame, IDENTIFY_BODY, identity, IDENTITY_LEN,
-              identity + IDENTITY_LEN);
+    seal_frame(frame, session);
     return true;
 }
 
 enum admission_status identity_finish(struct session *session, const uint8_t *identify,
                                       const uint8_t *frame, size_t len) {
-    struct frame header;
     uint8_t admitted[ADMIT_SEALED_LEN];
-    if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != FRAME_ADMIT ||
-        header.len != len || len != ADMIT_LEN || frame[ADMIT_NONCE] != NONCE_ANSWER ||
-        memcmp(frame + ADMIT_QUESTION_NONCE, identify + IDENTIFY_NONCE, AEAD_NONCE_LEN) != 0)
-        return ADMISSION_FOREIGN;
-    memcpy(admitted, frame + ADMIT_BODY, sizeof admitted);
-    if (!aead_open(session->key, frame + ADMIT_NONCE, frame, ADMIT_BODY, admitted, sizeof admitted,
-                   frame + ADMIT_BODY + ADMIT_SEALED_LEN) ||
-        admitted[ADMITTED_STATUS] > ADMISSION_NOT_ENROLLED ||
-        !bytes_are_zero(admitted + ADMITTED_ZERO, ADMITTED_GRANT - ADMITTED_ZERO))
+    if (!open_answer(session, FRAME_ADMIT, identify, frame, len, admitted))
         return ADMISSION_FOREIGN;
     if (admitted[ADMITTED_STATUS] == ADMISSION_NOT_ENROLLED)
         return ADMISSION_NOT_ENROLLED;
     session_take_grant(session, admitted + ADMITTED_GRANT);
     return ADMISSION_GOOD;
 }
-
-/* --- the server's side ------------------------------------------------------------------------ */
 
 /* Whether the identity is that of an enrolled kiosk. Where kiosks are enrolled, a signature is
  * verified in every case, so that the time does not tell whether a kiosk is known. */
@@ -93,11 +148,7 @@ static void write_admit(const struct session_host *host, const uint8_t server_id
                         const uint8_t *identify, struct ticket *ticket, bool is_admitted,
                         int64_t now_s, const br_prng_class **source, uint8_t admit[ADMIT_LEN]) {
     uint8_t *admitted = admit + ADMIT_BODY;
-    memset(admit, 0, ADMIT_LEN);
-    frame_write_header(admit, FRAME_ADMIT, 0, ADMIT_LEN);
-    memcpy(admit + ADMIT_QUESTION_NONCE, identify + IDENTIFY_NONCE, AEAD_NONCE_LEN);
-    admit[ADMIT_NONCE] = NONCE_ANSWER;
-    (*source)->generate(source, admit + ADMIT_NONCE + 1, ASK_RANDOM_LEN);
+    begin_answer(admit, FRAME_ADMIT, identify, source);
     admitted[ADMITTED_STATUS] = is_admitted ? ADMISSION_GOOD : ADMISSION_NOT_ENROLLED;
     if (is_admitted) {
         memcpy(ticket->kiosk, identify + IDENTIFY_BODY + IDENTITY_ID, KIOSK_ID_LEN);
@@ -105,33 +156,110 @@ static void write_admit(const struct session_host *host, const uint8_t server_id
         ticket->chain_ends_s = 0; /* it begins */
         session_grant(host, server_id, ticket, now_s, source, admitted + ADMITTED_GRANT);
     }
-    aead_seal(ticket->session_key, admit + ADMIT_NONCE, admit, ADMIT_BODY, admitted,
-              ADMIT_SEALED_LEN, admitted + ADMIT_SEALED_LEN);
+    seal_answer(admit, ticket);
 }
 
 enum admission_status session_admit(const struct session_host *host, uint8_t *frame, size_t len,
                                     int64_t now_s, const br_prng_class **source,
                                     uint8_t admit[ADMIT_LEN]) {
-    struct frame header;
     struct ticket ticket;
-    enum admission_status status = ADMISSION_FOREIGN;
-    uint8_t *identity = frame + IDENTIFY_BODY;
-    if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != FRAME_IDENTIFY ||
-        header.len != len || len != IDENTIFY_LEN || frame[IDENTIFY_NONCE] != NONCE_ASK)
-        return status;
     const struct ticket_key *opening =
-        ticket_open(&ticket, frame + IDENTIFY_TICKET, host->ticket_keys, host->ticket_key_count);
+        open_frame(host, FRAME_IDENTIFY, frame, len, now_s, &ticket);
     if (opening == NULL)
-        return status;
+        return ADMISSION_FOREIGN;
     /* The session was opened with this key of the server's, which need not be its first. */
     const uint8_t *server_id = opening->server_id;
-    if (ticket.expires_s >= now_s &&
-        aead_open(ticket.session_key, frame + IDENTIFY_NONCE, frame, IDENTIFY_BODY, identity,
-                  IDENTITY_LEN, identity + IDENTITY_LEN)) {
-        bool is_admitted = check_identity(host, server_id, identity, ticket.session_key, now_s);
-        write_admit(host, server_id, frame, &ticket, is_admitted, now_s, source, admit);
-        status = is_admitted ? ADMISSION_GOOD : ADMISSION_NOT_ENROLLED;
-    }
+    bool is_admitted =
+        check_identity(host, server_id, frame + IDENTIFY_BODY, ticket.session_key, now_s);
+    write_admit(host, server_id, frame, &ticket, is_admitted, now_s, source, admit);
     wipe(&ticket, sizeof ticket);
+    return is_admitted ? ADMISSION_GOOD : ADMISSION_NOT_ENROLLED;
+}
+
+/* --- keys that are unwrapped ----------------------------------------------------------------------- */
+
+static const char wrapped_label[] = "dlv kept question 1";
+
+/* What is wrapped: the key, and for whom. */
+#define WRAPPED_LEN (UNWRAPPED_KEY_LEN + KIOSK_ID_LEN)
+
+bool key_wrap(const struct rsa_public *server, const uint8_t kiosk[KIOSK_ID_LEN],
+              const uint8_t key[UNWRAPPED_KEY_LEN], const br_prng_class **source,
+              uint8_t *wrapped) {
+    uint8_t message[WRAPPED_LEN];
+    memcpy(message, key, UNWRAPPED_KEY_LEN);
+    memcpy(message + UNWRAPPED_KEY_LEN, kiosk, KIOSK_ID_LEN);
+    bool is_wrapped = rsa_oaep_encrypt(server, RSA_SHA256, wrapped_label, sizeof wrapped_label - 1,
+                                       source, message, sizeof message, wrapped);
+    wipe(message, sizeof message);
+    return is_wrapped;
+}
+
+void unwrap_seal(uint8_t frame[IDENTIFY_LEN], const struct session *session,
+                 const uint8_t key_id[OPEN_KEY_ID_LEN], const uint8_t *wrapped, size_t wrapped_len,
+                 const uint8_t random[ASK_RANDOM_LEN]) {
+    uint8_t *body = frame + IDENTIFY_BODY;
+    begin_frame(frame, FRAME_UNWRAP, session, random);
+    memcpy(body + UNWRAP_KEY_ID, key_id, OPEN_KEY_ID_LEN);
+    store_le16(body + UNWRAP_LEN, (uint16_t)wrapped_len);
+    memcpy(body + UNWRAP_WRAPPED, wrapped, wrapped_len);
+    seal_frame(frame, session);
+}
+
+enum admission_status unwrap_finish(const struct session *session, const uint8_t *unwrap,
+                                    const uint8_t *frame, size_t len,
+                                    uint8_t key[UNWRAPPED_KEY_LEN]) {
+    uint8_t body[ADMIT_SEALED_LEN];
+    if (!open_answer(session, FRAME_UNWRAPPED, unwrap, frame, len, body))
+        return ADMISSION_FOREIGN;
+    enum admission_status status = (enum admission_status)body[ADMITTED_STATUS];
+    memcpy(key, body + UNWRAPPED_KEY, UNWRAPPED_KEY_LEN);
+    wipe(body, sizeof body);
     return status;
+}
+
+/* The key that is meant; some key in any case, so that the time does not tell whether it is there. */
+static const struct rsa_private *find_key(const struct private_key_set *keys, const uint8_t *body,
+                                          bool *is_found) {
+    const struct rsa_private *found = &keys->keys[0];
+    uint8_t id[SHA256_LEN];
+    *is_found = false;
+    for (unsigned i = 0; i < keys->count && !*is_found; i++) {
+        rsa_public_id(&keys->keys[i].public, id);
+        *is_found = memcmp(id, body + UNWRAP_KEY_ID, OPEN_KEY_ID_LEN) == 0;
+        found = *is_found ? &keys->keys[i] : found;
+    }
+    *is_found &= load_le16(body + UNWRAP_LEN) == found->public.n_len &&
+                 bytes_are_zero(body + UNWRAP_ZERO, UNWRAP_WRAPPED - UNWRAP_ZERO);
+    return found;
+}
+
+enum admission_status session_unwrap(const struct session_host *host,
+                                     const struct private_key_set *keys, uint8_t *frame, size_t len,
+                                     int64_t now_s, const br_prng_class **source,
+                                     uint8_t unwrapped[ADMIT_LEN]) {
+    struct ticket ticket;
+    uint8_t wrapped[RSA_LEN_MAX], *answer = unwrapped + ADMIT_BODY;
+    const uint8_t *body = frame + IDENTIFY_BODY;
+    bool is_good;
+    if (open_frame(host, FRAME_UNWRAP, frame, len, now_s, &ticket) == NULL)
+        return ADMISSION_FOREIGN;
+    bool is_enrolled = host->find_kiosk != NULL && host->find_kiosk(host->kiosks, ticket.kiosk,
+                                                                    KIOSK_ID_LEN, now_s) != NULL;
+    const struct rsa_private *key = find_key(keys, body, &is_good);
+    size_t wrapped_len = key->public.n_len;
+    memcpy(wrapped, body + UNWRAP_WRAPPED, wrapped_len);
+    is_good &= rsa_oaep_decrypt(key, RSA_SHA256, wrapped_label, sizeof wrapped_label - 1, wrapped,
+                                &wrapped_len);
+    is_good &= wrapped_len == WRAPPED_LEN;
+    is_good &= bytes_are_equal(wrapped + UNWRAPPED_KEY_LEN, ticket.kiosk, KIOSK_ID_LEN);
+    is_good &= is_enrolled;
+    begin_answer(unwrapped, FRAME_UNWRAPPED, frame, source);
+    answer[ADMITTED_STATUS] = is_good ? ADMISSION_GOOD : ADMISSION_NOT_ENROLLED;
+    if (is_good)
+        memcpy(answer + UNWRAPPED_KEY, wrapped, UNWRAPPED_KEY_LEN);
+    seal_answer(unwrapped, &ticket);
+    wipe(wrapped, sizeof wrapped);
+    wipe(&ticket, sizeof ticket);
+    return is_good ? ADMISSION_GOOD : ADMISSION_NOT_ENROLLED;
 }

@@ -1,4 +1,5 @@
-/* Saying who asks (PROTOCOL.md, "Identity"), as functions from bytes to bytes.
+/* Saying who asks, and having keys unwrapped (PROTOCOL.md, "Identity" and "Kept questions"), as functions from bytes
+ * to bytes.
  *
  * In an open session an enrolled kiosk signs something that only the two ends of this session know,
  * and gets another ticket for it, which names the kiosk. It is sealed under the session's key, of
@@ -7,6 +8,7 @@
 #ifndef DLV_WIRE_IDENTITY_H
 #define DLV_WIRE_IDENTITY_H
 
+#include "crypto/key_set.h"
 #include "wire/question.h"
 #include "wire/session.h"
 
@@ -40,9 +42,20 @@
 
 enum admission_status {
     ADMISSION_GOOD = 0,
-    ADMISSION_NOT_ENROLLED = 1, /* the kiosk is not on the list, or is past its last day */
-    ADMISSION_FOREIGN = 2       /* never in a frame: the frame is not one of this session */
+    /* the kiosk is not on the list, or is past its last day; or the key was not wrapped for it and this server */
+    ADMISSION_NOT_ENROLLED = 1,
+    ADMISSION_FOREIGN = 2 /* never in a frame: the frame is not one of this session */
 };
+
+/* Offsets in what an UNWRAP frame seals, at IDENTIFY_BODY and as long as an identity. */
+#define UNWRAP_KEY_ID 0 /* the first bytes of the id of the server's key */
+#define UNWRAP_LEN OPEN_KEY_ID_LEN
+#define UNWRAP_ZERO (UNWRAP_LEN + 2)
+#define UNWRAP_WRAPPED (UNWRAP_ZERO + 2)
+
+/* Where an UNWRAPPED frame has the key, which otherwise has the form of an ADMIT. */
+#define UNWRAPPED_KEY ADMITTED_GRANT
+#define UNWRAPPED_KEY_LEN AEAD_KEY_LEN
 
 /* For the client: writes and seals an IDENTIFY frame with a cookie of zeros. `random` must be fresh.
  * False where RSA fails. */
@@ -64,5 +77,27 @@ enum admission_status identity_finish(struct session *session, const uint8_t *id
 enum admission_status session_admit(const struct session_host *host, uint8_t *frame, size_t len,
                                     int64_t now_s, const br_prng_class **source,
                                     uint8_t admit[ADMIT_LEN]);
+
+/* Wraps a key for a server and this kiosk: server->n_len bytes. False where RSA fails. */
+bool key_wrap(const struct rsa_public *server, const uint8_t kiosk[KIOSK_ID_LEN],
+              const uint8_t key[UNWRAPPED_KEY_LEN], const br_prng_class **source, uint8_t *wrapped);
+
+/* For the client: writes and seals an UNWRAP frame with a cookie of zeros about a key that was wrapped for the server's
+ * key with this id. `random` must be fresh. */
+void unwrap_seal(uint8_t frame[IDENTIFY_LEN], const struct session *session,
+                 const uint8_t key_id[OPEN_KEY_ID_LEN], const uint8_t *wrapped, size_t wrapped_len,
+                 const uint8_t random[ASK_RANDOM_LEN]);
+
+/* For the client: takes the UNWRAPPED frame that came for `unwrap`, and the key. */
+enum admission_status unwrap_finish(const struct session *session, const uint8_t *unwrap,
+                                    const uint8_t *frame, size_t len,
+                                    uint8_t key[UNWRAPPED_KEY_LEN]);
+
+/* For the server: answers an UNWRAP frame as session_admit does an IDENTIFY frame. In constant time for everything
+ * that was wrapped: what does not decrypt takes the same steps. */
+enum admission_status session_unwrap(const struct session_host *host,
+                                     const struct private_key_set *keys, uint8_t *frame, size_t len,
+                                     int64_t now_s, const br_prng_class **source,
+                                     uint8_t unwrapped[ADMIT_LEN]);
 
 #endif

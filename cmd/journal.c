@@ -1,0 +1,221 @@
+#include "journal.h"
+
+#include "built.h"
+#include "trouble.h"
+
+#include "base/bytes.h"
+#include "base/format.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* --- a question as bytes ------------------------------------------------------------------------ */
+
+/* What is sealed: the kind, the digest of a document, and texts with two bytes for their length each: the number, the
+ * fields, the classes. */
+#define TEXTS (1 + (FIELD_COUNT - FIELD_NAME) + 1)
+
+static size_t put_text(uint8_t *bytes, size_t at, struct span text) {
+    if (text.len > JOURNAL_QUESTION_MAX - 2 || at > JOURNAL_QUESTION_MAX - 2 - text.len)
+        return JOURNAL_QUESTION_MAX + 1;
+    store_le16(bytes + at, (uint16_t)text.len);
+    memcpy(bytes + at + 2, text.text, text.len);
+    return at + 2 + text.len;
+}
+
+/* Its length; more than JOURNAL_QUESTION_MAX: it is too long. */
+static size_t write_question(uint8_t bytes[JOURNAL_QUESTION_MAX], const struct query *query,
+                             const char *classes) {
+    size_t at = 1 + SHA256_LEN;
+    bytes[0] = query->kind;
+    memcpy(bytes + 1, query->digest, SHA256_LEN);
+    at = put_text(bytes, at, query->kind == ASK_NUMBER ? query->number : (struct span){"", 0});
+    for (unsigned field = FIELD_NAME; field < FIELD_COUNT; field++)
+        at = put_text(bytes, at, query->fields[field].len > 0 ? query->fields[field] : (struct span){"", 0});
+    return put_text(bytes, at, classes != NULL ? (struct span){classes, strlen(classes)}
+                                               : (struct span){"", 0});
+}
+
+/* False where it is none. The query points into the bytes. */
+static bool read_question(const uint8_t *bytes, size_t len, struct query *query,
+                          struct span *classes) {
+    struct span texts[TEXTS];
+    size_t at = 1 + SHA256_LEN;
+    if (len < at || (bytes[0] != ASK_NUMBER && bytes[0] != ASK_DOCUMENT))
+        return false;
+    for (unsigned i = 0; i < TEXTS; i++) {
+        if (len - at < 2 || load_le16(bytes + at) > len - at - 2)
+            return false;
+        texts[i] = (struct span){(const char *)bytes + at + 2, load_le16(bytes + at)};
+        at += 2 + texts[i].len;
+    }
+    *query = (struct query){.kind = bytes[0], .number = texts[0]};
+    memcpy(query->digest, bytes + 1, SHA256_LEN);
+    memcpy(query->fields + FIELD_NAME, texts + 1, (FIELD_COUNT - FIELD_NAME) * sizeof *texts);
+    *classes = texts[TEXTS - 1];
+    return at == len;
+}
+
+/* --- keeping ------------------------------------------------------------------------------------ */
+
+int journal_check(const struct asking_options *options) {
+    static struct journal journal;
+    struct error error;
+    if (options->journal_path == NULL)
+        return EXIT_OK;
+    if (journal_open(&journal, options->journal_path, &error) != 0)
+        return trouble("--journal: %s", error.text);
+    journal_close(&journal);
+    return EXIT_OK;
+}
+
+int journal_keep_query(struct asking *asking, const struct query *query, const char *reference,
+                       struct error *error) {
+    static struct journal journal;
+    static uint8_t question[JOURNAL_QUESTION_MAX];
+    struct journal_stop stop = {.stopped_s = time(NULL)};
+    uint8_t kiosk[SHA256_LEN];
+    size_t len = write_question(question, query, asking->options->classes_text);
+    format_text(stop.reference, sizeof stop.reference, "%s", reference != NULL ? reference : "");
+    rsa_public_id(&asking->kiosk.public, kiosk);
+    int code = journal_open(&journal, asking->options->journal_path, error);
+    if (code == 0)
+        code = journal_keep(&journal, &stop, &asking->server_keys, kiosk, question, len,
+                            &asking->client.random, error);
+    journal_close(&journal);
+    wipe(question, sizeof question);
+    return code;
+}
+
+/* --- asking late -------------------------------------------------------------------------------- */
+
+const char *journal_time(char text[TIME_TEXT_SIZE], const struct journal_stop *stop,
+                         const struct asking *asking) {
+    const struct known_release *release = asking_release(asking);
+    time_format(text, stop->stopped_s, release->is_known ? release->header.facts.utc_offset_s : 0);
+    return text;
+}
+
+/* Has the key of an entry unwrapped: whichever of them the server can. */
+struct unwrapping {
+    const struct journal_entry *entry;
+    uint8_t key[UNWRAPPED_KEY_LEN];
+    bool is_unwrapped;
+};
+
+static enum link_result unwrap(void *context, struct session_talk *talk,
+                               const struct known_release *release) {
+    struct unwrapping *unwrapping = context;
+    enum link_result result = LINK_DONE;
+    (void)release;
+    for (unsigned i = 0; i < unwrapping->entry->wrapped_count && result == LINK_DONE &&
+                         !unwrapping->is_unwrapped;
+         i++) {
+        const struct journal_wrapped *wrapped = &unwrapping->entry->wrapped[i];
+        result = client_session_unwrap(talk, wrapped->key_id, wrapped->bytes, wrapped->len,
+                                       unwrapping->key, &unwrapping->is_unwrapped);
+    }
+    return result;
+}
+
+/* What becomes of an entry. */
+enum late { LATE_WAITS, LATE_SETTLED, LATE_ANSWERED };
+
+static enum late drop(const struct asking *asking, const struct journal_stop *stop,
+                      const char *why) {
+    char text[TIME_TEXT_SIZE];
+    trouble("--journal: the question of %s%s%s %s", journal_time(text, stop, asking),
+            stop->reference[0] != '\0' ? ", reference " : "", stop->reference, why);
+    return LATE_SETTLED;
+}
+
+/* Asks a question that has been unsealed, and shows what the answer means at the moment of the stop. */
+static enum late ask_now(struct asking *asking, const struct journal_stop *stop,
+                         const struct query *query, char *classes, const struct journal_show *show,
+                         int *code, struct error *error) {
+    struct batch_item *item = asking_add(asking);
+    struct moment moment = {.unix_s = stop->stopped_s};
+    struct reply reply;
+    item->query = *query;
+    if (query_take_classes(classes[0] != '\0' ? classes : NULL, asking->classes,
+                           &asking->class_count) != EXIT_OK)
+        return drop(asking, stop, "cannot be asked");
+    *code = asking_ask(asking, error);
+    if (*code == 0 && asking->is_from_file)
+        *code = error_set(error, ERR_SYSTEM, "no server is there any more");
+    if (*code != 0)
+        return LATE_WAITS;
+    /* A clock that was wrong says nothing about when it was. */
+    if (moment.unix_s < built_s() || moment.unix_s > asking->now_s)
+        moment.unix_s = asking->now_s;
+    asking->moment = moment;
+    asking->day = moment_day(&moment, asking_release(asking)->header.facts.utc_offset_s);
+    if (!asking_reply(asking, item, &reply))
+        return drop(asking, stop, item->query.reason);
+    show->show(show->context, stop, &reply);
+    return LATE_ANSWERED;
+}
+
+/* Asks about one entry. */
+static enum late ask_entry(struct asking *asking, struct journal_entry *entry,
+                           const struct journal_show *show, int *code, struct error *error) {
+    static char classes[JOURNAL_QUESTION_MAX];
+    const struct journal_stop *stop = &entry->stop;
+    struct unwrapping unwrapping = {.entry = entry};
+    struct query query;
+    struct span set;
+    int64_t kept_s = (int64_t)asking->options->journal_days * 86400;
+    if (stop->stopped_s >= built_s() && time(NULL) - stop->stopped_s > kept_s)
+        return drop(asking, stop, "got no answer in --journal-days, and is dropped");
+    *code = client_do(&asking->client, unwrap, &unwrapping, error);
+    if (*code != 0 || !unwrapping.is_unwrapped)
+        return LATE_WAITS;
+    asking->not_again_ms = 0; /* a server is there */
+    long len = journal_unseal(entry, unwrapping.key);
+    wipe(&unwrapping, sizeof unwrapping);
+    if (len < 0 || !read_question(entry->bytes + entry->question_at, (size_t)len, &query, &set))
+        return drop(asking, stop, "is not what was kept: the journal was altered");
+    format_text(classes, sizeof classes, "%.*s", (int)set.len, set.text);
+    return ask_now(asking, stop, &query, classes, show, code, error);
+}
+
+/* Asks what waits in an open journal. */
+static int ask_all_late(struct asking *asking, struct journal *journal, unsigned max,
+                        const struct journal_show *show, unsigned *count, struct error *error) {
+    static struct journal_entry entry;
+    uint64_t at = 0;
+    int found = 0, code = 0;
+    *count = 0;
+    while (code == 0 && *count < max && (found = journal_next(journal, &at, &entry, error)) > 0) {
+        enum late late = ask_entry(asking, &entry, show, &code, error);
+        /* What was shown must have gone out: it is not shown again. */
+        if (late == LATE_WAITS || fflush(stdout) != 0)
+            journal_leave(journal, &entry);
+        else
+            code = journal_settle(journal, &entry, error);
+        *count += late == LATE_ANSWERED;
+        asking->batch.count = 0;
+        wipe(&entry, sizeof entry);
+    }
+    return found < 0 ? found : code;
+}
+
+int journal_ask_late(struct asking *asking, unsigned max, const struct journal_show *show,
+                     unsigned *count, struct error *error) {
+    static struct journal journal;
+    struct span classes[ASKING_CLASSES_MAX];
+    unsigned class_count = asking->class_count;
+    *count = 0;
+    if (asking->options->journal_path == NULL)
+        return 0;
+    int code = journal_open(&journal, asking->options->journal_path, error);
+    if (code != 0)
+        return code;
+    memcpy(classes, asking->classes, sizeof classes);
+    code = ask_all_late(asking, &journal, max, show, count, error);
+    memcpy(asking->classes, classes, sizeof classes);
+    asking->class_count = class_count;
+    journal_close(&journal);
+    return code;
+}
