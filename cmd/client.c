@@ -216,10 +216,8 @@ static int ask_session(struct asking *asking) {
         show_failure(asking, query, code, &error, is_kept);
         kept += is_kept;
     }
-    trouble("%s", error.text);
-    if (kept > 0)
-        trouble("note: the question is kept in %s, and asked when a server answers",
-                asked.journal_path);
+    trouble("%s%s%s", error.text, kept > 0 ? "; kept, and asked when a server is there: " : "",
+            kept > 0 ? asked.journal_path : "");
     return status;
 }
 
@@ -380,7 +378,8 @@ static int check_usage(int operand_count, char **operands) {
     if (check_fields() != EXIT_OK)
         return EXIT_TROUBLE;
     int ways = (number != NULL) + (document != NULL) + (operand_count > 0) + is_check;
-    if (reference != NULL && (asked.journal_path == NULL || strlen(reference) >= JOURNAL_REFERENCE_SIZE))
+    if (reference != NULL &&
+        (asked.journal_path == NULL || strlen(reference) >= JOURNAL_REFERENCE_SIZE))
         return usage_error("--reference belongs to --journal, and is no longer than %d bytes",
                            JOURNAL_REFERENCE_SIZE - 1);
     if (ways != 1 && !is_late_alone(operand_count))

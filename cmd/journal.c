@@ -32,9 +32,11 @@ static size_t write_question(uint8_t bytes[JOURNAL_QUESTION_MAX], const struct q
     memcpy(bytes + 1, query->digest, SHA256_LEN);
     at = put_text(bytes, at, query->kind == ASK_NUMBER ? query->number : (struct span){"", 0});
     for (unsigned field = FIELD_NAME; field < FIELD_COUNT; field++)
-        at = put_text(bytes, at, query->fields[field].len > 0 ? query->fields[field] : (struct span){"", 0});
-    return put_text(bytes, at, classes != NULL ? (struct span){classes, strlen(classes)}
-                                               : (struct span){"", 0});
+        at = put_text(bytes, at,
+                      query->fields[field].len > 0 ? query->fields[field] : (struct span){"", 0});
+    return put_text(bytes, at,
+                    classes != NULL ? (struct span){classes, strlen(classes)}
+                                    : (struct span){"", 0});
 }
 
 /* False where it is none. The query points into the bytes. */
@@ -109,8 +111,8 @@ static enum link_result unwrap(void *context, struct session_talk *talk,
     struct unwrapping *unwrapping = context;
     enum link_result result = LINK_DONE;
     (void)release;
-    for (unsigned i = 0; i < unwrapping->entry->wrapped_count && result == LINK_DONE &&
-                         !unwrapping->is_unwrapped;
+    for (unsigned i = 0;
+         i < unwrapping->entry->wrapped_count && result == LINK_DONE && !unwrapping->is_unwrapped;
          i++) {
         const struct journal_wrapped *wrapped = &unwrapping->entry->wrapped[i];
         result = client_session_unwrap(talk, wrapped->key_id, wrapped->bytes, wrapped->len,

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 import dbformat
 
 HEALTH, HEALTHY = 16, 17
-OPEN, ACCEPT, ASK, ANSWER, COOKIE, REFUSE, IDENTIFY, ADMIT, RENEW = range(1, 10)
+OPEN, ACCEPT, ASK, ANSWER, COOKIE, REFUSE, IDENTIFY, ADMIT, RENEW, UNWRAP, UNWRAPPED = range(1, 12)
 VERSION, OPENING, SESSION, BUSY = range(1, 5)
 ANSWERS, PROOFS, HEAD, DICTIONARY, NODES, RELEASE, CHANGES, QUOTA = range(1, 9)
 GOOD, MALFORMED, TOO_LONG, OTHER_RELEASE, NOT_ENROLLED, OVER_QUOTA, NO_RIGHT, UNRECORDED = range(8)
@@ -177,6 +177,25 @@ class Session:
         self.take(opened[4:])
         return True
 
+    def unwrap(self, server, wrapped, cookie=bytes(20), bend=None):
+        """An UNWRAP frame about a key that was wrapped for this public key."""
+        nonce = b"\1" + os.urandom(11)
+        body = key_id(server)[:4] + struct.pack("<HH", len(wrapped), 0) + wrapped.ljust(540, b"\0")
+        start = header(UNWRAP, 692) + bytes(20) + self.ticket + nonce
+        sealed = ChaCha20Poly1305(self.key).encrypt(nonce, bend(body) if bend else body, start)
+        return start[:8] + cookie + start[28:] + sealed
+
+    def unwrapped(self, frame, unwrap):
+        """Takes an UNWRAPPED frame; returns the key, or None where the server has said no."""
+        if frame[4] == REFUSE:
+            raise Refused(frame[5])
+        assert frame[:8] == header(UNWRAPPED, 252) and len(frame) == 252
+        assert frame[8:20] == unwrap[116:128] and frame[20] == 2
+        opened = ChaCha20Poly1305(self.key).decrypt(frame[20:32], frame[32:], frame[:32])
+        assert opened[0] in (0, 1) and not any(opened[1:4]) and not any(opened[36:])
+        assert opened[0] == 0 or not any(opened[1:])
+        return opened[4:36] if opened[0] == 0 else None
+
     def seal_admit(self, identify, nonce, granted):
         start = header(ADMIT, 252) + identify[116:128] + nonce
         body = bytes(4) + granted if granted else b"\1" + bytes(203)
@@ -202,6 +221,11 @@ class Session:
         assert frame[8:20] == ask[96:108] and frame[20] == 2
         return Answer(ChaCha20Poly1305(self.key).decrypt(frame[20:32], frame[32:],
                                                         frame[:32] + ask[-16:]))
+
+
+def wrap(server, kiosk, key, label=b"dlv kept question 1"):
+    """A key for this server alone, and for the kiosk with this public key."""
+    return server.encrypt(key + key_id(kiosk)[:16], oaep(label))
 
 
 def item(digest, kind=NUMBER, forms=()):

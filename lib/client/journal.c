@@ -16,7 +16,8 @@ static const uint8_t magic[4] = "dlvj";
 static const uint8_t nonce[AEAD_NONCE_LEN];
 
 #define FILE_MAX (16 << 20)
-#define END_LOCK ((uint64_t)1 << 40) /* a place behind every entry: who has it locked may change the length */
+#define END_LOCK                                                                                   \
+    ((uint64_t)1 << 40) /* a place behind every entry: who has it locked may change the length */
 #define LOCK_MS 5000
 #define LOCK_PAUSE_MS 10
 
@@ -52,6 +53,14 @@ static void digest_of(uint8_t digest[SHA256_LEN], const uint8_t *bytes, size_t l
 /* What of a file is an entry. */
 enum found { FOUND_ENTRY, FOUND_END, FOUND_CUT, FOUND_DAMAGE };
 
+/* The length that follows from the others, so that no damage passes for an end that was cut off. */
+static size_t length_of(const uint8_t header[JOURNAL_REFERENCE]) {
+    size_t len = JOURNAL_REFERENCE + AEAD_TAG_LEN + JOURNAL_DIGEST_LEN;
+    len += load_le16(header + JOURNAL_REFERENCE_LEN);
+    len += load_le16(header + JOURNAL_WRAPPED_LEN);
+    return len + load_le16(header + JOURNAL_QUESTION_LEN);
+}
+
 /* Takes an entry apart that is whole. False where it is none. */
 static bool parse(struct journal_entry *entry) {
     const uint8_t *bytes = entry->bytes;
@@ -60,8 +69,7 @@ static bool parse(struct journal_entry *entry) {
     size_t end = entry->len - JOURNAL_DIGEST_LEN, at = JOURNAL_REFERENCE;
     size_t reference_len = load_le16(bytes + JOURNAL_REFERENCE_LEN);
     if (memcmp(digest, bytes + end, JOURNAL_DIGEST_LEN) != 0 ||
-        reference_len >= JOURNAL_REFERENCE_SIZE || reference_len > end - at ||
-        bytes[JOURNAL_COUNT] > JOURNAL_WRAPPED_MAX)
+        reference_len >= JOURNAL_REFERENCE_SIZE || bytes[JOURNAL_COUNT] > JOURNAL_WRAPPED_MAX)
         return false;
     memset(&entry->stop, 0, sizeof entry->stop);
     entry->stop.stopped_s = (int64_t)load_le64(bytes + JOURNAL_STOPPED);
@@ -82,7 +90,7 @@ static bool parse(struct journal_entry *entry) {
         at += wrapped->len;
     }
     entry->question_at = at;
-    entry->question_len = load_le32(bytes + JOURNAL_QUESTION_LEN);
+    entry->question_len = load_le16(bytes + JOURNAL_QUESTION_LEN);
     return entry->question_len <= JOURNAL_QUESTION_MAX &&
            end - at == entry->question_len + AEAD_TAG_LEN;
 }
@@ -102,14 +110,14 @@ static enum found read_entry(const struct journal *journal, uint64_t at, uint64_
         return FOUND_CUT;
     if (memcmp(entry->bytes, magic, read_len < sizeof magic ? read_len : sizeof magic) != 0)
         return FOUND_DAMAGE;
-    entry->len = read_len >= JOURNAL_REFERENCE ? load_le32(entry->bytes + JOURNAL_LEN) : SIZE_MAX;
-    if (entry->len > read_len)
-        return is_rest ? FOUND_CUT : FOUND_DAMAGE;
-    if (entry->len < JOURNAL_REFERENCE + AEAD_TAG_LEN + JOURNAL_DIGEST_LEN)
+    if (read_len < JOURNAL_REFERENCE)
+        return FOUND_CUT;
+    entry->len = load_le32(entry->bytes + JOURNAL_LEN);
+    if (entry->len != length_of(entry->bytes) || entry->len > sizeof entry->bytes)
         return FOUND_DAMAGE;
-    if (parse(entry))
-        return FOUND_ENTRY;
-    return is_rest && entry->len == read_len ? FOUND_CUT : FOUND_DAMAGE;
+    if (entry->len > read_len)
+        return FOUND_CUT;
+    return parse(entry) ? FOUND_ENTRY : FOUND_DAMAGE;
 }
 
 static int damaged(const struct journal *journal, uint64_t at, struct error *error) {
@@ -182,7 +190,7 @@ static bool write_entry(struct journal_entry *entry, const struct journal_stop *
     bytes[JOURNAL_STATE] = WAITS;
     bytes[JOURNAL_COUNT] = (uint8_t)servers->count;
     store_le16(bytes + JOURNAL_REFERENCE_LEN, (uint16_t)reference_len);
-    store_le32(bytes + JOURNAL_QUESTION_LEN, (uint32_t)len);
+    store_le16(bytes + JOURNAL_QUESTION_LEN, (uint16_t)len);
     store_le64(bytes + JOURNAL_STOPPED, (uint64_t)stop->stopped_s);
     memcpy(bytes + JOURNAL_ID, stop->id, JOURNAL_ID_LEN);
     memcpy(bytes + at, stop->reference, reference_len);
@@ -195,6 +203,7 @@ static bool write_entry(struct journal_entry *entry, const struct journal_stop *
         is_good = key_wrap(server, kiosk, key, &random->drbg.vtable, bytes + at);
         at += server->n_len;
     }
+    store_le16(bytes + JOURNAL_WRAPPED_LEN, (uint16_t)(at - JOURNAL_REFERENCE - reference_len));
     memcpy(bytes + at, question, len);
     aead_seal(key, nonce, bytes + JOURNAL_COUNT, at - JOURNAL_COUNT, bytes + at, len,
               bytes + at + len);
@@ -221,9 +230,9 @@ static int append(const struct journal *journal, const struct journal_entry *ent
     return ERR_SYSTEM;
 }
 
-int journal_keep(struct journal *journal, struct journal_stop *stop,
-                 const struct key_set *servers, const uint8_t kiosk[KIOSK_ID_LEN],
-                 const void *question, size_t len, struct random *random, struct error *error) {
+int journal_keep(struct journal *journal, struct journal_stop *stop, const struct key_set *servers,
+                 const uint8_t kiosk[KIOSK_ID_LEN], const void *question, size_t len,
+                 struct random *random, struct error *error) {
     uint64_t end;
     bool waits;
     if (len > JOURNAL_QUESTION_MAX)
@@ -304,8 +313,7 @@ int journal_settle(struct journal *journal, const struct journal_entry *entry,
                    : error_set_errno(error, "%s", journal->path);
     /* Where nothing waits any more, nothing stays. */
     if (code == 0 && lock_byte(journal, END_LOCK, F_WRLCK)) {
-        if (find_end(journal, &end, &waits, error) == 0 && !waits &&
-            ftruncate(journal->fd, 0) != 0)
+        if (find_end(journal, &end, &waits, error) == 0 && !waits && ftruncate(journal->fd, 0) != 0)
             code = error_set_errno(error, "%s", journal->path);
         unlock_end(journal);
     }

@@ -26,7 +26,8 @@
 #define JOURNAL_STATE 8 /* 1: it waits; 2: it is settled */
 #define JOURNAL_COUNT 9 /* of wrapped keys */
 #define JOURNAL_REFERENCE_LEN 10
-#define JOURNAL_QUESTION_LEN 12
+#define JOURNAL_WRAPPED_LEN 12 /* of all wrapped keys */
+#define JOURNAL_QUESTION_LEN 14
 #define JOURNAL_STOPPED 16 /* Unix seconds */
 #define JOURNAL_ID 24
 #define JOURNAL_REFERENCE (JOURNAL_ID + JOURNAL_ID_LEN)
@@ -71,9 +72,9 @@ int journal_open(struct journal *journal, const char *path, struct error *error)
 void journal_close(struct journal *journal);
 
 /* Keeps a question. The stop's id is made here. 0, or a negative code with the reason: then nothing is kept. */
-int journal_keep(struct journal *journal, struct journal_stop *stop,
-                 const struct key_set *servers, const uint8_t kiosk[KIOSK_ID_LEN],
-                 const void *question, size_t len, struct random *random, struct error *error);
+int journal_keep(struct journal *journal, struct journal_stop *stop, const struct key_set *servers,
+                 const uint8_t kiosk[KIOSK_ID_LEN], const void *question, size_t len,
+                 struct random *random, struct error *error);
 
 /* Takes the next entry that waits, from *at on, and moves that behind it; no other process is given it until it is
  * settled or left. 1 where there is one, 0 where there is none, or a negative code with the reason. */
@@ -84,8 +85,7 @@ int journal_next(struct journal *journal, uint64_t *at, struct journal_entry *en
 long journal_unseal(struct journal_entry *entry, const uint8_t key[AEAD_KEY_LEN]);
 
 /* The entry is done with, for good. 0 or ERR_SYSTEM. */
-int journal_settle(struct journal *journal, const struct journal_entry *entry,
-                   struct error *error);
+int journal_settle(struct journal *journal, const struct journal_entry *entry, struct error *error);
 
 /* The entry waits on. */
 void journal_leave(const struct journal *journal, const struct journal_entry *entry);

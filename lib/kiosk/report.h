@@ -12,7 +12,7 @@
 enum report_mood { REPORT_YES, REPORT_NO, REPORT_NEITHER };
 
 struct report {
-    uint32_t number;             /* of the question; 0: it was kept, since a stop at this time: */
+    uint32_t number; /* of the question; 0: it was kept, since a stop at this time: */
     int64_t stopped_s;
     uint32_t mood;               /* enum report_mood */
     int32_t utc_offset_s;        /* of the authority's clocks; 0 where it is not known */

@@ -85,8 +85,8 @@ static void open_session(const struct key_holder *holder, struct random *random,
 
 /* Answers an IDENTIFY or an UNWRAP. */
 static void answer_in_session(const struct key_holder *holder, struct random *random,
-                     struct session_host *host, struct channel_request *request,
-                     struct channel_reply *reply) {
+                              struct session_host *host, struct channel_request *request,
+                              struct channel_reply *reply) {
     static const enum channel_result results[] = {[ADMISSION_GOOD] = CHANNEL_GOOD,
                                                   [ADMISSION_NOT_ENROLLED] = CHANNEL_NOT_ADMITTED,
                                                   [ADMISSION_FOREIGN] = CHANNEL_BAD};

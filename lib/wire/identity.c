@@ -163,8 +163,7 @@ enum admission_status session_admit(const struct session_host *host, uint8_t *fr
                                     int64_t now_s, const br_prng_class **source,
                                     uint8_t admit[ADMIT_LEN]) {
     struct ticket ticket;
-    const struct ticket_key *opening =
-        open_frame(host, FRAME_IDENTIFY, frame, len, now_s, &ticket);
+    const struct ticket_key *opening = open_frame(host, FRAME_IDENTIFY, frame, len, now_s, &ticket);
     if (opening == NULL)
         return ADMISSION_FOREIGN;
     /* The session was opened with this key of the server's, which need not be its first. */
@@ -244,8 +243,8 @@ enum admission_status session_unwrap(const struct session_host *host,
     bool is_good;
     if (open_frame(host, FRAME_UNWRAP, frame, len, now_s, &ticket) == NULL)
         return ADMISSION_FOREIGN;
-    bool is_enrolled = host->find_kiosk != NULL && host->find_kiosk(host->kiosks, ticket.kiosk,
-                                                                    KIOSK_ID_LEN, now_s) != NULL;
+    bool is_enrolled = host->find_kiosk != NULL &&
+                       host->find_kiosk(host->kiosks, ticket.kiosk, KIOSK_ID_LEN, now_s) != NULL;
     const struct rsa_private *key = find_key(keys, body, &is_good);
     size_t wrapped_len = key->public.n_len;
     memcpy(wrapped, body + UNWRAP_WRAPPED, wrapped_len);
