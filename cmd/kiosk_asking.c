@@ -218,8 +218,8 @@ static void report_no_answer(struct asking *asking, const struct query *query,
         add_line(report, "%s", error.text);
 }
 
-/* Asks about what was read. The query points into `scan` and `name`. */
-static void ask_scan(struct asking *asking, const struct scan *scan, char name[CARD_NAME_SIZE],
+/* Asks about what was read. The query points into `scan` and `name`. Whether a server has answered. */
+static bool ask_scan(struct asking *asking, const struct scan *scan, char name[CARD_NAME_SIZE],
                      struct report *report) {
     struct batch_item *item = asking_add(asking);
     char birth_date[16];
@@ -231,21 +231,24 @@ static void ask_scan(struct asking *asking, const struct scan *scan, char name[C
         item->query.fields[FIELD_NAME] = (struct span){name, strlen(name)};
     if (card_day(scan->birth_date, birth_date) != NULL)
         item->query.fields[FIELD_BIRTH_DATE] = (struct span){birth_date, strlen(birth_date)};
-    if (asking_ask(asking, &error) != 0)
+    bool is_answered = asking_ask(asking, &error) == 0;
+    if (!is_answered)
         report_no_answer(asking, &item->query, report, error.text);
     else if (!asking_reply(asking, item, &reply))
         report_trouble(report, "NOT READ", item->query.reason, "Scan again, or tell the office.");
     else
         compose(report, asking, &reply, scan);
     wipe(birth_date, sizeof birth_date);
+    return is_answered && !asking->is_from_file;
 }
 
-/* Answers one text. */
-static void answer(struct asking *asking, bool *is_open, const struct kiosk_text *text,
+/* Answers one text. Whether a server was there for it. */
+static bool answer(struct asking *asking, bool *is_open, const struct kiosk_text *text,
                    struct report *report) {
     static struct scan scan;
     static char name[CARD_NAME_SIZE];
     struct error error;
+    bool is_answered = false;
     memset(report, 0, sizeof *report);
     report->number = text->number;
     if (!*is_open)
@@ -255,10 +258,11 @@ static void answer(struct asking *asking, bool *is_open, const struct kiosk_text
     else if (card_read_bytes(&scan, text->text, text->len, &error) != 0)
         report_trouble(report, "NOT READ", error.text, "Scan again, or tell the office.");
     else
-        ask_scan(asking, &scan, name, report);
+        is_answered = ask_scan(asking, &scan, name, report);
     wipe(&scan, sizeof scan);
     wipe(name, sizeof name);
     asking_forget(asking);
+    return is_answered;
 }
 
 #define LATE_PAUSE_MS 30000 /* before it is seen whether a server is there for what was kept */
@@ -283,11 +287,11 @@ static bool ask_late(struct asking *asking, struct report *report) {
     return count > 0;
 }
 
-/* Waits for the next text. Asks meanwhile what was kept. False at the end. */
-static bool await_text(struct asking *asking, bool is_open, int channel, struct kiosk_text *text,
-                       struct report *report) {
+/* Waits for the next text. Asks meanwhile what was kept, at once where a server was there. False at the end. */
+static bool await_text(struct asking *asking, bool is_open, bool was_answered, int channel,
+                       struct kiosk_text *text, struct report *report) {
     bool has_journal = asking->options->journal_path != NULL && is_open;
-    int pause_ms = LATE_NEXT_MS;
+    int pause_ms = was_answered ? LATE_NEXT_MS : LATE_PAUSE_MS;
     for (;;) {
         struct pollfd event = {.fd = channel, .events = POLLIN};
         int n = poll(&event, 1, has_journal ? pause_ms : -1);
@@ -316,8 +320,9 @@ int kiosk_ask_always(int channel, const struct asking_options *options) {
         return trouble("%s", error.text);
     if (send(channel, &report, sizeof report, MSG_NOSIGNAL) < 0)
         return EXIT_TROUBLE;
-    while (await_text(&asking, is_open, channel, &text, &report)) {
-        answer(&asking, &is_open, &text, &report);
+    bool was_answered = true; /* what an earlier run has kept is tried at once */
+    while (await_text(&asking, is_open, was_answered, channel, &text, &report)) {
+        was_answered = answer(&asking, &is_open, &text, &report);
         wipe(&text, sizeof text);
         if (send(channel, &report, sizeof report, MSG_NOSIGNAL) < 0)
             break;

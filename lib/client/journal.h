@@ -10,6 +10,7 @@
 #define DLV_CLIENT_JOURNAL_H
 
 #include "base/error.h"
+#include "crypto/key_set.h"
 #include "wire/identity.h"
 
 #define JOURNAL_ID_LEN 16

@@ -94,8 +94,8 @@ static void answer_in_session(const struct key_holder *holder, struct random *ra
     prepare(holder, random, host, now_s);
     enum admission_status status =
         request->work == CHANNEL_UNWRAP
-            ? session_unwrap(host, holder->keys, request->bytes, request->len, now_s,
-                             &random->drbg.vtable, reply->bytes)
+            ? session_unwrap(host, holder->keys->keys, holder->keys->count, request->bytes,
+                             request->len, now_s, &random->drbg.vtable, reply->bytes)
             : session_admit(host, request->bytes, request->len, now_s, &random->drbg.vtable,
                             reply->bytes);
     reply->result = results[status];

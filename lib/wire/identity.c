@@ -218,15 +218,15 @@ enum admission_status unwrap_finish(const struct session *session, const uint8_t
 }
 
 /* The key that is meant; some key in any case, so that the time does not tell whether it is there. */
-static const struct rsa_private *find_key(const struct private_key_set *keys, const uint8_t *body,
-                                          bool *is_found) {
-    const struct rsa_private *found = &keys->keys[0];
+static const struct rsa_private *find_key(const struct rsa_private *keys, unsigned key_count,
+                                          const uint8_t *body, bool *is_found) {
+    const struct rsa_private *found = keys;
     uint8_t id[SHA256_LEN];
     *is_found = false;
-    for (unsigned i = 0; i < keys->count && !*is_found; i++) {
-        rsa_public_id(&keys->keys[i].public, id);
+    for (unsigned i = 0; i < key_count && !*is_found; i++) {
+        rsa_public_id(&keys[i].public, id);
         *is_found = memcmp(id, body + UNWRAP_KEY_ID, OPEN_KEY_ID_LEN) == 0;
-        found = *is_found ? &keys->keys[i] : found;
+        found = *is_found ? &keys[i] : found;
     }
     *is_found &= load_le16(body + UNWRAP_LEN) == found->public.n_len &&
                  bytes_are_zero(body + UNWRAP_ZERO, UNWRAP_WRAPPED - UNWRAP_ZERO);
@@ -234,9 +234,9 @@ static const struct rsa_private *find_key(const struct private_key_set *keys, co
 }
 
 enum admission_status session_unwrap(const struct session_host *host,
-                                     const struct private_key_set *keys, uint8_t *frame, size_t len,
-                                     int64_t now_s, const br_prng_class **source,
-                                     uint8_t unwrapped[ADMIT_LEN]) {
+                                     const struct rsa_private *keys, unsigned key_count,
+                                     uint8_t *frame, size_t len, int64_t now_s,
+                                     const br_prng_class **source, uint8_t unwrapped[ADMIT_LEN]) {
     struct ticket ticket;
     uint8_t wrapped[RSA_LEN_MAX], *answer = unwrapped + ADMIT_BODY;
     const uint8_t *body = frame + IDENTIFY_BODY;
@@ -245,7 +245,7 @@ enum admission_status session_unwrap(const struct session_host *host,
         return ADMISSION_FOREIGN;
     bool is_enrolled = host->find_kiosk != NULL &&
                        host->find_kiosk(host->kiosks, ticket.kiosk, KIOSK_ID_LEN, now_s) != NULL;
-    const struct rsa_private *key = find_key(keys, body, &is_good);
+    const struct rsa_private *key = find_key(keys, key_count, body, &is_good);
     size_t wrapped_len = key->public.n_len;
     memcpy(wrapped, body + UNWRAP_WRAPPED, wrapped_len);
     is_good &= rsa_oaep_decrypt(key, RSA_SHA256, wrapped_label, sizeof wrapped_label - 1, wrapped,
@@ -254,11 +254,11 @@ enum admission_status session_unwrap(const struct session_host *host,
     is_good &= bytes_are_equal(wrapped + UNWRAPPED_KEY_LEN, ticket.kiosk, KIOSK_ID_LEN);
     is_good &= is_enrolled;
     begin_answer(unwrapped, FRAME_UNWRAPPED, frame, source);
-    answer[ADMITTED_STATUS] = is_good ? ADMISSION_GOOD : ADMISSION_NOT_ENROLLED;
-    if (is_good)
-        memcpy(answer + UNWRAPPED_KEY, wrapped, UNWRAPPED_KEY_LEN);
+    answer[ADMITTED_STATUS] = (uint8_t)(is_good ^ 1);
+    for (unsigned i = 0; i < UNWRAPPED_KEY_LEN; i++)
+        answer[UNWRAPPED_KEY + i] = wrapped[i] & (uint8_t)-is_good;
     seal_answer(unwrapped, &ticket);
     wipe(wrapped, sizeof wrapped);
     wipe(&ticket, sizeof ticket);
-    return is_good ? ADMISSION_GOOD : ADMISSION_NOT_ENROLLED;
+    return (enum admission_status)(is_good ^ 1);
 }

@@ -8,7 +8,6 @@
 #ifndef DLV_WIRE_IDENTITY_H
 #define DLV_WIRE_IDENTITY_H
 
-#include "crypto/key_set.h"
 #include "wire/question.h"
 #include "wire/session.h"
 
@@ -93,11 +92,11 @@ enum admission_status unwrap_finish(const struct session *session, const uint8_t
                                     const uint8_t *frame, size_t len,
                                     uint8_t key[UNWRAPPED_KEY_LEN]);
 
-/* For the server: answers an UNWRAP frame as session_admit does an IDENTIFY frame. In constant time for everything
+/* For the server: answers an UNWRAP frame as session_admit does an IDENTIFY frame. `keys` are the server's. In constant time for everything
  * that was wrapped: what does not decrypt takes the same steps. */
 enum admission_status session_unwrap(const struct session_host *host,
-                                     const struct private_key_set *keys, uint8_t *frame, size_t len,
-                                     int64_t now_s, const br_prng_class **source,
-                                     uint8_t unwrapped[ADMIT_LEN]);
+                                     const struct rsa_private *keys, unsigned key_count,
+                                     uint8_t *frame, size_t len, int64_t now_s,
+                                     const br_prng_class **source, uint8_t unwrapped[ADMIT_LEN]);
 
 #endif

@@ -332,6 +332,7 @@ static void step_ticket(void) {
 /* --- a session -------------------------------------------------------------------------------- */
 
 static bool is_kiosk_known;
+static const uint8_t *opened_wrapped; /* what an UNWRAP has sealed, which is public: a ciphertext */
 
 /* The identity is what the client says of itself, so it is public once it has been opened: `id`,
  * and the signature behind it. */
@@ -340,6 +341,8 @@ static const struct rsa_public *find_kiosk(const void *context, const uint8_t *i
     (void)context, (void)now_s;
     if (id_len == SHA256_LEN)
         declassify(id - IDENTITY_ID, IDENTITY_LEN);
+    else if (opened_wrapped != NULL)
+        declassify(opened_wrapped, IDENTITY_LEN);
     return is_kiosk_known ? &kiosk.public : NULL;
 }
 
@@ -384,6 +387,48 @@ static void step_identity(const struct session_host *host, struct session *sessi
     status = identity_finish(session, identify, admit, ADMIT_LEN);
     declassify(&status, sizeof status);
     report("identity_finish", status == ADMISSION_GOOD && session->lifetime_s == 60);
+}
+
+/* A key of a kept question, in the session of the kiosk that it is for. What was wrapped is public, what comes of it is
+ * not. */
+static bool unwrap_one(const struct session_host *host, const struct session *session,
+                       const uint8_t *wrapped, uint8_t unwrap[IDENTIFY_LEN],
+                       uint8_t unwrapped[ADMIT_LEN]) {
+    static const uint8_t nonce[ASK_RANDOM_LEN] = {4};
+    uint8_t frame[IDENTIFY_LEN];
+    unwrap_seal(unwrap, session, host->id, wrapped, server.public.n_len, nonce);
+    declassify(unwrap, IDENTIFY_LEN);
+    memcpy(frame, unwrap, sizeof frame);
+    shown.opened = true;
+    shown.opened_from = SESSION_KEY_LEN;
+    opened_wrapped = frame + IDENTIFY_BODY;
+    enum admission_status status = session_unwrap(host, &server, 1, frame, sizeof frame, 1000,
+                                                  &randomness.drbg.vtable, unwrapped);
+    declassify(&status, sizeof status);
+    declassify(unwrapped, ADMIT_LEN);
+    opened_wrapped = NULL;
+    return status == ADMISSION_GOOD;
+}
+
+static void step_unwrap(const struct session_host *host, const struct session *session) {
+    uint8_t key[UNWRAPPED_KEY_LEN], found[UNWRAPPED_KEY_LEN], id[SHA256_LEN], wrapped[RSA_LEN_MAX];
+    uint8_t unwrap[IDENTIFY_LEN], unwrapped[ADMIT_LEN];
+    draw(key, sizeof key);
+    classify(key, sizeof key);
+    rsa_public_id(&kiosk.public, id);
+    bool is_wrapped = key_wrap(&server.public, id, key, &randomness.drbg.vtable, wrapped);
+    declassify(wrapped, sizeof wrapped);
+    report("key_wrap", is_wrapped);
+    is_kiosk_known = true;
+    report("session_unwrap", unwrap_one(host, session, wrapped, unwrap, unwrapped));
+    shown.opened = true;
+    shown.opened_from = 0; /* the status; the key is only copied */
+    enum admission_status status =
+        unwrap_finish(session, unwrap, unwrapped, sizeof unwrapped, found);
+    declassify(&status, sizeof status);
+    report("unwrap_finish", status == ADMISSION_GOOD && is_same(found, key, sizeof key));
+    wrapped[9] ^= 1;
+    report("  of a bad ciphertext", !unwrap_one(host, session, wrapped, unwrap, unwrapped));
 }
 
 /* A renewal ticket's kiosk and times are public once it has been opened; its secret is not. */
@@ -438,6 +483,7 @@ static void step_opening(void) {
     bool is_finished = opening_finish(&opening, accept, ACCEPT_LEN, &session);
     report("opening_finish", is_finished && session.lifetime_s == 60);
     step_identity(&host, &session);
+    step_unwrap(&host, &session);
     step_renewal(&host, &session);
 }
 

@@ -61,6 +61,11 @@ static void take_raw(const uint8_t *data, size_t size) {
     if (session_admit(&host, copy, size, 0, NULL, admit) != ADMISSION_FOREIGN ||
         identity_finish(&session, identify, data, size) != ADMISSION_FOREIGN)
         abort();
+    memcpy(copy, data, size);
+    uint8_t unwrapped_key[UNWRAPPED_KEY_LEN];
+    if (session_unwrap(&host, NULL, 0, copy, size, 0, NULL, admit) != ADMISSION_FOREIGN ||
+        unwrap_finish(&session, identify, data, size, unwrapped_key) != ADMISSION_FOREIGN)
+        abort();
     if (size >= TICKET_LEN && ticket_open(&opened, data, &ticket_key, 1))
         abort();
 }

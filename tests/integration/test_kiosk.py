@@ -323,6 +323,23 @@ def test_by_a_server(dlv, kiosk, terminal, keys, serve, small_db, tmp_path):
     assert server.address in screen
 
 
+def test_a_question_that_is_kept(dlv, kiosk, terminal, keys, serve, small_db, tmp_path):
+    """The late verdict is noted, without taking the place of the one that is shown, and stands among the last ones."""
+    (tmp_path / "kiosks").write_text(kiosk_line(keys.kiosk_pub, "van-7"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    journal = tmp_path / "journal"
+    kiosk("--server", address, "--server-key", keys.server_pub, "--key", keys.kiosk, "--prove", "--journal", journal, path=dlv.path)
+    terminal.type("MH12 20190054321")
+    terminal.wait_for("This is no answer", "It is kept, and asked when a server is there.")
+    serve(dlv, small_db, who=("--kiosks", str(tmp_path / "kiosks")), listen=address)
+    terminal.type("GJ05-1234")
+    screen = terminal.wait_for("The licence is valid", "Late, to the question of", ": SUSPENDED")
+    assert "MH12" not in screen and journal.read_bytes() == b""
+    terminal.key("Up")
+    terminal.wait_for("The last verdicts", "SUSPENDED  late", "NO ANSWER")
+
+
 def test_a_database_that_comes_back(kiosk, terminal, keys, small_db, tmp_path):
     """It is not there when the kiosk starts, nor when it is asked: it is said, and the kiosk goes on."""
     place = tmp_path / "own.db"
