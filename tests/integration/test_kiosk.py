@@ -337,7 +337,7 @@ def test_a_question_that_is_kept(dlv, kiosk, terminal, keys, serve, small_db, tm
     screen = terminal.wait_for("The licence is valid", "Late, to the question of", ": SUSPENDED")
     assert "MH12" not in screen and journal.read_bytes() == b""
     terminal.key("Up")
-    terminal.wait_for("The last verdicts", "SUSPENDED  late", "NO ANSWER")
+    terminal.wait_for("The last verdicts", "SUSPENDED late", "NO ANSWER")
 
 
 def test_a_database_that_comes_back(kiosk, terminal, keys, small_db, tmp_path):
