@@ -53,7 +53,7 @@ void report_trouble(struct report *report, const char *heading, const char *why,
     report->mood = REPORT_NEITHER;
     format_text(report->word, sizeof report->word, "%s", word(heading));
     add_line(report, "%s", word("This is no answer: nothing was found out about the licence."));
-    add_line(report, "%s", why);
+    add_line(report, "%s", word(why));
     if (advice != NULL)
         add_line(report, "%s", word(advice));
 }
@@ -126,7 +126,7 @@ static void add_card(struct report *report, const struct reply *reply, const str
                  day_word(card, scan->expiry), word("The last day in the register is"),
                  day_word(held, last));
     for (unsigned i = 0; i < scan->doubt_count; i++)
-        add_line(report, "%s: %s", word("Doubtful"), scan->doubts[i]);
+        add_line(report, "%s: %s", word("Doubtful"), word(scan->doubts[i]));
     if (reply->hint != NULL)
         add_line(report, "%s: %s (%s)", word("A similar number is on file"), reply->hint,
                  reply->hint_check);
@@ -197,6 +197,28 @@ static bool is_about_clock(const char *reason) {
     return strstr(reason, "clock of this machine") != NULL;
 }
 
+/* What came of asking, in the officer's language; the reason itself is for the office. */
+static const char *sentence_on(const struct asking *asking, int code) {
+    static const struct {
+        const char *error, *sentence;
+    } sentences[] = {
+        {"unreachable", "No server could be reached."},
+        {"busy", "The servers are busy."},
+        {"quota", "The quota of this kiosk is spent."},
+        {"stale", "The data are out of date, and are not used."},
+        {"wrong_key", "The server has another key than this kiosk was given."},
+        {"refused", "The server refuses this kiosk."},
+        {"conflict", "Times or releases contradict each other."},
+        {"distrusted", "What came was not believed."},
+    };
+    const char *error = asking_error_word(asking, code);
+    for (size_t i = 0; i < sizeof sentences / sizeof *sentences; i++) {
+        if (strcmp(sentences[i].error, error) == 0)
+            return sentences[i].sentence;
+    }
+    return "A fault of this kiosk.";
+}
+
 /* What there is to be done where nobody has answered. */
 static const char *advice_on(const char *reason) {
     return is_about_clock(reason)
@@ -205,12 +227,13 @@ static const char *advice_on(const char *reason) {
 }
 
 /* Says that nobody has answered, and keeps the question, where there is a journal. */
-static void report_no_answer(struct asking *asking, const struct query *query,
+static void report_no_answer(struct asking *asking, const struct query *query, int code,
                              struct report *report, const char *why) {
     struct error error;
-    bool has_journal = asking->options->journal_path != NULL && !query->is_bad;
-    report_trouble(report, "NO ANSWER", why, advice_on(why));
-    if (!has_journal)
+    report_trouble(report, "NO ANSWER", sentence_on(asking, code), NULL);
+    add_line(report, "%s", why);
+    add_line(report, "%s", word(advice_on(why)));
+    if (asking->options->journal_path == NULL || query->is_bad)
         return;
     if (journal_keep_query(asking, query, NULL, &error) == 0)
         add_line(report, "%s", word("It is kept, and asked when a server is there."));
@@ -231,15 +254,15 @@ static bool ask_scan(struct asking *asking, const struct scan *scan, char name[C
         item->query.fields[FIELD_NAME] = (struct span){name, strlen(name)};
     if (card_day(scan->birth_date, birth_date) != NULL)
         item->query.fields[FIELD_BIRTH_DATE] = (struct span){birth_date, strlen(birth_date)};
-    bool is_answered = asking_ask(asking, &error) == 0;
-    if (!is_answered)
-        report_no_answer(asking, &item->query, report, error.text);
+    int code = asking_ask(asking, &error);
+    if (code != 0)
+        report_no_answer(asking, &item->query, code, report, error.text);
     else if (!asking_reply(asking, item, &reply))
         report_trouble(report, "NOT READ", item->query.reason, "Scan again, or tell the office.");
     else
         compose(report, asking, &reply, scan);
     wipe(birth_date, sizeof birth_date);
-    return is_answered && !asking->is_from_file;
+    return code == 0 && !asking->is_from_file;
 }
 
 /* Answers one text. Whether a server was there for it. */

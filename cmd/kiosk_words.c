@@ -78,11 +78,44 @@ static const char *const words[] = {
     "NOT TAKEN: SCAN AGAIN",
     "It is being asked about. Wait for the answer.",
     "That is longer than the code of any licence.",
+    "No server could be reached.",
+    "The servers are busy.",
+    "The quota of this kiosk is spent.",
+    "The data are out of date, and are not used.",
+    "The server has another key than this kiosk was given.",
+    "The server refuses this kiosk.",
+    "Times or releases contradict each other.",
+    "What came was not believed.",
+    "A fault of this kiosk.",
+    /* what lib/scan says of a reading */
+    "a document that is no driving licence",
+    "the document itself does not say that it is active",
+    "nothing in the document is signed",
+    "a check digit does not fit: scan again, or type the number",
+    "letters were read as digits, as the check digits demand",
+    "the surname is cut after eight letters",
+    "letters were read as digits, as the check digit demands",
+    "the number could not be read: scan again, or type it",
+    "these lines have no check digits: compare the number with the card",
+    "blanks stand where lines ended: a field may have been cut at a blank",
+    "the ends of lines were lost: compare every field with the card",
+    "a date can be read in two ways, and was left out",
+    "all names are in one field: the last word was taken for the surname",
+    "the surname was cut short for the code",
+    "a code of a North American card, but not of a driving licence (no part DL)",
+    "typed on another keyboard than the scanner is set to: compare Y and Z, and signs, with the card",
+    "the card's issue number behind the driver number was left out",
+    "typed on a French keyboard, and translated: set the scanner to this keyboard",
+    "two codes came as one: scan one card after the other",
+    "longer than the code of any licence",
+    "nothing was scanned",
+    "there is no licence number in this code",
+    "the stripe's second track was not read: draw the card again, or type the number",
 };
 
 #define WORDS_COUNT ((unsigned)(sizeof words / sizeof *words))
 #define FILE_MAX 32768
-#define LOCAL_MAX 128
+#define LOCAL_MAX 160
 #define BIG_MAX (REPORT_WORD_SIZE - 1) /* bytes of a word in large letters */
 #define TEXT_MAX 120                   /* of another one: five of them fit into a line */
 

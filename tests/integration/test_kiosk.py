@@ -361,6 +361,10 @@ def test_words(kiosk, terminal, dlv, small_db, tmp_path):
         code = re.sub(r'"\s*\n\s*"', "", path.read_text())
         shown = re.findall(r'word\(\s*"([^"]+)"', code) + (re.findall(r'"([A-Z][a-z]+ [^"%]+\.)"', code) if "asking" in path.name else [])
         assert listed >= set(shown), (path, set(shown) - listed)
+    for path in (ROOT / "lib/scan").glob("*.c"):
+        code = re.sub(r'"\s*\n\s*"', "", path.read_text())
+        said = re.findall(r'(?:scan_doubt\(\s*scan,|ERR_FORMAT,|misread\[\] =)\s*"((?:[^"%\\]|\\.)+)"', code)
+        assert listed >= set(said), (path, set(said) - listed)
     local = tmp_path / "words"
     local.write_text("# Deutsch\n" + words.replace("= VALID\n", "= GÜLTIG\n").replace("= The licence is valid.", "= Der Führerschein gilt."))
     kiosk("--db", small_db, "--words", local)
@@ -370,6 +374,18 @@ def test_words(kiosk, terminal, dlv, small_db, tmp_path):
         local.write_text(bad)
         done = dlv("kiosk", "--db", small_db, "--authority", "x", "--words", local, status=2)
         assert complaint in done.err and f"{local}:1" in done.err
+
+
+def test_words_of_doubts_and_failures(kiosk, terminal, dlv, keys, tmp_path):
+    local = tmp_path / "words"
+    local.write_text("No server could be reached. = Kein Server ist da.\nnothing in the document is signed = nichts ist unterschrieben\n"
+                     "two codes came as one: scan one card after the other = zwei Karten in einer\n")
+    kiosk("--server", "127.0.0.1:1", "--server-key", keys.server_pub, "--prove", "--words", local)
+    terminal.type("GJ05-1234")
+    terminal.wait_for("Kein Server ist da.", "127.0.0.1:1: no connection")
+    card = "@\n\x1e\rANSI 636014080001DL00310255DLDAQGJ051234\nDCSPATEL\nDACRAMESH\n"
+    terminal.scan((card + card).replace("\n", "\r"))
+    terminal.wait_for("zwei Karten in einer")
 
 
 def test_refused_at_the_start(dlv, keys, small_db, tmp_path):
