@@ -203,9 +203,8 @@ static void note(struct kiosk *kiosk, const char *text) {
 
 /* In the process that asks, when the other one was killed: it could not put the terminal back. */
 static void put_back_for_dead(int number) {
-    struct termios now;
     (void)number;
-    if (tcgetattr(shown_terminal->fd, &now) != 0 || (now.c_lflag & ICANON) != 0)
+    if (!terminal_is_left_raw(shown_terminal))
         _exit(EXIT_TROUBLE); /* it could */
     ssize_t n = write(shown_terminal->fd, screen_end, strlen(screen_end));
     (void)n;

@@ -1,5 +1,7 @@
 #include "os/terminal.h"
 
+#include "base/format.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,14 +12,18 @@
 #define VT_LOCKSWITCH 0x560B
 #define VT_UNLOCKSWITCH 0x560C
 
+static int open_again(const struct terminal *terminal) {
+    return open(terminal->path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
 int terminal_open(struct terminal *terminal, struct error *error) {
     *terminal = (struct terminal){.fd = -1};
     if (tcgetattr(STDIN_FILENO, &terminal->before) != 0)
         return error_set(error, ERR_FORMAT, "standard input is no terminal");
     /* Opened once more, so that nobody else is given a descriptor that does not block. */
     const char *name = ttyname(STDIN_FILENO);
-    terminal->fd =
-        open(name != NULL ? name : "/dev/tty", O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    format_text(terminal->path, sizeof terminal->path, "%s", name != NULL ? name : "/dev/tty");
+    terminal->fd = open_again(terminal);
     return terminal->fd >= 0 ? 0 : error_set_errno(error, "the terminal");
 }
 
@@ -31,6 +37,15 @@ int terminal_enter(struct terminal *terminal) {
     raw.c_cc[VTIME] = 0;
     terminal->is_raw = tcsetattr(terminal->fd, TCSANOW, &raw) == 0;
     return terminal->is_raw ? 0 : ERR_SYSTEM;
+}
+
+bool terminal_is_left_raw(struct terminal *terminal) {
+    struct termios now;
+    if (tcgetattr(terminal->fd, &now) == 0)
+        return (now.c_lflag & ICANON) == 0;
+    close(terminal->fd);
+    terminal->fd = open_again(terminal);
+    return true;
 }
 
 void terminal_leave(struct terminal *terminal) {

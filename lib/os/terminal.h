@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -14,6 +15,7 @@ struct terminal {
     bool is_raw;
     bool is_locked; /* nobody can switch to another virtual terminal */
     struct termios before;
+    char path[TTY_NAME_MAX];
 };
 
 /* Opens the terminal that standard input is. 0, or a negative code with the reason. */
@@ -21,6 +23,10 @@ int terminal_open(struct terminal *terminal, struct error *error);
 
 /* Takes bytes as they come, without echo, signals or line editing. 0 or ERR_SYSTEM with errno set. */
 int terminal_enter(struct terminal *terminal);
+
+/* Whether it is as terminal_enter has left it. Where the system has hung it up, as the end of the process does whose
+ * session it was, it is opened again. Safe in signal handlers. */
+bool terminal_is_left_raw(struct terminal *terminal);
 
 /* Puts it back as it was before. Safe in signal handlers. */
 void terminal_leave(struct terminal *terminal);
