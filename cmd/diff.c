@@ -1,6 +1,7 @@
 #include "applet.h"
 #include "json.h"
 #include "print.h"
+#include "progress.h"
 
 #include "base/bytes.h"
 #include "base/format.h"
@@ -117,7 +118,8 @@ static int open_verified(struct db *db, const char *path, const struct key_set *
     trouble_end_with_file("one of the two files");
     int code = db_open(db, path, keys, &error);
     if (code == 0)
-        code = db_verify(db, parallel_processors(), path, &error);
+        code = db_verify(db, parallel_processors(), path, progress_show, &error);
+    progress_end();
     return code == 0 ? EXIT_OK : trouble("%s", error.text);
 }
 

@@ -1,5 +1,6 @@
 #include "applet.h"
 #include "places.h"
+#include "progress.h"
 #include "publish.h"
 
 #include "base/parallel.h"
@@ -26,8 +27,9 @@ static int install(struct release_folder *folder, const char *path, const struct
     char before[PATH_MAX];
     bool has_before = folder->has_current;
     memcpy(before, folder->current, sizeof before);
-    int code = install_release(folder, path, keys, parallel_processors(), time(NULL), &header,
-                               &installed, &error);
+    int code = install_release(folder, path, keys, parallel_processors(), progress_show, time(NULL),
+                               &header, &installed, &error);
+    progress_end();
     if (code != 0)
         return trouble("%s", error.text);
     print("release %llu of %s, %llu entries, is in force%s: %s\n",

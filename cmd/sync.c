@@ -1,6 +1,7 @@
 #include "applet.h"
 #include "asking.h"
 #include "print.h"
+#include "progress.h"
 #include "sync_folder.h"
 
 #include "base/format.h"
@@ -41,24 +42,9 @@ static struct key_set authorities;
 
 /* --- progress ----------------------------------------------------------------------------------- */
 
-static void show_progress(void *context, uint64_t done, uint64_t total) {
-    static int64_t next_ms;
-    char line[80];
-    int64_t now_ms = net_now_ms();
+static void show(void *context, uint64_t done, uint64_t total) {
     (void)context;
-    if (next_ms == 0)
-        next_ms = now_ms + 2000; /* what is short needs no progress */
-    if (!isatty(STDERR_FILENO) || now_ms < next_ms || total == 0)
-        return;
-    next_ms = now_ms + 500;
-    format_text(line, sizeof line, "\rdlv sync: %u %% of %llu MiB ", (unsigned)(done * 100 / total),
-                (unsigned long long)(total >> 20));
-    fputs(line, stderr);
-}
-
-static void end_progress(void) {
-    if (isatty(STDERR_FILENO))
-        fputs("\r\033[K", stderr);
+    progress_show(done, total);
 }
 
 /* --- from a server ------------------------------------------------------------------------------ */
@@ -67,7 +53,7 @@ static void end_progress(void) {
 static int fetch_and_place(struct asking *asking, struct sync *sync, struct error *error) {
     for (;;) {
         int code = client_do(&asking->client, sync_fetch, sync, error);
-        end_progress();
+        progress_end();
         if (code != 0 || sync->outcome == SYNC_NOTHING)
             return code;
         trouble_end_with_file(copy.path);
@@ -104,7 +90,7 @@ static int sync_with_server(void) {
     sync.whole_fd = copy.lock;
     sync.lists_fd = local_copy_open_part(&copy, copy.lists_path, &error);
     sync.rate = rate;
-    sync.progress = show_progress;
+    sync.progress = show;
     int code = sync.lists_fd < 0 ? sync.lists_fd : asking_open(asking, false, &error);
     if (code == 0)
         code = fetch_and_place(asking, &sync, &error);

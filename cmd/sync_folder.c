@@ -1,6 +1,7 @@
 #include "sync_folder.h"
 
 #include "print.h"
+#include "progress.h"
 #include "trouble.h"
 
 #include "base/format.h"
@@ -76,7 +77,8 @@ static void take_release(struct folder *folder) {
     struct db_header latest;
     while (!folder->is_new && find_release(folder, path, &latest) && !folder->is_mixed) {
         int code = install_copy(path, &latest, copy->path, NULL, copy->authorities,
-                                parallel_processors(), &folder->trouble);
+                                parallel_processors(), progress_show, &folder->trouble);
+        progress_end();
         if (code == 0)
             code = local_copy_read(copy, &folder->trouble);
         else

@@ -9,6 +9,10 @@
 
 static const char *applet_name; /* NULL: none runs yet */
 
+const char *trouble_applet(void) {
+    return applet_name != NULL ? applet_name : "";
+}
+
 void trouble_set_applet(const char *name) {
     applet_name = name;
 }

@@ -7,6 +7,9 @@ enum { EXIT_OK = 0, EXIT_NOT_VALID = 1, EXIT_TROUBLE = 2 };
 /* From now on lines begin with "dlv NAME: ", not with "dlv: ". */
 void trouble_set_applet(const char *name);
 
+/* That name; "" before it is set. */
+const char *trouble_applet(void);
+
 /* Prints one line on stderr. Returns EXIT_TROUBLE. */
 int trouble(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -2,6 +2,7 @@
 #include "audit_log.h"
 #include "facts.h"
 #include "json.h"
+#include "progress.h"
 #include "question.h"
 #include "reply.h"
 
@@ -64,7 +65,9 @@ static int verify_database(const char *path, const struct key_set *keys) {
     trouble_end_with_file(path);
     if (db_open(&db, path, keys, &error) != 0)
         return trouble("%s", error.text);
-    int code = db_verify(&db, parallel_processors(), path, &error), status = EXIT_OK;
+    int code = db_verify(&db, parallel_processors(), path, progress_show, &error);
+    int status = EXIT_OK;
+    progress_end();
     if (code == 0) {
         rsa_fingerprint_of_id(db.header.facts.authority_id, fingerprint);
         print_facts(path, &db.header, fingerprint, FACTS_VERIFIED, is_json);

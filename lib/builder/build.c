@@ -515,7 +515,7 @@ static int guard_file(struct build *build, int fd, struct error *error) {
     /* Where the release before is damaged, it alone is otherwise. */
     bool was_stopped = code != 0 && build->result.guard.guard != GUARD_PASSED;
     if (was_stopped && !is_predecessor &&
-        db_verify(&before, settings->thread_count, build->latest_path, error) != 0)
+        db_verify(&before, settings->thread_count, build->latest_path, NULL, error) != 0)
         was_stopped = false;
     db_close(&before);
     db_close(&after);

@@ -30,7 +30,7 @@ static int check_succession(const struct release_folder *folder, const struct db
 
 /* Checks the copy as the disk has it. */
 static int check_copy(int fd, const struct db_header *header, const struct key_set *authorities,
-                      unsigned thread_count, struct error *error) {
+                      unsigned thread_count, db_progress *tell, struct error *error) {
     struct db db;
     if (file_drop_cached(fd) != 0)
         return error_set_errno(error, "its copy cannot be written");
@@ -38,7 +38,7 @@ static int check_copy(int fd, const struct db_header *header, const struct key_s
     if (code != 0)
         return code;
     code = memcmp(db.header.id, header->id, SHA256_LEN) == 0
-               ? db_verify(&db, thread_count, "its copy", error)
+               ? db_verify(&db, thread_count, "its copy", tell, error)
                : error_set(error, ERR_CONFLICT, "was changed while it was copied");
     db_close(&db);
     return code;
@@ -46,7 +46,7 @@ static int check_copy(int fd, const struct db_header *header, const struct key_s
 
 static int copy_checked(int from, const struct db_header *header, const char *path,
                         const char *like, const struct key_set *authorities, unsigned thread_count,
-                        struct error *error) {
+                        db_progress *tell, struct error *error) {
     struct atomic_file file;
     struct stat status;
     int code = atomic_file_open(&file, path, &db_file_kind, REPLACE_KIND, error);
@@ -56,7 +56,7 @@ static int copy_checked(int from, const struct db_header *header, const char *pa
         fchmod(file.fd, status.st_mode & 0777);
     code = file_copy(from, file.fd, db_file_len(header), error);
     if (code == 0)
-        code = check_copy(file.fd, header, authorities, thread_count, error);
+        code = check_copy(file.fd, header, authorities, thread_count, tell, error);
     if (code != 0) {
         atomic_file_abort(&file);
         return code;
@@ -66,18 +66,19 @@ static int copy_checked(int from, const struct db_header *header, const char *pa
 
 int install_copy(const char *from, const struct db_header *header, const char *path,
                  const char *like, const struct key_set *authorities, unsigned thread_count,
-                 struct error *error) {
+                 db_progress *tell, struct error *error) {
     int fd = open(from, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return error_set_errno(error, "cannot be opened");
-    int code = copy_checked(fd, header, path, like, authorities, thread_count, error);
+    int code = copy_checked(fd, header, path, like, authorities, thread_count, tell, error);
     close(fd);
     return code;
 }
 
 int install_release(struct release_folder *folder, const char *path,
-                    const struct key_set *authorities, unsigned thread_count, int64_t now_s,
-                    struct db_header *header, enum installed *installed, struct error *error) {
+                    const struct key_set *authorities, unsigned thread_count, db_progress *tell,
+                    int64_t now_s, struct db_header *header, enum installed *installed,
+                    struct error *error) {
     int code = db_read_header(header, path, authorities, error);
     if (code == 0)
         code = release_check_age(&header->facts, path, now_s, error);
@@ -92,7 +93,7 @@ int install_release(struct release_folder *folder, const char *path,
          * could read the one in force can read this one. */
         if (code == 0)
             code = install_copy(path, header, place, folder->has_current ? folder->current : NULL,
-                                authorities, thread_count, error);
+                                authorities, thread_count, tell, error);
         if (code == 0)
             code = release_folder_move(folder, header->facts.sequence, error);
     }

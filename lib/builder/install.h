@@ -16,14 +16,15 @@ enum installed {
  * code with the reason, which does not name `from`. */
 int install_copy(const char *from, const struct db_header *header, const char *path,
                  const char *like, const struct key_set *authorities, unsigned thread_count,
-                 struct error *error);
+                 db_progress *tell, struct error *error);
 
 /* Takes the release in `path` into the open folder, checked on `thread_count` threads. It must be signed by
  * one of the authorities, of the same register as the one in force, later than that, and not past its
  * valid-until at `now_s`. 0, with the release's header and what was done, or a negative code with the reason:
  * then everything is as it was. */
 int install_release(struct release_folder *folder, const char *path,
-                    const struct key_set *authorities, unsigned thread_count, int64_t now_s,
-                    struct db_header *header, enum installed *installed, struct error *error);
+                    const struct key_set *authorities, unsigned thread_count, db_progress *tell,
+                    int64_t now_s, struct db_header *header, enum installed *installed,
+                    struct error *error);
 
 #endif

@@ -196,7 +196,7 @@ int local_copy_place(struct local_copy *copy, int fd, struct error *error) {
     int code = db_open_fd(&db, fd, copy->whole_path, copy->authorities, error);
     if (code != 0)
         return code;
-    code = db_verify(&db, parallel_processors(), copy->whole_path, error);
+    code = db_verify(&db, parallel_processors(), copy->whole_path, NULL, error);
     db_close(&db);
     if (code == 0)
         code = file_check_place(copy->path, &db_file_kind, REPLACE_KIND, error);

@@ -11,7 +11,7 @@ int predecessor_open(struct predecessor *predecessor, const char *path,
     if (code == 0)
         code = db_check_lookup_key(&predecessor->db.header, lookup_key, path, error);
     if (code == 0)
-        code = db_verify(&predecessor->db, thread_count, path, error);
+        code = db_verify(&predecessor->db, thread_count, path, NULL, error);
     if (code != 0)
         predecessor_close(predecessor);
     predecessor->sets = predecessor->db.sets;

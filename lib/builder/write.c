@@ -418,7 +418,7 @@ static int check_written(const struct pass *pass, struct error *error) {
         return check_chunks(pass, error);
     int code = db_open_unsigned(&db, pass->writer->fd, settings->path, pass->header, &reason);
     if (code == 0) {
-        code = db_verify(&db, settings->thread_count, settings->path, &reason);
+        code = db_verify(&db, settings->thread_count, settings->path, NULL, &reason);
         db_close(&db);
     }
     return code == 0 ? 0

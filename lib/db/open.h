@@ -44,11 +44,15 @@ static inline const uint8_t *db_entry(const struct db *db, uint64_t at) {
 int db_read_header(struct db_header *header, const char *path, const struct key_set *authorities,
                    struct error *error);
 
+/* Told of how much is done of something that takes long. Never called by two threads at once. */
+typedef void db_progress(uint64_t done, uint64_t total);
+
 /* Checks everything: chunk digests, zeros between sections, sorted order, terms, fan-out, Merkle
  * nodes and root. It reads the whole file, on `thread_count` threads, which have ended when
- * it returns. 0, or a negative code with the first thing that is wrong, which is the same on any
+ * it returns. `tell` may be NULL. 0, or a negative code with the first thing that is wrong, which is the same on any
  * number of threads. */
-int db_verify(const struct db *db, unsigned thread_count, const char *name, struct error *error);
+int db_verify(const struct db *db, unsigned thread_count, const char *name, db_progress *tell,
+              struct error *error);
 
 /* Few look-ups will come, anywhere in a file that may not be in memory: no more of it is read from the
  * disk than the pages that they touch. */

@@ -14,10 +14,13 @@
 struct verification {
     const struct db *db;
     uint64_t chunk_count;
+    uint64_t work;                             /* of all units */
+    db_progress *tell;                         /* NULL: nobody is told */
     pthread_mutex_t mutex;                     /* over what follows */
     uint8_t used_sets[CLASS_SETS_MAX / 8 + 1]; /* a bit for each set that a licence holds */
     uint64_t further_len; /* what the further terms seen take in their section */
     size_t further_max;   /* the longest of them */
+    uint64_t done;        /* work */
     bool has_failed;      /* the first unit that failed, and why */
     uint64_t failed_unit;
     struct error reason;
@@ -248,15 +251,21 @@ static int do_unit(struct verification *all, uint64_t unit, struct error *reason
     return verify_entries(all, first, left < PIECE ? db->header.count : first + PIECE, reason);
 }
 
+/* How much work a unit is, in bytes: those of an entry take five times as long as those of a chunk. */
+static uint64_t work_of(const struct verification *all, uint64_t unit) {
+    return unit < UNIT_CHUNKS + all->chunk_count ? DB_CHUNK : (uint64_t)5 * PIECE * DB_ENTRY_LEN;
+}
+
 static int verify_unit(void *context, uint64_t unit, uint64_t end) {
     struct verification *verification = context;
     struct error reason;
     (void)end; /* each thread takes one unit at a time */
     int code = do_unit(verification, unit, &reason);
-    if (code == 0)
-        return 0;
     pthread_mutex_lock(&verification->mutex);
-    if (!verification->has_failed || unit < verification->failed_unit) {
+    verification->done += work_of(verification, unit);
+    if (code == 0 && verification->tell != NULL)
+        verification->tell(verification->done, verification->work);
+    if (code != 0 && (!verification->has_failed || unit < verification->failed_unit)) {
         verification->has_failed = true;
         verification->failed_unit = unit;
         verification->reason = reason;
@@ -265,12 +274,14 @@ static int verify_unit(void *context, uint64_t unit, uint64_t end) {
     return code;
 }
 
-int db_verify(const struct db *db, unsigned thread_count, const char *name, struct error *error) {
-    struct verification verification = {.db = db, .mutex = PTHREAD_MUTEX_INITIALIZER};
+int db_verify(const struct db *db, unsigned thread_count, const char *name, db_progress *tell,
+              struct error *error) {
+    struct verification verification = {.db = db, .tell = tell, .mutex = PTHREAD_MUTEX_INITIALIZER};
     uint64_t pieces = (db->header.count + PIECE - 1) / PIECE;
     verification.chunk_count = db->header.sections[DB_CHUNKS].len / SHA256_LEN;
-    int code = parallel_run(thread_count, UNIT_CHUNKS + verification.chunk_count + pieces, 1,
-                            verify_unit, &verification);
+    uint64_t units = UNIT_CHUNKS + verification.chunk_count + pieces;
+    verification.work = (units - pieces) * DB_CHUNK + pieces * work_of(&verification, units);
+    int code = parallel_run(thread_count, units, 1, verify_unit, &verification);
     pthread_mutex_destroy(&verification.mutex);
     if (code == 0)
         code = verify_totals(&verification, &verification.reason);

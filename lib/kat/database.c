@@ -44,7 +44,7 @@ static int open_named(struct kat_vector *vector, struct error *reason) {
         return code;
     database->is_open = true;
     code = db_check_lookup_key(&database->db.header, kat_lookup_key(vector), path, reason);
-    return code == 0 ? db_verify(&database->db, parallel_processors(), path, reason) : code;
+    return code == 0 ? db_verify(&database->db, parallel_processors(), path, NULL, reason) : code;
 }
 
 bool kat_open_database(struct kat_vector *vector) {

@@ -40,7 +40,7 @@ static int verify(const struct release *release, const struct db *db, struct err
     const struct serve_settings *settings = release->settings;
     return settings->is_quick && !release->is_lost
                ? 0
-               : db_verify(db, parallel_processors(), settings->db_path, error);
+               : db_verify(db, parallel_processors(), settings->db_path, NULL, error);
 }
 
 bool release_has_changed(const struct release *release) {

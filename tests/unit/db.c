@@ -486,7 +486,7 @@ static void test_database(struct random *random) {
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         build(&settings, counts[i]);
         CHECK(db_open(&db, path, &authorities, &error) == 0);
-        CHECK(db_verify(&db, parallel_processors(), path, &error) == 0);
+        CHECK(db_verify(&db, parallel_processors(), path, NULL, &error) == 0);
         check_look_ups(&db, counts[i]);
         check_proofs(&db, counts[i], merkle_height(counts[i]));
         check_proofs(&db, counts[i], merkle_held_level(counts[i]));
@@ -497,7 +497,7 @@ static void test_database(struct random *random) {
     sparing.memory = 1 << 16;
     build(&sparing, 20000);
     CHECK(db_open(&db, path, &authorities, &error) == 0);
-    CHECK(db_verify(&db, parallel_processors(), path, &error) == 0);
+    CHECK(db_verify(&db, parallel_processors(), path, NULL, &error) == 0);
     check_look_ups(&db, 20000);
     db_close(&db);
     test_changed_while_opened(&settings);
