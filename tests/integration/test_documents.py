@@ -37,7 +37,7 @@ def test_readme(tmp_path):
 
 def test_words_of_the_integrator(release, small_db, keys):
     """Every word of an answer is in the table."""
-    section = (ROOT / "README.md").read_text().split("## Calling it from a program")[1].split("\n## ")[0]
+    section = (ROOT / "README.md").read_text().split("## From a program")[1].split("\n## ")[0]
     words = set(re.findall(r"`([a-z_]+)`", section))
     for number in ("GJ05-1234", "GJ05-1239", "!!"):
         done = release("client", "--db", small_db, "--authority", keys.authority_pub, "--json", "--number", number, "--name", "X")

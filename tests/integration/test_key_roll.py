@@ -283,7 +283,7 @@ def test_a_roll_under_load_loses_nothing(release, serve, small_db, keys, tmp_pat
 
 
 def test_authority_key(dlv, roll, keys):
-    """The procedure of the README, step by step."""
+    """The procedure of the man page, step by step."""
     new_key = keys.folder / "other.key"
     new = ("--authority", keys.folder / "other.pub")
     old = ("--authority", keys.authority_pub)
