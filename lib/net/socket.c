@@ -17,7 +17,7 @@
 
 int64_t net_now_us(void) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_BOOTTIME, &now); /* which goes on while the machine is suspended */
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 

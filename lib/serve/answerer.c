@@ -130,9 +130,14 @@ static uint64_t payer(const struct answerer *answerer) {
 static uint32_t take_quota(void *context, const struct ticket *ticket, unsigned count) {
     struct answerer *answerer = context;
     const struct quota *quota = &answerer->known->quota;
-    answerer->was_new = !seen_before(answerer->seen, answerer->frame_hash);
     answerer->asker = load_le64(ticket->kiosk);
     answerer->use = NULL;
+    /* What is about no licence costs nothing. It is not remembered either: who sends a million of them must not make
+     * the server forget what others have asked. */
+    if (count == 0)
+        return 0;
+    answerer->is_repeated = seen_before(answerer->seen, answerer->frame_hash);
+    answerer->was_new = !answerer->is_repeated;
     bool is_kiosks = answerer->asker != 0 && answerer->was_new;
     struct quota_result result = {.wait_s = 0};
     if (!is_kiosks)
@@ -196,7 +201,8 @@ static void fetch(void *context, const struct ticket *ticket, const struct quest
     uint64_t total = 0;
     answerer->use = NULL;
     answerer->asker = load_le64(ticket->kiosk);
-    answerer->was_new = !seen_before(answerer->seen, answerer->frame_hash);
+    answerer->is_repeated = seen_before(answerer->seen, answerer->frame_hash);
+    answerer->was_new = !answerer->is_repeated;
     answer->status = ANSWER_NO_RIGHT;
     if (answerer->asker == 0 || quota->sync_mib == 0)
         return;
@@ -208,7 +214,8 @@ static void fetch(void *context, const struct ticket *ticket, const struct quest
                        ? take_release(answerer, question, &total, answer)
                        : take_changes(answerer, question, &total, answer);
     struct quota_use *use = quotas_find(answerer->quotas, answerer->asker);
-    answer->total_len = quotas_take_bytes(use, quota, answer->piece.len + 1, net_now_us());
+    /* A short piece costs as much as a whole one, or many of them would fill the memory of frames for little. */
+    answer->total_len = quotas_take_bytes(use, quota, SYNC_PIECE, net_now_us());
     if (answer->total_len > 0)
         return;
     seen_add(answerer->seen, answerer->frame_hash);
@@ -256,7 +263,7 @@ size_t answerer_ask(struct answerer *answerer, const uint8_t *peer, uint64_t net
     answerer->known = known;
     answerer->peer = peer;
     answerer->network = network;
-    answerer->was_new = false;
+    answerer->was_new = answerer->is_repeated = false;
     answerer->source.fetch = peer == NULL ? fetch : NULL;
     switch (respond(&answerer->source, known != NULL ? &known->opened : NULL, ask, ask_len,
                     next_nonce(answerer), &answerer->memory, out, &len)) {

@@ -30,6 +30,7 @@ struct answerer {
     struct change_lists lists; /* that lead to the release in use */
     uint8_t piece[SYNC_PIECE]; /* of one of them */
     bool was_new;              /* the last question that was answered had not come before */
+    bool is_repeated;          /* it had; neither, where it costs nothing */
     uint64_t asker;            /* the kiosk that asked it; 0: nobody in particular */
     /* the question that is being answered */
     const struct known_ticket *known;

@@ -10,6 +10,10 @@
 
 enum { UNDECIDED, LEGACY, SESSION, LINGERING };
 
+/* A client asks again over TCP what it has asked over UDP, but few questions. Who goes on like that replays
+ * what he has heard. */
+#define REPEATS_MAX 2
+
 /* Most functions below return whether the connection can go on at once. Where it cannot, *step says
  * what it waits for. */
 
@@ -18,6 +22,7 @@ void connection_init(struct connection *connection, int fd, int64_t deadline_ms)
     connection->deadline_ms = deadline_ms;
     connection->protocol = UNDECIDED;
     list_init(&connection->age);
+    list_init(&connection->rest);
     list_init(&connection->job.link);
     connection->job.under_way = -1;
 }
@@ -268,7 +273,11 @@ static enum answering answer_frames(struct connection *connection, struct connec
         if (host->answerer->was_new) {
             connection->is_active = true;
             connection->asker = host->answerer->asker;
+            connection->repeats = 0;
         }
+        if (host->answerer->is_repeated && connection->repeats < REPEATS_MAX)
+            connection->repeats++;
+        connection->rests = connection->repeats == REPEATS_MAX;
         *out_len += len;
         input->at += frame->len;
     }

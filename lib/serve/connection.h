@@ -36,6 +36,10 @@ struct connection {
     bool closes;     /* once everything has been sent */
     /* has opened a session, or asked what was not asked before, since its owner last reset this */
     bool is_active;
+    uint8_t repeats; /* questions in a row that had come before, on whatever connection */
+    bool rests;      /* its owner reads nothing more from it for a while */
+    int64_t rests_until_ms;
+    struct list rest; /* in the order of those times */
     uint32_t in_len; /* bytes at `in`: the beginning of a frame, an OPEN frame, or frames that could
                         not be answered yet */
     uint32_t out_at; /* bytes at `out` that have been sent */

@@ -11,11 +11,13 @@
 #include <unistd.h>
 
 #define ACCEPTS_MAX 64 /* how many connections are accepted before other events get their turn */
+#define REST_MS 2000
 #define LEFT_ALONE_MS 2000 /* for how long after it has come or asked, if another can go instead */
 
 int connections_open(struct connections *all) {
     list_init(&all->young);
     list_init(&all->live);
+    list_init(&all->resting);
     all->slots = calloc(all->settings->connection_max, sizeof(struct connection *));
     all->free_slots = calloc(all->settings->connection_max, sizeof *all->free_slots);
     all->host.holders.max = all->settings->connection_max;
@@ -65,6 +67,7 @@ void connections_close(struct connections *all, struct connection *connection) {
     connection_end(connection, &all->host);
     holders_take_back(&all->host.holders, &connection->holding);
     list_remove(&connection->age);
+    list_remove(&connection->rest);
     connection->fd = -1;
     connection->generation++;
     all->free_slots[all->free_count++] = connection->index;
@@ -115,6 +118,25 @@ static void renew(struct connections *all, struct connection *connection) {
     connection->deadline_ms = connection->active_ms + all->settings->idle_ms;
     list_remove(&connection->age);
     list_append(&all->live, &connection->age);
+}
+
+/* Reads nothing from the connection for a while, so that a replay takes no time from others. */
+static void let_rest(struct connections *all, struct connection *connection) {
+    watch(all, connection, 0);
+    connection->rests_until_ms = net_now_ms() + REST_MS;
+    list_remove(&connection->rest);
+    list_append(&all->resting, &connection->rest);
+}
+
+static void wake_rested(struct connections *all, int64_t now_ms) {
+    while (!list_is_empty(&all->resting)) {
+        struct connection *first = LIST_ENTRY(all->resting.next, struct connection, rest);
+        if (first->rests_until_ms > now_ms)
+            return;
+        list_remove(&first->rest);
+        first->rests = false;
+        watch(all, first, EPOLLIN);
+    }
 }
 
 /* Gives the connection's job to the key-holders. An opening that is not received is refused. True
@@ -179,7 +201,10 @@ static void advance(struct connections *all, struct connection *connection) {
             renew(all, connection);
         switch (step) {
         case CONNECTION_READ:
-            watch(all, connection, EPOLLIN);
+            if (connection->rests)
+                let_rest(all, connection);
+            else
+                watch(all, connection, EPOLLIN);
             return;
         case CONNECTION_WRITE:
             watch(all, connection, EPOLLOUT);
@@ -357,8 +382,13 @@ void connections_take_reply(struct connections *all, struct connection *connecti
 void connections_close_overdue(struct connections *all, int64_t now_ms) {
     close_overdue(all, &all->young, now_ms);
     close_overdue(all, &all->live, now_ms);
+    wake_rested(all, now_ms);
 }
 
 int64_t connections_deadline(const struct connections *all, int64_t otherwise) {
-    return first_deadline(&all->live, first_deadline(&all->young, otherwise));
+    otherwise = first_deadline(&all->live, first_deadline(&all->young, otherwise));
+    if (list_is_empty(&all->resting))
+        return otherwise;
+    int64_t first = LIST_ENTRY(all->resting.next, struct connection, rest)->rests_until_ms;
+    return first < otherwise ? first : otherwise;
 }

@@ -23,7 +23,8 @@ struct connections {
     uint32_t free_count;
     struct list young; /* connections without a session, by deadline */
     struct list live;  /* those with one, by deadline: the longest idle first */
-    bool is_over;      /* settings->is_once, and that one has ended */
+    struct list resting;
+    bool is_over; /* settings->is_once, and that one has ended */
 };
 
 #define CONNECTIONS_OTHER ((uint64_t)1 << 63)

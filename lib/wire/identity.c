@@ -54,9 +54,11 @@ static const struct ticket_key *open_frame(const struct session_host *host, enum
         ticket_open(ticket, frame + IDENTIFY_TICKET, host->ticket_keys, host->ticket_key_count);
     if (opening == NULL)
         return NULL;
-    if (ticket->expires_s >= now_s &&
-        aead_open(ticket->session_key, frame + IDENTIFY_NONCE, frame, IDENTIFY_BODY, body,
-                  IDENTITY_LEN, body + IDENTITY_LEN))
+    bool is_good = ticket->expires_s >= now_s &&
+                   aead_open(ticket->session_key, frame + IDENTIFY_NONCE, frame, IDENTIFY_BODY,
+                             body, IDENTITY_LEN, body + IDENTITY_LEN);
+    wipe_stack();
+    if (is_good)
         return opening;
     wipe(ticket, sizeof *ticket);
     return NULL;
@@ -76,6 +78,7 @@ static void seal_answer(uint8_t answer[ADMIT_LEN], const struct ticket *ticket) 
     uint8_t *body = answer + ADMIT_BODY;
     aead_seal(ticket->session_key, answer + ADMIT_NONCE, answer, ADMIT_BODY, body, ADMIT_SEALED_LEN,
               body + ADMIT_SEALED_LEN);
+    wipe_stack();
 }
 
 /* --- identity ------------------------------------------------------------------------------------ */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef SO_PREFER_BUSY_POLL
@@ -14,6 +15,8 @@
 #endif
 
 #define BUSY_POLL_BUDGET 64
+#define BUSY_MS 1000 /* how long a queue that somebody has is waited for */
+#define BUSY_PAUSE_MS 20
 #define MASK (XDP_RING_SIZE - 1)
 
 /* --- rings ------------------------------------------------------------------------------------ */
@@ -114,8 +117,13 @@ int xdp_socket_open(struct xdp_socket *xdp, const char *interface, unsigned queu
         .sxdp_flags = (uint16_t)(XDP_USE_NEED_WAKEUP | (is_copy_asked ? XDP_COPY : 0)),
         .sxdp_ifindex = if_nametoindex(interface),
         .sxdp_queue_id = queue};
-    if (code == 0)
-        code = bind(xdp->fd, (const struct sockaddr *)&address, sizeof address);
+    /* The queue of a process that was killed is free a moment after its end. */
+    const struct timespec pause = {0, BUSY_PAUSE_MS * 1000000L};
+    for (int waited_ms = 0; code == 0; waited_ms += BUSY_PAUSE_MS) {
+        if (bind(xdp->fd, (const struct sockaddr *)&address, sizeof address) == 0)
+            break;
+        code = errno == EBUSY && waited_ms < BUSY_MS ? nanosleep(&pause, NULL) : -1;
+    }
     if (code != 0) {
         error_set_errno(error, "AF_XDP: queue %u of %s", queue, interface);
         close(xdp->fd);

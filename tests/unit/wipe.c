@@ -82,6 +82,14 @@ static void step_admit(void) {
           ADMISSION_NOT_ENROLLED);
 }
 
+static uint8_t unwrap[IDENTIFY_LEN];
+
+/* A kept question's key is unwrapped, though nobody is told of it: no kiosk is enrolled. */
+static void step_unwrap(void) {
+    CHECK(session_unwrap(&host, &key, 1, unwrap, sizeof unwrap, 5, &randomness.drbg.vtable,
+                         admit) == ADMISSION_NOT_ENROLLED);
+}
+
 static void step_identify(void) {
     static const uint8_t nonce[ASK_RANDOM_LEN] = {1};
     CHECK(identity_seal(identify, &session, &key.public, &key, nonce));
@@ -141,6 +149,13 @@ static void test_session(void) {
     run_on_stack(step_identify);
     CHECK(remains(session.key, sizeof session.key) < 0);
     run_on_stack(step_admit);
+    CHECK(remains(session.key, sizeof session.key) < 0);
+    static const uint8_t nonce[ASK_RANDOM_LEN] = {2}, nobody[KIOSK_ID_LEN];
+    uint8_t wrapped[RSA_LEN_MAX];
+    CHECK(key_wrap(&key.public, nobody, common, &randomness.drbg.vtable, wrapped));
+    unwrap_seal(unwrap, &session, host.id, wrapped, key.public.n_len, nonce);
+    run_on_stack(step_unwrap);
+    CHECK(remains(common, sizeof common) < 0);
     CHECK(remains(session.key, sizeof session.key) < 0);
     run_on_stack(step_begin);
     CHECK(remains(opening.secret, sizeof opening.secret) < 0);
