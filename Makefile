@@ -30,7 +30,7 @@ all:
 	@APPLETS='$(APPLETS)' SMALL='$(SMALL)' tools/cross --build $(ARCH)
 else
 
-.PHONY: always all demo check soak chaos bench bench-national roadside kiosk dist deb install clean distclean reproducible format man fuzz unit size constant-time
+.PHONY: always all demo check soak chaos nation bench bench-national roadside kiosk dist deb install clean distclean reproducible format man fuzz unit size constant-time
 all: $(BUILD)/dlv $(BUILD)/dlv-load
 
 ifeq ($(filter clean distclean format,$(MAKECMDGOALS)),)
@@ -225,6 +225,11 @@ soak: all
 # Ten minutes in which everything fails at random, held against a model; SEED=N makes the same decisions again.
 chaos: all
 	@DLV=$(abspath $(BUILD)/dlv) SECONDS=$${SECONDS:-600} $(PYTHON) tests/integration/chaos.py
+
+# Registry, signer, central server, three regions and kiosks on this machine, until Ctrl-C; TEST=SECONDS has it fail in
+# every way meanwhile.
+nation: all $(DEPS)/nation.stamp
+	@tools/nation --dlv $(BUILD)/dlv $(if $(TEST),--test $(TEST))
 
 # The release's objects under valgrind, with all secrets marked; and again with mutants of them, each of
 # which must be found (tests/constant_time/run writes them).

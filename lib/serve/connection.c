@@ -10,9 +10,9 @@
 
 enum { UNDECIDED, LEGACY, SESSION, LINGERING };
 
-/* A client asks again over TCP what it has asked over UDP, but few questions. Who goes on like that replays
- * what he has heard. */
-#define REPEATS_MAX 2
+/* A client asks again over TCP what it has asked over UDP, but few questions at most; and of those that are new one in
+ * hundreds is taken for an old one (serve/seen.h). Who goes on like that replays what he has heard. */
+#define REPEATS_MAX 3
 
 /* Most functions below return whether the connection can go on at once. Where it cannot, *step says
  * what it waits for. */

@@ -539,21 +539,22 @@ def test_openings_are_limited_and_look_ups_are_not(dlv, serve, small_db, server_
 def test_a_client_that_never_reads(dlv, serve, small_db, server_pub):
     server = everybody(serve, dlv, small_db, "--workers", "1")
     greedy, modest = (TcpClient(server.port, server_pub).open() for _ in range(2))
-    ask = greedy.session.ask([RAMESH] * 4, what=peer.PROOFS, padded=4096)
+    asks, sent = [], 0
     greedy.sock.setblocking(False)
-    sent = 0
     deadline = time.monotonic() + 3
     while time.monotonic() < deadline:
+        if len(asks) <= sent // 4096:
+            asks.append(greedy.session.ask([RAMESH] * 4, what=peer.PROOFS, padded=4096))
         try:
-            sent += greedy.sock.send((ask * 50)[sent % len(ask) :])
+            sent += greedy.sock.send(asks[sent // 4096][sent % 4096:])
         except BlockingIOError:
             assert modest.ask([RAMESH]).kinds == [FOUND]
     assert sent < 64 << 20
     # What was left is still answered, whole and in order.
     greedy.sock.setblocking(True)
     greedy.sock.settimeout(20)
-    assert sent > 100 * len(ask)
-    for _ in range(sent // len(ask)):
+    assert sent > 100 * 4096
+    for ask in asks[:sent // 4096]:
         frame = peer.read_frame(greedy.sock)
     assert len(greedy.session.open_answer(frame, ask).proofs) == 4
 

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FRAMES 1024 /* how many questions are sealed beforehand */
+#define FRAMES 1024 /* how many questions are made beforehand, at least */
 #define OPENINGS 16 /* how many openings are made beforehand; they cost more */
 #define IN_SIZE 65536
 #define BATCH 64
@@ -44,6 +44,10 @@ struct load {
     uint32_t next_frame;
     size_t frame_len;
     uint8_t *frames;
+    uint8_t
+        *bodies; /* of the questions, before they are sealed; NULL: frames are sent as they are */
+    bool *under_way; /* each frame */
+    uint32_t sealed; /* how often one was */
     struct stream *streams;
     unsigned next_stream; /* at a fixed rate: the stream whose turn it is */
     uint64_t due_ns;
@@ -89,13 +93,17 @@ static int prepare_questions(struct load *load, struct error *error) {
     question.count = settings->digests;
     for (unsigned i = 0; i < question.count; i++)
         question.items[i].kind = ASK_NUMBER;
-    load->frame_count = FRAMES;
+    /* Twice as many as can be under way at once. */
+    load->frame_count = 2 * settings->connections * settings->window;
+    if (load->frame_count < FRAMES)
+        load->frame_count = FRAMES;
     load->frame_len = settings->is_unchecked ? question_len(&question)
                                              : frame_len(&question, &load->client.release.header);
-    load->frames = malloc(FRAMES * load->frame_len);
-    if (load->frames == NULL)
+    load->frames = malloc(load->frame_count * load->frame_len);
+    load->bodies = malloc(load->frame_count * load->frame_len);
+    if (load->frames == NULL || load->bodies == NULL)
         return error_set(error, ERR_MEMORY, "no memory");
-    for (uint32_t i = 0; i < FRAMES; i++) {
+    for (uint32_t i = 0; i < load->frame_count; i++) {
         uint8_t frame[FRAME_MAX], random[ASK_RANDOM_LEN];
         for (unsigned d = 0; d < question.count; d++)
             random_bytes(&load->client.random, question.items[d].digest, SHA256_LEN);
@@ -104,6 +112,12 @@ static int prepare_questions(struct load *load, struct error *error) {
         question_seal(frame, &question, load->client.session.keys.key,
                       load->client.session.keys.ticket, random, load->frame_len);
         memcpy(load->frames + i * load->frame_len, frame, load->frame_len);
+        size_t body_len = load->frame_len - ASK_BODY - AEAD_TAG_LEN;
+        uint8_t *body = load->bodies + i * load->frame_len;
+        memcpy(body, frame + ASK_BODY, body_len);
+        if (!aead_open(load->client.session.keys.key, frame + ASK_NONCE, frame, ASK_BODY, body,
+                       body_len, frame + ASK_BODY + body_len))
+            return error_set(error, ERR_FORMAT, "a question does not open");
     }
     return 0;
 }
@@ -125,6 +139,29 @@ static int prepare_openings(struct load *load, struct error *error) {
 
 static const uint8_t *frame_at(const struct load *load, uint32_t i) {
     return load->frames + i * load->frame_len;
+}
+
+/* Seals a question anew. The first four bytes of its nonce say which it is, the next four count. */
+static void seal_again(struct load *load, uint32_t i) {
+    uint8_t *frame = load->frames + i * load->frame_len;
+    size_t body_len = load->frame_len - ASK_BODY - AEAD_TAG_LEN;
+    store_le32(frame + ASK_NONCE + 1 + 4, ++load->sealed);
+    memcpy(frame + ASK_BODY, load->bodies + i * load->frame_len, body_len);
+    aead_seal(load->client.session.keys.key, frame + ASK_NONCE, frame, ASK_BODY, frame + ASK_BODY,
+              body_len, frame + ASK_BODY + body_len);
+}
+
+/* The next frame that is not under way; openings may be. */
+static uint32_t take_next(struct load *load) {
+    uint32_t i = load->next_frame++ % load->frame_count;
+    if (load->bodies == NULL)
+        return i;
+    while (load->under_way[i])
+        i = load->next_frame++ % load->frame_count;
+    load->under_way[i] = true;
+    if (!load->settings->is_unchecked)
+        seal_again(load, i);
+    return i;
 }
 
 /* Whether an answer that has come belongs to the frame. */
@@ -157,6 +194,7 @@ static void take_answer(struct load *load, struct flight *flight, const uint8_t 
         result->answered++;
     histogram_add(&result->latency, at_ns - flight->since_ns);
     flight->since_ns = 0;
+    load->under_way[flight->frame] = false;
 }
 
 /* --- TCP -------------------------------------------------------------------------------------- */
@@ -167,6 +205,8 @@ static struct flight *place(const struct load *load, const struct stream *stream
 
 static void lose(struct load *load, struct stream *stream) {
     load->result->lost += stream->under_way;
+    for (unsigned i = 0; i < load->settings->window; i++)
+        load->under_way[stream->flights[i].frame] &= stream->flights[i].since_ns == 0;
     memset(stream->flights, 0, load->settings->window * sizeof *stream->flights);
     if (stream->fd >= 0)
         close(stream->fd);
@@ -200,7 +240,7 @@ static bool start_tcp(struct load *load, struct stream *stream, uint64_t since_n
         return false;
     struct flight *flight = place(load, stream, stream->under_way++);
     flight->since_ns = since_ns;
-    flight->frame = load->next_frame++ % load->frame_count;
+    flight->frame = take_next(load);
     stream->out_at = 0;
     push(load, stream);
     return true;
@@ -243,9 +283,9 @@ static unsigned start_udp(struct load *load, struct stream *stream, uint64_t sin
             const uint8_t *in;
             void *out;
         } frame;
-        uint32_t i = load->next_frame++ % load->frame_count;
+        uint32_t i = take_next(load);
         if (stream->flights[i].since_ns != 0)
-            /* every frame was used since, and this one still has no answer; there are more frames
+            /* every opening was used since, and this one still has no answer; there are more of them
              * than the window */
             continue;
         frame.in = frame_at(load, i);
@@ -294,6 +334,7 @@ static void lose_overdue(struct load *load, struct stream *stream, uint64_t at_n
         if (flight->since_ns != 0 && at_ns - flight->since_ns > timeout_ns &&
             at_ns > flight->since_ns) {
             flight->since_ns = 0;
+            load->under_way[i] = false;
             stream->under_way--;
             load->result->lost++;
         }
@@ -401,6 +442,10 @@ static int open_load(struct load *load, struct error *error) {
     if (code == 0)
         code =
             settings->is_openings ? prepare_openings(load, error) : prepare_questions(load, error);
+    load->under_way =
+        calloc(load->frame_count > 0 ? load->frame_count : 1, sizeof *load->under_way);
+    if (code == 0 && load->under_way == NULL)
+        code = error_set(error, ERR_MEMORY, "no memory");
     load->streams = calloc(settings->connections, sizeof *load->streams);
     load->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (code == 0 && (load->streams == NULL || load->epoll < 0))
@@ -419,6 +464,8 @@ static void close_load(struct load *load) {
     }
     free(load->streams);
     free(load->frames);
+    free(load->bodies);
+    free(load->under_way);
     if (load->epoll >= 0)
         close(load->epoll);
     client_close(&load->client);

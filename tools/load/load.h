@@ -1,7 +1,7 @@
 /* Load on a server: questions or openings, as many as it takes or at a fixed rate, from one thread.
  *
- * Frames are sealed beforehand and sent again and again: the server keeps nothing, so it does the
- * same work each time, and the generator does little. One answer in LOAD_CHECK_EVERY is opened.
+ * Questions are made beforehand and asked again and again, each time with another nonce and sealed anew: a server treats
+ * a frame that it has seen as a listener's replay. One answer in LOAD_CHECK_EVERY is opened.
  *
  * At a fixed rate times count from when a question was due, not from when it could be sent: a
  * server that stalls is charged for those that had to wait behind (no coordinated omission). */
