@@ -84,8 +84,7 @@ LOAD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/load/*.c))) $(BU
 INCLUDES := -Ilib -isystem $(BEARSSL)/inc -idirafter $(DEPS)/kernel-headers
 # What an answer passes through is compiled for speed, the rest for size: dbgen is not slower by it.
 HOT := lib/base/bytes lib/crypto/sha256 lib/db/answer lib/db/entry lib/db/find lib/db/lookup_key lib/db/merkle \
-    lib/serve/answerer lib/serve/ticket_cache lib/wire/answer lib/wire/question lib/wire/respond \
-    lib/wire/ticket lib/xdp/packet
+    lib/serve/ticket_cache lib/wire/answer lib/wire/question lib/wire/ticket
 $(HOT:%=$(BUILD)/%.o): CFLAGS_SPEED = $(CFLAGS_HOT)
 
 # The time of the sources, which no clock may be behind. Its object follows it.

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/format.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "client/legacy.h"
 #include "record/digest.h"
 #include "registry/csv.h"
@@ -19,7 +20,7 @@
 
 static const char *number, *document, *evidence_path, *scan_text, *name_text, *phone_text,
     *birth_date_text, *card_text, *reference;
-static bool force, is_literal, is_legacy, is_json, shows_question, is_check, is_health;
+static bool force, is_literal, is_legacy, is_json, shows_question, is_check, is_health, is_late;
 static struct asking_options asked;
 
 static const struct option options[] = {
@@ -28,6 +29,7 @@ static const struct option options[] = {
     OPTION_TEXT("--at TIME", &asked.at_text),
     OPTION_FLAG("--legacy", &is_legacy),
     OPTION_TEXT("--reference TEXT", &reference),
+    OPTION_FLAG("--late", &is_late),
     OPTION_FLAG("--check", &is_check),
     OPTION_FLAG("--health", &is_health),
     OPTION_TEXT("-n, --number N", &number),
@@ -56,7 +58,7 @@ struct legacy_asking {
 /* Says that a question could not be asked. */
 static int show_bad(const struct query *query) {
     if (is_json)
-        reply_print_trouble(query->line, "bad_input", query->reason, false, NULL, 0);
+        reply_print_trouble(query->line, "bad_input", query->reason, NULL, NULL, 0);
     else if (query->line > 0)
         return trouble("standard input:%llu: %s", (unsigned long long)query->line, query->reason);
     else
@@ -66,22 +68,22 @@ static int show_bad(const struct query *query) {
 
 /* Says that nobody has answered a question. */
 static void show_failure(const struct asking *asking, const struct query *query, int code,
-                         const struct error *error, bool is_kept) {
+                         const struct error *error, const char *kept_id) {
     struct trouble_part parts[LINK_SERVERS_MAX];
     if (is_json)
-        reply_print_trouble(query->line, asking_error_word(asking, code), error->text, is_kept,
+        reply_print_trouble(query->line, asking_error_word(asking, code), error->text, kept_id,
                             parts, asking_parts(asking, parts));
     else if (query->line > 0)
         trouble("standard input:%llu: not answered%s", (unsigned long long)query->line,
-                is_kept ? "; kept" : "");
+                kept_id != NULL ? "; kept" : "");
 }
 
 /* Keeps a question that nobody has answered, where there is a journal. */
-static bool keep(struct asking *asking, const struct query *query) {
+static bool keep(struct asking *asking, const struct query *query, char id[JOURNAL_ID_SIZE]) {
     struct error error;
     if (asked.journal_path == NULL)
         return false;
-    if (journal_keep_query(asking, query, reference, &error) == 0)
+    if (journal_keep_query(asking, query, reference, id, &error) == 0)
         return true;
     trouble("--journal: %s", error.text);
     return false;
@@ -154,7 +156,7 @@ static int ask_legacy(struct asking *asking, struct legacy_asking *original, str
     int code = client_legacy_ask(asked.servers, query->digest, &original->random,
                                  (int64_t)asked.timeout_s * 1000, &legacy, &error);
     if (code != 0) {
-        show_failure(asking, query, code, &error, false);
+        show_failure(asking, query, code, &error, NULL);
         return trouble("%s", error.text);
     }
     if (legacy.key_bits < 2048 && !original->has_warned_of_key) {
@@ -172,38 +174,46 @@ static int ask_legacy(struct asking *asking, struct legacy_asking *original, str
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
+static int worst_late = EXIT_OK;
+
 /* Shows an answer that comes late. */
-static void show_late(void *context, const struct journal_stop *stop, struct reply *reply) {
-    char since[TIME_TEXT_SIZE], id[2 * JOURNAL_ID_LEN + 1];
+static bool show_late(void *context, const struct journal_stop *stop, struct reply *reply) {
+    char since[TIME_TEXT_SIZE], id[JOURNAL_ID_SIZE];
+    int status = status_of(reply->outcome.verdict);
     hex_encode(id, stop->id, JOURNAL_ID_LEN);
     reply->late_since = journal_time(since, stop, context);
     reply->late_id = id;
     reply->late_reference = stop->reference;
     reply->shows_question = true;
     reply_print(reply, is_json);
+    worst_late = status > worst_late ? status : worst_late;
+    return fflush(stdout) == 0 && !ferror(stdout);
 }
 
+#define LATE_MAX 16 /* questions that are asked behind another one */
+
 /* Asks what was kept, now that a server is there. Where it is not there any more, the rest waits on. */
-static int ask_late(struct asking *asking) {
+static int ask_late(struct asking *asking, unsigned max) {
     const struct journal_show show = {show_late, asking};
+    struct journal_outcome outcome = {.tried_max = max};
     struct error error;
-    unsigned count;
     asking->batch.count = 0;
-    return journal_ask_late(asking, UINT_MAX, &show, &count, &error) == 0
-               ? EXIT_OK
-               : trouble("note: what is in %s waits on: %s", asked.journal_path, error.text);
+    if (journal_ask_late(asking, &show, &outcome, &error) != 0)
+        return trouble("note: what is in %s waits on: %s", asked.journal_path, error.text);
+    return outcome.refused + outcome.dropped > 0 ? EXIT_TROUBLE : worst_late;
 }
+
+static bool was_answered; /* by a server, the last time */
 
 static int ask_session(struct asking *asking) {
     struct batch *batch = &asking->batch;
     struct error error;
     unsigned kept = 0;
     int status = EXIT_OK, code = asking_ask(asking, &error);
+    was_answered = false;
     if (code == 0) {
-        status = show_all(asking);
-        if (!asking->is_from_file)
-            ask_late(asking);
-        return status;
+        was_answered = !asking->is_from_file;
+        return show_all(asking);
     }
     for (unsigned i = 0; i < batch->count; i++) {
         struct query *query = &batch->items[i].query;
@@ -212,8 +222,9 @@ static int ask_session(struct asking *asking) {
             show_bad(query);
             continue;
         }
-        bool is_kept = keep(asking, query);
-        show_failure(asking, query, code, &error, is_kept);
+        char id[JOURNAL_ID_SIZE];
+        bool is_kept = keep(asking, query, id);
+        show_failure(asking, query, code, &error, is_kept ? id : NULL);
         kept += is_kept;
     }
     trouble("%s%s%s", error.text, kept > 0 ? "; kept, and asked when a server is there: " : "",
@@ -282,6 +293,9 @@ static int ask_lines(struct asking *asking, struct legacy_asking *original) {
         /* Nothing more to read just now: somebody may be waiting for these answers. */
         bool is_pause = reader.start == reader.end;
         int status = is_pause || asking->batch.count == max ? ask_batch(asking, original) : EXIT_OK;
+        if (is_pause && was_answered)
+            ask_late(asking, LATE_MAX);
+        was_answered = was_answered && !is_pause;
         if (is_pause)
             fflush(stdout);
         worst = status > worst ? status : worst;
@@ -352,12 +366,6 @@ static bool is_lines(int operand_count, char **operands) {
     return document == NULL && !is_literal && strcmp(word, "-") == 0;
 }
 
-/* Whether nothing is asked but what was kept. */
-static bool is_late_alone(int operand_count) {
-    return asked.journal_path != NULL && number == NULL && document == NULL && operand_count == 0 &&
-           !is_check && scan_text == NULL;
-}
-
 /* A field that is empty would be compared with nothing, and nobody would notice. */
 static int check_fields(void) {
     static const struct {
@@ -374,15 +382,34 @@ static int check_fields(void) {
     return EXIT_OK;
 }
 
+/* Whether it can be one: it is shown again later. */
+static bool is_reference(const char *text) {
+    size_t left = strlen(text), len = 1;
+    uint32_t character = 0;
+    if (left >= JOURNAL_REFERENCE_SIZE)
+        return false;
+    for (; left > 0; text += len, left -= len) {
+        len = utf8_decode((const uint8_t *)text, left, &character);
+        if (len == 0 || utf8_is_control(character))
+            return false;
+    }
+    return true;
+}
+
 static int check_usage(int operand_count, char **operands) {
     if (check_fields() != EXIT_OK)
         return EXIT_TROUBLE;
     int ways = (number != NULL) + (document != NULL) + (operand_count > 0) + is_check;
-    if (reference != NULL &&
-        (asked.journal_path == NULL || strlen(reference) >= JOURNAL_REFERENCE_SIZE))
-        return usage_error("--reference belongs to --journal, and is no longer than %d bytes",
+    if (reference != NULL && (asked.journal_path == NULL || !is_reference(reference)))
+        return usage_error("--reference belongs to --journal, and is no longer than %d bytes, "
+                           "without control characters",
                            JOURNAL_REFERENCE_SIZE - 1);
-    if (ways != 1 && !is_late_alone(operand_count))
+    if (is_late && (ways != 0 || asked.journal_path == NULL))
+        return usage_error("--late asks nothing but what is in the --journal");
+    if (is_late && options_refuse("name phone birth-date card class scan reference evidence",
+                                  "--late, which asks what was kept") != EXIT_OK)
+        return EXIT_TROUBLE;
+    if (ways != 1 && !is_late)
         return usage_error("one question is needed: RECORD, --number, --document or -; or --check");
     if (is_check && (asked.servers == NULL || is_legacy || is_json || evidence_path != NULL))
         return usage_error("--check looks at the servers that --server names, and prints text");
@@ -428,7 +455,7 @@ static int open_asking(struct asking *asking, struct legacy_asking *original, bo
     int code =
         is_legacy ? random_open(&original->random, &error) : asking_open(asking, paces, &error);
     if (code != 0) {
-        show_failure(asking, &nothing, code, &error, false);
+        show_failure(asking, &nothing, code, &error, NULL);
         return trouble("%s", error.text);
     }
     if (is_legacy)
@@ -441,8 +468,8 @@ static int ask(struct asking *asking, struct legacy_asking *original, int operan
                char **operands) {
     if (is_check)
         return client_check(asking);
-    if (is_late_alone(operand_count))
-        return ask_late(asking);
+    if (is_late)
+        return ask_late(asking, UINT_MAX);
     return is_lines(operand_count, operands) ? ask_lines(asking, original)
                                              : ask_one(asking, original, operand_count, operands);
 }
@@ -480,6 +507,8 @@ static int run_client(int operand_count, char **operands) {
         status = ask(&asking, &original, operand_count, operands);
         if (scan_text != NULL && !is_json)
             show_card(&asking, &scan);
+        if (was_answered)
+            ask_late(&asking, LATE_MAX);
         if (finish_output() != EXIT_OK)
             status = EXIT_TROUBLE;
     }

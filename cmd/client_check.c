@@ -63,7 +63,7 @@ int client_check(struct asking *asking) {
         settings.kept_folder = NULL; /* all of it anew */
         int code = client_init(&client, &settings, &error);
         if (code == 0)
-            code = client_do(&client, learn_quota, &left, &error);
+            code = client_do(&client, learn_quota, &left, true, &error);
         if (code == 0)
             show_server(&client, asking->options, &left);
         else

@@ -6,14 +6,14 @@
 #include "base/bytes.h"
 #include "base/format.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 /* --- a question as bytes ------------------------------------------------------------------------ */
 
 /* What is sealed: the kind, the digest of a document, and texts with two bytes for their length each: the number, the
- * fields, the classes. */
+ * fields, the classes; then zeros. */
+#define PADDED_TO 512
 #define TEXTS (1 + (FIELD_COUNT - FIELD_NAME) + 1)
 
 static size_t put_text(uint8_t *bytes, size_t at, struct span text) {
@@ -28,6 +28,7 @@ static size_t put_text(uint8_t *bytes, size_t at, struct span text) {
 static size_t write_question(uint8_t bytes[JOURNAL_QUESTION_MAX], const struct query *query,
                              const char *classes) {
     size_t at = 1 + SHA256_LEN;
+    memset(bytes, 0, JOURNAL_QUESTION_MAX);
     bytes[0] = query->kind;
     memcpy(bytes + 1, query->digest, SHA256_LEN);
     at = put_text(bytes, at, query->kind == ASK_NUMBER ? query->number : (struct span){"", 0});
@@ -56,7 +57,7 @@ static bool read_question(const uint8_t *bytes, size_t len, struct query *query,
     memcpy(query->digest, bytes + 1, SHA256_LEN);
     memcpy(query->fields + FIELD_NAME, texts + 1, (FIELD_COUNT - FIELD_NAME) * sizeof *texts);
     *classes = texts[TEXTS - 1];
-    return at == len;
+    return bytes_are_zero(bytes + at, len - at);
 }
 
 /* --- keeping ------------------------------------------------------------------------------------ */
@@ -73,10 +74,11 @@ int journal_check(const struct asking_options *options) {
 }
 
 int journal_keep_query(struct asking *asking, const struct query *query, const char *reference,
-                       struct error *error) {
+                       char id[JOURNAL_ID_SIZE], struct error *error) {
     static struct journal journal;
     static uint8_t question[JOURNAL_QUESTION_MAX];
-    struct journal_stop stop = {.stopped_s = time(NULL)};
+    int64_t now_s = time(NULL);
+    struct journal_stop stop = {.stopped_s = now_s >= built_s() ? now_s : 0};
     uint8_t kiosk[SHA256_LEN];
     size_t len = write_question(question, query, asking->options->classes_text);
     format_text(stop.reference, sizeof stop.reference, "%s", reference != NULL ? reference : "");
@@ -87,6 +89,7 @@ int journal_keep_query(struct asking *asking, const struct query *query, const c
                             &asking->client.random, error);
     journal_close(&journal);
     wipe(question, sizeof question);
+    hex_encode(id, stop.id, JOURNAL_ID_LEN);
     return code;
 }
 
@@ -95,44 +98,52 @@ int journal_keep_query(struct asking *asking, const struct query *query, const c
 const char *journal_time(char text[TIME_TEXT_SIZE], const struct journal_stop *stop,
                          const struct asking *asking) {
     const struct known_release *release = asking_release(asking);
+    if (stop->stopped_s == 0)
+        return NULL;
     time_format(text, stop->stopped_s, release->is_known ? release->header.facts.utc_offset_s : 0);
     return text;
 }
 
-/* Has the key of an entry unwrapped: whichever of them the server can. */
+/* Opens an entry with whichever of its wrapped keys the server can unwrap. A server may lie: what it gives must fit. */
 struct unwrapping {
     const struct journal_entry *entry;
-    uint8_t key[UNWRAPPED_KEY_LEN];
-    bool is_unwrapped;
+    long question_len; /* 0: it is not open */
+    uint8_t *question;
 };
 
 static enum link_result unwrap(void *context, struct session_talk *talk,
                                const struct known_release *release) {
     struct unwrapping *unwrapping = context;
+    const struct journal_entry *entry = unwrapping->entry;
+    uint8_t key[UNWRAPPED_KEY_LEN];
     enum link_result result = LINK_DONE;
     (void)release;
     for (unsigned i = 0;
-         i < unwrapping->entry->wrapped_count && result == LINK_DONE && !unwrapping->is_unwrapped;
-         i++) {
-        const struct journal_wrapped *wrapped = &unwrapping->entry->wrapped[i];
-        result = client_session_unwrap(talk, wrapped->key_id, wrapped->bytes, wrapped->len,
-                                       unwrapping->key, &unwrapping->is_unwrapped);
+         i < entry->wrapped_count && result == LINK_DONE && unwrapping->question_len <= 0; i++) {
+        const struct journal_wrapped *wrapped = &entry->wrapped[i];
+        bool is_unwrapped;
+        result = client_session_unwrap(talk, wrapped->key_id, wrapped->bytes, wrapped->len, key,
+                                       &is_unwrapped);
+        if (result == LINK_DONE && is_unwrapped)
+            unwrapping->question_len = journal_unseal(entry, key, unwrapping->question);
     }
+    wipe(key, sizeof key);
     return result;
 }
 
 /* What becomes of an entry. */
-enum late { LATE_WAITS, LATE_SETTLED, LATE_ANSWERED };
+enum late { LATE_WAITS, LATE_REFUSED, LATE_DROPPED, LATE_ANSWERED };
 
 static enum late drop(const struct asking *asking, const struct journal_stop *stop,
                       const char *why) {
     char text[TIME_TEXT_SIZE];
-    trouble("--journal: the question of %s%s%s %s", journal_time(text, stop, asking),
+    const char *since = journal_time(text, stop, asking);
+    trouble("--journal: the question of %s%s%s %s", since != NULL ? since : "an unknown time",
             stop->reference[0] != '\0' ? ", reference " : "", stop->reference, why);
-    return LATE_SETTLED;
+    return LATE_DROPPED;
 }
 
-/* Asks a question that has been unsealed, and shows what the answer means at the moment of the stop. */
+/* Asks a question that is open, and shows what the answer means at the moment of the stop. */
 static enum late ask_now(struct asking *asking, const struct journal_stop *stop,
                          const struct query *query, char *classes, const struct journal_show *show,
                          int *code, struct error *error) {
@@ -148,76 +159,95 @@ static enum late ask_now(struct asking *asking, const struct journal_stop *stop,
         *code = error_set(error, ERR_SYSTEM, "no server is there any more");
     if (*code != 0)
         return LATE_WAITS;
-    /* A clock that was wrong says nothing about when it was. */
-    if (moment.unix_s < built_s() || moment.unix_s > asking->now_s)
+    if (moment.unix_s == 0 || moment.unix_s > asking->now_s)
         moment.unix_s = asking->now_s;
     asking->moment = moment;
     asking->day = moment_day(&moment, asking_release(asking)->header.facts.utc_offset_s);
     if (!asking_reply(asking, item, &reply))
         return drop(asking, stop, item->query.reason);
-    show->show(show->context, stop, &reply);
-    return LATE_ANSWERED;
+    return show->show(show->context, stop, &reply) ? LATE_ANSWERED : LATE_WAITS;
 }
 
 /* Asks about one entry. */
-static enum late ask_entry(struct asking *asking, struct journal_entry *entry,
+static enum late ask_entry(struct asking *asking, const struct journal_entry *entry,
                            const struct journal_show *show, int *code, struct error *error) {
+    static uint8_t question[JOURNAL_QUESTION_MAX];
     static char classes[JOURNAL_QUESTION_MAX];
     const struct journal_stop *stop = &entry->stop;
-    struct unwrapping unwrapping = {.entry = entry};
+    struct unwrapping unwrapping = {.entry = entry, .question = question};
     struct query query;
     struct span set;
+    enum late late;
     int64_t kept_s = (int64_t)asking->options->journal_days * 86400;
-    if (stop->stopped_s >= built_s() && time(NULL) - stop->stopped_s > kept_s)
-        return drop(asking, stop, "got no answer in --journal-days, and is dropped");
-    *code = client_do(&asking->client, unwrap, &unwrapping, error);
-    if (*code != 0 || !unwrapping.is_unwrapped)
+    *code = client_do(&asking->client, unwrap, &unwrapping, false, error);
+    if (*code != 0)
         return LATE_WAITS;
     asking->not_again_ms = 0; /* a server is there */
-    long len = journal_unseal(entry, unwrapping.key);
-    wipe(&unwrapping, sizeof unwrapping);
-    if (len < 0 || !read_question(entry->bytes + entry->question_at, (size_t)len, &query, &set))
-        return drop(asking, stop, "is not what was kept: the journal was altered");
-    format_text(classes, sizeof classes, "%.*s", (int)set.len, set.text);
-    return ask_now(asking, stop, &query, classes, show, code, error);
+    /* By the server's clock: this machine's may have jumped. */
+    if (stop->stopped_s != 0 &&
+        asking->client.session.keys.server_time_s - stop->stopped_s > kept_s)
+        late = drop(asking, stop, "got no answer in --journal-days, and is dropped");
+    else if (unwrapping.question_len <= 0)
+        late = LATE_REFUSED;
+    else if (!read_question(question, (size_t)unwrapping.question_len, &query, &set))
+        late = drop(asking, stop, "cannot be read");
+    else {
+        format_text(classes, sizeof classes, "%.*s", (int)set.len, set.text);
+        late = ask_now(asking, stop, &query, classes, show, code, error);
+    }
+    wipe(question, sizeof question);
+    return late;
 }
 
-/* Asks what waits in an open journal. */
-static int ask_all_late(struct asking *asking, struct journal *journal, unsigned max,
-                        const struct journal_show *show, unsigned *count, struct error *error) {
+/* Asks those in a state. */
+static int ask_those(struct asking *asking, struct journal *journal, enum journal_state state,
+                     const struct journal_show *show, struct journal_outcome *outcome,
+                     struct error *error) {
     static struct journal_entry entry;
     uint64_t at = 0;
-    int found = 0, code = 0;
-    *count = 0;
-    while (code == 0 && *count < max && (found = journal_next(journal, &at, &entry, error)) > 0) {
+    int found, code = 0;
+    while (code == 0 && outcome->tried < outcome->tried_max) {
+        found = journal_next(journal, &at, state, &entry, error);
+        if (found < 0)
+            return trouble("--journal: %s", error->text) == EXIT_TROUBLE ? 0 : found;
+        if (found == 0)
+            break;
+        outcome->tried++;
         enum late late = ask_entry(asking, &entry, show, &code, error);
-        /* What was shown must have gone out: it is not shown again. */
-        if (late == LATE_WAITS || fflush(stdout) != 0)
-            journal_leave(journal, &entry);
+        outcome->refused += late == LATE_REFUSED;
+        outcome->dropped += late == LATE_DROPPED;
+        outcome->answered += late == LATE_ANSWERED;
+        if (late == LATE_WAITS || late == LATE_REFUSED)
+            journal_leave(journal, &entry, late == LATE_REFUSED);
         else
             code = journal_settle(journal, &entry, error);
-        *count += late == LATE_ANSWERED;
         asking->batch.count = 0;
-        wipe(&entry, sizeof entry);
+        if (late == LATE_WAITS)
+            break;
     }
-    return found < 0 ? found : code;
+    return code;
 }
 
-int journal_ask_late(struct asking *asking, unsigned max, const struct journal_show *show,
-                     unsigned *count, struct error *error) {
+int journal_ask_late(struct asking *asking, const struct journal_show *show,
+                     struct journal_outcome *outcome, struct error *error) {
     static struct journal journal;
     struct span classes[ASKING_CLASSES_MAX];
     unsigned class_count = asking->class_count;
-    *count = 0;
     if (asking->options->journal_path == NULL)
         return 0;
     int code = journal_open(&journal, asking->options->journal_path, error);
     if (code != 0)
         return code;
     memcpy(classes, asking->classes, sizeof classes);
-    code = ask_all_late(asking, &journal, max, show, count, error);
+    code = ask_those(asking, &journal, JOURNAL_WAITS, show, outcome, error);
+    if (code == 0 && outcome->refused == 0) /* or those would be tried twice */
+        code = ask_those(asking, &journal, JOURNAL_REFUSED, show, outcome, error);
     memcpy(asking->classes, classes, sizeof classes);
     asking->class_count = class_count;
     journal_close(&journal);
+    if (outcome->refused > 0)
+        trouble("note: %u of the questions in %s were not opened: they were kept for another "
+                "server's key, or another kiosk",
+                outcome->refused, asking->options->journal_path);
     return code;
 }

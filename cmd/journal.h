@@ -9,23 +9,32 @@
 /* Whether the journal that the options name can be used. EXIT_OK, or EXIT_TROUBLE after saying why. */
 int journal_check(const struct asking_options *options);
 
-/* Keeps a question that was not answered, about this moment. 0, or a negative code with the reason. */
-int journal_keep_query(struct asking *asking, const struct query *query, const char *reference,
-                       struct error *error);
+#define JOURNAL_ID_SIZE (2 * JOURNAL_ID_LEN + 1)
 
-/* Told of an answer that comes late. */
+/* Keeps a question that was not answered, about this moment; `id` is what it is known by. 0, or a negative code with
+ * the reason. */
+int journal_keep_query(struct asking *asking, const struct query *query, const char *reference,
+                       char id[JOURNAL_ID_SIZE], struct error *error);
+
+/* Told of an answer that comes late. False where it could not be passed on: then it is asked again. */
 struct journal_show {
-    void (*show)(void *context, const struct journal_stop *stop, struct reply *reply);
+    bool (*show)(void *context, const struct journal_stop *stop, struct reply *reply);
     void *context;
 };
 
-/* Asks what waits, at most `max` questions. The batch of `asking` must be empty. What was kept for too long is dropped,
- * and that is said, as is what cannot be asked. 0; or a negative code with the reason, where a server would be needed
- * that is not there: then the rest waits on. *count: how many were answered. Without a journal nothing is done. */
-int journal_ask_late(struct asking *asking, unsigned max, const struct journal_show *show,
-                     unsigned *count, struct error *error);
+struct journal_outcome {
+    unsigned tried_max; /* how many questions are tried at most */
+    unsigned tried, answered, dropped;
+    unsigned refused; /* the server has not opened them */
+};
 
-/* When a stop was. */
+/* Asks what waits. The batch of `asking` must be empty. What was kept for too long is dropped, and that is said, as is
+ * what cannot be asked, and damage of the file. 0; or a negative code with the reason, where a server would be needed that is not there: then the
+ * rest waits on. Without a journal nothing is done. */
+int journal_ask_late(struct asking *asking, const struct journal_show *show,
+                     struct journal_outcome *outcome, struct error *error);
+
+/* When a stop was; NULL: that is not known. */
 const char *journal_time(char text[TIME_TEXT_SIZE], const struct journal_stop *stop,
                          const struct asking *asking);
 

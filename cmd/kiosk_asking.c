@@ -235,7 +235,8 @@ static void report_no_answer(struct asking *asking, const struct query *query, i
     add_line(report, "%s", word(advice_on(why)));
     if (asking->options->journal_path == NULL || query->is_bad)
         return;
-    if (journal_keep_query(asking, query, NULL, &error) == 0)
+    char id[JOURNAL_ID_SIZE];
+    if (journal_keep_query(asking, query, NULL, id, &error) == 0)
         add_line(report, "%s", word("It is kept, and asked when a server is there."));
     else
         add_line(report, "%s", error.text);
@@ -291,23 +292,33 @@ static bool answer(struct asking *asking, bool *is_open, const struct kiosk_text
 #define LATE_PAUSE_MS 30000 /* before it is seen whether a server is there for what was kept */
 #define LATE_NEXT_MS 200    /* where one is */
 
-/* Of a late verdict, its word alone. */
-static void report_late(void *context, const struct journal_stop *stop, struct reply *reply) {
-    struct report *report = context;
+#define LATE_MAX 4 /* questions that are asked at a time: a scan waits behind them */
+
+struct late_reports {
+    int channel;
+    struct report *report;
+};
+
+/* Passes on a late verdict, its word alone. */
+static bool send_late(void *context, const struct journal_stop *stop, struct reply *reply) {
+    const struct late_reports *late = context;
+    struct report *report = late->report;
     memset(report, 0, sizeof *report);
-    report->stopped_s = stop->stopped_s;
+    report->stopped_s = stop->stopped_s != 0 ? stop->stopped_s : reply->now_s;
     report->utc_offset_s = reply->release->utc_offset_s;
     format_text(report->word, sizeof report->word, "%s", word(faces[reply->outcome.verdict].word));
+    return send(late->channel, report, sizeof *report, MSG_NOSIGNAL) == sizeof *report;
 }
 
-/* Asks one question of those that were kept. Whether there was an answer. */
-static bool ask_late(struct asking *asking, struct report *report) {
-    const struct journal_show show = {report_late, report};
+/* Asks some of the questions that were kept. Whether any was answered. */
+static bool ask_late(struct asking *asking, int channel, struct report *report) {
+    struct late_reports late = {channel, report};
+    const struct journal_show show = {send_late, &late};
+    struct journal_outcome outcome = {.tried_max = LATE_MAX};
     struct error error;
-    unsigned count;
-    journal_ask_late(asking, 1, &show, &count, &error);
+    journal_ask_late(asking, &show, &outcome, &error);
     asking_forget(asking);
-    return count > 0;
+    return outcome.answered > 0;
 }
 
 /* Waits for the next text. Asks meanwhile what was kept, at once where a server was there. False at the end. */
@@ -323,10 +334,7 @@ static bool await_text(struct asking *asking, bool is_open, bool was_answered, i
         if (n != 0)
             return recv(channel, text, sizeof *text, 0) == sizeof *text &&
                    text->len <= sizeof text->text;
-        bool is_answered = ask_late(asking, report);
-        pause_ms = is_answered ? LATE_NEXT_MS : LATE_PAUSE_MS;
-        if (is_answered && send(channel, report, sizeof *report, MSG_NOSIGNAL) < 0)
-            return false;
+        pause_ms = ask_late(asking, channel, report) ? LATE_NEXT_MS : LATE_PAUSE_MS;
     }
 }
 

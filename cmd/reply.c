@@ -131,7 +131,7 @@ static void print_json(const struct reply *reply) {
     json_begin();
     if (reply->line > 0)
         json_number("line", (long long)reply->line);
-    if (reply->late_since != NULL) {
+    if (reply->late_id != NULL) {
         json_text("stopped", reply->late_since);
         json_text("reference", reply->late_reference[0] != '\0' ? reply->late_reference : NULL);
         json_text("journal_id", reply->late_id);
@@ -162,7 +162,7 @@ static void print_json(const struct reply *reply) {
     json_end();
 }
 
-void reply_print_trouble(uint64_t line, const char *error, const char *reason, bool is_kept,
+void reply_print_trouble(uint64_t line, const char *error, const char *reason, const char *kept_id,
                          const struct trouble_part *parts, unsigned part_count) {
     json_begin();
     if (line > 0)
@@ -170,8 +170,10 @@ void reply_print_trouble(uint64_t line, const char *error, const char *reason, b
     json_null("verdict");
     json_text("error", error);
     json_text("reason", reason);
-    if (is_kept)
+    if (kept_id != NULL) {
         json_bool("kept", true);
+        json_text("journal_id", kept_id);
+    }
     if (part_count > 0) {
         json_open_list("servers");
         for (unsigned i = 0; i < part_count; i++) {
@@ -317,8 +319,9 @@ static void put_question(const struct reply *reply) {
 static void print_text(const struct reply *reply) {
     const struct outcome *outcome = &reply->outcome;
     fputs(verdict_name(outcome->verdict), stdout);
-    if (reply->late_since != NULL)
-        print(" late, to the stop of %s%s%s:", reply->late_since,
+    if (reply->late_id != NULL)
+        print(" late, to the stop of %s%s%s:",
+              reply->late_since != NULL ? reply->late_since : "an unknown time",
               reply->late_reference[0] != '\0' ? ", reference " : "", reply->late_reference);
     if (reply->line > 0)
         print(" line %llu:", (unsigned long long)reply->line);

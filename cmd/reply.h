@@ -31,8 +31,8 @@ struct reply {
     bool shows_question;
     /* The question was kept since a stop: when that was, its id and the officer's reference. NULL: it was asked just
      * now. */
-    const char *late_since;
     const char *late_id;
+    const char *late_since;     /* NULL: that is not known */
     const char *late_reference; /* empty: none */
 };
 
@@ -46,9 +46,9 @@ struct trouble_part {
     const char *reason;
 };
 
-/* Prints an object for a question that was not answered, and whether it was kept. `error` is one of the words that
+/* Prints an object for a question that was not answered; `kept_id`: it is kept, under this id, or NULL. `error` is one of the words that
  * `dlv help client` lists. */
-void reply_print_trouble(uint64_t line, const char *error, const char *reason, bool is_kept,
+void reply_print_trouble(uint64_t line, const char *error, const char *reason, const char *kept_id,
                          const struct trouble_part *parts, unsigned part_count);
 
 #endif

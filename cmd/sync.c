@@ -52,7 +52,7 @@ static void show(void *context, uint64_t done, uint64_t total) {
 /* Fetches, and places what came. Lists that turn out to be of no use are left, and the whole is fetched. */
 static int fetch_and_place(struct asking *asking, struct sync *sync, struct error *error) {
     for (;;) {
-        int code = client_do(&asking->client, sync_fetch, sync, error);
+        int code = client_do(&asking->client, sync_fetch, sync, true, error);
         progress_end();
         if (code != 0 || sync->outcome == SYNC_NOTHING)
             return code;

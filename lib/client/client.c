@@ -124,7 +124,7 @@ void client_close(struct client *client) {
 struct task {
     client_form *form;
     client_work *work; /* NULL: asking */
-    bool has_learned;  /* the release, since the task began */
+    bool has_learned;  /* the release, since the task began; or what was learned before does */
     void *context;
     struct bundle *bundle;
     uint8_t formed_for[SHA256_LEN]; /* the release that the questions were formed for, ... */
@@ -298,7 +298,8 @@ int client_ask(struct client *client, client_form *form, void *context, struct b
     return do_task(client, &task, error);
 }
 
-int client_do(struct client *client, client_work *work, void *context, struct error *error) {
-    struct task task = {.work = work, .context = context};
+int client_do(struct client *client, client_work *work, void *context, bool needs_newest,
+              struct error *error) {
+    struct task task = {.work = work, .context = context, .has_learned = !needs_newest};
     return do_task(client, &task, error);
 }

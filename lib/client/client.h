@@ -61,8 +61,10 @@ int client_ask(struct client *client, client_form *form, void *context, struct b
 typedef enum link_result client_work(void *context, struct session_talk *talk,
                                      const struct known_release *release);
 
-/* Finds a server as client_ask does, and has the work done. 0, or a negative code with the reason. */
-int client_do(struct client *client, client_work *work, void *context, struct error *error);
+/* Finds a server as client_ask does, and has the work done; `needs_newest`: with what it has said of its release since.
+ * 0, or a negative code with the reason. */
+int client_do(struct client *client, client_work *work, void *context, bool needs_newest,
+              struct error *error);
 
 /* Wipes it. */
 void client_close(struct client *client);

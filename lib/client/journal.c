@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,8 +10,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-enum { WAITS = 1, SETTLED = 2 };
 
 static const uint8_t magic[4] = "dlvj";
 static const uint8_t nonce[AEAD_NONCE_LEN];
@@ -28,6 +27,10 @@ static bool lock_byte(const struct journal *journal, uint64_t at, short type) {
     struct flock lock = {
         .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)at, .l_len = 1, .l_pid = 0};
     return fcntl(journal->fd, F_OFD_SETLK, &lock) == 0;
+}
+
+static void unlock(const struct journal *journal, const struct journal_entry *entry) {
+    lock_byte(journal, entry->at, F_UNLCK);
 }
 
 static int lock_end(const struct journal *journal, struct error *error) {
@@ -61,6 +64,20 @@ static size_t length_of(const uint8_t header[JOURNAL_REFERENCE]) {
     return len + load_le16(header + JOURNAL_QUESTION_LEN);
 }
 
+/* A reference is not authenticated before the entry is opened, and is shown on terminals. */
+static void take_reference(char *reference, const uint8_t *bytes, size_t left) {
+    uint32_t character;
+    for (size_t len; left > 0; left -= len, bytes += len, reference += len) {
+        len = utf8_decode(bytes, left, &character);
+        bool is_shown = len > 0 && !utf8_is_control(character);
+        len = len > 0 ? len : 1;
+        if (is_shown)
+            memcpy(reference, bytes, len);
+        else
+            memset(reference, '?', len);
+    }
+}
+
 /* Takes an entry apart that is whole. False where it is none. */
 static bool parse(struct journal_entry *entry) {
     const uint8_t *bytes = entry->bytes;
@@ -69,12 +86,13 @@ static bool parse(struct journal_entry *entry) {
     size_t end = entry->len - JOURNAL_DIGEST_LEN, at = JOURNAL_REFERENCE;
     size_t reference_len = load_le16(bytes + JOURNAL_REFERENCE_LEN);
     if (memcmp(digest, bytes + end, JOURNAL_DIGEST_LEN) != 0 ||
-        reference_len >= JOURNAL_REFERENCE_SIZE || bytes[JOURNAL_COUNT] > JOURNAL_WRAPPED_MAX)
+        reference_len >= JOURNAL_REFERENCE_SIZE || bytes[JOURNAL_STATE] < JOURNAL_WAITS ||
+        bytes[JOURNAL_STATE] > JOURNAL_REFUSED || bytes[JOURNAL_COUNT] > JOURNAL_WRAPPED_MAX)
         return false;
     memset(&entry->stop, 0, sizeof entry->stop);
     entry->stop.stopped_s = (int64_t)load_le64(bytes + JOURNAL_STOPPED);
     memcpy(entry->stop.id, bytes + JOURNAL_ID, JOURNAL_ID_LEN);
-    memcpy(entry->stop.reference, bytes + at, reference_len);
+    take_reference(entry->stop.reference, bytes + at, reference_len);
     at += reference_len;
     for (entry->wrapped_count = 0; entry->wrapped_count < bytes[JOURNAL_COUNT];
          entry->wrapped_count++) {
@@ -117,7 +135,14 @@ static enum found read_entry(const struct journal *journal, uint64_t at, uint64_
         return FOUND_DAMAGE;
     if (entry->len > read_len)
         return FOUND_CUT;
-    return parse(entry) ? FOUND_ENTRY : FOUND_DAMAGE;
+    if (parse(entry))
+        return FOUND_ENTRY;
+    /* Of a file that a crash has cut short, some file systems keep the length, and fill it with zeros. */
+    bool is_last = entry->len == left;
+    return is_last && bytes_are_zero(entry->bytes + entry->len - JOURNAL_DIGEST_LEN,
+                                     JOURNAL_DIGEST_LEN)
+               ? FOUND_CUT
+               : FOUND_DAMAGE;
 }
 
 static int damaged(const struct journal *journal, uint64_t at, struct error *error) {
@@ -147,7 +172,7 @@ static int find_end(struct journal *journal, uint64_t *end, bool *waits, struct 
             return damaged(journal, *end, error);
         if (found != FOUND_ENTRY)
             break;
-        *waits |= entry->bytes[JOURNAL_STATE] == WAITS;
+        *waits |= entry->bytes[JOURNAL_STATE] != JOURNAL_SETTLED;
     }
     return code;
 }
@@ -187,7 +212,7 @@ static bool write_entry(struct journal_entry *entry, const struct journal_stop *
     random_bytes(random, key, sizeof key);
     memset(bytes, 0, JOURNAL_REFERENCE);
     memcpy(bytes, magic, sizeof magic);
-    bytes[JOURNAL_STATE] = WAITS;
+    bytes[JOURNAL_STATE] = JOURNAL_WAITS;
     bytes[JOURNAL_COUNT] = (uint8_t)servers->count;
     store_le16(bytes + JOURNAL_REFERENCE_LEN, (uint16_t)reference_len);
     store_le16(bytes + JOURNAL_QUESTION_LEN, (uint16_t)len);
@@ -264,8 +289,8 @@ static int look_again(struct journal *journal, struct error *error) {
     return code;
 }
 
-int journal_next(struct journal *journal, uint64_t *at, struct journal_entry *entry,
-                 struct error *error) {
+int journal_next(struct journal *journal, uint64_t *at, enum journal_state state,
+                 struct journal_entry *entry, struct error *error) {
     for (;;) {
         uint64_t file_len;
         int code = file_len_of(journal, &file_len, error);
@@ -279,36 +304,46 @@ int journal_next(struct journal *journal, uint64_t *at, struct journal_entry *en
         if (found != FOUND_ENTRY)
             return 0; /* or it is being written just now */
         *at += entry->len;
-        if (entry->bytes[JOURNAL_STATE] != WAITS || !lock_byte(journal, entry->at, F_WRLCK))
+        if (entry->bytes[JOURNAL_STATE] != state || !lock_byte(journal, entry->at, F_WRLCK))
             continue;
         /* Another process may have settled it meanwhile. */
         if (file_read_at(journal->fd, entry->bytes, JOURNAL_REFERENCE, entry->at) == 0 &&
-            entry->bytes[JOURNAL_STATE] == WAITS &&
+            entry->bytes[JOURNAL_STATE] == state &&
             memcmp(entry->bytes + JOURNAL_ID, entry->stop.id, JOURNAL_ID_LEN) == 0)
             return 1;
-        journal_leave(journal, entry);
+        unlock(journal, entry);
     }
 }
 
-long journal_unseal(struct journal_entry *entry, const uint8_t key[AEAD_KEY_LEN]) {
-    uint8_t *question = entry->bytes + entry->question_at;
+long journal_unseal(const struct journal_entry *entry, const uint8_t key[AEAD_KEY_LEN],
+                    uint8_t question[JOURNAL_QUESTION_MAX]) {
+    const uint8_t *sealed = entry->bytes + entry->question_at;
+    memcpy(question, sealed, entry->question_len);
     return aead_open(key, nonce, entry->bytes + JOURNAL_COUNT, entry->question_at - JOURNAL_COUNT,
-                     question, entry->question_len, question + entry->question_len)
+                     question, entry->question_len, sealed + entry->question_len)
                ? (long)entry->question_len
                : ERR_SIGNATURE;
 }
 
-void journal_leave(const struct journal *journal, const struct journal_entry *entry) {
-    lock_byte(journal, entry->at, F_UNLCK);
+/* 0, or ERR_SYSTEM with errno set. */
+static int set_state(const struct journal *journal, const struct journal_entry *entry,
+                     enum journal_state state) {
+    uint8_t byte = (uint8_t)state;
+    return file_write_at(journal->fd, &byte, 1, entry->at + JOURNAL_STATE);
+}
+
+void journal_leave(const struct journal *journal, const struct journal_entry *entry,
+                   bool is_refused) {
+    if (is_refused && set_state(journal, entry, JOURNAL_REFUSED) != 0)
+        errno = 0; /* then it waits in front, which costs time alone */
+    unlock(journal, entry);
 }
 
 int journal_settle(struct journal *journal, const struct journal_entry *entry,
                    struct error *error) {
-    static const uint8_t settled = SETTLED;
     uint64_t end;
     bool waits;
-    int code = file_write_at(journal->fd, &settled, 1, entry->at + JOURNAL_STATE) == 0 &&
-                       fdatasync(journal->fd) == 0
+    int code = set_state(journal, entry, JOURNAL_SETTLED) == 0 && fdatasync(journal->fd) == 0
                    ? 0
                    : error_set_errno(error, "%s", journal->path);
     /* Where nothing waits any more, nothing stays. */
@@ -317,6 +352,6 @@ int journal_settle(struct journal *journal, const struct journal_entry *entry,
             code = error_set_errno(error, "%s", journal->path);
         unlock_end(journal);
     }
-    journal_leave(journal, entry);
+    unlock(journal, entry);
     return code;
 }

@@ -24,7 +24,7 @@
  * Numbers are little-endian. */
 #define JOURNAL_MAGIC 0 /* "dlvj" */
 #define JOURNAL_LEN 4   /* of the entry, in bytes */
-#define JOURNAL_STATE 8 /* 1: it waits; 2: it is settled */
+#define JOURNAL_STATE 8 /* enum journal_state */
 #define JOURNAL_COUNT 9 /* of wrapped keys */
 #define JOURNAL_REFERENCE_LEN 10
 #define JOURNAL_WRAPPED_LEN 12 /* of all wrapped keys */
@@ -38,11 +38,17 @@
      JOURNAL_WRAPPED_MAX * (OPEN_KEY_ID_LEN + 2 + RSA_LEN_MAX) + JOURNAL_QUESTION_MAX +            \
      AEAD_TAG_LEN + JOURNAL_DIGEST_LEN)
 
+enum journal_state {
+    JOURNAL_WAITS = 1,
+    JOURNAL_SETTLED = 2,
+    JOURNAL_REFUSED = 3 /* it waits, behind the others: a server has not opened it */
+};
+
 /* What is readable of an entry. */
 struct journal_stop {
-    int64_t stopped_s; /* by the kiosk's clock */
+    int64_t stopped_s; /* by the kiosk's clock; 0: that could not be right */
     uint8_t id[JOURNAL_ID_LEN];
-    char reference[JOURNAL_REFERENCE_SIZE]; /* empty: none was given */
+    char reference[JOURNAL_REFERENCE_SIZE]; /* empty: none was given; without control characters */
 };
 
 struct journal_wrapped {
@@ -77,18 +83,20 @@ int journal_keep(struct journal *journal, struct journal_stop *stop, const struc
                  const uint8_t kiosk[KIOSK_ID_LEN], const void *question, size_t len,
                  struct random *random, struct error *error);
 
-/* Takes the next entry that waits, from *at on, and moves that behind it; no other process is given it until it is
+/* Takes the next entry in this state, from *at on, and moves that behind it; no other process is given it until it is
  * settled or left. 1 where there is one, 0 where there is none, or a negative code with the reason. */
-int journal_next(struct journal *journal, uint64_t *at, struct journal_entry *entry,
-                 struct error *error);
+int journal_next(struct journal *journal, uint64_t *at, enum journal_state state,
+                 struct journal_entry *entry, struct error *error);
 
-/* Decrypts the question, in place; its length, or ERR_SIGNATURE. */
-long journal_unseal(struct journal_entry *entry, const uint8_t key[AEAD_KEY_LEN]);
+/* Decrypts the question; its length, or ERR_SIGNATURE. */
+long journal_unseal(const struct journal_entry *entry, const uint8_t key[AEAD_KEY_LEN],
+                    uint8_t question[JOURNAL_QUESTION_MAX]);
 
 /* The entry is done with, for good. 0 or ERR_SYSTEM. */
 int journal_settle(struct journal *journal, const struct journal_entry *entry, struct error *error);
 
-/* The entry waits on. */
-void journal_leave(const struct journal *journal, const struct journal_entry *entry);
+/* The entry waits on; behind the others, where it was refused. */
+void journal_leave(const struct journal *journal, const struct journal_entry *entry,
+                   bool is_refused);
 
 #endif

@@ -67,8 +67,10 @@ static enum shown look_at_session(const struct reception *reception, const uint8
         seen_hash(hash, board->seen_key, frame + IDENTIFY_TICKET, IDENTIFY_LEN - IDENTIFY_TICKET);
     else
         seen_hash(hash, board->seen_key, ticket.session_key, SESSION_KEY_LEN);
+    /* Tickets travel in the clear: who has only heard one must not use up what is its owner's. */
+    bool is_sealed = identity_is_sealed(frame, &ticket);
     wipe(ticket.session_key, sizeof ticket.session_key);
-    if (ticket.expires_s < now_s)
+    if (ticket.expires_s < now_s || !is_sealed)
         return SHOWN_BAD;
     memcpy(kiosk, ticket.kiosk, KIOSK_ID_LEN);
     bool is_anonymous = bytes_are_zero(ticket.kiosk, KIOSK_ID_LEN);

@@ -40,6 +40,17 @@ static bool open_answer(const struct session *session, enum frame_type type, con
            bytes_are_zero(body + ADMITTED_ZERO, ADMITTED_GRANT - ADMITTED_ZERO);
 }
 
+bool identity_is_sealed(const uint8_t frame[IDENTIFY_LEN], const struct ticket *ticket) {
+    uint8_t copy[IDENTIFY_LEN], *body = copy + IDENTIFY_BODY;
+    memcpy(copy, frame, sizeof copy);
+    memset(copy + IDENTIFY_COOKIE, 0, COOKIE_LEN);
+    bool is_sealed = aead_open(ticket->session_key, copy + IDENTIFY_NONCE, copy, IDENTIFY_BODY,
+                               body, IDENTITY_LEN, body + IDENTITY_LEN);
+    wipe(copy, sizeof copy);
+    wipe_stack();
+    return is_sealed;
+}
+
 /* For the server: opens a frame in place. The key that has opened its ticket; NULL where it is not one of a session,
  * and then `ticket` holds nothing. */
 static const struct ticket_key *open_frame(const struct session_host *host, enum frame_type type,

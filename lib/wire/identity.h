@@ -77,6 +77,10 @@ enum admission_status session_admit(const struct session_host *host, uint8_t *fr
                                     int64_t now_s, const br_prng_class **source,
                                     uint8_t admit[ADMIT_LEN]);
 
+/* For the server: whether an IDENTIFY or UNWRAP frame was sealed by who has the key of the session that its ticket, which
+ * has been opened, is of; whatever its cookie is. */
+bool identity_is_sealed(const uint8_t frame[IDENTIFY_LEN], const struct ticket *ticket);
+
 /* Wraps a key for a server and this kiosk: server->n_len bytes. False where RSA fails. */
 bool key_wrap(const struct rsa_public *server, const uint8_t kiosk[KIOSK_ID_LEN],
               const uint8_t key[UNWRAPPED_KEY_LEN], const br_prng_class **source, uint8_t *wrapped);

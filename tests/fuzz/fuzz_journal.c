@@ -29,9 +29,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct journal_entry entry;
     static uint8_t bytes[1 << 16];
     static const uint8_t key[AEAD_KEY_LEN];
+    static uint8_t question[JOURNAL_QUESTION_MAX];
     struct error error;
     uint64_t at = 0, before = 0;
     int found;
+    enum journal_state state = size > 0 && data[0] & 2 ? JOURNAL_REFUSED : JOURNAL_WAITS;
     if (journal.fd < 0)
         journal.fd = memfd_create("journal", MFD_CLOEXEC);
     if (size < 1 || size > sizeof bytes)
@@ -42,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (ftruncate(journal.fd, 0) != 0 ||
         pwrite(journal.fd, bytes, size - 1, 0) != (ssize_t)(size - 1))
         abort();
-    while ((found = journal_next(&journal, &at, &entry, &error)) > 0) {
+    while ((found = journal_next(&journal, &at, state, &entry, &error)) > 0) {
         if (at <= before || entry.question_at + entry.question_len > entry.len ||
             strlen(entry.stop.reference) >= JOURNAL_REFERENCE_SIZE)
             abort();
@@ -51,13 +53,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 abort();
         }
         before = at;
-        if (journal_unseal(&entry, key) >= 0)
+        if (journal_unseal(&entry, key, question) >= 0)
             abort(); /* nobody guesses a tag */
         if (journal_settle(&journal, &entry, &error) != 0)
             abort();
     }
     at = 0;
-    if (found == 0 && journal_next(&journal, &at, &entry, &error) > 0)
+    if (found == 0 && journal_next(&journal, &at, state, &entry, &error) > 0)
         abort(); /* all are settled */
     return 0;
 }

@@ -338,6 +338,9 @@ def test_a_question_that_is_kept(dlv, kiosk, terminal, keys, serve, small_db, tm
     assert "MH12" not in screen and journal.read_bytes() == b""
     terminal.key("Up")
     terminal.wait_for("The last verdicts", "SUSPENDED late", "NO ANSWER")
+    journal.write_bytes(b"x" * 100)
+    terminal.type("GJ05-1234")
+    terminal.wait_for("The licence is valid", "not a journal of dlv")
 
 
 def test_a_database_that_comes_back(kiosk, terminal, keys, small_db, tmp_path):

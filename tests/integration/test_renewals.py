@@ -134,6 +134,18 @@ def test_two_answers(start, server_pub, kiosk):
         assert len({opening.finish(accept).key for accept in accepts}) == 4
 
 
+@pytest.mark.parametrize("kind", [peer.UNWRAP, peer.IDENTIFY])
+def test_a_ticket_that_was_only_heard(start, server_pub, kiosk, kind):
+    """Tickets travel in the clear. Frames that are made up around one use up nothing of the kiosk's."""
+    server = start("--openings-per-source", "1")
+    session = TcpClient(server.port, server_pub, kiosk).open().session
+    for _ in range(30):
+        frame = peer.header(kind, 692) + bytes(20) + session.ticket + b"\1" + os.urandom(575)
+        assert TcpClient(server.port, server_pub).exchange(frame)[4] == peer.REFUSE
+    for _ in range(10):
+        assert TcpClient(server.port, server_pub).renew(session).ask([RAMESH]).kinds == [FOUND]
+
+
 def test_datagrams(start, server_pub, kiosk):
     """No cookie at first; what comes again from elsewhere is perhaps a listener's, and gets one."""
     server = start()
