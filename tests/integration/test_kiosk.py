@@ -340,7 +340,7 @@ def test_a_question_that_is_kept(dlv, kiosk, terminal, keys, serve, small_db, tm
     terminal.wait_for("The last verdicts", "SUSPENDED late", "NO ANSWER")
     journal.write_bytes(b"x" * 100)
     terminal.type("GJ05-1234")
-    terminal.wait_for("The licence is valid", "not a journal of dlv")
+    terminal.wait_for("The licence is valid", "dlv kiosk: --journal: ")
 
 
 def test_a_database_that_comes_back(kiosk, terminal, keys, small_db, tmp_path):

@@ -137,7 +137,7 @@ def test_two_answers(start, server_pub, kiosk):
 @pytest.mark.parametrize("kind", [peer.UNWRAP, peer.IDENTIFY])
 def test_a_ticket_that_was_only_heard(start, server_pub, kiosk, kind):
     """Tickets travel in the clear. Frames that are made up around one use up nothing of the kiosk's."""
-    server = start("--openings-per-source", "1")
+    server = start(per_source="1")
     session = TcpClient(server.port, server_pub, kiosk).open().session
     for _ in range(30):
         frame = peer.header(kind, 692) + bytes(20) + session.ticket + b"\1" + os.urandom(575)
