@@ -83,7 +83,7 @@ LOAD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/load/*.c))) $(BU
 # musl comes without the kernel's headers.
 INCLUDES := -Ilib -isystem $(BEARSSL)/inc -idirafter $(DEPS)/kernel-headers
 # What an answer passes through is compiled for speed, the rest for size: dbgen is not slower by it.
-HOT := lib/base/bytes lib/crypto/sha256 lib/db/answer lib/db/entry lib/db/find lib/db/lookup_key lib/db/merkle \
+HOT := lib/base/bytes lib/crypto/sha256 lib/db/entry lib/db/find lib/db/lookup_key lib/db/merkle \
     lib/serve/ticket_cache lib/wire/answer lib/wire/question lib/wire/ticket
 $(HOT:%=$(BUILD)/%.o): CFLAGS_SPEED = $(CFLAGS_HOT)
 

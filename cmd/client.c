@@ -218,7 +218,7 @@ static int ask_session(struct asking *asking) {
     for (unsigned i = 0; i < batch->count; i++) {
         struct query *query = &batch->items[i].query;
         status = EXIT_TROUBLE;
-        if (query->is_bad) {
+        if (!query_check_number(query)) {
             show_bad(query);
             continue;
         }
@@ -293,9 +293,6 @@ static int ask_lines(struct asking *asking, struct legacy_asking *original) {
         /* Nothing more to read just now: somebody may be waiting for these answers. */
         bool is_pause = reader.start == reader.end;
         int status = is_pause || asking->batch.count == max ? ask_batch(asking, original) : EXIT_OK;
-        if (is_pause && was_answered)
-            ask_late(asking, LATE_MAX);
-        was_answered = was_answered && !is_pause;
         if (is_pause)
             fflush(stdout);
         worst = status > worst ? status : worst;
@@ -507,7 +504,8 @@ static int run_client(int operand_count, char **operands) {
         status = ask(&asking, &original, operand_count, operands);
         if (scan_text != NULL && !is_json)
             show_card(&asking, &scan);
-        if (was_answered)
+        /* A program that reads answers is given nothing that it has not asked for. */
+        if (was_answered && !is_json && !is_lines(operand_count, operands))
             ask_late(&asking, LATE_MAX);
         if (finish_output() != EXIT_OK)
             status = EXIT_TROUBLE;

@@ -138,7 +138,7 @@ static enum late drop(const struct asking *asking, const struct journal_stop *st
                       const char *why) {
     char text[TIME_TEXT_SIZE];
     const char *since = journal_time(text, stop, asking);
-    trouble("--journal: the question of %s%s%s %s", since != NULL ? since : "an unknown time",
+    trouble("--journal: the question of %s%s%s: %s", since != NULL ? since : "an unknown time",
             stop->reference[0] != '\0' ? ", reference " : "", stop->reference, why);
     return LATE_DROPPED;
 }
@@ -153,7 +153,7 @@ static enum late ask_now(struct asking *asking, const struct journal_stop *stop,
     item->query = *query;
     if (query_take_classes(classes[0] != '\0' ? classes : NULL, asking->classes,
                            &asking->class_count) != EXIT_OK)
-        return drop(asking, stop, "cannot be asked");
+        return drop(asking, stop, "it cannot be asked");
     *code = asking_ask(asking, error);
     if (*code == 0 && asking->is_from_file)
         *code = error_set(error, ERR_SYSTEM, "no server is there any more");
@@ -186,11 +186,11 @@ static enum late ask_entry(struct asking *asking, const struct journal_entry *en
     /* By the server's clock: this machine's may have jumped. */
     if (stop->stopped_s != 0 &&
         asking->client.session.keys.server_time_s - stop->stopped_s > kept_s)
-        late = drop(asking, stop, "got no answer in --journal-days, and is dropped");
+        late = drop(asking, stop, "no answer came in --journal-days, so it is dropped");
     else if (unwrapping.question_len <= 0)
         late = LATE_REFUSED;
     else if (!read_question(question, (size_t)unwrapping.question_len, &query, &set))
-        late = drop(asking, stop, "cannot be read");
+        late = drop(asking, stop, "it cannot be read");
     else {
         format_text(classes, sizeof classes, "%.*s", (int)set.len, set.text);
         late = ask_now(asking, stop, &query, classes, show, code, error);

@@ -227,13 +227,13 @@ static const char *advice_on(const char *reason) {
 }
 
 /* Says that nobody has answered, and keeps the question, where there is a journal. */
-static void report_no_answer(struct asking *asking, const struct query *query, int code,
+static void report_no_answer(struct asking *asking, struct query *query, int code,
                              struct report *report, const char *why) {
     struct error error;
     report_trouble(report, "NO ANSWER", sentence_on(asking, code), NULL);
     add_line(report, "%s", why);
     add_line(report, "%s", word(advice_on(why)));
-    if (asking->options->journal_path == NULL || query->is_bad)
+    if (asking->options->journal_path == NULL || !query_check_number(query))
         return;
     char id[JOURNAL_ID_SIZE];
     if (journal_keep_query(asking, query, NULL, id, &error) == 0)

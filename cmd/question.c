@@ -90,19 +90,24 @@ int query_take_moment(const char *text, struct moment *at) {
                        text);
 }
 
+bool query_check_number(struct query *query) {
+    struct error error;
+    if (!query->is_bad && query->kind == ASK_NUMBER &&
+        number_form(&query->form, query->number.text, query->number.len, &error) != 0) {
+        const char *like = lookalike(query->number);
+        query_refuse(query, "the number %s%s%s", error.text, like ? "; it looks like " : "",
+                     like ? like : "");
+    }
+    return !query->is_bad;
+}
+
 bool query_form(struct query *query, const struct release_facts *facts, struct inquired *item) {
     struct error error;
     struct form form;
     *item = (struct inquired){.kind = query->kind};
     memcpy(item->digest, query->digest, SHA256_LEN);
-    if (query->is_bad || query->kind != ASK_NUMBER)
+    if (!query_check_number(query) || query->kind != ASK_NUMBER)
         return !query->is_bad;
-    if (number_form(&query->form, query->number.text, query->number.len, &error) != 0) {
-        const char *like = lookalike(query->number);
-        query_refuse(query, "the number %s%s%s", error.text, like ? "; it looks like " : "",
-                     like ? like : "");
-        return false;
-    }
     number_digest(item->digest, &query->form);
     for (unsigned field = FIELD_NAME; field < FIELD_COUNT; field++) {
         struct span text = query->fields[field];

@@ -39,6 +39,9 @@ int query_take_classes(const char *list, struct span classes[EVIDENCE_CLASSES_MA
 /* Takes the moment that --at gives; NULL leaves *at as it is. EXIT_OK, or EXIT_TROUBLE after saying why. */
 int query_take_moment(const char *text, struct moment *at);
 
+/* Whether the number, where it asks by one, can be one at all, whatever the release. False: it is bad. */
+bool query_check_number(struct query *query);
+
 /* Forms the query for a release whose rules are known. False where it cannot be asked: then it is
  * bad. */
 bool query_form(struct query *query, const struct release_facts *facts, struct inquired *item);

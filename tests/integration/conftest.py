@@ -78,9 +78,9 @@ def check_sanitizer(stderr):
 
 
 @contextlib.contextmanager
-def alone():
-    """One `make` at a time in this folder, whichever of the processes of this run calls it."""
-    with open(ROOT / "build/tests.lock", "w") as lock:
+def alone(what="make"):
+    """One at a time, whichever of the processes of this run calls it: `make` in this folder; or a console."""
+    with open(ROOT / f"build/tests.{what}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

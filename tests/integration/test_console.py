@@ -9,7 +9,7 @@ import termios
 import time
 
 import pytest
-from conftest import RELEASE
+from conftest import RELEASE, alone
 
 VT_OPENQRY, VT_GETSTATE, VT_ACTIVATE = 0x5600, 0x5603, 0x5606
 GREEN, RED, YELLOW = 2, 4, 6  # as the text mode of PCs numbers them
@@ -91,9 +91,10 @@ class Console:
 
 @pytest.fixture
 def console():
-    console = Console()
-    yield console
-    console.close()
+    with alone("console"):
+        console = Console()
+        yield console
+        console.close()
 
 
 def test_by_colour_and_letters(console, keys, small_db):

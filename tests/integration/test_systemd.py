@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import RELEASE, ROOT
+from conftest import RELEASE, ROOT, alone
 
 PACKAGE = ROOT / "tools/package"
 SYSTEMD = "/lib/systemd/systemd"
@@ -171,6 +171,11 @@ def test_a_kiosk_machine(machine):
 
 def test_the_screen(machine):
     """In place of a login, on a console that nobody can leave; killed, it is there again."""
+    with alone("console"):
+        show_and_kill(machine)
+
+
+def show_and_kill(machine):
     try:
         with open("/dev/tty0", "rb+", buffering=0) as console:
             number, = struct.unpack("i", fcntl.ioctl(console, VT_OPENQRY, bytes(4)))
