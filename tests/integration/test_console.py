@@ -34,6 +34,7 @@ class Console:
         self.number, = struct.unpack("i", fcntl.ioctl(self.all, VT_OPENQRY, bytes(4)))
         self.path = f"/dev/tty{self.number}"
         self.keyboard = os.open(self.path, os.O_RDWR | os.O_NOCTTY)
+        os.write(self.keyboard, b"\033c")  # whatever is left of who had it before
         self.before = self.active()
         self.process = None
 

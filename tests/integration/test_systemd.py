@@ -13,7 +13,7 @@ from conftest import RELEASE, ROOT, alone
 
 PACKAGE = ROOT / "tools/package"
 SYSTEMD = "/lib/systemd/systemd"
-VT_OPENQRY, VT_ACTIVATE = 0x5600, 0x5606
+VT_OPENQRY = 0x5600
 
 # What becomes the init process of the namespaces.
 BOOT = r"""
@@ -54,7 +54,7 @@ class Machine:
         self.process = subprocess.Popen(
             ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec unshare --fork --kill-child --pid --mount --uts --ipc --cgroup --net '
              'sh "$1/boot" "$1/machine" "$2" "$3"', self.cgroup, folder, dlv, PACKAGE], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.init = None
+        self.init, self.is_kiosk = None, False
         deadline = time.monotonic() + 30
         while self.init is None or self.run("systemctl", "is-active", "alone.target").returncode != 0:
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -150,8 +150,10 @@ def test_the_night(machine):
         assert time.monotonic() < deadline, machine.journal()
 
 
-def test_a_kiosk_machine(machine):
-    """As OPERATIONS makes one: its files are the user dlv's. The copy comes by the sync unit; then no server is needed."""
+def become_a_kiosk(machine):
+    """As OPERATIONS makes one: its files are the user dlv's. The copy comes by the sync unit."""
+    if machine.is_kiosk:
+        return
     machine.do("systemctl", "start", "dlv-server")
     machine.do("sh", "-c", """
         echo "kiosk-2 $(dlv keygen -t kiosk -o /etc/dlv/kiosk-2 >/dev/null; grep -v -- --- /etc/dlv/kiosk-2.pub | tr -d '\\n') sync=100" |
@@ -163,14 +165,21 @@ def test_a_kiosk_machine(machine):
         chown dlv /etc/dlv/kiosk-2.key
         chmod 644 /etc/dlv/client.conf /etc/dlv/*.pub && chmod 755 /etc/dlv""")
     machine.do("systemctl", "start", "dlv-sync")
-    assert machine.do("stat", "-c", "%U", "/var/lib/dlv/licences.db").strip() == "dlv"
     machine.do("systemctl", "stop", "dlv-server")
+    machine.is_kiosk = True
+
+
+def test_a_kiosk_machine(machine):
+    """It has its copy, so no server is needed."""
+    become_a_kiosk(machine)
+    assert machine.do("stat", "-c", "%U", "/var/lib/dlv/licences.db").strip() == "dlv"
     found = machine.run("setpriv", "--reuid", "dlv", "--clear-groups", "dlv", "client", "--config", "/etc/dlv/client.conf", "--number", "GJ05-1234")
     assert "offline" in found.stdout, (found, machine.journal())
 
 
 def test_the_screen(machine):
     """In place of a login, on a console that nobody can leave; killed, it is there again."""
+    become_a_kiosk(machine)
     with alone("console"):
         show_and_kill(machine)
 
@@ -179,6 +188,8 @@ def show_and_kill(machine):
     try:
         with open("/dev/tty0", "rb+", buffering=0) as console:
             number, = struct.unpack("i", fcntl.ioctl(console, VT_OPENQRY, bytes(4)))
+        with open(f"/dev/tty{number}", "rb+", buffering=0) as terminal:
+            terminal.write(b"\033c")
     except OSError:
         pytest.skip("no console here")
     unit = f"[Service]\nTTYPath=/dev/tty{number}\nDeviceAllow=/dev/tty{number} rw\n"
