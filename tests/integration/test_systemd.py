@@ -203,6 +203,8 @@ def show_and_kill(machine):
             time.sleep(0.1)
 
     wait_for("Scan the code of a card")
+    with open(f"/dev/tty{number}", "rb+", buffering=0) as terminal:
+        terminal.write(b"\033c")  # what is there afterwards is of the next one
     machine.do("kill", "-KILL", machine.property("dlv-kiosk", "MainPID"))
     machine.wait_for("dlv-kiosk", "NRestarts", "1")
     machine.wait_for("dlv-kiosk", "ActiveState", "active")
