@@ -1,6 +1,7 @@
 #include "applet.h"
 #include "audit_log.h"
 #include "json.h"
+#include "progress.h"
 #include "question.h"
 
 #include "audit/read.h"
@@ -137,6 +138,11 @@ static void keep(struct search *search, const uint8_t bytes[AUDIT_RECORD_LEN]) {
     memcpy(search->records[search->count++], bytes, AUDIT_RECORD_LEN);
 }
 
+static void print_found(const struct search *search, const struct audit_record *record) {
+    progress_hide();
+    print_record(search, record);
+}
+
 /* An audit_reading.take. */
 static void take_block(void *context, const struct audit_block *block, const uint8_t *content) {
     struct search *search = context;
@@ -150,7 +156,7 @@ static void take_block(void *context, const struct audit_block *block, const uin
         if (search->is_kept)
             keep(search, content + at);
         else
-            print_record(search, &record);
+            print_found(search, &record);
     }
 }
 
@@ -299,7 +305,10 @@ static int run_audit(int operand_count, char **operands) {
         reading.folder = operands[i];
         reading.take = take_block;
         reading.context = &search;
-        if (audit_read(&reading, &error) != 0)
+        reading.tell = progress_show;
+        int code = audit_read(&reading, &error);
+        progress_end();
+        if (code != 0)
             status = trouble("%s", error.text);
         else if (reading.last_block == 0)
             status = trouble("%s: no audit log is there", operands[i]);

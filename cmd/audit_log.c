@@ -2,6 +2,7 @@
 
 #include "json.h"
 #include "print.h"
+#include "progress.h"
 #include "trouble.h"
 
 #include "audit/read.h"
@@ -88,9 +89,12 @@ int audit_verify(const char *folder, const struct key_set *keys, const char *che
     struct error error;
     reading.folder = folder;
     reading.keys = keys;
+    reading.tell = progress_show;
     if (checkpoint != NULL && take_checkpoint(checkpoint, &reading) != EXIT_OK)
         return EXIT_TROUBLE;
-    if (audit_read(&reading, &error) != 0)
+    int code = audit_read(&reading, &error);
+    progress_end();
+    if (code != 0)
         return trouble("%s", error.text);
     if (reading.last_block == 0)
         return trouble("%s: no audit log is there", folder);

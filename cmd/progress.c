@@ -24,6 +24,8 @@ void progress_show(uint64_t done, uint64_t total) {
         next_ms = now_ms + SILENT_MS;
     }
     last_done = done;
+    if (done >= total)
+        progress_end();
     if (now_ms < next_ms || done == 0 || done >= total || !isatty(STDERR_FILENO))
         return;
     next_ms = now_ms + PAUSE_MS;
@@ -35,9 +37,13 @@ void progress_show(uint64_t done, uint64_t total) {
     fputs(line, stderr);
 }
 
-void progress_end(void) {
+void progress_hide(void) {
     if (is_shown)
         fputs("\r\033[K", stderr);
-    start_ms = 0;
     is_shown = false;
+}
+
+void progress_end(void) {
+    progress_hide();
+    start_ms = 0;
 }

@@ -4,10 +4,14 @@
 
 #include <stdint.h>
 
-/* So much of so much is done. What has less done than before is something new. */
+/* So much of so much is done. What has less done than before is something new; with all of it the line
+ * goes away. */
 void progress_show(uint64_t done, uint64_t total);
 
-/* Takes the line away. */
+/* Takes the line away, for something else in its place; it comes again. */
+void progress_hide(void);
+
+/* Takes the line away, also of what failed halfway. */
 void progress_end(void);
 
 #endif

@@ -1,6 +1,7 @@
 #include "applet.h"
 #include "built.h"
 #include "places.h"
+#include "progress.h"
 #include "server_check.h"
 
 #include "base/bytes.h"
@@ -292,6 +293,7 @@ static int run_server(int operand_count, char **operands) {
     settings.populates = populates || locks;
     settings.locks = locks;
     settings.log = log_line;
+    settings.tell = progress_show;
     if (is_check) {
         int status = server_check(&settings);
         wipe(&settings, sizeof settings);
@@ -304,6 +306,7 @@ static int run_server(int operand_count, char **operands) {
         trouble("warning: --no-sandbox=%s: an attacker who takes a process over is not held by it",
                 no_sandbox);
     int code = serve_run(&settings, &error);
+    progress_end();
     enum sandbox_part missing = settings.sandbox_missing;
     wipe(&settings, sizeof settings);
     if (code != 0 && missing != SANDBOX_NOTHING)

@@ -3,6 +3,7 @@
 #include "applet.h"
 #include "metrics.h"
 #include "print.h"
+#include "progress.h"
 
 #include "base/bytes.h"
 #include "base/date.h"
@@ -58,7 +59,9 @@ static int check_database(const struct serve_settings *settings) {
     struct release release = {.settings = settings};
     char until[TIME_TEXT_SIZE] = "any day";
     struct error error;
-    if (release_open(&release, &error) != 0)
+    int code = release_open(&release, &error);
+    progress_end();
+    if (code != 0)
         return trouble("%s", error.text);
     close(release.fd);
     const struct release_facts *facts = &release.header.facts;
@@ -145,9 +148,11 @@ static int check_audit(const struct serve_settings *settings) {
         return EXIT_OK;
     recorder.settings = settings;
     reading.folder = settings->audit_path;
+    reading.tell = progress_show;
     int code = recorder_load_keys(&recorder, &error);
     if (code == 0)
         code = audit_read(&reading, &error);
+    progress_end();
     wipe(&recorder, sizeof recorder);
     if (code != 0)
         return trouble("%s", error.text);

@@ -32,8 +32,11 @@ static int find_segments(struct audit_reading *reading, int folder, struct error
         return error_set_errno(error, "%s", reading->folder);
     while ((entry = readdir(names)) != NULL) {
         unsigned segment = segment_of(entry->d_name);
+        struct stat status;
         if (segment == 0)
             continue;
+        if (fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+            reading->total += (uint64_t)status.st_size;
         if (reading->first_segment == 0 || segment < reading->first_segment)
             reading->first_segment = segment;
         if (segment > reading->last_segment)
@@ -170,6 +173,9 @@ static int read_blocks(struct audit_reading *reading, unsigned segment, int fd, 
         if (reading->take != NULL)
             reading->take(reading->context, &block, reading->block + AUDIT_HEADER_LEN);
         at += AUDIT_HEADER_LEN + block.len;
+        reading->done += AUDIT_HEADER_LEN + block.len;
+        if (reading->tell != NULL)
+            reading->tell(reading->done, reading->total);
     }
     reading->last_size = size;
     return 0;

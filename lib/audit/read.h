@@ -24,7 +24,9 @@ struct audit_reading {
     /* is shown each block, once it is certain that it is whole; NULL: nobody is */
     void (*take)(void *context, const struct audit_block *block, const uint8_t *content);
     void *context;
+    void (*tell)(uint64_t done, uint64_t total); /* is told how far it has come; NULL: nobody is */
 
+    uint64_t done, total;                   /* bytes of all files */
     unsigned first_segment, last_segment;   /* 0: there is none */
     uint64_t last_size;                     /* of the last file, as far as its blocks are whole */
     uint64_t cut_len;                       /* bytes of a block behind, which has no end */

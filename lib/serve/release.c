@@ -36,11 +36,12 @@ static int open_checked(const struct serve_settings *settings, int fd, struct db
 
 /* Checks the whole database, unless the operator says that it has been checked; which nobody can say of
  * one that was overwritten. */
-static int verify(const struct release *release, const struct db *db, struct error *error) {
+static int verify(const struct release *release, const struct db *db, db_progress *tell,
+                  struct error *error) {
     const struct serve_settings *settings = release->settings;
     return settings->is_quick && !release->is_lost
                ? 0
-               : db_verify(db, parallel_processors(), settings->db_path, NULL, error);
+               : db_verify(db, parallel_processors(), settings->db_path, tell, error);
 }
 
 bool release_has_changed(const struct release *release) {
@@ -75,7 +76,7 @@ int release_open(struct release *release, struct error *error) {
     if (code == 0)
         code = open_checked(release->settings, fd, &db, error);
     if (code == 0) {
-        code = verify(release, &db, error);
+        code = verify(release, &db, release->settings->tell, error);
         release->header = db.header;
         db_close(&db);
     }
@@ -120,7 +121,7 @@ static void run_checker(const struct release *release, const struct db *next, in
     if (code == 0)
         code = confine_files(&settings->sandbox, -1, &error);
     if (code == 0)
-        code = verify(release, next, &error);
+        code = verify(release, next, NULL, &error);
     if (code != 0 && write(reason, error.text, strlen(error.text)) < 0)
         _exit(3);
     _exit(code == 0 ? 0 : 2);

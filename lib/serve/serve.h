@@ -90,6 +90,7 @@ struct serve_settings {
     int64_t deadline_ms;           /* for each connection without a session, from its acceptance */
     int64_t idle_ms;               /* for each with one, from its last question */
     void (*log)(const char *line); /* one event, key=value, no line feed */
+    db_progress *tell;             /* of the check before the start; NULL: nobody is told */
 };
 
 /* Opens the database, checks all of it (unless is_quick), serves until SIGTERM or SIGINT, reloads

@@ -2,14 +2,10 @@
 
 import os
 import random
-import re
-import signal
 import struct
-import subprocess
-import time
 
 import pytest
-from conftest import GOLDEN, RELEASE, ROOT, VECTORS, alone, one_line
+from conftest import GOLDEN, VECTORS, one_line
 
 GOOD = (VECTORS / "golden.db").read_bytes()
 SERVER = ["server", "--demo", "--key", VECTORS / "golden_kiosk.key", "--legacy", "--anonymous", "--listen",
@@ -163,33 +159,3 @@ def test_signed_but_wrong(dlv, tmp_path):
             (flip(entries + 33), "Merkle")):
         path.write_bytes(resign(change))
         assert complaint in refused_by_all(dlv, path, is_signed=True)[0], (change, complaint)
-
-
-def test_progress(release, keys, tmp_path):
-    """What takes over two seconds says on a terminal how far it has come, and how long it will take; elsewhere nothing."""
-    with alone():
-        subprocess.run(["make", "-s", "build/make_registry"], cwd=ROOT, check=True)
-    db = tmp_path / "l.db"
-    registry = subprocess.run([ROOT / "build/make_registry", "400000"], capture_output=True, check=True).stdout
-    release("dbgen", "--sign", keys.authority, "-o", db, "-", stdin=registry, status=0)
-    command = [RELEASE, "verify", "--authority", keys.authority_pub, db]
-
-    def run(stderr):
-        """Stopped for two seconds in the middle."""
-        process = subprocess.Popen(["taskset", "-c", "0", *command], stdout=subprocess.PIPE, stderr=stderr)
-        time.sleep(0.15)
-        process.send_signal(signal.SIGSTOP)
-        time.sleep(2.2)
-        process.send_signal(signal.SIGCONT)
-        out, err = process.communicate(timeout=60)
-        assert process.returncode == 0 and b": verified" in out
-        return err
-
-    assert run(subprocess.PIPE) == b""
-    terminal, end = os.openpty()
-    run(end)
-    shown = ""
-    while not shown.endswith("\r\x1b[K"):
-        shown += os.read(terminal, 100000).decode()
-    found = re.findall(r"\r\x1b\[Kdlv verify: (\d+) %, \d+:\d\d left ", shown)
-    assert found and int(found[0]) < 100, shown
