@@ -6,8 +6,9 @@
 
 #include <stdbool.h>
 
-/* Checks a whole log, and says what is in it. `checkpoint` is what an earlier check has printed, which must be in
- * it; NULL: none. Returns the exit status: EXIT_NOT_VALID where it is whole, but questions have not been signed in time. */
+/* Checks a whole log, and says what is in it. `checkpoint` is what an earlier check has printed, which must be
+ * in it; NULL: none. Returns the exit status: EXIT_NOT_VALID where it is whole, but questions have not been
+ * signed in time. */
 int audit_verify(const char *folder, const struct key_set *keys, const char *checkpoint,
                  bool is_json);
 

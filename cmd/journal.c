@@ -208,8 +208,10 @@ static int ask_those(struct asking *asking, struct journal *journal, enum journa
     int found, code = 0;
     while (code == 0 && outcome->tried < outcome->tried_max) {
         found = journal_next(journal, &at, state, &entry, error);
-        if (found < 0)
-            return trouble("--journal: %s", error->text) == EXIT_TROUBLE ? 0 : found;
+        if (found < 0) { /* no reason to ask nothing else */
+            trouble("--journal: %s", error->text);
+            return 0;
+        }
         if (found == 0)
             break;
         outcome->tried++;

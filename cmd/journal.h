@@ -28,9 +28,9 @@ struct journal_outcome {
     unsigned refused; /* the server has not opened them */
 };
 
-/* Asks what waits. The batch of `asking` must be empty. What was kept for too long is dropped, and that is said, as is
- * what cannot be asked, and damage of the file. 0; or a negative code with the reason, where a server would be needed that is not there: then the
- * rest waits on. Without a journal nothing is done. */
+/* Asks what waits. The batch of `asking` must be empty. What was kept for too long is dropped, and that is said, as are
+ * what cannot be asked and damage of the file. 0; or a negative code with the reason, where a server would be needed
+ * that is not there: then the rest waits on. Without a journal nothing is done. */
 int journal_ask_late(struct asking *asking, const struct journal_show *show,
                      struct journal_outcome *outcome, struct error *error);
 

@@ -109,10 +109,10 @@ enum options_result { OPTIONS_READ, OPTIONS_WRONG, OPTIONS_HELP };
 enum options_result options_parse(const struct option *options, int argc, char **argv,
                                   int *operand_count);
 
-/* Gives options that are not on the command line the values that a file has for them: one a line,
- * "NAME = VALUE", or "NAME" for a flag; blank lines and what follows a '#' at the start of a line say
- * nothing. An option that may be given several times may stand there several times, too. `names`, separated by blanks, are those that the file may hold; those that
- * this applet does not have are another's, and pass. EXIT_OK, or EXIT_TROUBLE
+/* Gives options that are not on the command line the values that a file has for them: one a line, "NAME =
+ * VALUE", or "NAME" for a flag; blank lines and what follows a '#' at the start of a line say nothing. An option
+ * that may be given several times may stand there several times, too. `names`, separated by blanks, are those
+ * that the file may hold; those that this applet does not have are another's, and pass. EXIT_OK, or EXIT_TROUBLE
  * after saying which line is wrong. */
 int options_read_file(const char *path, const char *names);
 

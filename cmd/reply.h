@@ -46,8 +46,8 @@ struct trouble_part {
     const char *reason;
 };
 
-/* Prints an object for a question that was not answered; `kept_id`: it is kept, under this id, or NULL. `error` is one of the words that
- * `dlv help client` lists. */
+/* Prints an object for a question that was not answered; `kept_id`: it is kept, under this id, or NULL. `error`
+ * is one of the words that `dlv help client` lists. */
 void reply_print_trouble(uint64_t line, const char *error, const char *reason, const char *kept_id,
                          const struct trouble_part *parts, unsigned part_count);
 

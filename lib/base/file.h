@@ -18,8 +18,9 @@ int file_name_missing(const char *path, struct error *error);
 ssize_t file_read(const char *path, void *buffer, size_t max, struct error *error);
 
 /* The same for a secret, which nobody but its owner may read, through whatever link it is found: mode 0600 or
- * 0400, and it belongs to root or to this user; or to root with 0640 or 0440, for this user's group. What a service manager puts into $CREDENTIALS_DIRECTORY
- * (systemd.exec(5)) is taken as it is. Also ERR_FORMAT with what is wrong and what to do. */
+ * 0400, and it belongs to root or to this user; or to root with 0640 or 0440, for this user's group. What a
+ * service manager puts into $CREDENTIALS_DIRECTORY (systemd.exec(5)) is taken as it is. Also ERR_FORMAT with
+ * what is wrong and what to do. */
 ssize_t file_read_secret(const char *path, void *buffer, size_t max, struct error *error);
 
 /* Writes all `len` bytes at `offset`. 0, or ERR_SYSTEM with errno set. */

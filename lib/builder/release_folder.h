@@ -1,6 +1,6 @@
 /* A folder of releases: SEQUENCE.db for each, SEQUENCE.changes with what leads to it from the one before, where
- * that is known, and `current`, a symbolic link to the one that is in force. A release appears whole, and then the link moves, so that whoever opens `current` gets one or
- * the other. */
+ * that is known, and `current`, a symbolic link to the one that is in force. A release appears whole, and then
+ * the link moves, so that whoever opens `current` gets one or the other. */
 #ifndef DLV_BUILDER_RELEASE_FOLDER_H
 #define DLV_BUILDER_RELEASE_FOLDER_H
 
@@ -36,8 +36,8 @@ int release_folder_changes(const struct release_folder *folder, uint64_t sequenc
 /* Moves `current` to a release whose file is complete. 0 or ERR_SYSTEM. */
 int release_folder_move(struct release_folder *folder, uint64_t sequence, struct error *error);
 
-/* Removes all but the `keep` latest releases and the current one, and the lists that lead to others. What is no release of dlv stays. 0 or
- * ERR_SYSTEM. */
+/* Removes all but the `keep` latest releases and the current one, and the lists that lead to others. What is no
+ * release of dlv stays. 0 or ERR_SYSTEM. */
 int release_folder_prune(const struct release_folder *folder, uint64_t keep, struct error *error);
 
 /* Whether a path is the link `current` of such a folder: writing through it would change a release that

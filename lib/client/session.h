@@ -49,9 +49,10 @@ struct session_talk {
     struct error *error;
 };
 
-/* Opens a session, unless there is one that need not be renewed yet, with the one of the pinned keys that
- * is at `server_key`. Where the server has granted it, that costs one round trip and no RSA: a renewal. LINK_DONE, or another result with the reason; LINK_WRONG_KEY where the server does
- * not have this key, which `has_other_keys` makes the end of it also where other servers may have it. */
+/* Opens a session, unless there is one that need not be renewed yet, with the one of the pinned keys that is at
+ * `server_key`. Where the server has granted it, that costs one round trip and no RSA: a renewal. LINK_DONE, or
+ * another result with the reason; LINK_WRONG_KEY where the server does not have this key, which `has_other_keys`
+ * makes the end of it also where other servers may have it. */
 enum link_result client_session_open(struct session_talk *talk,
                                      const struct session_identity *identity, unsigned server_key,
                                      bool has_other_keys);

@@ -19,7 +19,8 @@ struct db {
     size_t map_len;
 };
 
-/* Opens `path`, which one of the authorities must have signed. 0, or a negative code with the reason, which names the file. */
+/* Opens `path`, which one of the authorities must have signed. 0, or a negative code with the reason, which
+ * names the file. */
 int db_open(struct db *db, const char *path, const struct key_set *authorities,
             struct error *error);
 

@@ -37,10 +37,10 @@ int confine_files(const struct sandbox *sandbox, int folder, struct error *error
 int confine_writing(const struct sandbox *sandbox, const char *folder, const char *other,
                     struct error *error);
 
-/* Keeps, of the capabilities of this process, only those that a parent of confined children needs: to make
- * them another user, to end them, to set priorities, to read files whosever they are and
- * take leases on them, to listen on a port below 1024; and, where it writes files, to replace them and have them keep their owner. Nothing it
- * executes can have more. 0 or ERR_SYSTEM. */
+/* Keeps, of the capabilities of this process, only those that a parent of confined children needs: to make them
+ * another user, to end them, to set priorities, to read files whosever they are and take leases on them, to
+ * listen on a port below 1024; and, where it writes files, to replace them and have them keep their owner.
+ * Nothing it executes can have more. 0 or ERR_SYSTEM. */
 int confine_parent(bool writes_files, struct error *error);
 
 enum confine_role {

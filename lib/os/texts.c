@@ -1,9 +1,9 @@
 /* The strings of a release are in the binary as a gzip file, which makes it 30 KB smaller.
  *
- * The Makefile links twice: first as usual, with all strings of dlv and BearSSL in a section of their own (tools/texts.ld),
- * whose bytes are then compressed into this file; and again with that section left to be filled. What a string is and
- * where it stands depends on nothing else, so it is the same both times. Elsewhere (tests, sanitizers, other linkers)
- * this file is empty and the strings stand where the compiler has put them. */
+ * The Makefile links twice: first as usual, with all strings of dlv and BearSSL in a section of their own
+ * (tools/texts.ld), whose bytes are then compressed into this file; and again with that section left to be
+ * filled. What a string is and where it stands depends on nothing else, so it is the same both times. Elsewhere
+ * (tests, sanitizers, other linkers) this file is empty and the strings stand where the compiler has put them. */
 #ifdef TEXTS
 #include "base/embed.h"
 #include "base/inflate.h"

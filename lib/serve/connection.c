@@ -206,8 +206,8 @@ static bool keep_rest(struct connection *connection, struct connection_host *hos
     return true;
 }
 
-/* Gives a frame that costs an RSA operation, or a renewal, to the key-holders. The client may send nothing more before it is
- * answered. */
+/* Gives a frame that costs an RSA operation, or a renewal, to the key-holders. The client may send nothing more
+ * before it is answered. */
 static bool take_open(struct connection *connection, struct connection_host *host,
                       const struct input *input, size_t frame_len, enum connection_step *step) {
     if (input->end - input->at != frame_len)

@@ -1,9 +1,9 @@
-/* OPEN, IDENTIFY, RENEW and UNWRAP frames at the door: whether one goes to a key-holder, or what it is told instead. TCP
- * and UDP are received the same way, except that UDP wants a cookie first.
+/* OPEN, IDENTIFY, RENEW and UNWRAP frames at the door: whether one goes to a key-holder, or what it is told
+ * instead. TCP and UDP are received the same way, except that UDP wants a cookie first.
  *
- * What an enrolled kiosk sends with a renewal ticket or in its session, and the IDENTIFY that belongs to an opening, is paid for:
- * it needs nothing of what strangers share, so they cannot use that up. But only once: what comes again may be
- * a listener's replay, and is its source's. */
+ * What an enrolled kiosk sends with a renewal ticket or in its session, and the IDENTIFY that belongs to an
+ * opening, is paid for: it needs nothing of what strangers share, so they cannot use that up. But only once:
+ * what comes again may be a listener's replay, and is its source's. */
 #ifndef DLV_SERVE_RECEPTION_H
 #define DLV_SERVE_RECEPTION_H
 

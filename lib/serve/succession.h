@@ -30,9 +30,9 @@ int succession_init(struct succession *succession, const struct serve_settings *
 /* Whether the file that answers come from is as it was. Takes a system call. */
 bool succession_is_intact(const struct succession *succession);
 
-/* Starts to change to the release in `fd`, which one of the authorities has signed and the
- * parent has checked in full; this function takes the descriptor over. A change that was still under way is given up. Where something goes
- * wrong, the reason goes to the log and the current release stays. */
+/* Starts to change to the release in `fd`, which one of the authorities has signed and the parent has checked in
+ * full; this function takes the descriptor over. A change that was still under way is given up. Where something
+ * goes wrong, the reason goes to the log and the current release stays. */
 void succession_begin(struct succession *succession, int fd, bool is_leased,
                       const struct key_set *authorities);
 

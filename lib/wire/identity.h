@@ -66,13 +66,13 @@ bool identity_seal(uint8_t frame[IDENTIFY_LEN], const struct session *session,
 enum admission_status identity_finish(struct session *session, const uint8_t *identify,
                                       const uint8_t *frame, size_t len);
 
-/* For the server: answers an IDENTIFY frame of a session that was opened with any of its keys, whose cookie must be zeros, and which is decrypted in
- * place. Writes ADMIT_LEN bytes at `admit`, unless the result is ADMISSION_FOREIGN: the ticket is not
- * good, or the frame not the session's.
+/* For the server: answers an IDENTIFY frame of a session that was opened with any of its keys, whose cookie must
+ * be zeros, and which is decrypted in place. Writes ADMIT_LEN bytes at `admit`, unless the result is
+ * ADMISSION_FOREIGN: the ticket is not good, or the frame not the session's.
  *
- * In constant time for whether and which kiosk is known: an unknown or expired one and a bad
- * signature take the same steps as a good one. The random bytes come from `source` in this order:
- * the rest of the frame's nonce, then those of session_grant. */
+ * In constant time for whether and which kiosk is known: an unknown or expired one and a bad signature take the
+ * same steps as a good one. The random bytes come from `source` in this order: the rest of the frame's nonce,
+ * then those of session_grant. */
 enum admission_status session_admit(const struct session_host *host, uint8_t *frame, size_t len,
                                     int64_t now_s, const br_prng_class **source,
                                     uint8_t admit[ADMIT_LEN]);
@@ -96,8 +96,8 @@ enum admission_status unwrap_finish(const struct session *session, const uint8_t
                                     const uint8_t *frame, size_t len,
                                     uint8_t key[UNWRAPPED_KEY_LEN]);
 
-/* For the server: answers an UNWRAP frame as session_admit does an IDENTIFY frame. `keys` are the server's. In constant time for everything
- * that was wrapped: what does not decrypt takes the same steps. */
+/* For the server: answers an UNWRAP frame as session_admit does an IDENTIFY frame. `keys` are the server's. In
+ * constant time for everything that was wrapped: what does not decrypt takes the same steps. */
 enum admission_status session_unwrap(const struct session_host *host,
                                      const struct rsa_private *keys, unsigned key_count,
                                      uint8_t *frame, size_t len, int64_t now_s,

@@ -1,6 +1,7 @@
-/* A clock that is wrong, for tests: dlv's own objects, linked so that time() is ahead of the true time
- * by DLV_CLOCK_SHIFT seconds (which may be negative) and runs DLV_CLOCK_SPEED times as fast, and so that the program was made at the Unix
- * time DLV_BUILT (0 by default: nobody knows when). It is built into no released program. */
+/* A clock that is wrong, for tests: dlv's own objects, linked so that time() is ahead of the true time by
+ * DLV_CLOCK_SHIFT seconds (which may be negative) and runs DLV_CLOCK_SPEED times as fast, and so that the
+ * program was made at the Unix time DLV_BUILT (0 by default: nobody knows when). It is built into no released
+ * program. */
 #include "built.h"
 
 #include <stdlib.h>
