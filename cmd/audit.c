@@ -16,6 +16,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const char *since_text, *until_text, *kiosk_text, *kiosks_path, *number_text_given,
     *document, *audit_key_path;
@@ -289,6 +291,12 @@ static int take_names(struct search *search) {
                : trouble("%s", error.text);
 }
 
+/* Whether another program shows what is found, and may have the terminal to itself. */
+static bool is_piped(void) {
+    struct stat status;
+    return fstat(STDOUT_FILENO, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
 static int run_audit(int operand_count, char **operands) {
     static struct audit_reading reading;
     static struct search search;
@@ -305,7 +313,7 @@ static int run_audit(int operand_count, char **operands) {
         reading.folder = operands[i];
         reading.take = take_block;
         reading.context = &search;
-        reading.tell = progress_show;
+        reading.tell = is_piped() ? NULL : progress_show;
         int code = audit_read(&reading, &error);
         progress_end();
         if (code != 0)

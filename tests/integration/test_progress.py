@@ -6,6 +6,7 @@ import re
 import signal
 import struct
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -41,15 +42,15 @@ def large_log(log_pub, tmp_path_factory):  # noqa: F811
     return folder
 
 
-def stopped_midway(command, stderr):
-    """The command, stopped for over two seconds soon after its start. Its exit status and output, and the process's errors."""
-    process = subprocess.Popen(["taskset", "-c", "0", RELEASE, *command], stdout=subprocess.PIPE, stderr=stderr)
+def stopped_midway(command, stdout, stderr):
+    """The command, stopped for over two seconds soon after its start. Its exit status, and its errors where they are piped."""
+    process = subprocess.Popen(["taskset", "-c", "0", RELEASE, *command], stdout=stdout, stderr=stderr)
     time.sleep(0.15)
     process.send_signal(signal.SIGSTOP)
     time.sleep(2.2)
     process.send_signal(signal.SIGCONT)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
+    err = process.communicate(timeout=60)[1]
+    return process.returncode if err is None else (process.returncode, err)
 
 
 def read_to_end(terminal, end):
@@ -61,16 +62,23 @@ def read_to_end(terminal, end):
     return shown[:-1].decode()
 
 
-def check(command, status, output):
-    """Progress is on a terminal, begins before the end, and is taken away at the end."""
-    code, out, err = stopped_midway(command, subprocess.PIPE)
-    assert (code, err) == (status, b"") and output in out
+def on_a_terminal(command, stdout):
+    """Its exit status, and what it shows."""
     terminal, end = os.openpty()
-    code, out, _ = stopped_midway(command, end)
+    code = stopped_midway(command, stdout, end)
     shown = read_to_end(terminal, end)
     os.close(terminal)
     os.close(end)
-    assert code == status and output in out
+    return code, shown
+
+
+def check(command, status, output):
+    """Progress is on a terminal, begins before the end, and is taken away at the end."""
+    with tempfile.TemporaryFile() as out:
+        assert stopped_midway(command, out, subprocess.PIPE) == (status, b"")
+        code, shown = on_a_terminal(command, out)
+        out.seek(0)
+        assert code == status and out.read().count(output) == (2 if output else 1)
     found = re.findall(rf"\r\x1b\[Kdlv {command[0]}: (\d+) %, \d+:\d\d left ", shown)
     assert found and int(found[0]) < 100 and shown.endswith("\r\x1b[K"), shown
 
@@ -85,8 +93,13 @@ def test_of_the_check_before_a_server_starts(keys, large_db):
 
 
 def test_of_an_audit_log(audit_keys, large_log):  # noqa: F811
-    check(["verify", "--audit", large_log, "--key", audit_keys / "log.pub"], 1, b"1500000")
+    check(["verify", "--audit", large_log, "--key", audit_keys / "log.pub"], 1, b"questions:   1500000")
     check(["audit", "--since", "2020-01-01", "--until", "2020-01-02", large_log], 0, b"")
+
+
+def test_of_what_a_pager_shows(large_log):
+    """Nothing, for the terminal is the pager's."""
+    assert on_a_terminal(["audit", "--since", "2020-01-01", "--until", "2020-01-02", large_log], subprocess.PIPE) == (0, "")
 
 
 def test_of_a_servers_start(keys, large_db):
