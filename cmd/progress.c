@@ -24,9 +24,11 @@ void progress_show(uint64_t done, uint64_t total) {
         next_ms = now_ms + SILENT_MS;
     }
     last_done = done;
-    if (done >= total)
+    if (done >= total) {
         progress_end();
-    if (now_ms < next_ms || done == 0 || done >= total || !isatty(STDERR_FILENO))
+        return;
+    }
+    if (now_ms < next_ms || done == 0 || !isatty(STDERR_FILENO))
         return;
     next_ms = now_ms + PAUSE_MS;
     is_shown = true;

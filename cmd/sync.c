@@ -40,13 +40,6 @@ static const struct option options[] = {
 static struct local_copy copy;
 static struct key_set authorities;
 
-/* --- progress ----------------------------------------------------------------------------------- */
-
-static void show(void *context, uint64_t done, uint64_t total) {
-    (void)context;
-    progress_show(done, total);
-}
-
 /* --- from a server ------------------------------------------------------------------------------ */
 
 /* Fetches, and places what came. Lists that turn out to be of no use are left, and the whole is fetched. */
@@ -90,7 +83,7 @@ static int sync_with_server(void) {
     sync.whole_fd = copy.lock;
     sync.lists_fd = local_copy_open_part(&copy, copy.lists_path, &error);
     sync.rate = rate;
-    sync.progress = show;
+    sync.progress = progress_show;
     int code = sync.lists_fd < 0 ? sync.lists_fd : asking_open(asking, false, &error);
     if (code == 0)
         code = fetch_and_place(asking, &sync, &error);

@@ -15,7 +15,7 @@ static enum link_result fail_here(struct session_talk *talk, const char *what) {
 
 static void report(const struct sync *sync, uint64_t done, uint64_t total) {
     if (sync->progress != NULL)
-        sync->progress(sync->progress_context, done, total);
+        sync->progress(done, total);
 }
 
 /* Waits until no more than `rate` bytes a second have come. */

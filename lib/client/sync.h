@@ -24,8 +24,7 @@ struct sync {
     int lists_fd, whole_fd;
     uint64_t rate; /* bytes a second; 0: no limit */
     /* told of what there is of what is to be fetched; may be NULL */
-    void (*progress)(void *context, uint64_t done, uint64_t total);
-    void *progress_context;
+    void (*progress)(uint64_t done, uint64_t total);
     /* what came of it */
     enum sync_outcome outcome;
     struct db_header header; /* of the server's release */
