@@ -76,7 +76,7 @@ $(BUILD)/libbearssl.a: $(BEARSSL_OBJ)
 	@rm -f $@ && $(AR) rcsD $@ $^
 
 # --- dlv -----------------------------------------------------------------------------------------
-LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(filter-out lib/text/tables.c,$(wildcard lib/*/*.c))))
+LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(filter-out lib/text/tables.c lib/os/constants.c,$(wildcard lib/*/*.c))))
 CMD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard cmd/*.c)))
 # The load generator: a tool beside dlv, which is not deployed.
 LOAD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/load/*.c))) $(BUILD)/tools/load/help_texts.o
@@ -145,32 +145,38 @@ $(BUILD)/lib/text/tables_unpack.o: CPPFLAGS_FILE = -DTEXT_TABLES='"$(BUILD)/text
 $(BUILD)/libdlv.a: $(LIB_OBJ)
 	@rm -f $@ && $(AR) rcsD $@ $^
 DLV_OBJ := $(CMD_OBJ) $(LIB_OBJ) $(BUILD)/libbearssl.a
-# The strings, compressed, where the linker can leave them out: linked once to learn them (lib/os/texts.c).
+# Its constants are compressed where the linker can leave them out (lib/os/constants.c): linked once to learn them,
+# and again to carry them compressed; all else is to be the same in both.
 ifneq ($(PACKED),)
-$(BUILD)/texts/plain.ld: tools/texts.ld
+CONSTANTS := $(BUILD)/constants
+$(CONSTANTS)/plain.ld: tools/constants.ld
 	@mkdir -p $(@D)
 	@sed 's/ (NOLOAD)//' $< >$@
-$(BUILD)/texts/plain: private LINK_HARDENING += -Wl,-T,$(BUILD)/texts/plain.ld
-$(BUILD)/texts/plain: $(DLV_OBJ) $(BUILD)/texts/none.o $(BUILD)/texts/plain.ld
+$(CONSTANTS)/plain: private LINK_HARDENING += -Wl,-T,$(CONSTANTS)/plain.ld
+$(CONSTANTS)/plain: $(DLV_OBJ) $(BUILD)/lib/os/constants.o $(CONSTANTS)/none.o $(CONSTANTS)/plain.ld
 	@$(call LINK,$@,$(filter-out %.ld,$^))
-$(BUILD)/texts.gz: $(BUILD)/texts/plain
-	@$$($(CC) -print-prog-name=objcopy) -O binary -j .texts $< $(@:.gz=.bin)
+$(CONSTANTS)/packed.gz: $(CONSTANTS)/plain
+	@$$($(CC) -print-prog-name=objcopy) -O binary -j .constants $< $(@:.gz=.bin)
 	@tools/pack $(@:.gz=.bin) >$@
-$(BUILD)/texts/none.o $(BUILD)/texts.o: lib/os/texts.c Makefile tools/toolchain.mk
+$(CONSTANTS)/none.o: private CONTENT := .byte 0
+$(CONSTANTS)/packed.o: private CONTENT := .incbin "$(CONSTANTS)/packed.gz"
+$(CONSTANTS)/none.o $(CONSTANTS)/packed.o: Makefile
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS_DLV) $(INCLUDES) -DTEXTS='"$(or $(filter %.gz,$^),tools/texts.ld)"' -c $< -o $@
-$(BUILD)/texts.o: $(BUILD)/texts.gz
-$(BUILD)/dlv: private LINK_HARDENING += -Wl,-T,tools/texts.ld
-$(BUILD)/dlv: $(BUILD)/texts.o tools/texts.ld
+	@printf '.section .packed,"a"\n.long end - start\nstart: %s\nend:\n' '$(CONTENT)' | $(CC) -c -x assembler - -o $@
+$(CONSTANTS)/packed.o: $(CONSTANTS)/packed.gz
+$(BUILD)/dlv: private LINK_HARDENING += -Wl,-T,tools/constants.ld
+$(BUILD)/dlv: $(BUILD)/lib/os/constants.o $(CONSTANTS)/packed.o tools/constants.ld
 endif
 $(BUILD)/dlv: $(DLV_OBJ)
 	@echo "  LINK    $@"
 	@$(call LINK,$@,$(filter-out %.ld,$^))
+	@$(if $(PACKED),for program in $(CONSTANTS)/plain $@; do $$($(CC) -print-prog-name=objcopy) -O binary -R .constants \
+	    -R .packed $$program $(CONSTANTS)/$$(basename $$program).rest; done && cmp $(CONSTANTS)/plain.rest $(CONSTANTS)/dlv.rest)
 $(BUILD)/dlv-load: $(LOAD_OBJ) $(filter %/built.o %/run.o %/options.o %/nearest.o %/help.o %/json.o %/print.o %/trouble.o,$(CMD_OBJ)) \
     $(BUILD)/libdlv.a $(BUILD)/libbearssl.a
 	@echo "  LINK    $@"
 	@$(call LINK,$@,$^)
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(LOAD_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
+-include $(LIB_OBJ:.o=.d) $(BUILD)/lib/os/constants.d $(CMD_OBJ:.o=.d) $(LOAD_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
 
 # --- tests ---------------------------------------------------------------------------------------
 # dlv with a clock that is wrong.
