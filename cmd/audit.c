@@ -314,9 +314,7 @@ static int run_audit(int operand_count, char **operands) {
         reading.take = take_block;
         reading.context = &search;
         reading.tell = is_piped() ? NULL : progress_show;
-        int code = audit_read(&reading, &error);
-        progress_end();
-        if (code != 0)
+        if (audit_read(&reading, &error) != 0)
             status = trouble("%s", error.text);
         else if (reading.last_block == 0)
             status = trouble("%s: no audit log is there", operands[i]);

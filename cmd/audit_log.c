@@ -92,9 +92,7 @@ int audit_verify(const char *folder, const struct key_set *keys, const char *che
     reading.tell = progress_show;
     if (checkpoint != NULL && take_checkpoint(checkpoint, &reading) != EXIT_OK)
         return EXIT_TROUBLE;
-    int code = audit_read(&reading, &error);
-    progress_end();
-    if (code != 0)
+    if (audit_read(&reading, &error) != 0)
         return trouble("%s", error.text);
     if (reading.last_block == 0)
         return trouble("%s: no audit log is there", folder);

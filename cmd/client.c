@@ -4,6 +4,7 @@
 #include "client_check.h"
 #include "journal.h"
 #include "places.h"
+#include "progress.h"
 
 #include "base/bytes.h"
 #include "base/file.h"
@@ -16,6 +17,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *number, *document, *evidence_path, *scan_text, *name_text, *phone_text,
@@ -279,6 +281,13 @@ static void take_text(struct asking *asking, uint64_t line, struct span text, co
     take_options(query);
 }
 
+/* Shows how much of standard input was read, where that is a file and the answers do not show it. */
+static void show_progress(uint64_t unread) {
+    struct stat input;
+    if (!isatty(STDOUT_FILENO) && fstat(STDIN_FILENO, &input) == 0 && S_ISREG(input.st_mode))
+        progress_show((uint64_t)lseek(STDIN_FILENO, 0, SEEK_CUR) - unread, (uint64_t)input.st_size);
+}
+
 /* Asks one question a line. As many lines as are there are asked together. A bad line is named, and
  * the others are asked all the same; so are those after a server that failed. */
 static int ask_lines(struct asking *asking, struct legacy_asking *original) {
@@ -292,7 +301,11 @@ static int ask_lines(struct asking *asking, struct legacy_asking *original) {
     for (;;) {
         /* Nothing more to read just now: somebody may be waiting for these answers. */
         bool is_pause = reader.start == reader.end;
-        int status = is_pause || asking->batch.count == max ? ask_batch(asking, original) : EXIT_OK;
+        int status = EXIT_OK;
+        if (is_pause || asking->batch.count == max) {
+            status = ask_batch(asking, original);
+            show_progress(reader.end - reader.start);
+        }
         if (is_pause)
             fflush(stdout);
         worst = status > worst ? status : worst;

@@ -119,7 +119,6 @@ static int open_verified(struct db *db, const char *path, const struct key_set *
     int code = db_open(db, path, keys, &error);
     if (code == 0)
         code = db_verify(db, parallel_processors(), path, progress_show, &error);
-    progress_end();
     return code == 0 ? EXIT_OK : trouble("%s", error.text);
 }
 

@@ -29,7 +29,6 @@ static int install(struct release_folder *folder, const char *path, const struct
     memcpy(before, folder->current, sizeof before);
     int code = install_release(folder, path, keys, parallel_processors(), progress_show, time(NULL),
                                &header, &installed, &error);
-    progress_end();
     if (code != 0)
         return trouble("%s", error.text);
     print("release %llu of %s, %llu entries, is in force%s: %s\n",

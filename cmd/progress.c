@@ -37,6 +37,7 @@ void progress_show(uint64_t done, uint64_t total) {
                 (unsigned)(100.0 * (double)done / (double)total), (unsigned)left_s / 60,
                 (unsigned)left_s % 60);
     fputs(line, stderr);
+    trouble_clears_line();
 }
 
 void progress_hide(void) {

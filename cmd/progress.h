@@ -11,7 +11,7 @@ void progress_show(uint64_t done, uint64_t total);
 /* Takes the line away, for something else in its place; it comes again. */
 void progress_hide(void);
 
-/* Takes the line away, also of what failed halfway. */
+/* Takes the line away; a line of trouble does so by itself. */
 void progress_end(void);
 
 #endif

@@ -306,7 +306,6 @@ static int run_server(int operand_count, char **operands) {
         trouble("warning: --no-sandbox=%s: an attacker who takes a process over is not held by it",
                 no_sandbox);
     int code = serve_run(&settings, &error);
-    progress_end();
     enum sandbox_part missing = settings.sandbox_missing;
     wipe(&settings, sizeof settings);
     if (code != 0 && missing != SANDBOX_NOTHING)

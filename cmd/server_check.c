@@ -59,9 +59,7 @@ static int check_database(const struct serve_settings *settings) {
     struct release release = {.settings = settings};
     char until[TIME_TEXT_SIZE] = "any day";
     struct error error;
-    int code = release_open(&release, &error);
-    progress_end();
-    if (code != 0)
+    if (release_open(&release, &error) != 0)
         return trouble("%s", error.text);
     close(release.fd);
     const struct release_facts *facts = &release.header.facts;
@@ -152,7 +150,6 @@ static int check_audit(const struct serve_settings *settings) {
     int code = recorder_load_keys(&recorder, &error);
     if (code == 0)
         code = audit_read(&reading, &error);
-    progress_end();
     wipe(&recorder, sizeof recorder);
     if (code != 0)
         return trouble("%s", error.text);

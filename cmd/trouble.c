@@ -4,10 +4,12 @@
 
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
 static const char *applet_name; /* NULL: none runs yet */
+static bool is_line_begun;
 
 const char *trouble_applet(void) {
     return applet_name != NULL ? applet_name : "";
@@ -17,6 +19,10 @@ void trouble_set_applet(const char *name) {
     applet_name = name;
 }
 
+void trouble_clears_line(void) {
+    is_line_begun = true;
+}
+
 static void print_trouble(const char *format, va_list arguments)
     __attribute__((format(printf, 1, 0)));
 
@@ -24,8 +30,9 @@ static void print_trouble(const char *format, va_list arguments)
  * mix. */
 static void print_trouble(const char *format, va_list arguments) {
     char line[2048];
-    size_t len = format_text(line, sizeof line - 1, "dlv%s%s: ", applet_name ? " " : "",
-                             applet_name ? applet_name : "");
+    size_t len = format_text(line, sizeof line - 1, "%sdlv%s%s: ", is_line_begun ? "\r\033[K" : "",
+                             applet_name ? " " : "", applet_name ? applet_name : "");
+    is_line_begun = false;
     len += format_text_list(line + len, sizeof line - 1 - len, format, arguments);
     if (len > sizeof line - 2)
         len = sizeof line - 2;

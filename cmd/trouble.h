@@ -10,6 +10,9 @@ void trouble_set_applet(const char *name);
 /* That name; "" before it is set. */
 const char *trouble_applet(void);
 
+/* The terminal shows a line that is not ended: the next one takes its place. */
+void trouble_clears_line(void);
+
 /* Prints one line on stderr. Returns EXIT_TROUBLE. */
 int trouble(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

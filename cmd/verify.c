@@ -67,7 +67,6 @@ static int verify_database(const char *path, const struct key_set *keys) {
         return trouble("%s", error.text);
     int code = db_verify(&db, parallel_processors(), path, progress_show, &error);
     int status = EXIT_OK;
-    progress_end();
     if (code == 0) {
         rsa_fingerprint_of_id(db.header.facts.authority_id, fingerprint);
         print_facts(path, &db.header, fingerprint, FACTS_VERIFIED, is_json);

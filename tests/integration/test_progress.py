@@ -120,3 +120,23 @@ def test_of_a_servers_start(keys, large_db):
     os.close(end)
     progress, events = shown.rsplit("\r\x1b[K", 1)
     assert re.search(r"dlv server: \d+ %, \d+:\d\d left ", progress) and " left " not in events, shown
+
+
+def test_of_many_questions(release, serve, small_db, keys, tmp_path):
+    """Where they come from a file and the answers go to one."""
+    server = serve(release, small_db, "--anonymous-quota", "0", who=("--anonymous",))
+    (tmp_path / "questions").write_text("".join(f"XX-{n}\n" for n in range(200_000)))
+    terminal, end = os.openpty()
+    with open(tmp_path / "questions") as questions, open(tmp_path / "answers", "w+") as answers:
+        process = subprocess.Popen([RELEASE, "client", "--server", server.address, "--server-key", keys.server_pub, "-n", "-"], stdin=questions, stdout=answers, stderr=end)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(2.2)
+        process.send_signal(signal.SIGCONT)
+        process.wait(timeout=120)
+        answers.seek(0)
+        assert len(answers.readlines()) == 200_000
+        shown = read_to_end(terminal, end)
+    os.close(terminal)
+    os.close(end)
+    assert re.search(r"dlv client: \d+ %, \d+:\d\d left ", shown), shown
