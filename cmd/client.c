@@ -20,8 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *number, *document, *evidence_path, *scan_text, *name_text, *phone_text,
-    *birth_date_text, *card_text, *reference;
+static const char *number, *document, *evidence_path, *receipt_path, *officer, *scan_text,
+    *name_text, *phone_text, *birth_date_text, *card_text, *reference;
 static bool force, is_literal, is_legacy, is_json, shows_question, is_check, is_health, is_late;
 static struct asking_options asked;
 
@@ -44,6 +44,8 @@ static const struct option options[] = {
     OPTION_FLAG("--literal", &is_literal),
     OPTION_FLAG("--show-question", &shows_question),
     OPTION_TEXT("--evidence FILE", &evidence_path),
+    OPTION_TEXT("--receipt FILE", &receipt_path),
+    OPTION_TEXT("--officer TEXT", &officer),
     OPTION_FLAG("-f, --force", &force),
     OPTION_FLAG("-j, --json", &is_json),
     OPTIONS_END,
@@ -97,9 +99,75 @@ static enum file_replacing evidence_replacing(void) {
     return force ? REPLACE_ANY : REPLACE_KIND;
 }
 
+/* What is written of the answer: a receipt holds its evidence. NULL: nothing. */
+static const char *written_path(void) {
+    return receipt_path != NULL ? receipt_path : evidence_path;
+}
+
+static const struct file_kind *written_kind(void) {
+    return receipt_path != NULL ? &receipt_file_kind : &evidence_file_kind;
+}
+
+struct receiving {
+    struct asking *asking;
+    uint8_t claim[RECEIPT_CLAIM_LEN];
+    struct receipt receipt;
+};
+
+/* Has a receipt given, and checks it. */
+static enum link_result take_receipt(void *context, struct session_talk *talk,
+                                     const struct known_release *release) {
+    static struct certificate certificate;
+    struct receiving *receiving = context;
+    const struct asking *asking = receiving->asking;
+    struct receipt *receipt = &receiving->receipt;
+    struct error reason;
+    bool is_given;
+    enum link_result result = client_session_receipt(talk, asking->client.settings.identity.kiosk,
+                                                     receiving->claim, receipt, &is_given);
+    if (result != LINK_DONE)
+        return result;
+    if (!is_given)
+        return link_fail(talk->link, LINK_REFUSED, talk->error,
+                         "it gives no receipts (dlv server --receipt-key)");
+    int64_t skew_s = receipt->time_ms / 1000 - asking->bundle.server_time_s;
+    int64_t most_s = (int64_t)asked.max_skew_s;
+    if (memcmp(receipt->release_id, release->header.id, SHA256_LEN) != 0 ||
+        memcmp(release->header.id, asking->bundle.release_id, SHA256_LEN) != 0)
+        return link_fail(talk->link, LINK_REFUSED, talk->error,
+                         "its database has changed since it answered: ask again");
+    if (receipt_check(receipt, &asking->authorities, &certificate, &reason) != 0)
+        return link_fail(talk->link, LINK_DISTRUSTED, talk->error, reason.text);
+    return skew_s >= -most_s && skew_s <= most_s
+               ? LINK_DONE
+               : link_fail(talk->link, LINK_DISTRUSTED, talk->error,
+                           "the time of its receipt is not that of its answer");
+}
+
+/* Writes what makes a receipt of the evidence from `text` up to `end`. The length, or -1 after saying why not. */
+static ssize_t add_receipt(struct asking *asking, const char *text, char *end) {
+    static struct receiving receiving;
+    uint8_t nonce[RECEIPT_NONCE_LEN];
+    struct error error;
+    if (asking->is_from_file) {
+        trouble("no server has answered, so there is no receipt");
+        return -1;
+    }
+    receiving.asking = asking;
+    end = receipt_write_officer(end, officer);
+    random_bytes(&asking->client.random, nonce, sizeof nonce);
+    receipt_claim(receiving.claim, nonce, text, (size_t)(end - text));
+    if (client_do(&asking->client, take_receipt, &receiving, false, &error) != 0) {
+        trouble("no receipt: %s", error.text);
+        return -1;
+    }
+    return receipt_write(end, nonce, &receiving.receipt) - text;
+}
+
 static int write_evidence(struct asking *asking, const struct query *query) {
     static struct evidence evidence;
-    static char text[EVIDENCE_MAX];
+    static char text[sizeof RECEIPT_MARK + EVIDENCE_MAX + RECEIPT_LINES_MAX];
+    char *start = text;
     const struct known_release *release = asking_release(asking);
     struct error error;
     evidence.inquired = asking->bundle.items[0];
@@ -110,11 +178,17 @@ static int write_evidence(struct asking *asking, const struct query *query) {
     memcpy(evidence.head, release->head, DB_HEAD_LEN);
     evidence.proof = asking->bundle.proof;
     if (!known_release_extend(release, &evidence.proof))
-        return trouble("%s: the proof is too long", evidence_path);
+        return trouble("%s: the proof is too long", written_path());
     evidence_add_sets(&evidence, &release->sets, check_code_len(&release->header.facts.fields));
-    size_t len = evidence_write(&evidence, text);
-    if (file_write(evidence_path, text, len, &evidence_file_kind, evidence_replacing(), &error) !=
-        0)
+    if (receipt_path != NULL)
+        start = stpcpy(text, RECEIPT_MARK "\n");
+    ssize_t len = start - text + (ssize_t)evidence_write(&evidence, start);
+    if (receipt_path != NULL)
+        len = add_receipt(asking, text, text + len);
+    if (len < 0)
+        return EXIT_TROUBLE;
+    if (file_write(written_path(), text, (size_t)len, written_kind(), evidence_replacing(),
+                   &error) != 0)
         return trouble("%s", error.text);
     return EXIT_OK;
 }
@@ -138,9 +212,8 @@ static int show(struct asking *asking, struct batch_item *item) {
 static int show_all(struct asking *asking) {
     struct batch *batch = &asking->batch;
     int worst = EXIT_OK;
-    if (evidence_path != NULL && batch->items[0].place == 0 &&
-        write_evidence(asking, &batch->items[0].query) != EXIT_OK)
-        return EXIT_TROUBLE;
+    if (written_path() != NULL && batch->items[0].place == 0)
+        worst = write_evidence(asking, &batch->items[0].query);
     for (unsigned i = 0; i < batch->count; i++) {
         int status = show(asking, &batch->items[i]);
         worst = status > worst ? status : worst;
@@ -392,11 +465,11 @@ static int check_fields(void) {
     return EXIT_OK;
 }
 
-/* Whether it can be one: it is shown again later. */
-static bool is_reference(const char *text) {
+/* Whether it can be a reference or who asks, which are shown again later. */
+static bool is_tag(const char *text, size_t max) {
     size_t left = strlen(text), len = 1;
     uint32_t character = 0;
-    if (left >= JOURNAL_REFERENCE_SIZE)
+    if (left > max)
         return false;
     for (; left > 0; text += len, left -= len) {
         len = utf8_decode((const uint8_t *)text, left, &character);
@@ -410,21 +483,32 @@ static int check_usage(int operand_count, char **operands) {
     if (check_fields() != EXIT_OK)
         return EXIT_TROUBLE;
     int ways = (number != NULL) + (document != NULL) + (operand_count > 0) + is_check;
-    if (reference != NULL && (asked.journal_path == NULL || !is_reference(reference)))
+    if (reference != NULL &&
+        (asked.journal_path == NULL || !is_tag(reference, JOURNAL_REFERENCE_SIZE - 1)))
         return usage_error("--reference belongs to --journal, and is no longer than %d bytes, "
                            "without control characters",
                            JOURNAL_REFERENCE_SIZE - 1);
     if (is_late && (ways != 0 || asked.journal_path == NULL))
         return usage_error("--late asks nothing but what is in the --journal");
-    if (is_late && options_refuse("name phone birth-date card class scan reference evidence",
-                                  "--late, which asks what was kept") != EXIT_OK)
+    if (is_late &&
+        options_refuse("name phone birth-date card class scan reference evidence receipt",
+                       "--late, which asks what was kept") != EXIT_OK)
         return EXIT_TROUBLE;
     if (ways != 1 && !is_late)
         return usage_error("one question is needed: RECORD, --number, --document or -; or --check");
-    if (is_check && (asked.servers == NULL || is_legacy || is_json || evidence_path != NULL))
+    if (is_check && (asked.servers == NULL || is_legacy || is_json || written_path() != NULL))
         return usage_error("--check looks at the servers that --server names, and prints text");
-    if (evidence_path != NULL && is_lines(operand_count, operands))
-        return usage_error("--evidence holds one answer, so ask one question");
+    if (written_path() != NULL && is_lines(operand_count, operands))
+        return usage_error("--%s holds one answer, so ask one question",
+                           receipt_path != NULL ? "receipt" : "evidence");
+    if (receipt_path != NULL && (evidence_path != NULL || asked.servers == NULL || asked.is_udp))
+        return usage_error(
+            "--receipt is given by a server, over TCP, and holds the evidence itself");
+    if (officer != NULL &&
+        (receipt_path == NULL || *officer == '\0' || !is_tag(officer, RECEIPT_OFFICER_MAX)))
+        return usage_error("--officer belongs to --receipt, and is no longer than %d bytes, "
+                           "without control characters",
+                           RECEIPT_OFFICER_MAX);
     if (document != NULL &&
         options_refuse("name phone birth-date card", "--document, which is one of a licence") != 0)
         return EXIT_TROUBLE;
@@ -434,9 +518,10 @@ static int check_usage(int operand_count, char **operands) {
         return usage_error("--legacy needs --server");
     if (number != NULL || document != NULL)
         return usage_error("--legacy asks by RECORD, as the original does");
-    return options_refuse("authority lookup-key stale-ok max-skew state prove evidence at journal "
-                          "server-key key udp name phone birth-date card class db-name db",
-                          "--legacy, whose answers say nothing but valid or not valid");
+    return options_refuse(
+        "authority lookup-key stale-ok max-skew state prove evidence receipt at journal "
+        "server-key key udp name phone birth-date card class db-name db",
+        "--legacy, whose answers say nothing but valid or not valid");
 }
 
 /* What is to be written is nothing that is read, and finds its place. */
@@ -446,14 +531,15 @@ static int check_evidence_place(void) {
                                  {"--document", document},
                                  {"--lookup-key", asked.lookup_key_path}};
     struct error error;
-    if (evidence_path == NULL)
+    if (written_path() == NULL)
         return EXIT_OK;
-    const struct place written = {"--evidence", evidence_path};
+    const struct place written = {receipt_path != NULL ? "--receipt" : "--evidence",
+                                  written_path()};
     if (places_keep_apart(&written, read, sizeof read / sizeof read[0]) != EXIT_OK ||
         places_keep_list_apart(&written, "--authority", &asked.authority_paths) != EXIT_OK ||
         places_keep_list_apart(&written, "--server-key", &asked.server_key_paths) != EXIT_OK)
         return EXIT_TROUBLE;
-    int code = file_check_place(evidence_path, &evidence_file_kind, evidence_replacing(), &error);
+    int code = file_check_place(written_path(), written_kind(), evidence_replacing(), &error);
     return code == 0
                ? EXIT_OK
                : trouble("%s%s", error.text, code == ERR_EXISTS ? " (--force replaces it)" : "");
@@ -501,7 +587,7 @@ static int run_client(int operand_count, char **operands) {
         return asked.servers == NULL || operand_count > 0
                    ? usage_error("--health looks at the servers that --server names")
                    : finish_checked(client_health(asked.servers, (int64_t)asked.timeout_s * 1000));
-    asked.prove = asked.prove || evidence_path != NULL;
+    asked.prove = asked.prove || written_path() != NULL;
     if ((scan_text != NULL && take_card(&scan) != EXIT_OK) ||
         check_usage(operand_count, operands) != EXIT_OK)
         return EXIT_TROUBLE;

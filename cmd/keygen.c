@@ -3,22 +3,26 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/format.h"
-#include "crypto/rsa_key.h"
+#include "crypto/certificate.h"
 #include "db/lookup_key.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-static const char *type, *output;
+static const char *type, *output, *certified, *authority;
 static bool force;
-static uint64_t bits;
+static uint64_t bits, days;
 
 static const struct option options[] = {
     OPTION_TEXT("-t, --type TYPE", &type),
     OPTION_TEXT("-o, --output PREFIX", &output),
     OPTION_COUNT("-b, --bits N", &bits, 2048, RSA_BITS_MAX, 0, "bits"),
+    OPTION_TEXT("--certify PUB", &certified),
+    OPTION_TEXT("--authority-key KEY", &authority),
+    OPTION_COUNT("--days N", &days, 1, 3650, 400, "days"),
     OPTION_FLAG("-f, --force", &force),
     OPTIONS_END,
 };
@@ -76,25 +80,54 @@ static int write_pair(const struct rsa_private *key) {
     return finish_output();
 }
 
+/* Has the authority's key sign that another one signs receipts from now on. */
+static int certify(void) {
+    static struct rsa_private issuer;
+    static struct rsa_public key;
+    static uint8_t bytes[CERTIFICATE_MAX];
+    static char text[CERTIFICATE_TEXT_MAX];
+    struct error error;
+    int64_t now_s = time(NULL);
+    int status = EXIT_OK, code = rsa_public_load(&key, certified, 2048, &error);
+    if (code == 0)
+        code = rsa_private_load(&issuer, authority, 2048, &error);
+    if (code != 0)
+        return trouble("%s", error.text);
+    size_t len = certificate_make(bytes, &key, now_s, now_s + (int64_t)days * 86400, &issuer);
+    if (len == 0)
+        status = trouble("%s: no certificate could be made for it", certified);
+    len = certificate_write_text(text, bytes, len);
+    if (status == EXIT_OK &&
+        (code = file_write(output, text, len, &certificate_file_kind, replacing(), &error)) != 0)
+        status = refuse(code, &error);
+    wipe(&issuer, sizeof issuer);
+    return status;
+}
+
 static int run_keygen(int operand_count, char **operands) {
     static const struct {
         const char *name;
         unsigned bits;
     } types[] = {{"authority", 3072}, {"server", 2048}, {"kiosk", 2048}, {"log", 2048},
-                 {"lookup", 0},       {"ticket", 0},    {"audit", 0}};
+                 {"receipt", 2048},   {"lookup", 0},    {"ticket", 0},   {"audit", 0}};
     size_t i = 0;
     struct random random;
     struct error error;
 
     if (operand_count > 0)
         return usage_error("\"%s\" is not expected here", operands[0]);
+    if (certified != NULL || authority != NULL)
+        return certified == NULL || authority == NULL || output == NULL || type != NULL
+                   ? usage_error("--certify, --authority-key and --output go together")
+                   : certify();
     if (type == NULL || output == NULL)
         return usage_error("--type and --output are needed");
     while (i < sizeof types / sizeof types[0] && strcmp(types[i].name, type) != 0)
         i++;
     if (i == sizeof types / sizeof types[0])
         return usage_error(
-            "--type \"%s\" is none of authority, server, kiosk, log, lookup, ticket, audit", type);
+            "--type \"%s\" is none of authority, server, kiosk, log, receipt, lookup, ticket, audit",
+            type);
     if (types[i].bits == 0 && bits != 0)
         return usage_error("--bits: a %s key always has 256", type);
     if (bits == 0)

@@ -156,6 +156,14 @@ static void print_json(const struct reply *reply) {
     }
     json_release(reply);
     json_text("source", reply->source);
+    if (reply->receipt != NULL) {
+        json_open_object("receipt");
+        json_text("time", reply->receipt->time);
+        json_text("kiosk", reply->receipt->kiosk);
+        json_text("officer", reply->receipt->officer);
+        json_text("key", reply->receipt->key);
+        json_close_object();
+    }
     if (reply->is_unrecorded)
         json_bool("recorded", false);
     json_bool("offline", reply->is_offline);

@@ -7,6 +7,14 @@
 #include "db/answer.h"
 #include "db/release.h"
 
+/* What the receipt says that an answer comes with. */
+struct receipt_facts {
+    const char *time;    /* in UTC */
+    const char *kiosk;   /* 32 hex digits; NULL: nobody in particular */
+    const char *officer; /* NULL: not told */
+    const char *key;     /* the fingerprint of what has signed it */
+};
+
 struct reply {
     uint64_t line;              /* of the input; 0: the question was not on a line */
     unsigned kind;              /* enum ask_kind */
@@ -29,6 +37,7 @@ struct reply {
     const char *hint;      /* a number that is known; NULL: none */
     const char *hint_check;
     bool shows_question;
+    const struct receipt_facts *receipt; /* NULL: there is none */
     /* The question was kept since a stop: when that was, its id and the officer's reference. NULL: it was asked just
      * now. */
     const char *late_id;

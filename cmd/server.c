@@ -29,7 +29,7 @@ static const char *anonymous_quota, *proxy_from;
 static struct option_list authority_paths, key_paths;
 static bool is_demo, force, is_check, is_legacy, is_anonymous, is_once, is_quick, populates, locks,
     is_tcp_only, is_xdp_optional, is_xdp_generic;
-static const char *audit, *log_key, *audit_key;
+static const char *audit, *log_key, *audit_key, *receipt_key, *receipt_certificate;
 static bool is_audit_optional;
 static uint64_t audit_size, audit_sync_ms;
 static uint64_t workers, key_holders, connections, timeout_s, idle_s, openings, openings_per_source,
@@ -50,6 +50,8 @@ static const struct option options[] = {
     OPTION_FLAG("--xdp-optional", &is_xdp_optional),
     OPTION_FLAG("--xdp-generic", &is_xdp_generic),
     OPTION_COUNT("--xdp-busy-poll USEC", &xdp_busy_poll_us, 1, 1000000, 0, "microseconds"),
+    OPTION_TEXT("--receipt-key KEY", &receipt_key),
+    OPTION_TEXT("--receipt-certificate FILE", &receipt_certificate),
     OPTION_TEXT("--ticket-key FILE", &ticket_key),
     OPTION_TEXT("--stats FILE", &stats),
     OPTION_TEXT("--audit DIR", &audit),
@@ -145,11 +147,15 @@ static int check_usage(int operand_count, char **operands) {
         return usage_error("--legacy needs --anonymous: its clients cannot be enrolled");
     if ((audit != NULL) != (log_key != NULL) || (audit != NULL) != (audit_key != NULL))
         return usage_error("--audit, --log-key and --audit-key go together");
+    if ((receipt_key != NULL) != (receipt_certificate != NULL))
+        return usage_error("--receipt-key and --receipt-certificate go together");
     if (kiosks == NULL && !is_anonymous)
         return usage_error("--kiosks FILE says who may ask; --anonymous lets everybody");
     const struct place read[] = {{"--db", db_path},
                                  {"--lookup-key", lookup_key_path},
                                  {"--kiosks", kiosks},
+                                 {"--receipt-key", receipt_key},
+                                 {"--receipt-certificate", receipt_certificate},
                                  {"--ticket-key", ticket_key}};
     const struct place written = {"--stats", stats};
     return places_keep_apart(&written, read, sizeof read / sizeof read[0]) == EXIT_OK &&
@@ -224,11 +230,14 @@ static int load_keys(struct serve_settings *settings) {
     settings->is_keyed = lookup_key_path != NULL;
     settings->authority_paths = (struct serve_paths){authority_paths.count, authority_paths.items};
     settings->key_paths = (struct serve_paths){key_paths.count, key_paths.items};
+    settings->receipt_key_path = receipt_key;
+    settings->receipt_certificate_path = receipt_certificate;
     if (settings->is_keyed && lookup_key_load(&settings->lookup_key, lookup_key_path, &error) != 0)
         return trouble("%s", error.text);
     /* --check goes on after a file that is wrong. */
     if (!is_check && (server_keys_renew_authorities(settings, &error) < 0 ||
-                      server_keys_renew_own(settings, &error) < 0))
+                      server_keys_renew_own(settings, &error) < 0 ||
+                      server_keys_renew_receipts(settings, &error) < 0))
         return trouble("%s", error.text);
     return EXIT_OK;
 }

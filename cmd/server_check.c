@@ -166,8 +166,16 @@ static int check_keys(struct serve_settings *settings) {
         status = trouble("%s", error.text);
     if (server_keys_renew_own(settings, &error) < 0)
         status = trouble("%s", error.text);
+    int receipts = server_keys_renew_receipts(settings, &error);
+    if (receipts < 0)
+        status = trouble("%s", error.text);
     show_keys("authority", "--authority", &settings->public.authorities);
     show_keys("server", "--key", &settings->public.servers);
+    if (receipts > 0) {
+        char until[TIME_TEXT_SIZE];
+        time_format(until, settings->signer->until_s, 0);
+        print("%s: signs receipts until %s\n", settings->receipt_key_path, until);
+    }
     return status;
 }
 

@@ -13,6 +13,8 @@
 #include "base/parallel.h"
 #include "crypto/rsa_key.h"
 #include "db/evidence.h"
+#include "db/lines.h"
+#include "db/receipt.h"
 #include "record/classes.h"
 
 #include <stdio.h>
@@ -20,7 +22,8 @@
 #include <time.h>
 
 static struct option_list authorities;
-static const char *evidence_path, *at_text, *number, *document, *lookup_key_path, *classes_text;
+static const char *evidence_path, *receipt_path, *at_text, *number, *document, *lookup_key_path,
+    *classes_text;
 static const char *field_texts[FIELD_COUNT];
 #ifdef WITH_AUDIT
 static struct option_list log_keys;
@@ -32,6 +35,7 @@ static uint64_t days_left;
 static const struct option options[] = {
     OPTION_LIST("-a, --authority PUB", &authorities),
     OPTION_TEXT("-e, --evidence FILE", &evidence_path),
+    OPTION_TEXT("--receipt FILE", &receipt_path),
     OPTION_TEXT("--at TIME", &at_text),
     OPTION_TEXT("-n, --number N", &number),
     OPTION_TEXT("--name NAME", &field_texts[FIELD_NAME]),
@@ -80,6 +84,51 @@ static int verify_database(const char *path, const struct key_set *keys) {
 
 /* --- evidence --------------------------------------------------------------------------------- */
 
+/* The file with the evidence; NULL: none is given. */
+static const char *file_path(void) {
+    return receipt_path != NULL ? receipt_path : evidence_path;
+}
+
+/* What a receipt says. */
+static struct receipt_lines receipt;
+static struct certificate certificate;
+
+/* Reads the file: evidence, or a receipt with its evidence. 0 or ERR_FORMAT. */
+static int read_file(struct evidence *evidence, const char *text, size_t len, struct error *error) {
+    struct lines lines = {.at = text, .end = text + len, .line = 1, .error = error};
+    struct span rest;
+    if (receipt_path == NULL && lines_take(&lines, RECEIPT_MARK, &rest))
+        return error_set(error, ERR_FORMAT, "is a receipt: give it as --receipt");
+    if (receipt_path == NULL)
+        return evidence_read(evidence, text, len, error);
+    if (!lines_take(&lines, RECEIPT_MARK, &rest) || rest.len != 0)
+        return lines_refuse(&lines, "\"" RECEIPT_MARK "\"");
+    int code = evidence_take(evidence, &lines);
+    return code == 0 ? receipt_read(&receipt, &lines, text) : code;
+}
+
+/* Checks who has signed the receipt, and that it is of the release that the evidence is from. */
+static int check_receipt(const struct key_set *keys, const struct db_header *header,
+                         struct error *error) {
+    if (memcmp(receipt.receipt.release_id, header->id, SHA256_LEN) != 0)
+        return error_set(error, ERR_CONFLICT,
+                         "the server had another release than the evidence is from");
+    return receipt_check(&receipt.receipt, keys, &certificate, error);
+}
+
+static void print_receipt(const struct receipt_facts *facts) {
+    char from[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE];
+    time_format(from, certificate.from_s, 0);
+    time_format(until, certificate.until_s, 0);
+    print("The receipt key %s,\nwhich the authority has certified from %s to %s, has signed that\n"
+          "%s%s%s%s%s has asked so at %s, while the server had this release.\n",
+          facts->key, from, until, facts->kiosk != NULL ? "kiosk " : "somebody who is no kiosk",
+          facts->kiosk != NULL ? facts->kiosk : "",
+          facts->officer != NULL ? ", for the officer " : "",
+          facts->officer != NULL ? facts->officer : "", facts->officer != NULL ? "," : "",
+          facts->time);
+}
+
 /* Where nothing is found, the number itself tells whether the register would know it. */
 static void judge_absence(const struct evidence *evidence, struct evidence_result *result) {
     struct span form = {evidence->number.text, evidence->number.len};
@@ -92,7 +141,8 @@ static void judge_absence(const struct evidence *evidence, struct evidence_resul
 }
 
 static void print_result(const struct evidence *evidence, struct evidence_result *result,
-                         const struct moment *at, const char *fingerprint) {
+                         const struct moment *at, const char *fingerprint,
+                         const struct receipt_facts *receipt_facts) {
     const struct release_facts *facts = &result->header.facts;
     char created[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE] = "", claimed[TIME_TEXT_SIZE], source[160],
                                   digest[2 * SHA256_LEN + 1];
@@ -106,7 +156,8 @@ static void print_result(const struct evidence *evidence, struct evidence_result
                           .outcome = result->outcome,
                           .day = moment_day(at, facts->utc_offset_s),
                           .release = facts,
-                          .now_s = time(NULL),
+                          .now_s = receipt_facts != NULL ? at->unix_s : time(NULL),
+                          .receipt = receipt_facts,
                           .source = source};
     format_text(source, sizeof source, "evidence, %s#%llu", facts->name,
                 (unsigned long long)facts->sequence);
@@ -125,7 +176,10 @@ static void print_result(const struct evidence *evidence, struct evidence_result
         else
             print("the %s with the digest %s is %s.\n", ask_kind_name(evidence->inquired.kind),
                   digest, result->answer.is_found ? "on file" : "absent");
-        print("The file says, without proof, that it was asked about %s.\n", claimed);
+        if (receipt_facts != NULL)
+            print_receipt(receipt_facts);
+        else
+            print("The file says, without proof, that it was asked about %s.\n", claimed);
     }
     reply_print(&reply, is_json);
 }
@@ -141,7 +195,7 @@ static int check_classes(const struct evidence *evidence) {
             same += span_compare(classes[i], evidence->classes[e]) == 0;
     }
     if (classes_text != NULL && (same != count || count != evidence->class_count))
-        return trouble("%s: is about other classes", evidence_path);
+        return trouble("%s: is about other classes", file_path());
     return EXIT_OK;
 }
 
@@ -172,43 +226,64 @@ static int check_question(const struct evidence *evidence, const struct release_
         return trouble("%s", query.reason);
     if (item.kind != evidence->inquired.kind ||
         memcmp(item.digest, evidence->inquired.digest, SHA256_LEN) != 0)
-        return trouble("%s: is about another question", evidence_path);
+        return trouble("%s: is about another question", file_path());
     for (unsigned i = 0; i < item.form_count; i++) {
         bool is_there = false;
         for (unsigned e = 0; e < evidence->inquired.form_count; e++)
             is_there |=
                 memcmp(&item.forms[i], &evidence->inquired.forms[e], sizeof item.forms[i]) == 0;
         if (!is_there)
-            return trouble("%s: is about another question (the %s)", evidence_path,
+            return trouble("%s: is about another question (the %s)", file_path(),
                            field_name(item.forms[i].field));
     }
     return EXIT_OK;
+}
+
+/* What is to be said of the receipt. */
+static void tell_receipt(struct receipt_facts *facts) {
+    static char time[TIME_TEXT_SIZE], kiosk[2 * RECEIPT_KIOSK_LEN + 1], key[RSA_FINGERPRINT_SIZE];
+    time_format(time, receipt.receipt.time_ms / 1000, 0);
+    hex_encode(kiosk, receipt.receipt.kiosk, RECEIPT_KIOSK_LEN);
+    rsa_fingerprint(&certificate.key, key);
+    facts->time = time;
+    facts->kiosk = bytes_are_zero(receipt.receipt.kiosk, RECEIPT_KIOSK_LEN) ? NULL : kiosk;
+    facts->officer = receipt.officer[0] != '\0' ? receipt.officer : NULL;
+    facts->key = key;
 }
 
 static int verify_evidence(const struct key_set *keys, int operand_count, char **operands) {
     static struct evidence evidence;
     static struct evidence_result result;
     static struct lookup_key lookup_key;
-    static char text[EVIDENCE_MAX];
+    static char text[EVIDENCE_MAX + RECEIPT_LINES_MAX];
     char fingerprint[RSA_FINGERPRINT_SIZE];
     struct moment at = {.unix_s = time(NULL)};
+    struct receipt_facts facts;
     struct error error;
     if (query_take_moment(at_text, &at) != EXIT_OK)
         return EXIT_TROUBLE;
-    ssize_t len = file_read(evidence_path, text, sizeof text, &error);
+    ssize_t len = file_read(file_path(), text, sizeof text, &error);
     if (len < 0)
         return trouble("%s", error.text);
     if (lookup_key_path != NULL && lookup_key_load(&lookup_key, lookup_key_path, &error) != 0)
         return trouble("%s", error.text);
-    if (evidence_read(&evidence, text, (size_t)len, &error) != 0 ||
-        evidence_check(&evidence, keys, lookup_key_path ? &lookup_key : NULL, &at, &result,
-                       &error) != 0)
-        return trouble("%s: %s", evidence_path, error.text);
+    int code = read_file(&evidence, text, (size_t)len, &error);
+    if (receipt_path != NULL)
+        at.unix_s = receipt.receipt.time_ms / 1000;
+    if (code == 0)
+        code = evidence_check(&evidence, keys, lookup_key_path ? &lookup_key : NULL, &at, &result,
+                              &error);
+    if (code == 0 && receipt_path != NULL)
+        code = check_receipt(keys, &result.header, &error);
+    if (code != 0)
+        return trouble("%s: %s", file_path(), error.text);
     if (check_question(&evidence, &result.header.facts, operand_count, operands) != EXIT_OK)
         return EXIT_TROUBLE;
     rsa_fingerprint_of_id(result.header.facts.authority_id, fingerprint);
     judge_absence(&evidence, &result);
-    print_result(&evidence, &result, &at, fingerprint);
+    if (receipt_path != NULL)
+        tell_receipt(&facts);
+    print_result(&evidence, &result, &at, fingerprint, receipt_path != NULL ? &facts : NULL);
     if (finish_output() != EXIT_OK)
         return EXIT_TROUBLE;
     return result.outcome.verdict == VERDICT_VALID         ? EXIT_OK
@@ -222,7 +297,7 @@ static int verify_audit(int operand_count) {
     struct error error;
     if (audit_path == NULL || log_keys.count == 0)
         return usage_error("--audit and --key, the log's public key, go together");
-    if (operand_count > 0 || authorities.count > 0 || evidence_path != NULL)
+    if (operand_count > 0 || authorities.count > 0 || file_path() != NULL)
         return usage_error("--audit is about a log alone");
     return key_set_load(&keys, log_keys.items, log_keys.count, 2048, &error) == 0
                ? audit_verify(audit_path, &keys, checkpoint, is_json)
@@ -242,19 +317,21 @@ static int run_verify(int operand_count, char **operands) {
     bool has_fields = false;
     for (unsigned field = FIELD_NAME; field < FIELD_COUNT; field++)
         has_fields |= field_texts[field] != NULL;
-    if (evidence_path == NULL && (number != NULL || document != NULL || lookup_key_path != NULL ||
-                                  classes_text != NULL || at_text != NULL || has_fields))
-        return usage_error("a question, --at and --lookup-key belong to --evidence");
+    if (receipt_path != NULL && (evidence_path != NULL || at_text != NULL))
+        return usage_error("--receipt holds its evidence and its time: no --evidence, and no --at");
+    if (file_path() == NULL && (number != NULL || document != NULL || lookup_key_path != NULL ||
+                                classes_text != NULL || at_text != NULL || has_fields))
+        return usage_error("a question, --at and --lookup-key belong to --evidence or --receipt");
     if (has_fields && number == NULL)
         return usage_error("--name, --phone, --birth-date and --card go with --number");
-    if (evidence_path == NULL && operand_count != 1)
+    if (file_path() == NULL && operand_count != 1)
         return usage_error("one database is needed");
     if ((number != NULL) + (document != NULL) + (operand_count > 0) > 1)
         return usage_error("one question at most: RECORD, --number or --document");
     if (key_set_load(&keys, authorities.items, authorities.count, 2048, &error) != 0)
         return trouble("%s", error.text);
-    return evidence_path != NULL ? verify_evidence(&keys, operand_count, operands)
-                                 : verify_database(operands[0], &keys);
+    return file_path() != NULL ? verify_evidence(&keys, operand_count, operands)
+                               : verify_database(operands[0], &keys);
 }
 
 const struct applet applet_verify = {

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 import dbformat
 
 HEALTH, HEALTHY = 16, 17
-OPEN, ACCEPT, ASK, ANSWER, COOKIE, REFUSE, IDENTIFY, ADMIT, RENEW, UNWRAP, UNWRAPPED = range(1, 12)
+OPEN, ACCEPT, ASK, ANSWER, COOKIE, REFUSE, IDENTIFY, ADMIT, RENEW, UNWRAP, UNWRAPPED, RECEIPT, RECEIPTED = range(1, 14)
 VERSION, OPENING, SESSION, BUSY = range(1, 5)
 ANSWERS, PROOFS, HEAD, DICTIONARY, NODES, RELEASE, CHANGES, QUOTA = range(1, 9)
 GOOD, MALFORMED, TOO_LONG, OTHER_RELEASE, NOT_ENROLLED, OVER_QUOTA, NO_RIGHT, UNRECORDED = range(8)
@@ -195,6 +195,31 @@ class Session:
         assert opened[0] in (0, 1) and not any(opened[1:4]) and not any(opened[36:])
         assert opened[0] == 0 or not any(opened[1:])
         return opened[4:36] if opened[0] == 0 else None
+
+    def receipt(self, claim, bend=None):
+        """A RECEIPT frame."""
+        nonce, body = b"\1" + os.urandom(11), claim + bytes(516)
+        start = header(RECEIPT, 692) + bytes(20) + self.ticket + nonce
+        return start + ChaCha20Poly1305(self.key).encrypt(nonce, bend(body) if bend else body, start)
+
+    def receipted(self, frame, receipt):
+        """Takes a RECEIPTED frame; returns (Unix milliseconds, release, index, count, nodes, signature, certificate), or
+        None where the server has said no."""
+        if frame[4] == REFUSE:
+            raise Refused(frame[5])
+        assert frame[:8] == header(RECEIPTED, 1886) and len(frame) == 1886
+        assert frame[8:20] == receipt[116:128] and frame[20] == 2
+        opened = ChaCha20Poly1305(self.key).decrypt(frame[20:32], frame[32:], frame[:32])
+        assert opened[0] in (0, 1) and not any(opened[1:4])
+        if opened[0] == 1:
+            assert not any(opened[1:])
+            return None
+        time_ms, release, index, count, node_count, zero, *lengths = struct.unpack_from("<Q32s4B2H", opened, 4)
+        assert index < count <= 64 and node_count <= 6 and zero == 0
+        ends = [52 + 32 * node_count, 52 + 32 * node_count + lengths[0], 52 + 32 * node_count + sum(lengths)]
+        assert not any(opened[ends[2]:])
+        nodes = [opened[at:at + 32] for at in range(52, ends[0], 32)]
+        return time_ms, release, index, count, nodes, opened[ends[0]:ends[1]], opened[ends[1]:ends[2]]
 
     def seal_admit(self, identify, nonce, granted):
         start = header(ADMIT, 252) + identify[116:128] + nonce

@@ -78,6 +78,53 @@ static enum link_result identify(struct session_talk *talk, const struct rsa_pub
     return link_exchange(talk->link, &frames, talk->error);
 }
 
+/* --- receipts ----------------------------------------------------------------------------------- */
+
+struct receiving {
+    struct session_talk *talk;
+    enum admission_status status;
+    struct receipt *receipt;
+};
+
+static size_t form_receipt(void *context, unsigned index, uint8_t frame[FRAME_MAX]) {
+    return form_identify(((struct receiving *)context)->talk, index, frame);
+}
+
+static enum link_result take_receipt(void *context, uint8_t *bytes, size_t len,
+                                     struct link_slot **slot, struct error *error) {
+    struct receiving *receiving = context;
+    const struct client_session *session = receiving->talk->session;
+    *slot = &receiving->talk->link->slots[0];
+    receiving->status =
+        receipt_take(&session->keys, session->identify, bytes, len, receiving->receipt);
+    return receiving->status != ADMISSION_FOREIGN
+               ? LINK_DONE
+               : pass_over(receiving->talk->link, error, "not an answer to this question");
+}
+
+enum link_result client_session_receipt(struct session_talk *talk, const struct rsa_private *kiosk,
+                                        const uint8_t claim[RECEIPT_CLAIM_LEN],
+                                        struct receipt *receipt, bool *is_given) {
+    struct receiving receiving = {.talk = talk, .receipt = receipt};
+    const struct link_frames frames = {.count = 1,
+                                       .form = form_receipt,
+                                       .take = take_receipt,
+                                       .context = &receiving,
+                                       .cookie_at = IDENTIFY_COOKIE,
+                                       .doing = "having a receipt given",
+                                       .deadline_ms = &talk->deadline_ms};
+    uint8_t nonce[ASK_RANDOM_LEN], id[SHA256_LEN] = {0};
+    random_bytes(talk->random, nonce, sizeof nonce);
+    receipt_ask(talk->session->identify, &talk->session->keys, claim, nonce);
+    enum link_result result = link_exchange(talk->link, &frames, talk->error);
+    *is_given = result == LINK_DONE && receiving.status == ADMISSION_GOOD;
+    if (kiosk != NULL)
+        rsa_public_id(&kiosk->public, id);
+    memcpy(receipt->kiosk, id, RECEIPT_KIOSK_LEN);
+    memcpy(receipt->claim, claim, RECEIPT_CLAIM_LEN);
+    return result;
+}
+
 /* --- keys of kept questions --------------------------------------------------------------------- */
 
 struct unwrapping {

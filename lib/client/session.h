@@ -9,6 +9,7 @@
 #include "crypto/random.h"
 #include "wire/answer.h"
 #include "wire/identity.h"
+#include "wire/receipt_frame.h"
 
 #define SESSION_RENEW_MS                                                                           \
     900 /* of each second of its life: after nine tenths it is renewed, or opened anew */
@@ -99,6 +100,12 @@ enum link_result client_session_unwrap(struct session_talk *talk,
                                        const uint8_t key_id[OPEN_KEY_ID_LEN],
                                        const uint8_t *wrapped, size_t wrapped_len,
                                        uint8_t key[UNWRAPPED_KEY_LEN], bool *is_unwrapped);
+
+/* Has a receipt given for this claim. LINK_DONE also where the server gives none: then *is_given is false. Kiosk and claim are
+ * filled in; nothing is checked. */
+enum link_result client_session_receipt(struct session_talk *talk, const struct rsa_private *kiosk,
+                                        const uint8_t claim[RECEIPT_CLAIM_LEN],
+                                        struct receipt *receipt, bool *is_given);
 
 /* Learns what may still be asked about. */
 enum link_result client_session_fetch_quota(struct session_talk *talk, struct quota_left *left);

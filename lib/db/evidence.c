@@ -1,9 +1,8 @@
 #include "db/evidence.h"
 
 #include "base/bytes.h"
-#include "base/format.h"
-#include "base/text.h"
 #include "base/utf8.h"
+#include "db/lines.h"
 #include "record/classes.h"
 #include "record/digest.h"
 
@@ -19,33 +18,6 @@ const struct file_kind evidence_file_kind = {
 static const char *const field_words[FIELD_COUNT] = {"", "name", "phone", "birth-date", "card"};
 
 /* --- writing ---------------------------------------------------------------------------------- */
-
-static char *put_text(char *out, const char *text) {
-    size_t len = strlen(text);
-    memcpy(out, text, len + 1);
-    return out + len;
-}
-
-static char *put_hex(char *out, const void *bytes, size_t len) {
-    hex_encode(out, bytes, len);
-    return out + 2 * len;
-}
-
-static char *put_number(char *out, unsigned long long number) {
-    return out + format_text(out, 24, "%llu", number);
-}
-
-/* "NAME = HEX" and the end of the line. */
-static char *put_hex_line(char *out, const char *name, const void *bytes, size_t len) {
-    return put_text(put_hex(put_text(put_text(out, name), " = "), bytes, len), "\n");
-}
-
-/* "NAME = TEXT" and the end of the line. */
-static char *put_span_line(char *out, const char *name, const char *text, size_t len) {
-    out = put_text(put_text(out, name), " = ");
-    memcpy(out, text, len);
-    return put_text(out + len, "\n");
-}
 
 static char *put_question(char *out, const struct evidence *evidence) {
     const struct inquired *inquired = &evidence->inquired;
@@ -123,87 +95,30 @@ void evidence_add_sets(struct evidence *evidence, const struct class_sets *sets,
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-struct reader {
-    const char *at;
-    const char *end;
-    unsigned line;
-    struct error *error;
-    struct evidence *evidence;
-};
-
-static int malformed(const struct reader *reader, const char *wanted) {
-    return error_set(reader->error, ERR_FORMAT, "line %u: want %s", reader->line, wanted);
-}
-
-/* The value of the next line if it begins with `prefix`. */
-static bool take(struct reader *reader, const char *prefix, struct span *value) {
-    size_t prefix_len = strlen(prefix);
-    const char *line_end = memchr(reader->at, '\n', (size_t)(reader->end - reader->at));
-    if (line_end == NULL || (size_t)(line_end - reader->at) < prefix_len ||
-        memcmp(reader->at, prefix, prefix_len) != 0)
-        return false;
-    value->text = reader->at + prefix_len;
-    value->len = (size_t)(line_end - value->text);
-    reader->at = line_end + 1;
-    reader->line++;
-    return true;
-}
-
-static bool is_word(struct span value, const char *word) {
-    return strlen(word) == value.len && memcmp(word, value.text, value.len) == 0;
-}
-
-/* Takes what stands before the first blank off the value. */
-static struct span take_word(struct span *value) {
-    const char *blank = memchr(value->text, ' ', value->len);
-    struct span word = {value->text, blank != NULL ? (size_t)(blank - value->text) : value->len};
-    size_t used = word.len + (blank != NULL);
-    *value = (struct span){value->text + used, value->len - used};
-    return word;
-}
-
-/* Lower-case hexadecimal of exactly `len` bytes. */
-static bool decode(uint8_t *bytes, size_t len, struct span text) {
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.text[i] >= 'A' && text.text[i] <= 'F')
-            return false;
-    }
-    return text.len == 2 * len && hex_decode(bytes, len, text.text, text.len) == (long)len;
-}
-
 /* The same for any number of bytes, which the evidence keeps. */
 static bool decode_kept(struct evidence *evidence, struct span text, const uint8_t **bytes,
                         size_t *len, size_t max) {
     uint8_t *kept = (uint8_t *)evidence->texts + evidence->text_len;
     *len = text.len / 2;
     if (*len == 0 || *len > max || *len > sizeof evidence->texts - evidence->text_len ||
-        !decode(kept, *len, text))
+        !span_decode(kept, *len, text))
         return false;
     *bytes = kept;
     evidence->text_len += *len;
     return true;
 }
 
-static bool parse_number(struct span text, unsigned long long max, unsigned long long *number) {
-    char digits[24];
-    if (text.len == 0 || text.len >= sizeof digits || (text.text[0] == '0' && text.len > 1))
-        return false;
-    memcpy(digits, text.text, text.len);
-    digits[text.len] = '\0';
-    return text_parse_count(digits, max, number) == 0;
-}
-
 static bool read_field(struct evidence *evidence, struct span value) {
     struct inquired *inquired = &evidence->inquired;
-    struct span word = take_word(&value);
+    struct span word = span_take_word(&value);
     unsigned field = FIELD_NAME;
-    while (field < FIELD_COUNT && !is_word(word, field_words[field]))
+    while (field < FIELD_COUNT && !span_is(word, field_words[field]))
         field++;
     if (field == FIELD_COUNT || inquired->form_count == FORMS_MAX)
         return false;
     struct form_digest *form = &inquired->forms[inquired->form_count++];
     form->field = (uint8_t)field;
-    return decode(form->digest, FIELD_DIGEST_LEN, value);
+    return span_decode(form->digest, FIELD_DIGEST_LEN, value);
 }
 
 static bool read_number(struct evidence *evidence, struct span value) {
@@ -227,38 +142,40 @@ static bool read_moment(struct evidence *evidence, struct span value) {
     return strcmp(at, again) == 0;
 }
 
-static int read_question(struct reader *reader, struct evidence *evidence) {
+static int read_question(struct lines *lines, struct evidence *evidence) {
     struct inquired *inquired = &evidence->inquired;
     struct span value;
-    if (!take(reader, VERSION_LINE, &value) || value.len != 0)
-        return malformed(reader, "\"" VERSION_LINE "\"");
-    if (take(reader, "kind = ", &value)) {
+    if (!lines_take(lines, VERSION_LINE, &value) || value.len != 0)
+        return lines_refuse(lines, "\"" VERSION_LINE "\"");
+    if (lines_take(lines, "kind = ", &value)) {
         for (uint8_t kind = ASK_NUMBER; kind <= ASK_LEGACY; kind++)
-            inquired->kind = is_word(value, ask_kind_name(kind)) ? kind : inquired->kind;
+            inquired->kind = span_is(value, ask_kind_name(kind)) ? kind : inquired->kind;
     }
     if (inquired->kind == 0)
-        return malformed(reader, "\"kind = \" and number, document or legacy");
-    if (!take(reader, "digest = ", &value) || !decode(inquired->digest, SHA256_LEN, value))
-        return malformed(reader, "\"digest = \" and 64 hex digits");
+        return lines_refuse(lines, "\"kind = \" and number, document or legacy");
+    if (!lines_take(lines, "digest = ", &value) ||
+        !span_decode(inquired->digest, SHA256_LEN, value))
+        return lines_refuse(lines, "\"digest = \" and 64 hex digits");
     if (inquired->kind == ASK_NUMBER &&
-        (!take(reader, "number = ", &value) || !read_number(evidence, value)))
-        return malformed(reader, "\"number = \" and a number in matching form");
-    while (take(reader, "field = ", &value)) {
+        (!lines_take(lines, "number = ", &value) || !read_number(evidence, value)))
+        return lines_refuse(lines, "\"number = \" and a number in matching form");
+    while (lines_take(lines, "field = ", &value)) {
         if (!read_field(evidence, value))
-            return malformed(reader, "\"field = \", a field and 32 hex digits, at most 6 of them");
+            return lines_refuse(lines,
+                                "\"field = \", a field and 32 hex digits, at most 6 of them");
     }
-    while (take(reader, "class = ", &value)) {
+    while (lines_take(lines, "class = ", &value)) {
         if (evidence->class_count == EVIDENCE_CLASSES_MAX || !class_name_is_valid(value))
-            return malformed(reader, "\"class = \" and a class, at most 16 of them");
+            return lines_refuse(lines, "\"class = \" and a class, at most 16 of them");
         evidence->classes[evidence->class_count++] = value;
     }
-    if (!take(reader, "at = ", &value) || !read_moment(evidence, value))
-        return malformed(reader, "\"at = \" and a time in UTC or a day");
-    if (!take(reader, "header = ", &value) || !decode(evidence->head, DB_PAGE, value))
-        return malformed(reader, "\"header = \" and 8192 hex digits");
-    if (!take(reader, "signatures = ", &value) ||
-        !decode(evidence->head + DB_SIGNATURES, DB_PAGE, value))
-        return malformed(reader, "\"signatures = \" and 8192 hex digits");
+    if (!lines_take(lines, "at = ", &value) || !read_moment(evidence, value))
+        return lines_refuse(lines, "\"at = \" and a time in UTC or a day");
+    if (!lines_take(lines, "header = ", &value) || !span_decode(evidence->head, DB_PAGE, value))
+        return lines_refuse(lines, "\"header = \" and 8192 hex digits");
+    if (!lines_take(lines, "signatures = ", &value) ||
+        !span_decode(evidence->head + DB_SIGNATURES, DB_PAGE, value))
+        return lines_refuse(lines, "\"signatures = \" and 8192 hex digits");
     return 0;
 }
 
@@ -266,12 +183,12 @@ static int read_question(struct reader *reader, struct evidence *evidence) {
 static bool read_entry(struct evidence *evidence, struct span value) {
     struct proof_entry *entry = &evidence->proof.entries[evidence->proof.entry_count++];
     unsigned long long index;
-    struct span index_text = take_word(&value), entry_text = take_word(&value);
-    if (!parse_number(index_text, DB_COUNT_MAX, &index) ||
-        !decode(entry->entry, DB_ENTRY_LEN, entry_text))
+    struct span index_text = span_take_word(&value), entry_text = span_take_word(&value);
+    if (!span_parse_number(index_text, DB_COUNT_MAX, &index) ||
+        !span_decode(entry->entry, DB_ENTRY_LEN, entry_text))
         return false;
     entry->index = index;
-    if (is_word(value, "-"))
+    if (span_is(value, "-"))
         return true;
     /* The place says nothing, so it must not be a second way to write the same evidence. */
     uint8_t cleared[DB_ENTRY_LEN];
@@ -281,19 +198,19 @@ static bool read_entry(struct evidence *evidence, struct span value) {
            decode_kept(evidence, value, &entry->further.bytes, &entry->further.len, FURTHER_MAX);
 }
 
-static int read_proof(struct reader *reader, struct evidence *evidence) {
+static int read_proof(struct lines *lines, struct evidence *evidence) {
     struct proof *proof = &evidence->proof;
     struct span value;
-    while (proof->entry_count < 2 && take(reader, "entry = ", &value)) {
+    while (proof->entry_count < 2 && lines_take(lines, "entry = ", &value)) {
         if (!read_entry(evidence, value))
-            return malformed(reader, "\"entry = \", index, 108 hex digits, and hex digits or -");
+            return lines_refuse(lines, "\"entry = \", index, 108 hex digits, and hex digits or -");
     }
     if (proof->entry_count == 0)
-        return malformed(reader, "\"entry = \", index, 108 hex digits, and hex digits or -");
-    while (take(reader, "node = ", &value)) {
+        return lines_refuse(lines, "\"entry = \", index, 108 hex digits, and hex digits or -");
+    while (lines_take(lines, "node = ", &value)) {
         if (proof->node_count == PROOF_NODES_MAX ||
-            !decode(proof->nodes[proof->node_count++], MERKLE_NODE_LEN, value))
-            return malformed(reader, "\"node = \" and 64 hex digits, 64 of them at most");
+            !span_decode(proof->nodes[proof->node_count++], MERKLE_NODE_LEN, value))
+            return lines_refuse(lines, "\"node = \" and 64 hex digits, 64 of them at most");
     }
     return 0;
 }
@@ -303,8 +220,8 @@ static bool read_set(struct evidence *evidence, struct span value) {
     struct proved_set *proved = &evidence->sets[evidence->set_count++];
     unsigned long long number;
     const uint8_t *text;
-    struct span word = take_word(&value);
-    if (!parse_number(word, CLASS_SETS_MAX, &number) ||
+    struct span word = span_take_word(&value);
+    if (!span_parse_number(word, CLASS_SETS_MAX, &number) ||
         !decode_kept(evidence, value, &text, &proved->set.text.len, CLASS_SET_MAX))
         return false;
     proved->set.number = (uint32_t)number;
@@ -312,31 +229,36 @@ static bool read_set(struct evidence *evidence, struct span value) {
     return class_set_is_valid(proved->set.text);
 }
 
-static int read_sets(struct reader *reader, struct evidence *evidence) {
+static int read_sets(struct lines *lines, struct evidence *evidence) {
     struct span value;
-    while (evidence->set_count < TERMS_GROUPS_MAX && take(reader, "set = ", &value)) {
+    while (evidence->set_count < TERMS_GROUPS_MAX && lines_take(lines, "set = ", &value)) {
         if (!read_set(evidence, value))
-            return malformed(reader, "\"set = \", a number and hex digits");
+            return lines_refuse(lines, "\"set = \", a number and hex digits");
         struct class_set_path *path = &evidence->sets[evidence->set_count - 1].path;
-        while (take(reader, "set-node = ", &value)) {
+        while (lines_take(lines, "set-node = ", &value)) {
             if (path->len == CLASS_SET_PATH_MAX ||
-                !decode(path->nodes[path->len++], SHA256_LEN, value))
-                return malformed(reader, "\"set-node = \" and 64 hex digits, 16 of them at most");
+                !span_decode(path->nodes[path->len++], SHA256_LEN, value))
+                return lines_refuse(lines, "\"set-node = \" and 64 hex digits, 16 of them at most");
         }
     }
     return 0;
 }
 
-int evidence_read(struct evidence *evidence, const char *text, size_t len, struct error *error) {
-    struct reader reader = {.at = text, .end = text + len, .line = 1, .error = error};
+int evidence_take(struct evidence *evidence, struct lines *lines) {
     memset(evidence, 0, sizeof *evidence);
-    int code = read_question(&reader, evidence);
+    int code = read_question(lines, evidence);
     if (code == 0)
-        code = read_proof(&reader, evidence);
+        code = read_proof(lines, evidence);
     if (code == 0)
-        code = read_sets(&reader, evidence);
-    if (code == 0 && reader.at != reader.end)
-        return malformed(&reader, "the end of the file");
+        code = read_sets(lines, evidence);
+    return code;
+}
+
+int evidence_read(struct evidence *evidence, const char *text, size_t len, struct error *error) {
+    struct lines lines = {.at = text, .end = text + len, .line = 1, .error = error};
+    int code = evidence_take(evidence, &lines);
+    if (code == 0 && lines.at != lines.end)
+        return lines_refuse(&lines, "the end of the file");
     return code;
 }
 

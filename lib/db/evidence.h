@@ -53,6 +53,11 @@ size_t evidence_write(const struct evidence *evidence, char *text);
  * line. */
 int evidence_read(struct evidence *evidence, const char *text, size_t len, struct error *error);
 
+struct lines; /* db/lines.h */
+
+/* The same for lines behind which others may come. */
+int evidence_take(struct evidence *evidence, struct lines *lines);
+
 /* Checks the evidence against the authorities' keys and, for a keyed database, its lookup key (NULL
  * for a plain one): what it shows for the moment `at`, which is the checker's choice. 0, or a negative code
  * with the reason; ERR_LIMIT where the release does not speak for that moment. */

@@ -26,7 +26,17 @@ void channel_drain(int channel) {
 
 bool channel_request_is_sound(const struct channel_request *request, size_t len) {
     return len == sizeof *request && request->len <= sizeof request->bytes &&
-           request->work >= CHANNEL_LEGACY && request->work <= CHANNEL_UNWRAP;
+           request->work >= CHANNEL_LEGACY && request->work <= CHANNEL_RECEIPT;
+}
+
+size_t channel_reply_len(enum channel_work work) {
+    return offsetof(struct channel_reply, bytes) +
+           (work == CHANNEL_RECEIPT ? RECEIPTED_LEN : RSA_LEN_MAX);
+}
+
+bool channel_reply_is_sound(const struct channel_reply *reply, size_t len) {
+    return (len == channel_reply_len(CHANNEL_OPEN) || len == channel_reply_len(CHANNEL_RECEIPT)) &&
+           reply->len <= len - offsetof(struct channel_reply, bytes);
 }
 
 int channel_send_order(int channel, enum channel_order order, int fd) {

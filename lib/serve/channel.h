@@ -9,6 +9,7 @@
 #define DLV_SERVE_CHANNEL_H
 
 #include "wire/identity.h"
+#include "wire/receipt_frame.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,15 +19,17 @@ enum channel_work {
     CHANNEL_OPEN = 2,     /* answer an OPEN frame */
     CHANNEL_IDENTIFY = 3, /* answer an IDENTIFY frame */
     CHANNEL_RENEW = 4,    /* answer a RENEW frame */
-    CHANNEL_UNWRAP = 5    /* answer an UNWRAP frame */
+    CHANNEL_UNWRAP = 5,   /* answer an UNWRAP frame */
+    CHANNEL_RECEIPT = 6   /* answer a RECEIPT frame */
 };
 
 /* The work that a frame of this type makes. */
 static inline enum channel_work channel_work_of(uint8_t frame_type) {
-    return frame_type == FRAME_IDENTIFY ? CHANNEL_IDENTIFY
-           : frame_type == FRAME_RENEW  ? CHANNEL_RENEW
-           : frame_type == FRAME_UNWRAP ? CHANNEL_UNWRAP
-                                        : CHANNEL_OPEN;
+    return frame_type == FRAME_IDENTIFY  ? CHANNEL_IDENTIFY
+           : frame_type == FRAME_RENEW   ? CHANNEL_RENEW
+           : frame_type == FRAME_UNWRAP  ? CHANNEL_UNWRAP
+           : frame_type == FRAME_RECEIPT ? CHANNEL_RECEIPT
+                                         : CHANNEL_OPEN;
 }
 
 /* The longest of what these are about. */
@@ -45,17 +48,24 @@ struct channel_request {
     uint64_t id;   /* the reply carries it, too */
     uint16_t work; /* enum channel_work */
     uint16_t len;
+    uint8_t release_id[SHA256_LEN]; /* that the worker answers from */
     uint8_t bytes[CHANNEL_BYTES_MAX];
 };
 
-/* Key-holder to worker. Every reply has the same length, whatever the result, so that its length
+/* Key-holder to worker. Every reply to the same work has the same length, whatever the result, so that its length
  * says nothing. */
 struct channel_reply {
     uint64_t id;
     uint32_t result; /* enum channel_result */
     uint32_t len;
-    uint8_t bytes[RSA_LEN_MAX];
+    uint8_t bytes[RECEIPTED_LEN];
 };
+
+/* How much of it is sent. */
+size_t channel_reply_len(enum channel_work work);
+
+/* Whether this can be a reply: of a length that one has, and about no more bytes than there are. */
+bool channel_reply_is_sound(const struct channel_reply *reply, size_t len);
 
 /* Parent to worker. */
 enum channel_order {

@@ -69,7 +69,9 @@ static int run_key_holder(const struct children *children, pid_t parent_pid) {
     int channels[SERVE_PROCESSES_MAX], keep[SERVE_PROCESSES_MAX + 1];
     unsigned count = children->settings->worker_count;
     struct key_holder holder = {.keys = children->settings->keys,
+                                .signer = children->settings->signer,
                                 .is_legacy_allowed = children->settings->is_legacy,
+                                .is_anonymous_allowed = children->settings->is_anonymous,
                                 .worker_count = count,
                                 .channels = channels};
     struct audit_rings audit = children->audit;
@@ -182,15 +184,22 @@ static void note_start(struct child *child, pid_t pid) {
     child->is_ready = false;
 }
 
+/* Whether the next child has the private keys. 0, or -1 with errno set. */
+static int bequeath_keys(const struct serve_settings *settings, bool is_inherited) {
+    int code = secret_memory_bequeath(settings->keys, sizeof *settings->keys, is_inherited);
+    return code == 0 && settings->signer != NULL
+               ? secret_memory_bequeath(settings->signer, sizeof *settings->signer, is_inherited)
+               : code;
+}
+
 static int start_key_holder(struct children *children, unsigned k, struct error *error) {
-    struct private_key_set *keys = children->settings->keys;
     pid_t own_pid = getpid();
-    if (secret_memory_bequeath(keys, sizeof *keys, true) != 0)
+    if (bequeath_keys(children->settings, true) != 0)
         return error_set_errno(error, "madvise");
     pid_t pid = fork();
     if (pid == 0)
         _exit(run_key_holder(children, own_pid));
-    if (secret_memory_bequeath(keys, sizeof *keys, false) != 0 && pid >= 0)
+    if (bequeath_keys(children->settings, false) != 0 && pid >= 0)
         kill(pid, SIGKILL);
     if (pid < 0)
         return error_set_errno(error, "fork");

@@ -16,6 +16,7 @@ enum count_name {
     COUNT_OPENED,
     COUNT_RENEWED, /* sessions, without RSA */
     COUNT_UNWRAPPED,
+    COUNT_RECEIPTS,
     COUNT_COOKIES,
     COUNT_ASKS,   /* frames of questions that were answered */
     COUNT_PIECES, /* of releases and lists of changes that were fetched */

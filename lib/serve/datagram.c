@@ -89,7 +89,7 @@ size_t datagram_answer(struct datagram_server *server, struct datagram_route *ro
     case FRAME_OK:
         if (frame.len == len && len <= FRAME_DATAGRAM_MAX && frame.type == FRAME_ASK)
             return answerer_ask(server->answerer, route->address, 0, in, len, out);
-        if (frame.len == len && frame_is_costly(frame.type))
+        if (frame.len == len && frame_is_costly(frame.type) && frame.type != FRAME_RECEIPT)
             return take_open(server, route, in, len, out);
         break;
     case FRAME_WAIT:

@@ -104,7 +104,7 @@ static void answer_in_session(const struct key_holder *holder, struct random *ra
 
 static void serve(const struct key_holder *holder, struct random *random, struct session_host *host,
                   struct channel_request *request, int channel) {
-    struct channel_reply reply;
+    static struct channel_reply reply;
     memset(&reply, 0, sizeof reply);
     reply.id = request->id;
     if (request->work == CHANNEL_OPEN || request->work == CHANNEL_RENEW)
@@ -114,7 +114,7 @@ static void serve(const struct key_holder *holder, struct random *random, struct
     else if (holder->is_legacy_allowed)
         decrypt(holder, request, &reply);
     /* Never waits: a worker has fewer requests under way than its socket holds replies. */
-    ssize_t sent = write(channel, &reply, sizeof reply);
+    ssize_t sent = write(channel, &reply, channel_reply_len((enum channel_work)request->work));
     (void)sent; /* that worker has failed, and its clients ask again */
     wipe(&reply, sizeof reply);
 }
@@ -136,24 +136,45 @@ static void let_in(const struct key_holder *holder, struct callers *callers) {
     }
 }
 
-/* Serves one request of a worker that has sent something. */
-static void serve_worker(const struct key_holder *holder, struct random *random,
-                         struct session_host *host, struct callers *callers, unsigned w) {
+/* Takes a request for a receipt, which is signed together with others. */
+static void take_receipt(const struct key_holder *holder, struct random *random,
+                         struct session_host *host, struct receipt_batch *batch,
+                         struct channel_request *request, int channel) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    prepare(holder, random, host, now.tv_sec);
+    receipts_add(batch, holder->signer, host, request,
+                 (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, &random->drbg.vtable, channel);
+}
+
+/* Serves one request of a worker that has sent something. Whether it was for a receipt: then others may wait. */
+static bool serve_worker(const struct key_holder *holder, struct random *random,
+                         struct session_host *host, struct callers *callers,
+                         struct receipt_batch *batch, unsigned w) {
     struct channel_request request;
+    bool is_receipt = false;
     ssize_t n = read(callers->polls[w].fd, &request, sizeof request);
     if (n < 0)
-        return; /* another key-holder has taken it */
+        return false; /* another key-holder has taken it, or none is left */
     if (channel_request_is_sound(&request, (size_t)n)) {
-        serve(holder, random, host, &request, holder->channels[w]);
+        is_receipt = request.work == CHANNEL_RECEIPT;
+        if (is_receipt)
+            take_receipt(holder, random, host, batch, &request, holder->channels[w]);
+        else
+            serve(holder, random, host, &request, holder->channels[w]);
     } else {
         callers->shut_out[w] = atomic_load(&holder->board->worker_starts[w]);
         callers->polls[w].fd = -1;
     }
     wipe(&request, sizeof request);
+    return is_receipt;
 }
 
 int key_holder_run(const struct key_holder *holder, struct random *random) {
-    struct session_host host = {.key = &holder->keys->keys[0], .lifetime_s = TICKET_LIFETIME_S};
+    static struct receipt_batch batch;
+    struct session_host host = {.key = &holder->keys->keys[0],
+                                .lifetime_s = TICKET_LIFETIME_S,
+                                .is_anonymous_allowed = holder->is_anonymous_allowed};
     struct callers callers = {.shut_out = {0}};
     rsa_public_id(&host.key->public, host.id);
     for (unsigned w = 0; w < holder->worker_count; w++)
@@ -166,9 +187,12 @@ int key_holder_run(const struct key_holder *holder, struct random *random) {
             forget_exponent(&host, time(NULL));
         let_in(holder, &callers);
         for (unsigned w = 0; w < holder->worker_count && n > 0; w++) {
-            if (callers.polls[w].fd >= 0 && callers.polls[w].revents != 0)
-                serve_worker(holder, random, &host, &callers, w);
+            while (callers.polls[w].fd >= 0 && callers.polls[w].revents != 0 &&
+                   batch.count < RECEIPT_BATCH_MAX &&
+                   serve_worker(holder, random, &host, &callers, &batch, w)) {
+            }
         }
+        receipts_sign(&batch, holder->signer);
     }
     wipe(&host, sizeof host);
     wipe(holder->keys, sizeof *holder->keys);

@@ -4,14 +4,16 @@
 #define DLV_SERVE_KEY_HOLDER_H
 
 #include "serve/board.h"
-#include "serve/channel.h"
+#include "serve/receipts.h"
 
 #include <stdbool.h>
 
 struct key_holder {
     struct private_key_set *keys; /* wiped at the end */
     const struct board *board;
-    bool is_legacy_allowed; /* else nothing is ever merely decrypted */
+    const struct receipt_signer *signer; /* NULL: no receipts are given */
+    bool is_legacy_allowed;              /* else nothing is ever merely decrypted */
+    bool is_anonymous_allowed;           /* to have receipts */
     unsigned worker_count;
     const int *channels; /* to each worker */
 };

@@ -29,7 +29,8 @@ static size_t check_cookie(const struct reception *reception, const uint8_t peer
 }
 
 static bool is_in_session(const uint8_t *frame) {
-    return frame[FRAME_TYPE] == FRAME_IDENTIFY || frame[FRAME_TYPE] == FRAME_UNWRAP;
+    return frame[FRAME_TYPE] == FRAME_IDENTIFY || frame[FRAME_TYPE] == FRAME_UNWRAP ||
+           frame[FRAME_TYPE] == FRAME_RECEIPT;
 }
 
 /* Whether an OPEN or RENEW frame means one of our keys, or one of a session has its length. */
@@ -52,8 +53,8 @@ static bool is_enrolled(const struct board *board, const uint8_t id[KIOSK_ID_LEN
     return kiosk != NULL && kiosk->not_after_s >= now_s;
 }
 
-/* Of an IDENTIFY, which is paid for once a session, and only by who has not said yet who he is; and of an UNWRAP, which
- * is an enrolled kiosk's. */
+/* Of an IDENTIFY, which is paid for once a session, and only by who has not said yet who he is; and of an UNWRAP or a
+ * RECEIPT, which are an enrolled kiosk's. */
 static enum shown look_at_session(const struct reception *reception, const uint8_t *frame,
                                   uint8_t hash[AEAD_TAG_LEN], uint8_t kiosk[KIOSK_ID_LEN]) {
     const struct board *board = reception->admission.board;
@@ -62,8 +63,8 @@ static enum shown look_at_session(const struct reception *reception, const uint8
     struct ticket ticket;
     if (ticket_open(&ticket, frame + IDENTIFY_TICKET, ring->keys, ring->count) == NULL)
         return SHOWN_BAD;
-    bool is_unwrap = frame[FRAME_TYPE] == FRAME_UNWRAP;
-    if (is_unwrap)
+    bool is_identify = frame[FRAME_TYPE] == FRAME_IDENTIFY;
+    if (!is_identify)
         seen_hash(hash, board->seen_key, frame + IDENTIFY_TICKET, IDENTIFY_LEN - IDENTIFY_TICKET);
     else
         seen_hash(hash, board->seen_key, ticket.session_key, SESSION_KEY_LEN);
@@ -74,7 +75,7 @@ static enum shown look_at_session(const struct reception *reception, const uint8
         return SHOWN_BAD;
     memcpy(kiosk, ticket.kiosk, KIOSK_ID_LEN);
     bool is_anonymous = bytes_are_zero(ticket.kiosk, KIOSK_ID_LEN);
-    if (is_unwrap)
+    if (!is_identify)
         return is_enrolled(board, kiosk, now_s) ? SHOWN_FIRST : SHOWN_AGAIN;
     return is_anonymous ? SHOWN_FIRST : SHOWN_AGAIN;
 }
@@ -154,6 +155,8 @@ size_t reception_take(const struct reception *reception, const uint8_t peer[ADDR
     label(reception, peer, job);
     if (shown == SHOWN_FIRST)
         job->queue = needs_private_key ? QUEUE_KNOWN : QUEUE_SHORT;
+    if (frame[FRAME_TYPE] == FRAME_RECEIPT)
+        job->queue = QUEUE_RECEIPTS;
     /* Not a replay, and from where it says. */
     job->shows_network = shown == SHOWN_FIRST && (!wants_cookie || needs_cookie);
     if (is_open)

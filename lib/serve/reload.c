@@ -63,12 +63,17 @@ static void reload_keys(struct parent *parent) {
     int own = server_keys_renew_own(settings, &error);
     if (own < 0)
         serve_log(settings, "keys_refused reason=\"%s\"", error.text);
-    parent->reloads[RELOAD_KEYS_REFUSED] += authorities < 0 || own < 0;
-    if (authorities <= 0 && own <= 0)
+    int receipts = server_keys_renew_receipts(settings, &error);
+    if (receipts < 0)
+        serve_log(settings, "receipt_key_refused reason=\"%s\"", error.text);
+    else if (receipts > 0)
+        serve_log(settings, "receipt_key_reloaded");
+    parent->reloads[RELOAD_KEYS_REFUSED] += authorities < 0 || own < 0 || receipts < 0;
+    if (authorities <= 0 && own <= 0 && receipts <= 0)
         return;
     parent->reloads[RELOAD_KEYS]++;
     reload_publish_keys(parent);
-    if (own > 0 && children_replace_key_holders(&parent->children, &error) != 0)
+    if ((own > 0 || receipts > 0) && children_replace_key_holders(&parent->children, &error) != 0)
         serve_log(settings, "restart_failed role=key_holder reason=\"%s\"", error.text);
     log_keys(parent, "key", &before.servers, &settings->public.servers);
     log_keys(parent, "authority", &before.authorities, &settings->public.authorities);

@@ -15,11 +15,12 @@ enum refusal job_refusal(const struct job *job) {
 }
 
 void requests_init(struct requests *requests, int key_holders, unsigned key_holder_count,
-                   uint64_t first_id) {
+                   uint64_t first_id, const uint8_t release_id[SHA256_LEN]) {
+    requests->release_id = release_id;
     requests->key_holders = key_holders;
     requests->limit = key_holder_count * PER_KEY_HOLDER;
-    if (requests->limit > UNDER_WAY_MAX)
-        requests->limit = UNDER_WAY_MAX;
+    if (requests->limit > UNDER_WAY_MAX - RECEIPTS_UNDER_WAY_MAX)
+        requests->limit = UNDER_WAY_MAX - RECEIPTS_UNDER_WAY_MAX;
     requests->next_id = first_id;
     for (unsigned i = 0; i < QUEUE_COUNT; i++)
         list_init(&requests->lines[i].jobs);
@@ -32,6 +33,11 @@ static bool send_request(const struct requests *requests, const struct channel_r
            (ssize_t)sizeof *request;
 }
 
+/* How many requests for such work are under way. */
+static unsigned *under_way_of(struct requests *requests, enum channel_work work) {
+    return work == CHANNEL_RECEIPT ? &requests->receipts_under_way : &requests->under_way_count;
+}
+
 /* Sends one request. False where the socket is full. */
 static bool start(struct requests *requests, struct job *job) {
     unsigned place = 0;
@@ -42,6 +48,7 @@ static bool start(struct requests *requests, struct job *job) {
     request->id = requests->next_id * UNDER_WAY_MAX + place;
     request->work = (uint16_t)job->work;
     request->len = (uint16_t)job->len;
+    memcpy(request->release_id, requests->release_id, SHA256_LEN);
     memcpy(request->bytes, job->bytes, job->len);
     if (!send_request(requests, request))
         return false;
@@ -50,7 +57,7 @@ static bool start(struct requests *requests, struct job *job) {
     slot->is_repeated = 0;
     slot->job = job;
     job->under_way = (int)place;
-    requests->under_way_count++;
+    ++*under_way_of(requests, job->work);
     return true;
 }
 
@@ -72,24 +79,34 @@ static void leave(struct requests *requests, struct job *job) {
     requests->waiting_count--;
 }
 
-static const unsigned shares[QUEUE_COUNT] = {240, 10, 4, 2};
+static const unsigned shares[QUEUE_COUNT] = {230, 10, 10, 4, 2};
+
+/* Whether a job of the line can be sent now. */
+static bool is_ready(const struct requests *requests, const struct job_line *line) {
+    bool has_room = line == &requests->lines[QUEUE_RECEIPTS]
+                        ? requests->receipts_under_way < RECEIPTS_UNDER_WAY_MAX
+                        : requests->under_way_count < requests->limit;
+    return line->count > 0 && has_room;
+}
 
 /* The line that is to be served next: the first one that has something left of its share. */
 static struct job_line *next_line(struct requests *requests) {
-    for (unsigned round = 0; round < 2; round++) {
-        for (unsigned i = 0; i < QUEUE_COUNT; i++) {
-            if (requests->lines[i].count > 0 && requests->lines[i].credit > 0)
-                return &requests->lines[i];
-        }
-        for (unsigned i = 0; i < QUEUE_COUNT; i++)
-            requests->lines[i].credit = shares[i];
+    struct job_line *first = NULL;
+    for (unsigned i = 0; i < QUEUE_COUNT; i++) {
+        struct job_line *line = &requests->lines[i];
+        if (is_ready(requests, line) && line->credit > 0)
+            return line;
+        if (is_ready(requests, line) && first == NULL)
+            first = line;
     }
-    return NULL;
+    for (unsigned i = 0; i < QUEUE_COUNT && first != NULL; i++)
+        requests->lines[i].credit = shares[i];
+    return first;
 }
 
 static void send_waiting(struct requests *requests) {
     struct job_line *line;
-    while (requests->under_way_count < requests->limit && (line = next_line(requests)) != NULL) {
+    while ((line = next_line(requests)) != NULL) {
         struct job *job = LIST_ENTRY(line->jobs.next, struct job, link);
         if (!start(requests, job))
             return;
@@ -170,7 +187,7 @@ static struct job *release(struct requests *requests, struct under_way *slot) {
     struct job *job = slot->job;
     slot->is_used = false;
     slot->job = NULL;
-    requests->under_way_count--;
+    --*under_way_of(requests, (enum channel_work)slot->request.work);
     if (job != NULL)
         job->under_way = -1;
     return job;
@@ -198,7 +215,7 @@ void requests_cancel(struct requests *requests, struct job *job) {
 bool requests_take_reply(struct requests *requests, struct channel_reply *reply, struct job **job) {
     for (;;) {
         ssize_t n = recv(requests->key_holders, reply, sizeof *reply, 0);
-        if (n != (ssize_t)sizeof *reply || reply->len > sizeof reply->bytes) {
+        if (n <= 0 || !channel_reply_is_sound(reply, (size_t)n)) {
             send_waiting(requests);
             return false;
         }

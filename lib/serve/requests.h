@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #define UNDER_WAY_MAX 64
+#define RECEIPTS_UNDER_WAY_MAX 24 /* of these: they are signed together */
 
 /* A piece of work for a key-holder. It is a member of the connection or datagram that it belongs
  * to. */
@@ -38,10 +39,10 @@ struct under_way {
 };
 
 /* Jobs wait by kind, and each kind has its share of the key-holders' time, so that none can keep out
- * another: of 256 jobs 240 are renewals and identifications, each of which takes a tenth of the time of the others;
- * ten are of those who have shown a renewal ticket, or come from networks where kiosks have been seen, four from
- * others, and two are of the original protocol. Within a kind whoever came first is first. */
-enum job_queue { QUEUE_SHORT, QUEUE_KNOWN, QUEUE_OTHER, QUEUE_LEGACY, QUEUE_COUNT };
+ * another: of 256 jobs 230 are renewals and identifications, each of which takes a tenth of the time of the others;
+ * ten are receipts, many of which are signed at once; ten are of those who have shown a renewal ticket, or come from
+ * networks where kiosks have been seen, four from others, and two are of the original protocol. Within a kind whoever came first is first. */
+enum job_queue { QUEUE_SHORT, QUEUE_RECEIPTS, QUEUE_KNOWN, QUEUE_OTHER, QUEUE_LEGACY, QUEUE_COUNT };
 
 #define QUEUE_MAX 512        /* jobs of each kind that wait */
 #define QUEUE_NETWORKS 1024  /* places to count by network */
@@ -58,7 +59,9 @@ struct requests {
     int key_holders; /* the channel to them */
     /* how many requests may be sent without a reply: a few more than keep the key-holders busy */
     unsigned limit;
-    unsigned under_way_count;
+    unsigned under_way_count; /* without receipts */
+    unsigned receipts_under_way;
+    const uint8_t *release_id; /* of the database in use */
     unsigned waiting_count;
     uint64_t next_id; /* the lowest bits are its place among the requests that were sent */
     struct job_line lines[QUEUE_COUNT];
@@ -71,9 +74,9 @@ struct requests {
 };
 
 /* `first_id` must be random, so that a reply to the process that was here before is not taken for
- * one to this process. */
+ * one to this process. `release_id` always is that of the database in use. */
 void requests_init(struct requests *requests, int key_holders, unsigned key_holder_count,
-                   uint64_t first_id);
+                   uint64_t first_id, const uint8_t release_id[SHA256_LEN]);
 
 /* Puts a job into the queue, and sends as many requests as can be sent. Where its kind has QUEUE_MAX jobs
  * waiting, the network that has most of them gives one up (shed is called for it); where it cannot be done

@@ -14,6 +14,7 @@
 #include "db/open.h"
 #include "os/confine.h"
 #include "serve/kiosks.h"
+#include "serve/receipts.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -49,10 +50,13 @@ struct serve_settings {
     bool is_demo; /* the server's key may be one that everybody has (crypto/known_key.h) */
     struct server_public public;  /* what these files hold (server_keys.h) */
     struct private_key_set *keys; /* likewise; no child but a key-holder inherits them */
-    const char *kiosks_path;      /* NULL: no kiosk is enrolled */
-    bool is_anonymous;            /* clients that are not enrolled are answered */
-    const char *ticket_key_path;  /* NULL: ticket keys of this server's own */
-    const char *stats_path;       /* NULL: none */
+    /* receipts; NULL: none are given */
+    const char *receipt_key_path, *receipt_certificate_path;
+    struct receipt_signer *signer; /* what these files hold; as `keys` */
+    const char *kiosks_path;       /* NULL: no kiosk is enrolled */
+    bool is_anonymous;             /* clients that are not enrolled are answered */
+    const char *ticket_key_path;   /* NULL: ticket keys of this server's own */
+    const char *stats_path;        /* NULL: none */
     enum file_replacing stats_replacing;
     const char *audit_path; /* the folder of the audit log; NULL: none is kept */
     const char *log_key_path, *audit_key_path;

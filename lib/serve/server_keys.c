@@ -4,6 +4,7 @@
 #include "os/secret_memory.h"
 
 #include <string.h>
+#include <time.h>
 
 #define BITS_MIN 2048
 
@@ -47,7 +48,7 @@ int server_keys_renew_own(struct serve_settings *settings, struct error *error) 
         secret_memory_close(own, sizeof *own);
         return code;
     }
-    server_keys_forget(settings);
+    secret_memory_close(settings->keys, sizeof *own);
     settings->keys = own;
     settings->public.servers = servers;
     return 1;
@@ -62,6 +63,61 @@ int server_keys_renew_authorities(struct serve_settings *settings, struct error 
     if (code != 0 || are_same(&authorities, &settings->public.authorities))
         return code;
     settings->public.authorities = authorities;
+    return 1;
+}
+
+/* Loads what signs receipts. */
+static int load_signer(const struct serve_settings *settings, struct receipt_signer *signer,
+                       struct error *error) {
+    static struct certificate certificate;
+    uint8_t id[SHA256_LEN], certified_id[SHA256_LEN];
+    int code = rsa_private_load(&signer->key, settings->receipt_key_path, BITS_MIN, error);
+    if (code != 0)
+        return code;
+    const char *path = settings->receipt_certificate_path;
+    ssize_t len = certificate_load(signer->certificate, path, error);
+    if (len < 0)
+        return (int)len;
+    signer->certificate_len = (size_t)len;
+    struct error reason;
+    if (certificate_read(&certificate, signer->certificate, (size_t)len,
+                         &settings->public.authorities, &reason) != 0)
+        return error_set(error, ERR_SIGNATURE, "%s: %s", path, reason.text);
+    rsa_public_id(&signer->key.public, id);
+    rsa_public_id(&certificate.key, certified_id);
+    if (memcmp(id, certified_id, SHA256_LEN) != 0)
+        return error_set(error, ERR_CONFLICT, "%s: is not of the key in %s", path,
+                         settings->receipt_key_path);
+    if (key_set_find(&settings->public.servers, id, SHA256_LEN) >= 0)
+        return error_set(
+            error, ERR_CONFLICT,
+            "%s: is the server's key, too; what decrypts never signs: make another one "
+            "(dlv keygen --type receipt)",
+            settings->receipt_key_path);
+    if (certificate.until_s < time(NULL))
+        return error_set(error, ERR_CONFLICT, "%s: has run out: have the key certified anew", path);
+    signer->from_s = certificate.from_s;
+    signer->until_s = certificate.until_s;
+    return 0;
+}
+
+int server_keys_renew_receipts(struct serve_settings *settings, struct error *error) {
+    if (settings->receipt_key_path == NULL)
+        return 0;
+    struct receipt_signer *before = settings->signer;
+    struct receipt_signer *signer = secret_memory_open(sizeof *signer);
+    if (signer == NULL)
+        return error_set_errno(error, "no memory for keys");
+    int code = load_signer(settings, signer, error);
+    bool is_same = code == 0 && before != NULL &&
+                   signer->certificate_len == before->certificate_len &&
+                   memcmp(signer->certificate, before->certificate, before->certificate_len) == 0;
+    if (code != 0 || is_same) {
+        secret_memory_close(signer, sizeof *signer);
+        return code;
+    }
+    secret_memory_close(before, sizeof *before);
+    settings->signer = signer;
     return 1;
 }
 
@@ -82,5 +138,7 @@ bool server_keys_serve(struct serve_settings *settings, const struct db_header *
 
 void server_keys_forget(struct serve_settings *settings) {
     secret_memory_close(settings->keys, sizeof *settings->keys);
+    secret_memory_close(settings->signer, sizeof *settings->signer);
     settings->keys = NULL;
+    settings->signer = NULL;
 }

@@ -10,12 +10,13 @@
  * reason: then everything is as it was. */
 int server_keys_renew_own(struct serve_settings *settings, struct error *error);
 int server_keys_renew_authorities(struct serve_settings *settings, struct error *error);
+int server_keys_renew_receipts(struct serve_settings *settings, struct error *error);
 
 /* The authority of the database in use stays among those that are served, even if it is not believed any
  * more, until that database is replaced. Returns whether it is such a one. */
 bool server_keys_serve(struct serve_settings *settings, const struct db_header *in_use);
 
-/* Wipes the private keys. */
+/* Wipes all private keys. */
 void server_keys_forget(struct serve_settings *settings);
 
 #endif

@@ -27,6 +27,7 @@ static const struct {
     {COUNT_OPENED, "dlv_opened_total", "", "sessions opened"},
     {COUNT_RENEWED, "dlv_renewed_total", "", "sessions renewed, without RSA"},
     {COUNT_UNWRAPPED, "dlv_unwrapped_total", "", "questions that kiosks have kept and asked later"},
+    {COUNT_RECEIPTS, "dlv_receipts_total", "", "receipts that were given"},
     {COUNT_ASKS, "dlv_frames_total", "", "frames of questions answered"},
     {COUNT_PIECES, "dlv_pieces_total", "", "pieces of releases and lists of changes fetched"},
     {COUNT_LEGACY, "dlv_legacy_questions_total", "", "questions answered in the original protocol"},

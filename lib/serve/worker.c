@@ -119,7 +119,10 @@ static void count_reply(struct counts *counts, enum channel_work work, enum chan
         count(counts, result == CHANNEL_GOOD ? COUNT_RENEWED : COUNT_REFUSED_SESSION);
     if (work == CHANNEL_UNWRAP && result == CHANNEL_GOOD)
         count(counts, COUNT_UNWRAPPED);
-    if ((work == CHANNEL_IDENTIFY || work == CHANNEL_UNWRAP) && result != CHANNEL_GOOD)
+    if (work == CHANNEL_RECEIPT && result == CHANNEL_GOOD)
+        count(counts, COUNT_RECEIPTS);
+    if ((work == CHANNEL_IDENTIFY || work == CHANNEL_UNWRAP || work == CHANNEL_RECEIPT) &&
+        result != CHANNEL_GOOD)
         count(counts, result == CHANNEL_BAD ? COUNT_REFUSED_SESSION : COUNT_REFUSED_KIOSK);
 }
 
@@ -281,7 +284,8 @@ static void prepare_hosts(struct worker *worker) {
     host->answerer = &worker->answerer;
     host->is_legacy_allowed = settings->is_legacy;
     random_bytes(&worker->random, &first_id, sizeof first_id);
-    requests_init(&worker->requests, place->key_holders, settings->key_holder_count, first_id >> 8);
+    requests_init(&worker->requests, place->key_holders, settings->key_holder_count, first_id >> 8,
+                  worker->db->header.id);
     worker->requests.shed = shed;
     worker->requests.shed_context = worker;
     worker->datagrams.fd = place->datagrams;
@@ -350,7 +354,8 @@ static int64_t rest_if_due(struct worker *worker) {
     int64_t start_us = net_now_us();
     if (start_us - worker->busy_since_us < BUSY_US)
         return start_us;
-    if (worker->requests.under_way_count > 0 && worker->idle_us < REST_US) {
+    if (worker->requests.under_way_count + worker->requests.receipts_under_way > 0 &&
+        worker->idle_us < REST_US) {
         const struct timespec rest = {0, REST_US * 1000};
         nanosleep(&rest, NULL);
         start_us = net_now_us();

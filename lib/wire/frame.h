@@ -24,6 +24,8 @@ enum frame_type {
     FRAME_RENEW = 9,   /* answered by an ACCEPT */
     FRAME_UNWRAP = 10, /* has the form of an IDENTIFY */
     FRAME_UNWRAPPED = 11,
+    FRAME_RECEIPT = 12, /* likewise; over TCP alone, as what answers it is longer */
+    FRAME_RECEIPTED = 13,
     FRAME_HEALTH = 16, /* over TCP alone: could you answer? */
     FRAME_HEALTHY = 17
 };
@@ -31,7 +33,7 @@ enum frame_type {
 /* Whether it is one that a key-holder answers. */
 static inline int frame_is_costly(uint8_t type) {
     return type == FRAME_OPEN || type == FRAME_IDENTIFY || type == FRAME_RENEW ||
-           type == FRAME_UNWRAP;
+           type == FRAME_UNWRAP || type == FRAME_RECEIPT;
 }
 
 #define HEALTH_LEN 16 /* of both: a header, then zeros, or the sequence number of the release */

@@ -7,91 +7,6 @@
 
 enum { IDENTITY_KIOSK = 1 };
 
-/* --- frames of both kinds ----------------------------------------------------------------------- */
-
-/* Begins a frame for a key-holder in a session. What it seals is zeros. */
-static void begin_frame(uint8_t frame[IDENTIFY_LEN], enum frame_type type,
-                        const struct session *session, const uint8_t random[ASK_RANDOM_LEN]) {
-    memset(frame, 0, IDENTIFY_LEN);
-    frame_write_header(frame, type, 0, IDENTIFY_LEN);
-    memcpy(frame + IDENTIFY_TICKET, session->ticket, TICKET_LEN);
-    frame[IDENTIFY_NONCE] = NONCE_ASK;
-    memcpy(frame + IDENTIFY_NONCE + 1, random, ASK_RANDOM_LEN);
-}
-
-static void seal_frame(uint8_t frame[IDENTIFY_LEN], const struct session *session) {
-    uint8_t *body = frame + IDENTIFY_BODY;
-    aead_seal(session->key, frame + IDENTIFY_NONCE, frame, IDENTIFY_BODY, body, IDENTITY_LEN,
-              body + IDENTITY_LEN);
-}
-
-/* Opens what came for `asked`: `body` is what it has sealed. False where it is not that. */
-static bool open_answer(const struct session *session, enum frame_type type, const uint8_t *asked,
-                        const uint8_t *frame, size_t len, uint8_t body[ADMIT_SEALED_LEN]) {
-    struct frame header;
-    if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != type ||
-        header.len != len || len != ADMIT_LEN || frame[ADMIT_NONCE] != NONCE_ANSWER ||
-        memcmp(frame + ADMIT_QUESTION_NONCE, asked + IDENTIFY_NONCE, AEAD_NONCE_LEN) != 0)
-        return false;
-    memcpy(body, frame + ADMIT_BODY, ADMIT_SEALED_LEN);
-    return aead_open(session->key, frame + ADMIT_NONCE, frame, ADMIT_BODY, body, ADMIT_SEALED_LEN,
-                     frame + ADMIT_BODY + ADMIT_SEALED_LEN) &&
-           body[ADMITTED_STATUS] <= ADMISSION_NOT_ENROLLED &&
-           bytes_are_zero(body + ADMITTED_ZERO, ADMITTED_GRANT - ADMITTED_ZERO);
-}
-
-bool identity_is_sealed(const uint8_t frame[IDENTIFY_LEN], const struct ticket *ticket) {
-    uint8_t copy[IDENTIFY_LEN], *body = copy + IDENTIFY_BODY;
-    memcpy(copy, frame, sizeof copy);
-    memset(copy + IDENTIFY_COOKIE, 0, COOKIE_LEN);
-    bool is_sealed = aead_open(ticket->session_key, copy + IDENTIFY_NONCE, copy, IDENTIFY_BODY,
-                               body, IDENTITY_LEN, body + IDENTITY_LEN);
-    wipe(copy, sizeof copy);
-    wipe_stack();
-    return is_sealed;
-}
-
-/* For the server: opens a frame in place. The key that has opened its ticket; NULL where it is not one of a session,
- * and then `ticket` holds nothing. */
-static const struct ticket_key *open_frame(const struct session_host *host, enum frame_type type,
-                                           uint8_t *frame, size_t len, int64_t now_s,
-                                           struct ticket *ticket) {
-    struct frame header;
-    uint8_t *body = frame + IDENTIFY_BODY;
-    if (frame_read_header(&header, frame, len) != FRAME_OK || header.type != type ||
-        header.len != len || len != IDENTIFY_LEN || frame[IDENTIFY_NONCE] != NONCE_ASK)
-        return NULL;
-    const struct ticket_key *opening =
-        ticket_open(ticket, frame + IDENTIFY_TICKET, host->ticket_keys, host->ticket_key_count);
-    if (opening == NULL)
-        return NULL;
-    bool is_good = ticket->expires_s >= now_s &&
-                   aead_open(ticket->session_key, frame + IDENTIFY_NONCE, frame, IDENTIFY_BODY,
-                             body, IDENTITY_LEN, body + IDENTITY_LEN);
-    wipe_stack();
-    if (is_good)
-        return opening;
-    wipe(ticket, sizeof *ticket);
-    return NULL;
-}
-
-/* Begins the answer. What it seals is zeros. */
-static void begin_answer(uint8_t answer[ADMIT_LEN], enum frame_type type, const uint8_t *asked,
-                         const br_prng_class **source) {
-    memset(answer, 0, ADMIT_LEN);
-    frame_write_header(answer, type, 0, ADMIT_LEN);
-    memcpy(answer + ADMIT_QUESTION_NONCE, asked + IDENTIFY_NONCE, AEAD_NONCE_LEN);
-    answer[ADMIT_NONCE] = NONCE_ANSWER;
-    (*source)->generate(source, answer + ADMIT_NONCE + 1, ASK_RANDOM_LEN);
-}
-
-static void seal_answer(uint8_t answer[ADMIT_LEN], const struct ticket *ticket) {
-    uint8_t *body = answer + ADMIT_BODY;
-    aead_seal(ticket->session_key, answer + ADMIT_NONCE, answer, ADMIT_BODY, body, ADMIT_SEALED_LEN,
-              body + ADMIT_SEALED_LEN);
-    wipe_stack();
-}
-
 /* --- identity ------------------------------------------------------------------------------------ */
 
 /* The digest that the kiosk signs: of this server's id, and of what follows from the session's key
@@ -115,7 +30,7 @@ bool identity_seal(uint8_t frame[IDENTIFY_LEN], const struct session *session,
                    const uint8_t random[ASK_RANDOM_LEN]) {
     uint8_t server_id[SHA256_LEN], digest[SHA256_LEN];
     uint8_t *identity = frame + IDENTIFY_BODY;
-    begin_frame(frame, FRAME_IDENTIFY, session, random);
+    session_frame_begin(frame, FRAME_IDENTIFY, session, random);
     identity[IDENTITY_KIND] = IDENTITY_KIOSK;
     store_le16(identity + IDENTITY_SIGNATURE_LEN, (uint16_t)kiosk->public.n_len);
     rsa_public_id(&kiosk->public, identity + IDENTITY_ID);
@@ -123,14 +38,15 @@ bool identity_seal(uint8_t frame[IDENTIFY_LEN], const struct session *session,
     signed_digest(digest, server_id, session->key);
     if (!rsa_sign(kiosk, digest, identity + IDENTITY_SIGNATURE))
         return false;
-    seal_frame(frame, session);
+    session_frame_seal(frame, session);
     return true;
 }
 
 enum admission_status identity_finish(struct session *session, const uint8_t *identify,
                                       const uint8_t *frame, size_t len) {
     uint8_t admitted[ADMIT_SEALED_LEN];
-    if (!open_answer(session, FRAME_ADMIT, identify, frame, len, admitted))
+    if (!session_frame_open_answer(session, FRAME_ADMIT, identify, frame, len, admitted,
+                                   sizeof admitted))
         return ADMISSION_FOREIGN;
     if (admitted[ADMITTED_STATUS] == ADMISSION_NOT_ENROLLED)
         return ADMISSION_NOT_ENROLLED;
@@ -162,7 +78,7 @@ static void write_admit(const struct session_host *host, const uint8_t server_id
                         const uint8_t *identify, struct ticket *ticket, bool is_admitted,
                         int64_t now_s, const br_prng_class **source, uint8_t admit[ADMIT_LEN]) {
     uint8_t *admitted = admit + ADMIT_BODY;
-    begin_answer(admit, FRAME_ADMIT, identify, source);
+    session_frame_begin_answer(admit, FRAME_ADMIT, identify, ADMIT_SEALED_LEN, source);
     admitted[ADMITTED_STATUS] = is_admitted ? ADMISSION_GOOD : ADMISSION_NOT_ENROLLED;
     if (is_admitted) {
         memcpy(ticket->kiosk, identify + IDENTIFY_BODY + IDENTITY_ID, KIOSK_ID_LEN);
@@ -170,14 +86,15 @@ static void write_admit(const struct session_host *host, const uint8_t server_id
         ticket->chain_ends_s = 0; /* it begins */
         session_grant(host, server_id, ticket, now_s, source, admitted + ADMITTED_GRANT);
     }
-    seal_answer(admit, ticket);
+    session_frame_seal_answer(admit, ADMIT_SEALED_LEN, ticket);
 }
 
 enum admission_status session_admit(const struct session_host *host, uint8_t *frame, size_t len,
                                     int64_t now_s, const br_prng_class **source,
                                     uint8_t admit[ADMIT_LEN]) {
     struct ticket ticket;
-    const struct ticket_key *opening = open_frame(host, FRAME_IDENTIFY, frame, len, now_s, &ticket);
+    const struct ticket_key *opening =
+        session_frame_open(host, FRAME_IDENTIFY, frame, len, now_s, &ticket);
     if (opening == NULL)
         return ADMISSION_FOREIGN;
     /* The session was opened with this key of the server's, which need not be its first. */
@@ -212,18 +129,18 @@ void unwrap_seal(uint8_t frame[IDENTIFY_LEN], const struct session *session,
                  const uint8_t key_id[OPEN_KEY_ID_LEN], const uint8_t *wrapped, size_t wrapped_len,
                  const uint8_t random[ASK_RANDOM_LEN]) {
     uint8_t *body = frame + IDENTIFY_BODY;
-    begin_frame(frame, FRAME_UNWRAP, session, random);
+    session_frame_begin(frame, FRAME_UNWRAP, session, random);
     memcpy(body + UNWRAP_KEY_ID, key_id, OPEN_KEY_ID_LEN);
     store_le16(body + UNWRAP_LEN, (uint16_t)wrapped_len);
     memcpy(body + UNWRAP_WRAPPED, wrapped, wrapped_len);
-    seal_frame(frame, session);
+    session_frame_seal(frame, session);
 }
 
 enum admission_status unwrap_finish(const struct session *session, const uint8_t *unwrap,
                                     const uint8_t *frame, size_t len,
                                     uint8_t key[UNWRAPPED_KEY_LEN]) {
     uint8_t body[ADMIT_SEALED_LEN];
-    if (!open_answer(session, FRAME_UNWRAPPED, unwrap, frame, len, body))
+    if (!session_frame_open_answer(session, FRAME_UNWRAPPED, unwrap, frame, len, body, sizeof body))
         return ADMISSION_FOREIGN;
     enum admission_status status = (enum admission_status)body[ADMITTED_STATUS];
     memcpy(key, body + UNWRAPPED_KEY, UNWRAPPED_KEY_LEN);
@@ -255,7 +172,7 @@ enum admission_status session_unwrap(const struct session_host *host,
     uint8_t wrapped[RSA_LEN_MAX], *answer = unwrapped + ADMIT_BODY;
     const uint8_t *body = frame + IDENTIFY_BODY;
     bool is_good;
-    if (open_frame(host, FRAME_UNWRAP, frame, len, now_s, &ticket) == NULL)
+    if (session_frame_open(host, FRAME_UNWRAP, frame, len, now_s, &ticket) == NULL)
         return ADMISSION_FOREIGN;
     bool is_enrolled = host->find_kiosk != NULL &&
                        host->find_kiosk(host->kiosks, ticket.kiosk, KIOSK_ID_LEN, now_s) != NULL;
@@ -267,11 +184,11 @@ enum admission_status session_unwrap(const struct session_host *host,
     is_good &= wrapped_len == WRAPPED_LEN;
     is_good &= bytes_are_equal(wrapped + UNWRAPPED_KEY_LEN, ticket.kiosk, KIOSK_ID_LEN);
     is_good &= is_enrolled;
-    begin_answer(unwrapped, FRAME_UNWRAPPED, frame, source);
+    session_frame_begin_answer(unwrapped, FRAME_UNWRAPPED, frame, ADMIT_SEALED_LEN, source);
     answer[ADMITTED_STATUS] = (uint8_t)(is_good ^ 1);
     for (unsigned i = 0; i < UNWRAPPED_KEY_LEN; i++)
         answer[UNWRAPPED_KEY + i] = wrapped[i] & (uint8_t)-is_good;
-    seal_answer(unwrapped, &ticket);
+    session_frame_seal_answer(unwrapped, ADMIT_SEALED_LEN, &ticket);
     wipe(wrapped, sizeof wrapped);
     wipe(&ticket, sizeof ticket);
     return (enum admission_status)(is_good ^ 1);

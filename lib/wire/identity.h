@@ -8,17 +8,7 @@
 #ifndef DLV_WIRE_IDENTITY_H
 #define DLV_WIRE_IDENTITY_H
 
-#include "wire/question.h"
-#include "wire/session.h"
-
-#define IDENTITY_LEN (4 + SHA256_LEN + RSA_LEN_MAX)
-
-/* Offsets and lengths in an IDENTIFY frame. The cookie is where that of an OPEN frame is. */
-#define IDENTIFY_COOKIE FRAME_HEADER_LEN
-#define IDENTIFY_TICKET (IDENTIFY_COOKIE + COOKIE_LEN)
-#define IDENTIFY_NONCE (IDENTIFY_TICKET + TICKET_LEN)
-#define IDENTIFY_BODY (IDENTIFY_NONCE + AEAD_NONCE_LEN)
-#define IDENTIFY_LEN (IDENTIFY_BODY + IDENTITY_LEN + AEAD_TAG_LEN)
+#include "wire/session_frame.h"
 
 /* Offsets in an identity. */
 #define IDENTITY_KIND 0
@@ -27,24 +17,10 @@
 #define IDENTITY_ID 4
 #define IDENTITY_SIGNATURE (IDENTITY_ID + SHA256_LEN)
 
-/* Offsets and lengths in an ADMIT frame. */
-#define ADMIT_QUESTION_NONCE FRAME_HEADER_LEN
-#define ADMIT_NONCE (ADMIT_QUESTION_NONCE + AEAD_NONCE_LEN)
-#define ADMIT_BODY (ADMIT_NONCE + AEAD_NONCE_LEN)
+/* Offsets and length of what an ADMIT frame seals. */
+#define ADMITTED_GRANT SEALED_ANSWER
 #define ADMIT_SEALED_LEN (ADMITTED_GRANT + GRANT_LEN)
-#define ADMIT_LEN (ADMIT_BODY + ADMIT_SEALED_LEN + AEAD_TAG_LEN)
-
-/* Offsets in what an ADMIT frame seals. */
-#define ADMITTED_STATUS 0
-#define ADMITTED_ZERO 1
-#define ADMITTED_GRANT 4
-
-enum admission_status {
-    ADMISSION_GOOD = 0,
-    /* the kiosk is not on the list, or is past its last day; or the key was not wrapped for it and this server */
-    ADMISSION_NOT_ENROLLED = 1,
-    ADMISSION_FOREIGN = 2 /* never in a frame: the frame is not one of this session */
-};
+#define ADMIT_LEN SEALED_ANSWER_LEN(ADMIT_SEALED_LEN)
 
 /* Offsets in what an UNWRAP frame seals, at IDENTIFY_BODY and as long as an identity. */
 #define UNWRAP_KEY_ID 0 /* the first bytes of the id of the server's key */
@@ -76,10 +52,6 @@ enum admission_status identity_finish(struct session *session, const uint8_t *id
 enum admission_status session_admit(const struct session_host *host, uint8_t *frame, size_t len,
                                     int64_t now_s, const br_prng_class **source,
                                     uint8_t admit[ADMIT_LEN]);
-
-/* For the server: whether an IDENTIFY or UNWRAP frame was sealed by who has the key of the session that its ticket, which
- * has been opened, is of; whatever its cookie is. */
-bool identity_is_sealed(const uint8_t frame[IDENTIFY_LEN], const struct ticket *ticket);
 
 /* Wraps a key for a server and this kiosk: server->n_len bytes. False where RSA fails. */
 bool key_wrap(const struct rsa_public *server, const uint8_t kiosk[KIOSK_ID_LEN],

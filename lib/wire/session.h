@@ -103,6 +103,7 @@ struct session_host {
     uint8_t id[SHA256_LEN];        /* rsa_public_id of the key */
     session_find_kiosk find_kiosk; /* NULL: no kiosk is enrolled */
     const void *kiosks;            /* passed to find_kiosk */
+    bool is_anonymous_allowed;     /* to have receipts, as who is no kiosk */
     /* all of them open; the first one that is bound to the server's key seals */
     const struct ticket_key *ticket_keys;
     unsigned ticket_key_count;

@@ -15,6 +15,7 @@
 #include "db/lookup_key.h"
 #include "wire/cookie.h"
 #include "wire/identity.h"
+#include "wire/receipt_frame.h"
 #include "wire/legacy.h"
 #include "wire/respond.h"
 
@@ -431,6 +432,35 @@ static void step_unwrap(const struct session_host *host, const struct session *s
     report("  of a bad ciphertext", !unwrap_one(host, session, wrapped, unwrap, unwrapped));
 }
 
+/* What a receipt says is public; the session's key, under which it comes, is not. */
+static void step_receipt(const struct session_host *host, const struct session *session) {
+    static const uint8_t nonce[ASK_RANDOM_LEN] = {5}, claim[RECEIPT_CLAIM_LEN] = {6};
+    static uint8_t answer[RECEIPTED_LEN];
+    static struct receipt_order order;
+    static struct receipt taken;
+    uint8_t asked[IDENTIFY_LEN], frame[IDENTIFY_LEN];
+    receipt_ask(asked, session, claim, nonce);
+    declassify(asked, IDENTIFY_LEN);
+    memcpy(frame, asked, sizeof frame);
+    shown.opened = true;
+    shown.opened_from = SESSION_KEY_LEN;
+    opened_wrapped = frame + IDENTIFY_BODY;
+    enum admission_status status =
+        receipt_order_begin(host, true, frame, sizeof frame, 1000000, host->id,
+                            &randomness.drbg.vtable, &order, answer);
+    declassify(&status, sizeof status);
+    order.receipt.count = 1;
+    receipt_order_give(&order, answer);
+    declassify(answer, sizeof answer);
+    opened_wrapped = NULL;
+    report("receipt_order_begin", status == ADMISSION_GOOD);
+    shown.opened = true;
+    shown.opened_from = 0;
+    status = receipt_take(session, asked, answer, sizeof answer, &taken);
+    declassify(&status, sizeof status);
+    report("receipt_take", status == ADMISSION_GOOD && taken.time_ms == 1000000);
+}
+
 /* A renewal ticket's kiosk and times are public once it has been opened; its secret is not. */
 static void step_renewal(const struct session_host *host, struct session *session) {
     static struct opening opening;
@@ -484,6 +514,7 @@ static void step_opening(void) {
     report("opening_finish", is_finished && session.lifetime_s == 60);
     step_identity(&host, &session);
     step_unwrap(&host, &session);
+    step_receipt(&host, &session);
     step_renewal(&host, &session);
 }
 

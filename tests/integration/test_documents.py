@@ -31,7 +31,7 @@ def test_readme(tmp_path):
     for expected in ("licences.db: verified", "VALID LMV, MCWG from 2015-04-02 to 2035-04-01; TRANS",
                      '"verdict":"SUSPENDED"', ", legacy)", "Verified OK"):
         assert expected in done.stdout, (expected, done.stdout)
-    assert done.stdout.count("; 127.0.0.1:") == 3  # over TCP, over UDP, proved
+    assert done.stdout.count("; 127.0.0.1:") == 4  # over TCP, over UDP, proved, with a receipt
     assert "event=reloaded sequence=2" in done.stderr and "event=stopped" in done.stderr
 
 

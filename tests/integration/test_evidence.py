@@ -124,7 +124,7 @@ def mutated(text, rng):
     way = rng.randrange(8)
     if way == 0:  # a character
         at = rng.randrange(len(text))
-        return text[:at] + rng.choice("0123456789abcdefT:-Z =\n") + text[at + 1 :]
+        return text[:at] + rng.choice("0123456789abcdefT:-Z =\n\0") + text[at + 1 :]
     if way == 1:  # one of the lines after the header, where most of the meaning is
         at = rng.randrange(text.index("entry"), len(text))
         return text[:at] + rng.choice("0123456789abcdef") + text[at + 1 :]

@@ -400,6 +400,8 @@ static struct job make_job(enum channel_work work, const char *text) {
     return job;
 }
 
+static const uint8_t release_id[SHA256_LEN] = {1, 2, 3};
+
 static char next_request(int fd, struct channel_request *request) {
     return read(fd, request, sizeof *request) == (ssize_t)sizeof *request ? (char)request->bytes[0]
                                                                           : '-';
@@ -407,7 +409,8 @@ static char next_request(int fd, struct channel_request *request) {
 
 static void reply_to(int fd, uint64_t id) {
     const struct channel_reply reply = {.id = id, .result = CHANNEL_GOOD};
-    CHECK(write(fd, &reply, sizeof reply) == (ssize_t)sizeof reply);
+    size_t len = channel_reply_len(CHANNEL_OPEN);
+    CHECK(write(fd, &reply, len) == (ssize_t)len);
 }
 
 static unsigned shed_count;
@@ -427,7 +430,7 @@ static void test_fair_queues(void) {
     struct channel_request request;
     int pair[2], taken = 0, counts[4] = {0};
     CHECK(channel_pair(pair) == 0);
-    requests_init(&requests, pair[0], 1, 1000);
+    requests_init(&requests, pair[0], 1, 1000, release_id);
     requests.shed = note_shed;
     for (int i = 0; i < FLOOD; i++) {
         flood[i] = make_job(CHANNEL_OPEN, "f");
@@ -468,6 +471,34 @@ static void test_fair_queues(void) {
     }
 }
 
+/* Receipts are sent many at a time, and take the place of nothing else. */
+static void test_receipts_under_way(void) {
+    static struct requests requests;
+    static struct job receipts[RECEIPTS_UNDER_WAY_MAX + 3], openings[5];
+    struct channel_request request;
+    int pair[2];
+    CHECK(channel_pair(pair) == 0);
+    requests_init(&requests, pair[0], 1, 1000, release_id);
+    for (unsigned i = 0; i < RECEIPTS_UNDER_WAY_MAX + 3; i++) {
+        receipts[i] = make_job(CHANNEL_RECEIPT, "r");
+        receipts[i].queue = QUEUE_RECEIPTS;
+        CHECK(requests_add(&requests, &receipts[i], 0));
+    }
+    for (int i = 0; i < 5; i++) {
+        openings[i] = make_job(CHANNEL_OPEN, "o");
+        CHECK(requests_add(&requests, &openings[i], 0));
+    }
+    for (int i = 0; i < RECEIPTS_UNDER_WAY_MAX; i++) {
+        CHECK(next_request(pair[1], &request) == 'r');
+        CHECK(memcmp(request.release_id, release_id, SHA256_LEN) == 0);
+    }
+    for (int i = 0; i < 4; i++)
+        CHECK(next_request(pair[1], &request) == 'o');
+    CHECK(next_request(pair[1], &request) == '-' && requests.waiting_count == 4);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 static void test_requests(void) {
     static struct requests requests;
     struct channel_request request[8];
@@ -475,7 +506,7 @@ static void test_requests(void) {
     struct job legacy[6], openings[3], *done;
     int pair[2];
     CHECK(channel_pair(pair) == 0);
-    requests_init(&requests, pair[0], 1, 1000);
+    requests_init(&requests, pair[0], 1, 1000, release_id);
     for (int i = 0; i < 6; i++) {
         legacy[i] = make_job(CHANNEL_LEGACY, &"abcdef"[i]);
         CHECK(requests_add(&requests, &legacy[i], 0));
@@ -866,6 +897,7 @@ int main(void) {
     test_shared_ticket_keys(folder);
     test_kiosks(folder);
     test_requests();
+    test_receipts_under_way();
     test_fair_queues();
     test_histogram();
     test_calls();

@@ -1,0 +1,351 @@
+"""Receipts: what a server signs of when it was asked and by whom.
+
+They are checked by tools/check_receipt.py, which was written from lib/db/EVIDENCE.md, and asked for by an independent
+client, too.
+"""
+
+import concurrent.futures
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+
+import check_evidence
+import check_receipt
+import dbformat
+import pytest
+import session_peer as peer
+from conftest import ROOT, SMALL, build, kiosk_line, one_line
+from Cryptodome.PublicKey import RSA
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from session_peer import Refused, TcpClient, UdpClient
+
+FAST = ("--openings-per-source", "0", "--openings", "0")
+DAY = 86400
+
+
+def certify(keys, path, receipt_pub, since=None, until=None, signer=None):
+    """A certificate, by the text alone."""
+    now = int(time.time())
+    der = RSA.import_key(receipt_pub.read_bytes()).export_key("DER")
+    body = struct.pack("<qqH", now if since is None else since, now + DAY if until is None else until, len(der)) + der
+    authority = peer.load_private(signer or keys.authority)
+    body += authority.sign(b"dlv receipt key 1" + body, padding.PKCS1v15(), hashes.SHA256())
+    path.write_text("dlv receipt certificate 1\n" + body.hex() + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def signing(release, keys, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("receipt-keys")
+    release("keygen", "--type", "receipt", "-o", folder / "receipt", status=0)
+    release("keygen", "--certify", folder / "receipt.pub", "--authority-key", keys.authority, "-o",
+            folder / "certificate", status=0)
+    return folder
+
+
+@pytest.fixture
+def start(release, serve, small_db, signing, keys, kiosks):
+    def begin(*options, binary=release, key=signing / "receipt.key", certificate=signing / "certificate"):
+        return serve(binary, small_db, *FAST, "--kiosks", kiosks, "--receipt-key", key, "--receipt-certificate", certificate,
+                     *options, who=())
+    return begin
+
+
+@pytest.fixture(scope="module")
+def authority(keys):
+    return RSA.import_key(keys.authority_pub.read_bytes())
+
+
+def client(dlv, server, keys, *options, key=True, **how):
+    return dlv("client", "--server", server.address, "--server-key", keys.server_pub, "--authority", keys.authority_pub,
+               *(("--key", keys.kiosk) if key else ()), *options, **how)
+
+
+def test_a_receipt_is_complete(dlv, start, keys, authority, tmp_path):
+    """The question, the register's answer, who asked and when: by dlv and by the text alone."""
+    server = start("--anonymous", binary=dlv)
+    van = peer.key_id(peer.load_public(keys.kiosk_pub))[:16].hex()
+    for number, (question, verdict, has_key, officer) in enumerate([
+            (("--number", "GJ05-1234"), "VALID", True, "KA-4711"), (("--number", "GJ05-1234"), "VALID", False, None),
+            (("--number", "GJ05-1234", "--name", "Ravi"), "MISMATCH", True, None),
+            (("--number", "GJ05-1234", "--class", "HMV"), "NOT_ENTITLED", True, "wachtmeester é"),
+            (("--number", "XX1"), "UNKNOWN", True, "x" * 63), (("--number", "MH12 20190054321"), "SUSPENDED", False, "1")]):
+        path, before = tmp_path / str(number), time.time()
+        status = 0 if verdict == "VALID" else 1
+        done = client(dlv, server, keys, *question, "--receipt", path, *(("--officer", officer) if officer else ()),
+                      key=has_key, status=status)
+        assert done.out.split()[0] == verdict
+        kiosk = van if has_key else None
+        checked = check_receipt.check(path.read_text(), authority)
+        assert checked[:4] == (verdict, "absence" if verdict == "UNKNOWN" else "presence", kiosk, officer)
+        assert before - 1 <= checked[4] / 1000 <= time.time() + 1
+        verify = ["verify", "--authority", keys.authority_pub, "--receipt", path]
+        found = json.loads(dlv(*verify, "--json", status=status).out)
+        assert (found["verdict"], found["receipt"]["kiosk"], found["receipt"]["officer"]) == (verdict, kiosk, officer)
+        assert found["receipt"]["time"] == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(checked[4] // 1000))
+        told = dlv(*verify, *question[:2], status=status).out
+        assert told.splitlines()[-1].split()[0] == verdict and f"{found['receipt']['time']}, while the server" in told
+        assert (officer or "no officer") in told or officer is None
+        assert "another question" in one_line(dlv(*verify, "--number", "other"))
+        assert "give it as --receipt" in one_line(dlv("verify", "--authority", keys.authority_pub, "--evidence", path))
+
+
+def test_checker_as_a_program(release, start, keys, tmp_path):
+    path = tmp_path / "r"
+    client(release, start(), keys, "--number", "GJ05-1234", "--receipt", path, status=0)
+    command = [sys.executable, ROOT / "tools/check_receipt.py", keys.authority_pub, path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("VALID (proof of presence), asked by kiosk ")
+    path.write_text(path.read_text().replace("place = 0 1", "place = 0 2"))
+    assert subprocess.run(command, capture_output=True).returncode == 2
+
+
+def test_on_a_keyed_database(dlv, release, serve, signing, keys, authority, tmp_path):
+    release("keygen", "--type", "lookup", "-o", tmp_path / "lookup", status=0)
+    build(release, keys, tmp_path / "l.db", SMALL, "--lookup-key", tmp_path / "lookup")
+    server = serve(release, tmp_path / "l.db", "--lookup-key", tmp_path / "lookup", "--receipt-key", signing / "receipt.key",
+                   "--receipt-certificate", signing / "certificate", who=("--anonymous",))
+    path = tmp_path / "r"
+    client(dlv, server, keys, "--number", "GJ05-1234", "--lookup-key", tmp_path / "lookup", "--receipt", path, key=False, status=0)
+    dlv("verify", "--authority", keys.authority_pub, "--receipt", path, "--lookup-key", tmp_path / "lookup", status=0)
+    assert check_receipt.check(path.read_text(), authority, (tmp_path / "lookup").read_bytes())[0] == "VALID"
+
+
+def mutated(text, rng):
+    lines = text.split("\n")
+    after = next(i for i, line in enumerate(lines) if line.startswith("nonce"))
+    way = rng.randrange(6)
+    if way == 0:  # a character of what comes behind the header, where most of the meaning is
+        at = rng.randrange(text.index("entry"), len(text))
+        return text[:at] + rng.choice("0123456789abcdef =\n") + text[at + 1:]
+    if way == 1:
+        at = rng.randrange(len(text))
+        return text[:at] + rng.choice("0123456789abcdefT:-Z =\n\0") + text[at + 1:]
+    if way == 2:
+        del lines[rng.randrange(after - 2, len(lines))]
+    elif way == 3:
+        lines.insert(rng.randrange(len(lines)), rng.choice(lines))
+    elif way == 4:
+        i, j = rng.randrange(after - 2, len(lines)), rng.randrange(after - 2, len(lines))
+        lines[i], lines[j] = lines[j], lines[i]
+    else:
+        lines[after - 1] = "officer = " + rng.choice(("x", "", "KA-4711 ", "\x1b[2J", "é" * 32, "\x7f"))
+    return "\n".join(lines)
+
+
+def test_nothing_can_be_changed(release, start, keys, authority, tmp_path):
+    path, changed = tmp_path / "r", tmp_path / "changed"
+    client(release, start(), keys, "--number", "GJ05-1234", "--class", "LMV", "--officer", "KA-4711", "--receipt", path, status=0)
+    text, rng = path.read_text(), random.Random(18)
+    for _ in range(400):
+        other = mutated(text, rng)
+        if other == text:
+            continue
+        changed.write_text(other)
+        with pytest.raises((check_evidence.Refused, UnicodeDecodeError)):
+            check_receipt.check(other, authority)
+        one_line(release("verify", "--authority", keys.authority_pub, "--receipt", changed))
+
+
+def test_parts_of_two_receipts_do_not_fit(release, start, keys, authority, tmp_path):
+    """Neither an earlier question under a later time, nor one kiosk's under another's name."""
+    server, texts = start("--anonymous"), []
+    for i, has_key in enumerate((True, True, False)):
+        client(release, server, keys, "--number", "GJ05-1234", "--receipt", tmp_path / str(i), key=has_key, status=0)
+        texts.append((tmp_path / str(i)).read_text())
+    names = ("nonce", "kiosk", "time-ms", "signature", "entry", "at")
+    for a in texts:
+        for b in texts:
+            for name in names:
+                line = re.search(rf"^{name} = .*$", b, re.M).group(0)
+                other = re.sub(rf"^{name} = .*$", line, a, count=1, flags=re.M)
+                if other == a:
+                    continue
+                (tmp_path / "x").write_text(other)
+                with pytest.raises(check_evidence.Refused):
+                    check_receipt.check(other, authority)
+                one_line(release("verify", "--authority", keys.authority_pub, "--receipt", tmp_path / "x"))
+
+
+def receipt_of(connection, claim, **how):
+    frame = connection.session.receipt(claim, **how)
+    return connection.session.receipted(connection.exchange(frame), frame)
+
+
+def check_signed(receipt, kiosk, claim, authority):
+    time_ms, release, index, count, nodes, signature, certificate = receipt
+    leaf = dbformat.sha256(b"\0dlv receipt 1" + kiosk + struct.pack("<Q", time_ms) + release + claim)
+    root = check_evidence.root_of({index: leaf}, count, nodes)
+    since, until, key = check_receipt.read_certificate(certificate, authority)
+    assert check_receipt.is_signed(key, b"dlv receipts 1" + root, signature) and since <= time_ms / 1000 <= until
+
+
+def test_one_signature_serves_many(dlv, start, keys, kiosk, server_pub, authority):
+    """Kiosks that ask at the same time: each has its own path to the same root."""
+    server = start("--workers", "2", "--key-holders", "1", "--anonymous", binary=dlv)
+    own = peer.key_id(kiosk.public_key())[:16]
+    seen = []
+
+    def ask(index):
+        connection = TcpClient(server.port, server_pub, kiosk if index % 2 else None).open()
+        for turn in range(12):
+            claim = bytes([index, turn]) * 16
+            receipt = receipt_of(connection, claim)
+            check_signed(receipt, own if index % 2 else bytes(16), claim, authority)
+            seen.append(receipt)
+        connection.close()
+
+    with concurrent.futures.ThreadPoolExecutor(24) as pool:
+        list(pool.map(ask, range(24)))
+    assert len(seen) == 24 * 12
+    together = {}
+    for _, _, index, count, nodes, signature, _ in seen:
+        assert len(nodes) <= max(count - 1, 0).bit_length()
+        together.setdefault(signature, []).append((index, count))
+    assert len(together) < len(seen) / 2, "they were signed one by one"
+    for places in together.values():
+        assert sorted(index for index, _ in places) == list(range(places[0][1]))
+
+
+def test_who_is_given_none(release, start, keys, kiosks, kiosk, server_pub):
+    """Nobody in particular where only kiosks may ask, a kiosk that was removed, and frames that are not what they should be."""
+    server = start()
+    stranger = TcpClient(server.port, server_pub).open()
+    assert receipt_of(stranger, bytes(32)) is None
+    van = TcpClient(server.port, server_pub, kiosk).open()
+    assert receipt_of(van, b"\1" * 32) is not None
+    assert receipt_of(van, b"\2" * 32, bend=lambda body: body[:40] + b"\1" + body[41:]) is None
+    broken = bytearray(van.session.receipt(b"\3" * 32))
+    broken[200] ^= 1
+    reply = TcpClient.exchange(van, bytes(broken))
+    assert reply[4:6] == bytes([peer.REFUSE, peer.SESSION]) and van.is_closed()
+    van = TcpClient(server.port, server_pub, kiosk).open()
+    kiosks.write_text(kiosk_line(keys.other_pub, "van-8") + "# end 1\n")
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for(rb"kiosks_reloaded[^\n]* removed=1")
+    try:
+        assert receipt_of(van, b"\4" * 32) is None
+    except Refused as reason:
+        assert reason.args[0] in (peer.SESSION, peer.BUSY)
+
+
+def test_not_over_udp(start, kiosk, server_pub):
+    """What answers is longer than what asks."""
+    connection = UdpClient(start().port, server_pub, kiosk).open()
+    connection.sock.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        connection.exchange(connection.session.receipt(bytes(32)))
+
+
+def test_no_receipt(dlv, release, serve, start, small_db, signing, keys, kiosks, tmp_path):
+    """The verdict is there all the same, no file is, and the status says so."""
+    path = tmp_path / "r"
+    server = serve(release, small_db, "--kiosks", kiosks, who=())
+    done = client(dlv, server, keys, "--number", "GJ05-1234", "--receipt", path)
+    assert done.returncode == 2 and done.out.startswith("VALID") and "it gives no receipts" in done.err and not path.exists()
+    other = tmp_path / "other"
+    other.write_text("mine")
+    assert "--force" in one_line(client(dlv, server, keys, "--number", "GJ05-1234", "--receipt", other))
+    assert other.read_text() == "mine"
+    for options, word in ((("--udp",), "over TCP"), (("--evidence", "e"), "holds the evidence"), (("--officer", ""), "--officer"),
+                          (("--officer", "x" * 64), "63 bytes"), (("--officer", "a\nb"), "control")):
+        assert word in one_line(client(dlv, server, keys, "--number", "GJ05-1234", "--receipt", path, *options))
+    assert "one question" in one_line(client(dlv, server, keys, "--number", "-", "--receipt", path, stdin="GJ05-1234\n"))
+    assert "--receipt" in one_line(client(dlv, server, keys, "--number", "GJ05-1234", "--officer", "x"))
+    # Where no server is there, the file answers, and nobody has signed anything.
+    done = dlv("client", "--server", "127.0.0.1:1", "--server-key", keys.server_pub, "--authority", keys.authority_pub, "--db",
+               small_db, "--number", "GJ05-1234", "--receipt", path, "--timeout", "1")
+    assert done.returncode == 2 and done.out.startswith("VALID") and "no server has answered" in done.err and not path.exists()
+
+
+def test_keys_that_do_not_sign_receipts(dlv, release, small_db, signing, keys, kiosks, tmp_path):
+    """Each is refused at the start and by --check, with what is wrong."""
+    now, pub = int(time.time()), signing / "receipt.pub"
+    certify(keys, tmp_path / "old", pub, since=now - 2 * DAY, until=now - DAY)
+    certify(keys, tmp_path / "foreign", pub, signer=keys.other)
+    certify(keys, tmp_path / "servers", keys.server_pub)
+    certify(keys, tmp_path / "another", keys.other_pub)
+    (tmp_path / "cut").write_text((signing / "certificate").read_text()[:-9])
+    (tmp_path / "no").write_text("dlv receipt certificate 1\nzz\n")
+    readable = tmp_path / "readable.key"
+    shutil.copy(signing / "receipt.key", readable)
+    readable.chmod(0o644)
+    base = ["server", "--db", small_db, "--authority", keys.authority_pub, "--key", keys.server, "--kiosks", kiosks,
+            "--listen", "127.0.0.1:0"]
+    for key, certificate, word in ((signing / "receipt.key", "old", "has run out"), (signing / "receipt.key", "foreign", "not signed"),
+                                   (keys.server, "servers", "what decrypts never signs"),
+                                   (signing / "receipt.key", "another", "is not of the key"),
+                                   (signing / "receipt.key", "cut", "not signed"), (signing / "receipt.key", "no", "is not a certificate"),
+                                   (signing / "receipt.key", "absent", "No such file"), (readable, "another", "chmod")):
+        given = ["--receipt-key", key, "--receipt-certificate", tmp_path / certificate]
+        assert word in one_line(dlv(*base, *given)), certificate
+        checked = dlv(*base, *given, "--check")
+        assert checked.returncode == 2 and word in checked.err, certificate
+    assert "go together" in one_line(dlv(*base, "--receipt-key", signing / "receipt.key"))
+    checked = dlv(*base, "--receipt-key", signing / "receipt.key", "--receipt-certificate", signing / "certificate", "--check", status=0)
+    assert "signs receipts until" in checked.out
+
+
+def test_a_key_is_replaced(release, start, signing, keys, kiosk, server_pub, authority, tmp_path):
+    """On SIGHUP; what is wrong is refused, and the old key signs on. A key is withdrawn by the end of its certificate."""
+    key, certificate = tmp_path / "now.key", tmp_path / "now"
+    shutil.copy(signing / "receipt.key", key)
+    shutil.copy(signing / "certificate", certificate)
+    server = start(key=key, certificate=certificate)
+    connection = TcpClient(server.port, server_pub, kiosk).open()
+    first = receipt_of(connection, bytes(32))
+    release("keygen", "--type", "receipt", "-o", tmp_path / "next", status=0)
+    shutil.copy(tmp_path / "next.key", key)
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for(rb"event=receipt_key_refused reason=[^\n]*is not of the key")
+    assert receipt_of(connection, bytes(32))[6] == first[6]
+    certify(keys, certificate, tmp_path / "next.pub", until=int(time.time()) + 3)
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for(rb"event=receipt_key_reloaded")
+    second = receipt_of(connection, bytes(32))
+    assert second[6] != first[6]
+    check_signed(second, peer.key_id(kiosk.public_key())[:16], bytes(32), authority)
+    deadline = time.monotonic() + 10
+    while receipt_of(connection, os.urandom(32)) is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def test_certificates(dlv, release, keys, signing, tmp_path):
+    make = ["keygen", "--certify", signing / "receipt.pub", "--authority-key", keys.authority, "-o", tmp_path / "c"]
+    dlv(*make, "--days", "30", status=0)
+    text = (tmp_path / "c").read_text().splitlines()
+    since, until, key = check_receipt.read_certificate(bytes.fromhex(text[1]), RSA.import_key(keys.authority_pub.read_bytes()))
+    assert text[0] == "dlv receipt certificate 1" and until - since == 30 * DAY and abs(since - time.time()) < 60
+    assert key == RSA.import_key((signing / "receipt.pub").read_bytes())
+    assert "--force replaces it" in one_line(dlv(*make))
+    dlv(*make, "--force", status=0)
+    (tmp_path / "other").write_text("mine")
+    assert "other" in one_line(dlv(*make[:-1], tmp_path / "other", "--force"))
+    assert "go together" in one_line(dlv(*make[:3], "-o", tmp_path / "d"))
+    assert "private" in one_line(dlv("keygen", "--certify", signing / "receipt.pub", "--authority-key", keys.authority_pub, "-o", tmp_path / "d"))
+
+
+def test_the_audit_log_knows_of_each(release, start, keys, authority, tmp_path):
+    """A receipt that a server never gave to a question would have no record here."""
+    for kind in ("log", "audit"):
+        release("keygen", "--type", kind, "-o", tmp_path / kind, status=0)
+    folder = tmp_path / "records"
+    folder.mkdir()
+    if os.geteuid() == 0:
+        shutil.chown(folder, "nobody")
+    server = start("--audit", folder, "--log-key", tmp_path / "log.key", "--audit-key", tmp_path / "audit")
+    client(release, server, keys, "--number", "GJ05-1234", "--receipt", tmp_path / "r", status=0)
+    server.stop()
+    _, _, kiosk, _, time_ms = check_receipt.check((tmp_path / "r").read_text(), authority)
+    lines = release("audit", "--json", "--audit-key", tmp_path / "audit", "--number", "GJ05-1234", folder, status=0).out.splitlines()
+    record = json.loads(lines[0])
+    assert len(lines) == 1 and record["kiosk"] == kiosk and record["proved"]
