@@ -180,7 +180,7 @@ $(BUILD)/dlv-load: $(LOAD_OBJ) $(filter %/built.o %/run.o %/options.o %/nearest.
 
 # --- tests ---------------------------------------------------------------------------------------
 # dlv with a clock that is wrong.
-$(BUILD)/shifted/dlv: LINK_HARDENING += -Wl,--wrap=time -Wl,--wrap=built_s
+$(BUILD)/shifted/dlv: LINK_HARDENING += -Wl,--wrap=time,--wrap=clock_gettime -Wl,--wrap=built_s
 $(BUILD)/shifted/dlv: $(BUILD)/tests/support/shifted_clock.o $(CMD_OBJ) $(LIB_OBJ) $(BUILD)/libbearssl.a
 	@mkdir -p $(@D)
 	@$(call LINK,$@,$^)
@@ -228,8 +228,8 @@ soak: all
 	@DLV=$(abspath $(BUILD)/dlv) $(PYTHON) tests/integration/soak.py
 
 # Ten minutes in which everything fails at random, held against a model; SEED=N makes the same decisions again.
-chaos: all
-	@DLV=$(abspath $(BUILD)/dlv) SECONDS=$${SECONDS:-600} $(PYTHON) tests/integration/chaos.py
+chaos: all $(BUILD)/shifted/dlv
+	@DLV=$(abspath $(BUILD)/dlv) DLV_SHIFTED=$(abspath $(BUILD)/shifted/dlv) SECONDS=$${SECONDS:-600} $(PYTHON) tests/integration/chaos.py
 
 # Registry, signer, central server, three regions and kiosks on this machine, until Ctrl-C; TEST=SECONDS has it fail in
 # every way meanwhile.

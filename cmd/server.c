@@ -17,6 +17,7 @@
 #include "xdp/program.h"
 
 #include <arpa/inet.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -261,10 +262,19 @@ static int find_user(struct serve_settings *settings) {
     return EXIT_OK;
 }
 
+/* Whoever has the server reload while it starts has it reload afterwards, and not end. */
+static void put_off_reload(void) {
+    sigset_t reload;
+    sigemptyset(&reload);
+    sigaddset(&reload, SIGHUP);
+    sigprocmask(SIG_BLOCK, &reload, NULL);
+}
+
 static int run_server(int operand_count, char **operands) {
     static struct serve_settings settings;
     char host[NET_HOST_SIZE], port[NET_PORT_SIZE];
     struct error error;
+    put_off_reload();
     if (check_usage(operand_count, operands) != EXIT_OK || read_xdp(&settings) != EXIT_OK ||
         read_sandbox(&settings) != EXIT_OK || choose_counts(&settings) != EXIT_OK ||
         read_quota(&settings) != EXIT_OK || read_proxies(&settings) != EXIT_OK)

@@ -1,6 +1,7 @@
 #include "serve/key_holder.h"
 
 #include "base/bytes.h"
+#include "net/socket.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -140,11 +141,9 @@ static void let_in(const struct key_holder *holder, struct callers *callers) {
 static void take_receipt(const struct key_holder *holder, struct random *random,
                          struct session_host *host, struct receipt_batch *batch,
                          struct channel_request *request, int channel) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    prepare(holder, random, host, now.tv_sec);
-    receipts_add(batch, holder->signer, host, request,
-                 (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, &random->drbg.vtable, channel);
+    int64_t now_ms = net_unix_ms();
+    prepare(holder, random, host, now_ms / 1000);
+    receipts_add(batch, holder->signer, host, request, now_ms, &random->drbg.vtable, channel);
 }
 
 /* Serves one request of a worker that has sent something. Whether it was for a receipt: then others may wait. */

@@ -114,10 +114,23 @@ def line(what, figure, peer, bound, aim):
     print(f"{what:<46} {figure:>12,.0f}   {peer:<40} {bound:>12,.0f}   {figure / bound:.2f} x   (aim: {aim})")
 
 
+def receipts(bound):
+    """By how many kiosks ask at the same time: as many are signed together, up to 24 of a worker."""
+    run(DLV, "keygen", "--type", "receipt", "-o", "receipt")
+    run(DLV, "keygen", "--certify", "receipt.pub", "--authority-key", "authority.key", "-o", "receipt.certificate")
+    with Server("--receipt-key", "receipt.key", "--receipt-certificate", "receipt.certificate") as server:
+        for kiosks in (1, 2, 4, 8, 16, 24, 64):
+            figures = server.bench("--receipts", "-c", kiosks)
+            line(f"receipts a second, {kiosks} at once (p50 {figures['p50_us']} us, p99 {figures['p99_us']})",
+                 figures["frames_per_second"], "one signature for each", bound, "the more at once, the more")
+
+
 def main():
     prepare(int(sys.argv[1]))
     print(f"## Server: one core, {sys.argv[1]} rows; load from another core")
-    oaep = float(re.search(r"RSA-2048 OAEP decryption +([\d.]+)", run(*LOAD, ROOT / "build/bench/crypto")).group(1))
+    primitives = run(*LOAD, ROOT / "build/bench/crypto")
+    oaep = float(re.search(r"RSA-2048 OAEP decryption +([\d.]+)", primitives).group(1))
+    sign = float(re.search(r"RSA-2048 signature, checked +([\d.]+)", primitives).group(1))
     with subprocess.Popen([*SERVER, ROOT / "build/bench/echo", "udp", "127.0.0.1:9380", "64"],
                           stdout=subprocess.PIPE) as server:
         server.stdout.readline()
@@ -147,6 +160,7 @@ def main():
         line("their p99, us", flooded["p99_us"], "without", one["p99_us"], "2 at most")
         print(f"a worker's own memory: {server.worker_memory()} KiB (aim: under 4096)")
     recorded(one, sixteen)
+    receipts(1e9 / sign)
 
 
 def recorded(one, sixteen):

@@ -15,8 +15,8 @@
 #include "db/lookup_key.h"
 #include "wire/cookie.h"
 #include "wire/identity.h"
-#include "wire/receipt_frame.h"
 #include "wire/legacy.h"
+#include "wire/receipt_frame.h"
 #include "wire/respond.h"
 
 #include "valgrind/memcheck.h"

@@ -4,12 +4,12 @@
     SECONDS=600 SEED=7 tests/integration/chaos.py
 
 Three servers with audit logs on disks of their own, and kiosks that ask without pause: over TCP, over UDP through a network
-that loses and delays, and with proofs. Meanwhile processes are killed and stopped, releases come, files are overwritten
-under the servers, ticket keys and servers' keys are rolled, a kiosk is revoked and enrolled again, disks are full, and
-strangers send rubbish.
+that loses and delays, with proofs, and with receipts. Meanwhile processes are killed and stopped, releases come, files are
+overwritten under the servers, ticket keys, servers' keys and receipt keys are rolled, clocks are put wrong, a kiosk is
+revoked and enrolled again, disks are full, and strangers send rubbish.
 
 Held at every moment: a verdict is what the release that it names says; a kiosk is never led back to an older release; one that
-is revoked gets none; and what was answered is in the logs, which are whole, but for what a server that was killed as a whole
+is revoked gets none; a receipt says, by the written format alone, who has asked and when; and what was answered is in the logs, which are whole, but for what a server that was killed as a whole
 had in memory. At the end all is mended, and every kiosk is answered by every server. SEED is printed, and makes the same
 decisions again. Needs root (disks of its own).
 """
@@ -32,11 +32,15 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tools"))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import audit_file
+import check_receipt
 import dbformat
 import session_peer as peer
+from Cryptodome.PublicKey import RSA
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DLV = os.environ.get("DLV", str(ROOT / "build/dlv"))
+SHIFTED = os.environ.get("DLV_SHIFTED")  # linked to a clock that can be wrong
+SHIFTS = (-7000, -400, -20, 0, 20, 400, 7000)  # seconds
 LICENCES, SERVERS, LOST_BY_A_KILL = 120, "abc", 64
 WORDS = {"valid": "VALID", "suspended": "SUSPENDED", "revoked": "REVOKED", "ended": "EXPIRED"}
 
@@ -51,7 +55,7 @@ class Register:
     """The truth: what each release says of each number."""
 
     def __init__(self, folder, rng):
-        self.folder, self.rng, self.truth = folder, rng, {}
+        self.folder, self.rng, self.truth, self.ids = folder, rng, {}, {}
         self.rows = {f"GJ{i:05}": "valid" for i in range(LICENCES)}
         self.sequence = 0
 
@@ -68,6 +72,8 @@ class Register:
             self.folder / "register.csv")
         self.sequence += 1
         self.truth[self.sequence] = {number: WORDS[state] for number, state in self.rows.items()}
+        page = (self.folder / "releases" / f"{self.sequence}.db").read_bytes()[:4096]
+        self.ids[dbformat.sha256(page).hex()] = self.sequence
 
     def verdict(self, sequence, number):
         return self.truth[sequence].get(number, "UNKNOWN")
@@ -77,18 +83,24 @@ class Server:
     def __init__(self, country, name):
         self.country, self.name, self.folder = country, name, country.folder / name
         self.folder.mkdir()
-        self.disk, self.process, self.kills, self.rolls = self.folder / "disk", None, 0, 0
+        self.disk, self.process, self.kills, self.rolls, self.shift = self.folder / "disk", None, 0, 0, 0
         self.disk.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={country.disk_mib}m", "tmpfs", self.disk], check=True)
         (self.disk / "log").mkdir()
         shutil.chown(self.disk / "log", "nobody")
         for kind in ("server", "log"):
             run("keygen", "--type", kind, "-o", self.folder / kind)
+        self.certify("receipt")
         (self.folder / "releases").mkdir()
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", 0))
             self.port = sock.getsockname()[1]
         self.install(first=True)
+
+    def certify(self, name):
+        run("keygen", "--type", "receipt", "-o", self.folder / name)
+        run("keygen", "--certify", self.folder / f"{name}.pub", "--authority-key", self.country.folder / "authority.key", "-o",
+            self.folder / f"{name}.certificate")
 
     def install(self, first=False):
         source = self.country.folder / "releases"
@@ -98,11 +110,12 @@ class Server:
     def start(self):
         shared = self.country.folder
         self.process = subprocess.Popen(
-            [DLV, "server", "--db", self.folder / "releases/current", "--authority", shared / "authority.pub", "--key",
+            [DLV if self.shift == 0 else SHIFTED, "server", "--db", self.folder / "releases/current", "--authority", shared / "authority.pub", "--key",
              self.folder / "server.key", "--kiosks", shared / "kiosks", "--ticket-key", shared / "tickets", "--listen",
              f"127.0.0.1:{self.port}", "--audit", self.disk / "log", "--log-key", self.folder / "log.key", "--audit-key",
              shared / "audit", "--audit-size", "1M", "--workers", "2", "--key-holders", "1", "--stats", self.folder / "metrics",
-             "--openings-per-source", "0"], stderr=(self.folder / "messages").open("ab"))
+             "--openings-per-source", "0", "--receipt-key", self.folder / "receipt.key", "--receipt-certificate",
+             self.folder / "receipt.certificate"], env={**os.environ, "DLV_CLOCK_SHIFT": str(self.shift)}, stderr=(self.folder / "messages").open("ab"))
 
     def children(self):
         pids = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True).stdout.split()
@@ -239,6 +252,48 @@ class Kiosk(threading.Thread):
         self.answered.append((dbformat.number_digest(number), sequence, answer["verdict"]))
 
 
+class Court(Kiosk):
+    """Has a receipt given for each answer, and checks it by the written format."""
+
+    def start_client(self):
+        self.process = None
+
+    def run(self):
+        try:
+            while not self.over:
+                self.ask()
+        except Exception as error:
+            self.wrong.append(repr(error))
+
+    def ask(self):
+        number, officer, path = f"GJ{self.rng.randrange(LICENCES + 10):05}", f"KA-{self.rng.randrange(1000)}", self.folder / "receipt"
+        path.unlink(missing_ok=True)
+        keys = [part for server in self.country.servers for part in ("--server-key", server.folder / "server.pub")]
+        begun = time.time()
+        done = run("client", "--server", ",".join(f"127.0.0.1:{server.port}" for server in self.country.servers), *keys, "--key",
+                   self.folder / "key.key", "--authority", self.country.folder / "authority.pub", "--json", "--exact", "--receipt", path,
+                   "--officer", officer, "--number", number, status=None)
+        answer = json.loads(done.stdout)
+        if answer["verdict"] is None:
+            self.errors[answer["error"]] += 1
+            return
+        sequence = answer["db_sequence"]
+        self.answered.append((dbformat.number_digest(number), sequence, answer["verdict"]))
+        if not path.exists():
+            self.errors["no receipt"] += 1
+            return
+        text = path.read_text()
+        verdict, _, kiosk, signed_officer, time_ms = check_receipt.check(text, self.country.authority)
+        release = self.country.register.ids[text.split("release = ")[1][:64]]
+        is_time = any(begun - 1 <= time_ms / 1000 - shift <= time.time() + 1 for shift in SHIFTS)
+        if (verdict, release, kiosk, signed_officer, is_time) != (
+                self.country.register.verdict(sequence, number), sequence, self.id.hex(), officer, True):
+            self.wrong.append(f"{number}: a receipt of {verdict}, {release}, {kiosk}, {signed_officer}, {time_ms}")
+        self.receipts += 1
+
+    receipts = 0
+
+
 class Country:
     def __init__(self, folder, seed, seconds):
         self.folder, self.seed, self.rng = folder, seed, random.Random(seed)
@@ -251,13 +306,14 @@ class Country:
         run("keygen", "--type", "authority", "-o", folder / "authority")
         run("keygen", "--type", "ticket", "-o", folder / "tickets")
         run("keygen", "--type", "audit", "-o", folder / "audit")
+        self.authority = RSA.import_key((folder / "authority.pub").read_bytes())
         self.register = Register(folder, self.rng)
         self.register.release()
         for name in SERVERS:
             self.servers.append(Server(self, name))
         relays = [Relay(server.port, random.Random(self.seed), 0.15).port for server in self.servers]
         self.kiosks = [Kiosk(self, "tcp"), Kiosk(self, "proved", "--prove"), Kiosk(self, "lossy", "--udp", ports=relays),
-                       Kiosk(self, "udp", "--udp"), Kiosk(self, "visitor")]
+                       Kiosk(self, "udp", "--udp"), Court(self, "court"), Kiosk(self, "visitor")]
         self.enrol(self.kiosks)
         for server in self.servers:
             server.start()
@@ -327,6 +383,19 @@ class Country:
                 time.sleep(0.5)
             os.replace(path, server.folder / name)
 
+    def roll_a_receipt_key(self, server):
+        server.rolls += 1
+        name = f"receipt-{server.rolls}"
+        server.certify(name)
+        for ending in ("key", "certificate"):
+            os.replace(server.folder / f"{name}.{ending}", server.folder / f"receipt.{ending}")
+        server.reload()
+
+    def put_a_clock_wrong(self, server):
+        """From its next start on; or right again."""
+        server.shift = self.rng.choice(SHIFTS) if server.shift == 0 else 0
+        self.kill_a_server(server)
+
     def revoke(self, _):
         """The visitor, at all servers that run; then enrols him again."""
         visitor, others = self.kiosks[-1], self.kiosks[:-1]
@@ -384,7 +453,7 @@ class Country:
     def go_wrong(self, until):
         kinds = [self.kill_a_child] * 4 + [self.kill_a_server, self.stop_a_server, self.release, self.release, self.install_late,
                                            self.roll_tickets, self.roll_a_key, self.revoke, self.overwrite, self.half_a_copy, self.fill_the_disk,
-                                           self.rubbish]
+                                           self.rubbish, self.roll_a_receipt_key, *([self.put_a_clock_wrong] if SHIFTED else [])]
         while time.monotonic() < until and not any(kiosk.wrong for kiosk in self.kiosks):
             kind, server = self.rng.choice(kinds), self.rng.choice(self.servers)
             for one in self.servers:
@@ -398,6 +467,8 @@ class Country:
 
     def mend(self):
         for server in self.servers:
+            if server.shift != 0:
+                self.put_a_clock_wrong(server)
             server.ensure()
             server.mend_file()
             server.install()
@@ -455,6 +526,7 @@ def main(seconds, seed):
         for kiosk in country.kiosks:
             print(f"{kiosk.name_}: {len(kiosk.answered)} answers, all true; none: {dict(kiosk.errors)}")
             assert len(kiosk.answered) > seconds / 2, kiosk.errors
+            assert not isinstance(kiosk, Court) or kiosk.receipts > len(kiosk.answered) / 2, kiosk.errors
         print(f"{sum(country.done.values())} things went wrong, {country.register.sequence} releases, {missing} answers unrecorded by "
               f"{sum(server.kills for server in country.servers)} servers that were killed")
     finally:

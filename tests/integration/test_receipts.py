@@ -349,3 +349,11 @@ def test_the_audit_log_knows_of_each(release, start, keys, authority, tmp_path):
     lines = release("audit", "--json", "--audit-key", tmp_path / "audit", "--number", "GJ05-1234", folder, status=0).out.splitlines()
     record = json.loads(lines[0])
     assert len(lines) == 1 and record["kiosk"] == kiosk and record["proved"]
+
+
+def test_under_load(release, start, keys):
+    server = start("--anonymous")
+    done = subprocess.run([f"{release.path}-load", "--server", server.address, "--server-key", keys.server_pub, "--receipts", "-c", "48",
+                           "-t", "1", "--json"], capture_output=True, text=True)
+    figures = json.loads(done.stdout)
+    assert done.returncode == 0 and figures["answered"] > 100 and figures["refused"] == figures["lost"] == figures["wrong"] == 0

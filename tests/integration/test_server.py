@@ -442,3 +442,21 @@ def test_an_end_does_not_wait_for_who_is_silent(release, serve, small_db):
         server.stop()
         assert time.monotonic() - start < 4, sent
         connection.close()
+
+
+def test_a_reload_while_it_starts(release, small_db, keys):
+    """It is done when all is there, instead of ending the server."""
+    process = subprocess.Popen([release.path, "server", "--listen", "127.0.0.1:0", "--anonymous", "--db", small_db, "--authority",
+                                keys.authority_pub, "--key", keys.server], stderr=subprocess.PIPE)
+    for _ in range(200):
+        time.sleep(0.0005)
+        # Not before its first step: until then it is the shell's, as it were.
+        if "SigBlk:\t0000000000000000" not in pathlib.Path(f"/proc/{process.pid}/status").read_text():
+            process.send_signal(signal.SIGHUP)
+    log = b""
+    while b"event=database_unchanged" not in log:
+        piece = os.read(process.stderr.fileno(), 65536)
+        assert piece, log
+        log += piece
+    process.terminate()
+    assert process.wait(30) == 0

@@ -1,4 +1,4 @@
-/* A clock that is wrong, for tests: dlv's own objects, linked so that time() is ahead of the true time by
+/* A clock that is wrong, for tests: dlv's own objects, linked so that time() and CLOCK_REALTIME are ahead of the true time by
  * DLV_CLOCK_SHIFT seconds (which may be negative) and runs DLV_CLOCK_SPEED times as fast, and so that the
  * program was made at the Unix time DLV_BUILT (0 by default: nobody knows when). It is built into no released
  * program. */
@@ -22,6 +22,16 @@ time_t __wrap_time(time_t *now) {
     if (now != NULL)
         *now = shifted;
     return shifted;
+}
+
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now) {
+    int result = __real_clock_gettime(clock, now);
+    if (result == 0 && clock == CLOCK_REALTIME)
+        now->tv_sec += __wrap_time(NULL) - __real_time(NULL);
+    return result;
 }
 
 int64_t __wrap_built_s(void);

@@ -55,6 +55,7 @@ struct load {
     uint8_t scratch[BATCH][FRAME_DATAGRAM_MAX];
     uint8_t copy[FRAME_MAX];
     struct answer answer;
+    struct receipt receipt;
 };
 
 static uint64_t now_ns(void) {
@@ -137,6 +138,26 @@ static int prepare_openings(struct load *load, struct error *error) {
     return 0;
 }
 
+/* Claims of nothing, in one session. */
+static int prepare_receipts(struct load *load, struct error *error) {
+    static struct bundle nothing;
+    int code = client_ask(&load->client, form_nothing, NULL, &nothing, error);
+    if (code != 0)
+        return code;
+    load->frame_count = 2 * load->settings->connections;
+    load->frame_len = IDENTIFY_LEN;
+    load->frames = malloc(load->frame_count * load->frame_len);
+    if (load->frames == NULL)
+        return error_set(error, ERR_MEMORY, "no memory");
+    for (uint32_t i = 0; i < load->frame_count; i++) {
+        uint8_t claim[RECEIPT_CLAIM_LEN], random[ASK_RANDOM_LEN];
+        random_bytes(&load->client.random, claim, sizeof claim);
+        random_bytes(&load->client.random, random, sizeof random);
+        receipt_ask(load->frames + i * load->frame_len, &load->client.session.keys, claim, random);
+    }
+    return 0;
+}
+
 static const uint8_t *frame_at(const struct load *load, uint32_t i) {
     return load->frames + i * load->frame_len;
 }
@@ -169,6 +190,9 @@ static bool is_right(struct load *load, uint32_t i, const uint8_t *bytes, size_t
     struct session session;
     if (load->settings->is_openings)
         return opening_finish(&load->openings[i], bytes, len, &session);
+    if (load->settings->is_receipts)
+        return receipt_take(&load->client.session.keys, frame_at(load, i), bytes, len,
+                            &load->receipt) == ADMISSION_GOOD;
     memcpy(load->copy, bytes, len);
     return answer_open(&load->answer, load->settings->is_proved ? WHAT_PROOFS : WHAT_ANSWERS,
                        load->copy, len, frame_at(load, i), load->frame_len,
@@ -180,7 +204,9 @@ static bool is_right(struct load *load, uint32_t i, const uint8_t *bytes, size_t
 static void take_answer(struct load *load, struct flight *flight, const uint8_t *bytes, size_t len,
                         uint64_t at_ns) {
     struct load_result *result = load->result;
-    uint8_t wanted = load->settings->is_openings ? FRAME_ACCEPT : FRAME_ANSWER;
+    uint8_t wanted = load->settings->is_openings   ? FRAME_ACCEPT
+                     : load->settings->is_receipts ? FRAME_RECEIPTED
+                                                   : FRAME_ANSWER;
     struct frame frame = {0};
     frame_read_header(&frame, bytes, len);
     if (load->settings->is_unchecked)
@@ -440,8 +466,9 @@ static int open_load(struct load *load, struct error *error) {
                                            .timeout_ms = settings->timeout_ms};
     int code = client_init(&load->client, &client, error);
     if (code == 0)
-        code =
-            settings->is_openings ? prepare_openings(load, error) : prepare_questions(load, error);
+        code = settings->is_openings   ? prepare_openings(load, error)
+               : settings->is_receipts ? prepare_receipts(load, error)
+                                       : prepare_questions(load, error);
     load->under_way =
         calloc(load->frame_count > 0 ? load->frame_count : 1, sizeof *load->under_way);
     if (code == 0 && load->under_way == NULL)

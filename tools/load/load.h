@@ -23,6 +23,7 @@ struct load_settings {
     bool is_udp;
     bool is_unchecked;    /* any datagram is an answer: what a bare echo of the same frames takes */
     bool is_openings;     /* open sessions instead of asking */
+    bool is_receipts;     /* have receipts given, over TCP */
     unsigned connections; /* sockets */
     unsigned window;      /* frames under way on each */
     unsigned digests;     /* in a frame */

@@ -12,7 +12,7 @@
 #include <string.h>
 
 static const char *server, *server_key_path, *kiosk_key_path;
-static bool is_udp, is_proved, is_openings, is_json;
+static bool is_udp, is_proved, is_openings, is_receipts, is_json;
 static uint64_t connections, window, digests, rate, seconds;
 
 static const struct option options[] = {
@@ -21,6 +21,7 @@ static const struct option options[] = {
     OPTION_TEXT("-k, --key KEY", &kiosk_key_path),
     OPTION_FLAG("-u, --udp", &is_udp),
     OPTION_FLAG("--openings", &is_openings),
+    OPTION_FLAG("--receipts", &is_receipts),
     OPTION_COUNT("-c, --connections N", &connections, 1, LOAD_CONNECTIONS_MAX, 0, NULL),
     OPTION_COUNT("-w, --window N", &window, 1, 512, 0, NULL),
     OPTION_FLAG("--prove", &is_proved),
@@ -54,7 +55,7 @@ static void print_result(const struct load_result *result) {
         return;
     }
     print("%llu frames/s", frames);
-    if (!is_openings)
+    if (!is_openings && !is_receipts)
         print(", %llu questions/s", frames * (unsigned long long)digests);
     print("; %llu answered, %llu refused, %llu lost, %llu wrong\n"
           "p50 %llu us, p90 %llu, p99 %llu, p99.9 %llu, longest %llu\n",
@@ -69,9 +70,10 @@ static int check_usage(int operand_count, char **operands) {
         return usage_error("\"%s\" is not expected here", operands[0]);
     if (server == NULL || server_key_path == NULL)
         return usage_error("--server and --server-key are needed");
-    if (is_openings && (is_udp || option_is_given("digests") || window > 1))
-        return usage_error("--openings go over TCP, one after the other: no --udp, --digests or "
-                           "--window");
+    if ((is_openings || is_receipts) &&
+        (is_udp || is_openings == is_receipts || option_is_given("digests") || window > 1))
+        return usage_error("--openings or --receipts go over TCP, one after the other: no --udp, "
+                           "--digests or --window");
     if (is_proved && digests > QUESTION_PROVED_MAX)
         return usage_error("--digests: at most %u with --prove", QUESTION_PROVED_MAX);
     if (is_udp && digests > datagram_max)
@@ -94,6 +96,7 @@ static int run_load(int operand_count, char **operands) {
                                            .kiosk = kiosk_key_path != NULL ? &kiosk : NULL,
                                            .is_udp = is_udp,
                                            .is_openings = is_openings,
+                                           .is_receipts = is_receipts,
                                            .connections = (unsigned)(connections != 0 ? connections
                                                                      : is_udp         ? 4
                                                                                       : 64),
