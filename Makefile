@@ -287,7 +287,7 @@ bench-national: all $(DEPS)/bench.stamp build/make_registry $(BUILD)/bench/hashi
 RELEASE := $(BUILD)/release/dlv
 $(RELEASE): $(BUILD)/dlv
 	@mkdir -p $(@D)
-	@$$($(CC) -print-prog-name=strip) -o $@ $<
+	@$$($(CC) -print-prog-name=strip) -R .comment -o $@ $<
 man: all $(RELEASE)
 	@rm -rf $(BUILD)/man && mkdir -p $(BUILD)/man
 	@for page in dlv $(CHOSEN_APPLETS); do tools/package/man_page $(BUILD)/dlv $$page \

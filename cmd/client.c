@@ -22,7 +22,8 @@
 
 static const char *number, *document, *evidence_path, *receipt_path, *officer, *scan_text,
     *name_text, *phone_text, *birth_date_text, *card_text, *reference;
-static bool force, is_literal, is_legacy, is_json, shows_question, is_check, is_health, is_late;
+static bool force, is_literal, is_legacy, is_json, shows_question, is_check, is_health, is_late,
+    is_time;
 static struct asking_options asked;
 
 static const struct option options[] = {
@@ -33,6 +34,7 @@ static const struct option options[] = {
     OPTION_TEXT("--reference TEXT", &reference),
     OPTION_FLAG("--late", &is_late),
     OPTION_FLAG("--check", &is_check),
+    OPTION_FLAG("--time-from", &is_time),
     OPTION_FLAG("--health", &is_health),
     OPTION_TEXT("-n, --number N", &number),
     OPTION_TEXT("--scan TEXT", &scan_text),
@@ -482,7 +484,7 @@ static bool is_tag(const char *text, size_t max) {
 static int check_usage(int operand_count, char **operands) {
     if (check_fields() != EXIT_OK)
         return EXIT_TROUBLE;
-    int ways = (number != NULL) + (document != NULL) + (operand_count > 0) + is_check;
+    int ways = (number != NULL) + (document != NULL) + (operand_count > 0) + is_check + is_time;
     if (reference != NULL &&
         (asked.journal_path == NULL || !is_tag(reference, JOURNAL_REFERENCE_SIZE - 1)))
         return usage_error("--reference belongs to --journal, and is no longer than %d bytes, "
@@ -496,8 +498,12 @@ static int check_usage(int operand_count, char **operands) {
         return EXIT_TROUBLE;
     if (ways != 1 && !is_late)
         return usage_error("one question is needed: RECORD, --number, --document or -; or --check");
-    if (is_check && (asked.servers == NULL || is_legacy || is_json || written_path() != NULL))
-        return usage_error("--check looks at the servers that --server names, and prints text");
+    if ((is_check || is_time) &&
+        (asked.servers == NULL || is_legacy || is_json || written_path() != NULL))
+        return usage_error("--%s looks at the servers that --server names, and prints text",
+                           is_check ? "check" : "time-from");
+    if (is_time && asked.authority_paths.count == 0)
+        return usage_error("--time-from needs --authority, which certifies who signs receipts");
     if (written_path() != NULL && is_lines(operand_count, operands))
         return usage_error("--%s holds one answer, so ask one question",
                            receipt_path != NULL ? "receipt" : "evidence");
@@ -564,6 +570,8 @@ static int ask(struct asking *asking, struct legacy_asking *original, int operan
                char **operands) {
     if (is_check)
         return client_check(asking);
+    if (is_time)
+        return client_time(asking);
     if (is_late)
         return ask_late(asking, UINT_MAX);
     return is_lines(operand_count, operands) ? ask_lines(asking, original)
@@ -587,7 +595,7 @@ static int run_client(int operand_count, char **operands) {
         return asked.servers == NULL || operand_count > 0
                    ? usage_error("--health looks at the servers that --server names")
                    : finish_checked(client_health(asked.servers, (int64_t)asked.timeout_s * 1000));
-    asked.prove = asked.prove || written_path() != NULL;
+    asked.prove = asked.prove || written_path() != NULL || is_time;
     if ((scan_text != NULL && take_card(&scan) != EXIT_OK) ||
         check_usage(operand_count, operands) != EXIT_OK)
         return EXIT_TROUBLE;

@@ -5,6 +5,7 @@ client, too.
 """
 
 import concurrent.futures
+import datetime
 import json
 import os
 import random
@@ -21,7 +22,7 @@ import check_receipt
 import dbformat
 import pytest
 import session_peer as peer
-from conftest import ROOT, SMALL, build, kiosk_line, one_line
+from conftest import ROOT, SHIFTED, SMALL, Dlv, build, kiosk_line, one_line
 from Cryptodome.PublicKey import RSA
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -357,3 +358,33 @@ def test_under_load(release, start, keys):
                            "-t", "1", "--json"], capture_output=True, text=True)
     figures = json.loads(done.stdout)
     assert done.returncode == 0 and figures["answered"] > 100 and figures["refused"] == figures["lost"] == figures["wrong"] == 0
+
+
+def test_what_time_it_is(dlv, release, serve, small_db, start, signing, keys, kiosks):
+    """By the signed word of each server, and the median of them."""
+    def shown(*servers, options=(), status=0):
+        done = dlv("client", "--time-from", "--server", ",".join(server.address for server in servers), "--server-key", keys.server_pub,
+                   "--key", keys.kiosk, "--authority", keys.authority_pub, *options, status=status)
+        return done.out.splitlines(), done.err
+
+    def seconds(line):
+        text = re.search(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line).group(0)
+        return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+    good, other = start(binary=dlv), start(binary=dlv)
+    ahead = serve(Dlv(SHIFTED, False), small_db, "--kiosks", kiosks, "--receipt-key", signing / "receipt.key", "--receipt-certificate",
+                  signing / "certificate", who=(), env={**os.environ, "DLV_CLOCK_SHIFT": "400"})
+    silent = serve(release, small_db, "--kiosks", kiosks, who=())
+    lines, _ = shown(good, other)
+    assert len(lines) == 3 and all(abs(seconds(line) - time.time()) < 5 for line in lines)
+    assert lines[0].startswith(f"{good.address} has signed ") and "the median of 2; they are " in lines[2]
+    lines, told = shown(good, ahead, other, status=2)
+    assert len(lines) == 3 and "the servers disagree by 4" in told and abs(seconds(lines[1]) - time.time() - 400) < 5
+    lines, _ = shown(ahead, good, other, options=("--max-skew", "1000"))
+    assert abs(seconds(lines[3]) - time.time()) < 5
+    lines, told = shown(silent, good, status=2)
+    assert len(lines) == 2 and "it signs no receipts" in told
+    lines, told = shown(silent, status=2)
+    assert not lines and "it signs no receipts" in told
+    assert "--authority" in one_line(dlv("client", "--time-from", "--server", good.address, "--server-key", keys.server_pub))
+    assert "--time-from" in one_line(dlv("client", "--time-from", "--server", good.address, "--server-key", keys.server_pub, "--json"))
