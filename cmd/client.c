@@ -130,8 +130,9 @@ static enum link_result take_receipt(void *context, struct session_talk *talk,
     if (result != LINK_DONE)
         return result;
     if (!is_given)
-        return link_fail(talk->link, LINK_REFUSED, talk->error,
-                         "it gives no receipts (dlv server --receipt-key)");
+        return link_fail(
+            talk->link, LINK_REFUSED, talk->error,
+            "it gives no receipts: it has no key for them, or the key's certificate has run out");
     int64_t skew_s = receipt->time_ms / 1000 - asking->bundle.server_time_s;
     int64_t most_s = (int64_t)asked.max_skew_s;
     if (memcmp(receipt->release_id, release->header.id, SHA256_LEN) != 0 ||
@@ -201,12 +202,15 @@ static int status_of(enum verdict verdict) {
                                             : EXIT_NOT_VALID;
 }
 
+static bool is_receipt_written;
+
 /* Shows the answer to one query. Returns the exit status that it calls for. */
 static int show(struct asking *asking, struct batch_item *item) {
     struct reply reply;
     if (!asking_reply(asking, item, &reply))
         return show_bad(&item->query);
     reply.shows_question = shows_question;
+    reply.is_receipt_written = receipt_path != NULL ? &is_receipt_written : NULL;
     reply_print(&reply, is_json);
     return status_of(reply.outcome.verdict);
 }
@@ -216,6 +220,7 @@ static int show_all(struct asking *asking) {
     int worst = EXIT_OK;
     if (written_path() != NULL && batch->items[0].place == 0)
         worst = write_evidence(asking, &batch->items[0].query);
+    is_receipt_written = worst == EXIT_OK;
     for (unsigned i = 0; i < batch->count; i++) {
         int status = show(asking, &batch->items[i]);
         worst = status > worst ? status : worst;
@@ -475,7 +480,7 @@ static bool is_tag(const char *text, size_t max) {
         return false;
     for (; left > 0; text += len, left -= len) {
         len = utf8_decode((const uint8_t *)text, left, &character);
-        if (len == 0 || utf8_is_control(character))
+        if (len == 0 || utf8_is_unsafe(character) || character == '"')
             return false;
     }
     return true;
@@ -488,7 +493,7 @@ static int check_usage(int operand_count, char **operands) {
     if (reference != NULL &&
         (asked.journal_path == NULL || !is_tag(reference, JOURNAL_REFERENCE_SIZE - 1)))
         return usage_error("--reference belongs to --journal, and is no longer than %d bytes, "
-                           "without control characters",
+                           "without control characters or quotation marks",
                            JOURNAL_REFERENCE_SIZE - 1);
     if (is_late && (ways != 0 || asked.journal_path == NULL))
         return usage_error("--late asks nothing but what is in the --journal");
@@ -510,10 +515,13 @@ static int check_usage(int operand_count, char **operands) {
     if (receipt_path != NULL && (evidence_path != NULL || asked.servers == NULL || asked.is_udp))
         return usage_error(
             "--receipt is given by a server, over TCP, and holds the evidence itself");
+    if (receipt_path != NULL &&
+        options_refuse("at", "--receipt, which is for the moment when the server signs") != EXIT_OK)
+        return EXIT_TROUBLE;
     if (officer != NULL &&
         (receipt_path == NULL || *officer == '\0' || !is_tag(officer, RECEIPT_OFFICER_MAX)))
         return usage_error("--officer belongs to --receipt, and is no longer than %d bytes, "
-                           "without control characters",
+                           "without control characters or quotation marks",
                            RECEIPT_OFFICER_MAX);
     if (document != NULL &&
         options_refuse("name phone birth-date card", "--document, which is one of a licence") != 0)

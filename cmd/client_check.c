@@ -115,7 +115,7 @@ static enum link_result sign_time(void *context, struct session_talk *talk,
     if (!is_given ||
         receipt_check(&receipt, &times->asking->authorities, &certificate, &reason) != 0)
         return link_fail(talk->link, LINK_DISTRUSTED, talk->error,
-                         is_given ? reason.text : "it signs no receipts");
+                         is_given ? reason.text : "it gives no receipts, so it signs no time");
     times->signed_ms = receipt.time_ms;
     unsigned at = times->count++;
     for (; at > 0 && times->ahead_ms[at - 1] > receipt.time_ms - middle_ms; at--)

@@ -1,6 +1,9 @@
 #include "applet.h"
 
+#include "print.h"
+
 #include "base/bytes.h"
+#include "base/date.h"
 #include "base/file.h"
 #include "base/format.h"
 #include "crypto/certificate.h"
@@ -86,6 +89,7 @@ static int certify(void) {
     static struct rsa_public key;
     static uint8_t bytes[CERTIFICATE_MAX];
     static char text[CERTIFICATE_TEXT_MAX];
+    char fingerprint[RSA_FINGERPRINT_SIZE], until[TIME_TEXT_SIZE];
     struct error error;
     int64_t now_s = time(NULL);
     int status = EXIT_OK, code = rsa_public_load(&key, certified, 2048, &error);
@@ -93,6 +97,10 @@ static int certify(void) {
         code = rsa_private_load(&issuer, authority, 2048, &error);
     if (code != 0)
         return trouble("%s", error.text);
+    if (memcmp(key.n, issuer.public.n, sizeof key.n) == 0)
+        return trouble(
+            "%s: is the authority's own key, which signs databases: give receipts one of their own",
+            certified);
     size_t len = certificate_make(bytes, &key, now_s, now_s + (int64_t)days * 86400, &issuer);
     if (len == 0)
         status = trouble("%s: no certificate could be made for it", certified);
@@ -101,6 +109,12 @@ static int certify(void) {
         (code = file_write(output, text, len, &certificate_file_kind, replacing(), &error)) != 0)
         status = refuse(code, &error);
     wipe(&issuer, sizeof issuer);
+    if (status == EXIT_OK) {
+        rsa_fingerprint(&key, fingerprint);
+        time_format(until, now_s + (int64_t)days * 86400, 0);
+        print("%s signs receipts until %s\n", fingerprint, until);
+        status = finish_output();
+    }
     return status;
 }
 

@@ -156,6 +156,8 @@ static void print_json(const struct reply *reply) {
     }
     json_release(reply);
     json_text("source", reply->source);
+    if (reply->is_receipt_written != NULL)
+        json_bool("receipt_written", *reply->is_receipt_written);
     if (reply->receipt != NULL) {
         json_open_object("receipt");
         json_text("time", reply->receipt->time);

@@ -9,7 +9,7 @@
 
 /* What the receipt says that an answer comes with. */
 struct receipt_facts {
-    const char *time;    /* in UTC */
+    const char *time;    /* the server's */
     const char *kiosk;   /* 32 hex digits; NULL: nobody in particular */
     const char *officer; /* NULL: not told */
     const char *key;     /* the fingerprint of what has signed it */
@@ -38,6 +38,7 @@ struct reply {
     const char *hint_check;
     bool shows_question;
     const struct receipt_facts *receipt; /* NULL: there is none */
+    const bool *is_receipt_written;      /* NULL: none was asked for */
     /* The question was kept since a stop: when that was, its id and the officer's reference. NULL: it was asked just
      * now. */
     const char *late_id;

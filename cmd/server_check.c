@@ -172,9 +172,10 @@ static int check_keys(struct serve_settings *settings) {
     show_keys("authority", "--authority", &settings->public.authorities);
     show_keys("server", "--key", &settings->public.servers);
     if (receipts > 0) {
-        char until[TIME_TEXT_SIZE];
+        char from[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE];
+        time_format(from, settings->signer->from_s, 0);
         time_format(until, settings->signer->until_s, 0);
-        print("%s: signs receipts until %s\n", settings->receipt_key_path, until);
+        print("%s: signs receipts from %s until %s\n", settings->receipt_key_path, from, until);
     }
     return status;
 }

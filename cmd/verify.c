@@ -113,19 +113,22 @@ static int check_receipt(const struct key_set *keys, const struct db_header *hea
     if (memcmp(receipt.receipt.release_id, header->id, SHA256_LEN) != 0)
         return error_set(error, ERR_CONFLICT,
                          "the server had another release than the evidence is from");
+    if (receipt.receipt.time_ms / 1000 < header->facts.created_s - RECEIPT_SKEW_S)
+        return error_set(error, ERR_CONFLICT,
+                         "the receipt is of a time before the release was made");
     return receipt_check(&receipt.receipt, keys, &certificate, error);
 }
 
-static void print_receipt(const struct receipt_facts *facts) {
+static void print_receipt(const struct receipt_facts *facts, int32_t offset_s) {
     char from[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE];
-    time_format(from, certificate.from_s, 0);
-    time_format(until, certificate.until_s, 0);
+    time_format(from, certificate.from_s, offset_s);
+    time_format(until, certificate.until_s, offset_s);
     print("The receipt key %s,\nwhich the authority has certified from %s to %s, has signed that\n"
           "%s%s%s%s%s has asked so at %s, while the server had this release.\n",
           facts->key, from, until, facts->kiosk != NULL ? "kiosk " : "somebody who is no kiosk",
           facts->kiosk != NULL ? facts->kiosk : "",
-          facts->officer != NULL ? ", for the officer " : "",
-          facts->officer != NULL ? facts->officer : "", facts->officer != NULL ? "," : "",
+          facts->officer != NULL ? ", for the officer \"" : "",
+          facts->officer != NULL ? facts->officer : "", facts->officer != NULL ? "\"," : "",
           facts->time);
 }
 
@@ -177,7 +180,7 @@ static void print_result(const struct evidence *evidence, struct evidence_result
             print("the %s with the digest %s is %s.\n", ask_kind_name(evidence->inquired.kind),
                   digest, result->answer.is_found ? "on file" : "absent");
         if (receipt_facts != NULL)
-            print_receipt(receipt_facts);
+            print_receipt(receipt_facts, facts->utc_offset_s);
         else
             print("The file says, without proof, that it was asked about %s.\n", claimed);
     }
@@ -240,9 +243,9 @@ static int check_question(const struct evidence *evidence, const struct release_
 }
 
 /* What is to be said of the receipt. */
-static void tell_receipt(struct receipt_facts *facts) {
+static void tell_receipt(struct receipt_facts *facts, int32_t offset_s) {
     static char time[TIME_TEXT_SIZE], kiosk[2 * RECEIPT_KIOSK_LEN + 1], key[RSA_FINGERPRINT_SIZE];
-    time_format(time, receipt.receipt.time_ms / 1000, 0);
+    time_format(time, receipt.receipt.time_ms / 1000, offset_s);
     hex_encode(kiosk, receipt.receipt.kiosk, RECEIPT_KIOSK_LEN);
     rsa_fingerprint(&certificate.key, key);
     facts->time = time;
@@ -282,7 +285,7 @@ static int verify_evidence(const struct key_set *keys, int operand_count, char *
     rsa_fingerprint_of_id(result.header.facts.authority_id, fingerprint);
     judge_absence(&evidence, &result);
     if (receipt_path != NULL)
-        tell_receipt(&facts);
+        tell_receipt(&facts, result.header.facts.utc_offset_s);
     print_result(&evidence, &result, &at, fingerprint, receipt_path != NULL ? &facts : NULL);
     if (finish_output() != EXIT_OK)
         return EXIT_TROUBLE;

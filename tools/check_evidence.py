@@ -149,6 +149,8 @@ def check(text, authority, lookup_key=None, at=None):
     facts = read_header(page, signatures, authority)
     demand((struct.unpack_from("<I", page, 12)[0] & 1) == (lookup_key is not None), "lookup key wanted, or not")
     demand(not lookup_key or dbformat.lookup_key_id(lookup_key) == page[96:128], "another lookup key")
+    given = [line.split(" ")[2] for line in fields.splitlines()]
+    demand(all(given.count(field) <= (3 if field == "name" else 1) for field in FIELD), "a field more than once")
     demand((kind == "number") == bool(number), "a number where there is none, or the other way round")
     if number:
         form = number[len("number = "):-1]

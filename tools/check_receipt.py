@@ -18,7 +18,8 @@ from Cryptodome.Hash import SHA256
 from Cryptodome.PublicKey import RSA
 from Cryptodome.Signature import pkcs1_15
 
-BATCH_MAX, PATH_MAX = 64, 6
+BATCH_MAX, SKEW, CREATED = 64, 300, 32
+UNSAFE = re.compile('[\x00-\x1f"\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]')
 SHAPE = re.compile(
     r"(dlv receipt 1\n(dlv evidence 2\n.*?)((?:officer = [^\n]+\n)?))nonce = ([0-9a-f]{64})\nkiosk = ([0-9a-f]{32})\n"
     r"time-ms = (0|[1-9][0-9]*)\nrelease = ([0-9a-f]{64})\nplace = (0|[1-9][0-9]*) ([1-9][0-9]*)\n"
@@ -40,9 +41,11 @@ def read_certificate(data, authority):
     demand(length <= len(data) - 18, "the certificate is cut short")
     demand(is_signed(authority, b"dlv receipt key 1" + data[:18 + length], data[18 + length:]), "a certificate of nobody")
     try:
-        return since, until, RSA.import_key(data[18:18 + length])
+        key = RSA.import_key(data[18:18 + length])
     except ValueError:
         raise Refused("no key in the certificate") from None
+    demand(key.size_in_bits() >= 2048, "a key that is too short")
+    return since, until, key
 
 
 def check(text, authority, lookup_key=None):
@@ -53,7 +56,7 @@ def check(text, authority, lookup_key=None):
     index, count, time_ms = int(index), int(count), int(time_ms)
     demand(index < count <= BATCH_MAX, "no such place")
     officer = officer[len("officer = "):-1]
-    demand(len(officer.encode()) < 64 and not any(c < " " or "\x7f" <= c < "\xa0" for c in officer), "no such officer")
+    demand(len(officer.encode()) < 64 and not UNSAFE.search(officer), "no such officer")
     since, until, key = read_certificate(bytes.fromhex(certificate), authority)
     claim = dbformat.sha256(b"dlv receipt claim 1" + bytes.fromhex(nonce) + claimed.encode())
     leaf = dbformat.sha256(b"\0dlv receipt 1" + bytes.fromhex(kiosk) + struct.pack("<Q", time_ms) + bytes.fromhex(release) + claim)
@@ -62,6 +65,8 @@ def check(text, authority, lookup_key=None):
     demand(since <= time_ms // 1000 <= until, "of a time that the certificate is not for")
     header = re.search(r"^header = ([0-9a-f]+)$", evidence, re.M)
     demand(header and dbformat.sha256(bytes.fromhex(header.group(1))) == bytes.fromhex(release), "of another release")
+    created, = struct.unpack_from("<q", bytes.fromhex(header.group(1)), CREATED)
+    demand(time_ms // 1000 >= created - SKEW, "of a time before its release was made")
     at = datetime.datetime.fromtimestamp(time_ms // 1000, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     verdict, proved = check_evidence.check(evidence, authority, lookup_key, at)
     return verdict, proved, kiosk if kiosk != "0" * 32 else None, officer or None, time_ms

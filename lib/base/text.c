@@ -11,7 +11,7 @@ void text_quote(char quoted[TEXT_QUOTE_SIZE], const char *bytes, size_t len) {
     while (at < len && out < 60) {
         uint32_t character;
         size_t size = utf8_decode((const uint8_t *)bytes + at, len - at, &character);
-        if (size == 0 || utf8_is_control(character)) {
+        if (size == 0 || utf8_is_unsafe(character)) {
             quoted[out++] = '?';
             at++;
         } else {

@@ -19,4 +19,9 @@ size_t utf8_encode(char bytes[UTF8_MAX], uint32_t character);
 /* Whether this is a control character (Unicode's category Cc: C0, DEL and C1). */
 bool utf8_is_control(uint32_t character);
 
+/* Whether foreign text must not be shown with it, because it could make the line around it say something else: a control
+ * character, or one that ends a line or changes the direction of what stands beside it (Unicode 15's categories Zl and Zp,
+ * and its property Bidi_Control). */
+bool utf8_is_unsafe(uint32_t character);
+
 #endif

@@ -69,7 +69,7 @@ static void take_reference(char *reference, const uint8_t *bytes, size_t left) {
     uint32_t character;
     for (size_t len; left > 0; left -= len, bytes += len, reference += len) {
         len = utf8_decode(bytes, left, &character);
-        bool is_shown = len > 0 && !utf8_is_control(character);
+        bool is_shown = len > 0 && !utf8_is_unsafe(character);
         len = len > 0 ? len : 1;
         if (is_shown)
             memcpy(reference, bytes, len);

@@ -42,7 +42,8 @@ int certificate_read(struct certificate *certificate, const uint8_t *bytes, size
     uint8_t digest[SHA256_LEN];
     size_t key_len = len > CERTIFICATE_KEY ? load_le16(bytes + CERTIFICATE_KEY_LEN) : 0;
     if (key_len == 0 || key_len > len - CERTIFICATE_KEY ||
-        rsa_public_decode(&certificate->key, bytes + CERTIFICATE_KEY, key_len) != 0)
+        rsa_public_decode(&certificate->key, bytes + CERTIFICATE_KEY, key_len) != 0 ||
+        rsa_bits(&certificate->key) < 2048)
         return error_set(error, ERR_FORMAT, "the certificate of the receipt key is malformed");
     certificate->from_s = (int64_t)load_le64(bytes + CERTIFICATE_FROM);
     certificate->until_s = (int64_t)load_le64(bytes + CERTIFICATE_UNTIL);

@@ -10,6 +10,17 @@ const char *ask_kind_name(unsigned kind) {
     return kind <= ASK_LEGACY ? names[kind] : "";
 }
 
+bool inquired_is_sound(const struct inquired *inquired) {
+    unsigned counts[FIELD_COUNT] = {0};
+    for (unsigned i = 0; i < inquired->form_count; i++) {
+        unsigned field = inquired->forms[i].field;
+        if (field <= FIELD_NONE || field >= FIELD_COUNT ||
+            ++counts[field] > (field == FIELD_NAME ? NAME_FORMS_MAX : 1))
+            return false;
+    }
+    return true;
+}
+
 struct db_answer db_answer_none(void) {
     return (struct db_answer){.is_found = false, .is_whole = true};
 }

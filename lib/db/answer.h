@@ -19,7 +19,8 @@ enum ask_kind {
 /* "number", "document", "legacy"; "" where there is no such kind. */
 const char *ask_kind_name(unsigned kind);
 
-#define FORMS_MAX 6 /* three of a name, and one of each other field */
+#define NAME_FORMS_MAX 3
+#define FORMS_MAX (NAME_FORMS_MAX + 3) /* and one of each other field */
 
 struct form_digest {
     uint8_t field; /* enum field */
@@ -42,6 +43,10 @@ struct db_answer {
     uint8_t matches[FIELD_COUNT]; /* enum field_match */
     uint8_t card_state;           /* enum card_state of the card given, where it is listed */
 };
+
+/* Whether there are no more forms than of one licence: three of a name, and one of each other field. So nobody finds out
+ * a birth date by giving several. */
+bool inquired_is_sound(const struct inquired *inquired);
 
 /* The answer where nothing was found. */
 struct db_answer db_answer_none(void);

@@ -118,7 +118,7 @@ static bool read_field(struct evidence *evidence, struct span value) {
         return false;
     struct form_digest *form = &inquired->forms[inquired->form_count++];
     form->field = (uint8_t)field;
-    return span_decode(form->digest, FIELD_DIGEST_LEN, value);
+    return inquired_is_sound(inquired) && span_decode(form->digest, FIELD_DIGEST_LEN, value);
 }
 
 static bool read_number(struct evidence *evidence, struct span value) {
@@ -161,8 +161,8 @@ static int read_question(struct lines *lines, struct evidence *evidence) {
         return lines_refuse(lines, "\"number = \" and a number in matching form");
     while (lines_take(lines, "field = ", &value)) {
         if (!read_field(evidence, value))
-            return lines_refuse(lines,
-                                "\"field = \", a field and 32 hex digits, at most 6 of them");
+            return lines_refuse(lines, "\"field = \", a field and 32 hex digits, at most three "
+                                       "of a name and one of each other");
     }
     while (lines_take(lines, "class = ", &value)) {
         if (evidence->class_count == EVIDENCE_CLASSES_MAX || !class_name_is_valid(value))

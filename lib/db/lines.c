@@ -41,6 +41,8 @@ int lines_refuse(const struct lines *lines, const char *wanted) {
 
 bool lines_take(struct lines *lines, const char *prefix, struct span *value) {
     size_t prefix_len = strlen(prefix);
+    lines->line += lines->was_taken;
+    lines->was_taken = false;
     const char *line_end = memchr(lines->at, '\n', (size_t)(lines->end - lines->at));
     if (line_end == NULL || (size_t)(line_end - lines->at) < prefix_len ||
         memcmp(lines->at, prefix, prefix_len) != 0)
@@ -48,7 +50,7 @@ bool lines_take(struct lines *lines, const char *prefix, struct span *value) {
     value->text = lines->at + prefix_len;
     value->len = (size_t)(line_end - value->text);
     lines->at = line_end + 1;
-    lines->line++;
+    lines->was_taken = true;
     return true;
 }
 

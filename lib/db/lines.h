@@ -26,7 +26,8 @@ char *put_span_line(char *out, const char *name, const char *text, size_t len);
 struct lines {
     const char *at;
     const char *end;
-    unsigned line; /* the next one, from 1 on */
+    unsigned line; /* the last one that was taken, or else the one that was not; from 1 on */
+    bool was_taken;
     struct error *error;
 };
 

@@ -122,7 +122,7 @@ char *receipt_write(char *out, const uint8_t nonce[RECEIPT_NONCE_LEN],
     return put_hex_line(out, "certificate", receipt->certificate, receipt->certificate_len);
 }
 
-/* Whether it may be shown. */
+/* Whether it may be shown, in quotation marks. */
 static bool take_officer(char officer[RECEIPT_OFFICER_MAX + 1], struct span value) {
     uint32_t character = 0;
     size_t len = 1;
@@ -132,7 +132,7 @@ static bool take_officer(char officer[RECEIPT_OFFICER_MAX + 1], struct span valu
     officer[value.len] = '\0';
     for (size_t at = 0; at < value.len; at += len) {
         len = utf8_decode((const uint8_t *)value.text + at, value.len - at, &character);
-        if (len == 0 || utf8_is_control(character))
+        if (len == 0 || utf8_is_unsafe(character) || character == '"')
             return false;
     }
     return true;
@@ -161,7 +161,7 @@ int receipt_read(struct receipt_lines *read, struct lines *lines, const char *te
     unsigned long long time_ms;
     memset(read, 0, sizeof *read);
     if (lines_take(lines, "officer = ", &value) && !take_officer(read->officer, value))
-        return lines_refuse(lines, "\"officer = \" and at most 63 bytes of text");
+        return lines_refuse(lines, "\"officer = \" and at most 63 bytes of plain text");
     size_t claimed_len = (size_t)(lines->at - text);
     if (!lines_take(lines, "nonce = ", &value) ||
         !span_decode(read->nonce, RECEIPT_NONCE_LEN, value))

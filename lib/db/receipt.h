@@ -16,6 +16,7 @@
 #define RECEIPT_CLAIM_LEN SHA256_LEN
 #define RECEIPT_NONCE_LEN 32
 #define RECEIPT_OFFICER_MAX 63
+#define RECEIPT_SKEW_S 300 /* so far before its release was made a receipt may be: clocks differ */
 
 struct receipt {
     /* what is signed: */

@@ -110,27 +110,36 @@ static void say_ready(const struct parent *parent) {
     reload_notify(parent, true);
 }
 
-/* Says 14, 7, 3 and 1 days before that the database runs out, and that it has. */
-static void warn_of_age(struct parent *parent) {
+/* Says 14, 7, 3 and 1 days before that something runs out, and that it has. `number` tells it from what was there before
+ * it. */
+static void warn_of_end(const struct parent *parent, struct end_warning *warning, const char *what,
+                        const char *number_name, uint64_t number, int64_t until_s) {
     static const int days[] = {0, 1, 3, 7, 14};
-    const struct release_facts *facts = &parent->release.header.facts;
-    int64_t left_s = facts->valid_until_s - (int64_t)time(NULL);
-    if (facts->valid_until_s == 0)
-        return;
-    if (parent->warned_of != facts->sequence)
-        parent->warned_at = INT_MAX;
-    parent->warned_of = facts->sequence;
+    int64_t left_s = until_s - (int64_t)time(NULL);
+    if (warning->of != number)
+        *warning = (struct end_warning){number, INT_MAX};
     for (size_t i = 0; i < sizeof days / sizeof *days; i++) {
         if (left_s > (int64_t)days[i] * 86400)
             continue;
-        if (days[i] >= parent->warned_at)
+        if (days[i] >= warning->at)
             return;
-        parent->warned_at = days[i];
-        serve_log(parent->settings, "%s sequence=%llu days_left=%d",
-                  days[i] == 0 ? "database_has_run_out" : "database_runs_out",
-                  (unsigned long long)facts->sequence, days[i]);
+        warning->at = days[i];
+        serve_log(parent->settings, "%s_%s %s=%llu days_left=%d", what,
+                  days[i] == 0 ? "has_run_out" : "runs_out", number_name,
+                  (unsigned long long)number, days[i]);
         return;
     }
+}
+
+static void warn_of_ends(struct parent *parent) {
+    const struct release_facts *facts = &parent->release.header.facts;
+    const struct receipt_signer *signer = parent->settings->signer;
+    if (facts->valid_until_s != 0)
+        warn_of_end(parent, &parent->database_ends, "database", "sequence", facts->sequence,
+                    facts->valid_until_s);
+    if (signer != NULL)
+        warn_of_end(parent, &parent->receipts_end, "receipt_certificate", "until",
+                    (uint64_t)signer->until_s, signer->until_s);
 }
 
 /* Does what is due now. Returns the milliseconds until something may be due again, or a negative code where
@@ -153,7 +162,7 @@ static int64_t do_what_is_due(struct parent *parent, struct error *error) {
     }
     if (now_ms >= parent->next_stats_ms) {
         parent->next_stats_ms = now_ms + STATS_MS;
-        warn_of_age(parent);
+        warn_of_ends(parent);
         write_stats(parent);
     }
     return children_restart_due(&parent->children,

@@ -14,6 +14,12 @@ struct parent_secrets {
     struct ticket_source tickets;
 };
 
+/* What was told of something that runs out. */
+struct end_warning {
+    uint64_t of; /* which it is */
+    int at;      /* the fewest days left that were told */
+};
+
 struct parent {
     struct serve_settings *settings;
     struct release release;
@@ -25,9 +31,8 @@ struct parent {
     struct kernel_bypass bypass;
     int64_t next_stats_ms;
     unsigned reloads[RELOAD_COUNT];
-    unsigned rounds;    /* of reading everything again that are over */
-    uint64_t warned_of; /* sequence number of the release that runs out, */
-    int warned_at;      /* and the fewest days left that were told */
+    unsigned rounds; /* of reading everything again that are over */
+    struct end_warning database_ends, receipts_end;
     int64_t drain_deadline_ms;
     bool is_port_awaited; /* it has been told that the port cannot be had */
 };

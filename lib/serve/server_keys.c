@@ -88,12 +88,12 @@ static int load_signer(const struct serve_settings *settings, struct receipt_sig
     if (memcmp(id, certified_id, SHA256_LEN) != 0)
         return error_set(error, ERR_CONFLICT, "%s: is not of the key in %s", path,
                          settings->receipt_key_path);
-    if (key_set_find(&settings->public.servers, id, SHA256_LEN) >= 0)
-        return error_set(
-            error, ERR_CONFLICT,
-            "%s: is the server's key, too; what decrypts never signs: make another one "
-            "(dlv keygen --type receipt)",
-            settings->receipt_key_path);
+    if (key_set_find(&settings->public.servers, id, SHA256_LEN) >= 0 ||
+        key_set_find(&settings->public.authorities, id, SHA256_LEN) >= 0)
+        return error_set(error, ERR_CONFLICT,
+                         "%s: is a key of the server or the authority, too: make another one "
+                         "(dlv keygen --type receipt)",
+                         settings->receipt_key_path);
     if (certificate.until_s < time(NULL))
         return error_set(error, ERR_CONFLICT, "%s: has run out: have the key certified anew", path);
     signer->from_s = certificate.from_s;

@@ -76,11 +76,9 @@ static bool read_item(struct inquired *item, const uint8_t **at, const uint8_t *
     for (unsigned i = 0; i < item->form_count; i++, bytes += FORM_LEN) {
         item->forms[i].field = bytes[0];
         memcpy(item->forms[i].digest, bytes + 1, FIELD_DIGEST_LEN);
-        if (bytes[0] <= FIELD_NONE || bytes[0] >= FIELD_COUNT)
-            return false;
     }
     *at = bytes;
-    return true;
+    return inquired_is_sound(item);
 }
 
 static bool read_question(struct question *question, const uint8_t *body, size_t len) {

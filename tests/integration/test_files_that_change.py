@@ -239,7 +239,7 @@ def test_signals_before_it_is_ready(release, keys, tmp_path):
         process = subprocess.Popen([release.path, "server", "--listen", "127.0.0.1:0", "--anonymous", "--db", db,
                                     "--authority", keys.authority_pub, "--key", keys.server], stderr=subprocess.PIPE)
         blocked, deadline = 0, time.monotonic() + 20
-        while not blocked & 1 and time.monotonic() < deadline:  # until it takes signals itself
+        while not blocked & 0x4000 and time.monotonic() < deadline:  # until it takes SIGTERM itself
             blocked = int(re.search(r"SigBlk:\s*(\w+)", pathlib.Path(f"/proc/{process.pid}/status").read_text()).group(1), 16)
             time.sleep(0.002)
         process.send_signal(number)

@@ -282,7 +282,7 @@ def test_keys_that_do_not_sign_receipts(dlv, release, small_db, signing, keys, k
     base = ["server", "--db", small_db, "--authority", keys.authority_pub, "--key", keys.server, "--kiosks", kiosks,
             "--listen", "127.0.0.1:0"]
     for key, certificate, word in ((signing / "receipt.key", "old", "has run out"), (signing / "receipt.key", "foreign", "not signed"),
-                                   (keys.server, "servers", "what decrypts never signs"),
+                                   (keys.server, "servers", "is a key of the server"),
                                    (signing / "receipt.key", "another", "is not of the key"),
                                    (signing / "receipt.key", "cut", "not signed"), (signing / "receipt.key", "no", "is not a certificate"),
                                    (signing / "receipt.key", "absent", "No such file"), (readable, "another", "chmod")):
@@ -292,7 +292,7 @@ def test_keys_that_do_not_sign_receipts(dlv, release, small_db, signing, keys, k
         assert checked.returncode == 2 and word in checked.err, certificate
     assert "go together" in one_line(dlv(*base, "--receipt-key", signing / "receipt.key"))
     checked = dlv(*base, "--receipt-key", signing / "receipt.key", "--receipt-certificate", signing / "certificate", "--check", status=0)
-    assert "signs receipts until" in checked.out
+    assert "signs receipts from" in checked.out
 
 
 def test_a_key_is_replaced(release, start, signing, keys, kiosk, server_pub, authority, tmp_path):
@@ -383,8 +383,80 @@ def test_what_time_it_is(dlv, release, serve, small_db, start, signing, keys, ki
     lines, _ = shown(ahead, good, other, options=("--max-skew", "1000"))
     assert abs(seconds(lines[3]) - time.time()) < 5
     lines, told = shown(silent, good, status=2)
-    assert len(lines) == 2 and "it signs no receipts" in told
+    assert len(lines) == 2 and "it signs no time" in told
     lines, told = shown(silent, status=2)
-    assert not lines and "it signs no receipts" in told
+    assert not lines and "it signs no time" in told
     assert "--authority" in one_line(dlv("client", "--time-from", "--server", good.address, "--server-key", keys.server_pub))
     assert "--time-from" in one_line(dlv("client", "--time-from", "--server", good.address, "--server-key", keys.server_pub, "--json"))
+
+
+def sign_receipt(text, signing, kiosk, time_ms, release):
+    """What a server that was taken over could sign of a claim of anything."""
+    claim = dbformat.sha256(b"dlv receipt claim 1" + bytes(32) + text.encode())
+    leaf = dbformat.sha256(b"\0dlv receipt 1" + kiosk + struct.pack("<Q", time_ms) + bytes.fromhex(release) + claim)
+    key = peer.load_private(signing / "receipt.key")
+    signature = key.sign(b"dlv receipts 1" + leaf, padding.PKCS1v15(), hashes.SHA256())
+    certificate = (signing / "certificate").read_text().splitlines()[1]
+    return (f"{text}nonce = {'0' * 64}\nkiosk = {kiosk.hex()}\ntime-ms = {time_ms}\nrelease = {release}\nplace = 0 1\n"
+            f"signature = {signature.hex()}\ncertificate = {certificate}\n")
+
+
+def test_claims_of_a_kiosk_and_a_server_in_one_hand(dlv, release, serve, signing, keys, authority, small_db, tmp_path):
+    """Together they can say when and who; not what the register does not say. Both checkers agree on each."""
+    build(release, keys, tmp_path / "l.db", SMALL)
+    now = int(time.time() * 1000)
+    server = serve(release, tmp_path / "l.db", "--receipt-key", signing / "receipt.key", "--receipt-certificate", signing / "certificate",
+                   who=("--anonymous",))
+    path, forged = tmp_path / "r", tmp_path / "forged"
+    client(release, server, keys, "--number", "GJ05-1234", "--name", "Ramesh", "--birth-date", "1980-01-01", "--receipt", path, key=False)
+    good = path.read_text()
+    text, rest = good.split("nonce = ")
+    page = re.search(r"release = (.*)", rest).group(1)
+    created = struct.unpack_from("<q", bytes.fromhex(re.search(r"header = (.*)", text).group(1)), 32)[0] * 1000
+    birth_date = re.search(r"field = birth-date .*\n", text)
+    name = re.search(r"field = name .*\n", text).group(0)
+    cases = [("as it was", text, now, True), ("two birth dates", text.replace(birth_date.group(0), 2 * birth_date.group(0)), now, False)
+             if birth_date else ("four names", text.replace(name, 4 * name), now, False),
+             ("four names", text.replace(name, 4 * name), now, False), ("three names", text.replace(name, 3 * name), now, True),
+             ("a spelling that is none", re.sub("number = .*", "number = gj051234", text), now, False),
+             ("before the release", text, created - 301_000, False), ("a little before it", text, created - 299_000, None),
+             ("another day", text.replace("\nat = ", "\nat = ", 1), now, True),
+             ("a steering officer", text + "officer = x\u202ey\n", now, False), ("a quoting one", text + 'officer = a" b\n', now, False),
+             ("a plain one", text + "officer = a b\n", now, True), ("an empty one", text + "officer = \n", now, False)]
+    for what, claimed, time_ms, is_good in cases:
+        forged.write_text(sign_receipt(claimed, signing, bytes(16), time_ms, page))
+        done = dlv("verify", "--authority", keys.authority_pub, "--receipt", forged)
+        try:
+            check_receipt.check(forged.read_text(), authority)
+            checked = True
+        except check_evidence.Refused:
+            checked = False
+        assert checked == (done.returncode in (0, 1)), (what, done.err)
+        assert is_good is None or checked == is_good, (what, done.err)
+
+
+def test_which_line_is_wrong(dlv, release, start, keys, tmp_path):
+    """The one that is named is the one to look at."""
+    path = tmp_path / "r"
+    client(release, start(), keys, "--number", "GJ05-1234", "--receipt", path, status=0)
+    lines = path.read_text().split("\n")
+    for number, bad in ((1, "dlv receipt 1\r"), (2, "dlv evidence 2 "), (4, "digest = zz"), (lines.index("place = 0 1") + 1, "place = 1 1")):
+        (tmp_path / "bad").write_text("\n".join([*lines[:number - 1], bad, *lines[number:]]), newline="")
+        told = one_line(dlv("verify", "--authority", keys.authority_pub, "--receipt", tmp_path / "bad"))
+        assert f"line {number}: want" in told, told
+
+
+def test_a_moment_of_its_own(dlv, start, keys, tmp_path):
+    """A receipt is for the moment of its signature, so it goes with no other one."""
+    line = one_line(client(dlv, start(), keys, "--number", "GJ05-1234", "--receipt", tmp_path / "r", "--at", "2020-01-01"))
+    assert "--at" in line and not (tmp_path / "r").exists()
+
+
+def test_several_guesses_in_one_question(start, kiosk, server_pub):
+    """Three forms of a name, and one of each other field."""
+    server = start()
+    connection, number = TcpClient(server.port, server_pub, kiosk).open(), dbformat.number_digest("GJ05-1234")
+    for fields, status in (((1, 1, 1, 2, 3, 4), peer.GOOD), ((3, 3), peer.MALFORMED), ((2, 2), peer.MALFORMED), ((4, 4), peer.MALFORMED),
+                           ((1, 1, 1, 1), peer.MALFORMED)):
+        forms = [(field, bytes([i]) * 16) for i, field in enumerate(fields)]
+        assert connection.ask([peer.item(number, forms=forms)]).status == status, fields

@@ -367,7 +367,7 @@ static void fill_question(struct question *question, unsigned count, enum questi
             (uint8_t)(item->kind == ASK_NUMBER && count < 20 ? i % (FORMS_MAX + 1) : 0);
         memset(item->digest, (int)(i * 7), SHA256_LEN);
         for (unsigned f = 0; f < item->form_count; f++) {
-            item->forms[f].field = (uint8_t)(1 + f % 4);
+            item->forms[f].field = (uint8_t)(f < 3 ? FIELD_NAME : f - 1);
             memset(item->forms[f].digest, (int)(f + i), FIELD_DIGEST_LEN);
         }
     }
