@@ -6,6 +6,7 @@
 #include "base/date.h"
 #include "base/file.h"
 #include "base/format.h"
+#include "crypto/certificate.h"
 #include "crypto/rsa_key.h"
 #include "db/open.h"
 #include "os/confine.h"
@@ -115,6 +116,34 @@ static void check_age(const struct release_facts *facts, int64_t now_s) {
         print("note   it is marked as test data\n");
 }
 
+/* What signs receipts, where there is something. */
+static void check_receipts(const struct key_set *authorities, int64_t now_s) {
+    static struct certificate certificate;
+    static uint8_t bytes[CERTIFICATE_MAX];
+    struct rsa_public own;
+    char until[TIME_TEXT_SIZE], line[200];
+    struct error error;
+    if (access(path_of("receipt.pub"), F_OK) != 0)
+        return;
+    check_pair("receipt", true);
+    ssize_t len = certificate_load(bytes, path_of("receipt.certificate"), &error);
+    if (len < 0 || certificate_read(&certificate, bytes, (size_t)len, authorities, &error) != 0) {
+        wrong(error.text, "dlv keygen --certify makes one, where the authority's key is.");
+        return;
+    }
+    time_format(until, certificate.until_s, 0);
+    format_text(line, sizeof line, "receipt.certificate is good until %s", until);
+    bool is_own = rsa_public_load(&own, path_of("receipt.pub"), 2048, &error) == 0 &&
+                  memcmp(own.n, certificate.key.n, sizeof own.n) == 0;
+    if (!is_own)
+        wrong(line, "But not for the key in receipt.pub.");
+    else if (certificate.until_s - now_s < 14 * DAY_S || certificate.from_s > now_s)
+        wrong(line,
+              "Have the key certified anew (dlv keygen --certify): no receipts are given without.");
+    else
+        print("ok     %s\n", line);
+}
+
 static void check_release(int64_t now_s) {
     static struct key_set authorities;
     struct db_header header;
@@ -127,6 +156,7 @@ static void check_release(int64_t now_s) {
         check_age(&header.facts, now_s);
     else
         wrong(error.text, "");
+    check_receipts(&authorities, now_s);
 }
 
 /* --- the machine, the server, the client -------------------------------------------------------- */

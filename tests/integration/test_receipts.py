@@ -460,3 +460,25 @@ def test_several_guesses_in_one_question(start, kiosk, server_pub):
                            ((1, 1, 1, 1), peer.MALFORMED)):
         forms = [(field, bytes([i]) * 16) for i, field in enumerate(fields)]
         assert connection.ask([peer.item(number, forms=forms)]).status == status, fields
+
+
+def test_the_doctor_looks_at_it(release, tmp_path):
+    """Whether the key and its certificate belong together, and for how long that is good."""
+    office = tmp_path / "office"
+    release("init", office, status=0)
+    make = ["keygen", "--certify", office / "receipt.pub", "--authority-key", office / "authority.key", "-f", "-o", office / "receipt.certificate"]
+    assert "receipt" not in release("doctor", office).out
+    release("keygen", "--type", "receipt", "-o", office / "receipt", status=0)
+    assert "WRONG" in release("doctor", office).out.split("receipt.pub")[1] and "--certify" in release("doctor", office).out
+    assert "signs receipts until" in release(*make, status=0).out
+    assert "ok     receipt.certificate is good until" in release("doctor", office).out
+    release(*make, "--days", "10", status=0)
+    assert "Have the key certified anew" in release("doctor", office).out
+    release("keygen", "--type", "receipt", "-f", "-o", office / "receipt", status=0)
+    assert "But not for the key in receipt.pub" in release("doctor", office).out
+    assert "is the authority's own key" in one_line(release(*make[:2], office / "authority.pub", *make[3:]))
+
+
+def test_the_log_says_that_it_runs_out(release, start, signing, keys, tmp_path):
+    certify(keys, tmp_path / "short", signing / "receipt.pub", until=int(time.time()) + 2 * DAY)
+    start(certificate=tmp_path / "short").wait_for(rb"event=receipt_certificate_runs_out until=\d+ days_left=3")
