@@ -9,6 +9,7 @@
 #include "base/date.h"
 #include "base/format.h"
 #include "db/answer.h"
+#include "db/receipt.h"
 #include "record/digest.h"
 #include "record/terms.h"
 #include "serve/kiosks.h"
@@ -20,7 +21,7 @@
 #include <unistd.h>
 
 static const char *since_text, *until_text, *kiosk_text, *kiosks_path, *number_text_given,
-    *document, *audit_key_path;
+    *document, *receipt_path, *audit_key_path;
 static bool is_by_kiosk, is_json;
 
 static const struct option options[] = {
@@ -30,6 +31,7 @@ static const struct option options[] = {
     OPTION_TEXT("--kiosks FILE", &kiosks_path),
     OPTION_TEXT("-n, --number N", &number_text_given),
     OPTION_TEXT("--document FILE", &document),
+    OPTION_TEXT("--receipt FILE", &receipt_path),
     OPTION_TEXT("--audit-key FILE", &audit_key_path),
     OPTION_FLAG("--by-kiosk", &is_by_kiosk),
     OPTION_FLAG("-j, --json", &is_json),
@@ -82,6 +84,10 @@ static const char *found_name(unsigned found) {
     return found == 0 ? "nothing" : entry_kind_name(found - 1);
 }
 
+static const char *kind_name(unsigned asked) {
+    return asked == AUDIT_RECEIPT ? "receipt" : ask_kind_name(asked);
+}
+
 static void print_record(const struct search *search, const struct audit_record *record) {
     static const char *const cards[] = {"", "former", "lost", "stolen"};
     static const char *const fields[] = {"name", "phone", "birth_date", "card"};
@@ -94,9 +100,9 @@ static void print_record(const struct search *search, const struct audit_record 
         json_begin();
         json_text("time", time);
         json_text("kiosk", name);
-        json_text("by", ask_kind_name(record->asked));
+        json_text("by", kind_name(record->asked));
         json_text("tag", tag);
-        json_text("found", found_name(record->found));
+        json_text("found", record->asked == AUDIT_RECEIPT ? NULL : found_name(record->found));
         if (record->found != 0)
             json_text("status", status_name(record->status));
         for (unsigned i = 0; i < 4; i++) {
@@ -112,9 +118,9 @@ static void print_record(const struct search *search, const struct audit_record 
         json_end();
         return;
     }
-    print("%s %s %s %s: %s%s%s", time, name, ask_kind_name(record->asked), tag,
-          found_name(record->found), record->found != 0 ? ", " : "",
-          record->found != 0 ? status_name(record->status) : "");
+    print("%s %s %s %s: %s%s%s", time, name, kind_name(record->asked), tag,
+          record->asked == AUDIT_RECEIPT ? "given" : found_name(record->found),
+          record->found != 0 ? ", " : "", record->found != 0 ? status_name(record->status) : "");
     for (unsigned i = 0; i < 4; i++) {
         if (record->matches[i] != FIELD_NOT_ASKED)
             print(", %s %s", fields[i], field_match_name((enum field_match)record->matches[i]));
@@ -153,7 +159,7 @@ static void take_block(void *context, const struct audit_block *block, const uin
     for (uint32_t at = 0; at < block->len; at += AUDIT_RECORD_LEN) {
         struct audit_record record;
         audit_record_decode(&record, content + at);
-        if (!is_wanted(search, &record))
+        if (!is_wanted(search, &record) || (is_by_kiosk && record.asked == AUDIT_RECEIPT))
             continue;
         if (search->is_kept)
             keep(search, content + at);
@@ -250,22 +256,41 @@ static int take_times(struct search *search) {
     return EXIT_OK;
 }
 
-/* The tag of the number or document that is looked for. */
+/* The claim of the receipt that is looked for. */
+static int take_claim(uint8_t claim[RECEIPT_CLAIM_LEN]) {
+    static struct evidence evidence;
+    static struct receipt_lines receipt;
+    static char text[EVIDENCE_MAX + RECEIPT_LINES_MAX];
+    struct error error;
+    ssize_t len = file_read(receipt_path, text, sizeof text, &error);
+    if (len < 0)
+        return trouble("%s", error.text);
+    if (receipt_file_read(&evidence, &receipt, text, (size_t)len, &error) != 0)
+        return trouble("%s: %s", receipt_path, error.text);
+    memcpy(claim, receipt.receipt.claim, RECEIPT_CLAIM_LEN);
+    return EXIT_OK;
+}
+
+/* The tag of what is looked for. */
 static int take_tag(struct search *search) {
     struct audit_key key;
     uint8_t digest[SHA256_LEN];
     struct query query = {.kind = ASK_NUMBER};
     struct form form;
     struct error error;
-    search->has_tag = number_text_given != NULL || document != NULL;
-    if (search->has_tag != (audit_key_path != NULL))
-        return usage_error("--number or --document, and --audit-key, go together");
+    int ways = (number_text_given != NULL) + (document != NULL) + (receipt_path != NULL);
+    search->has_tag = ways > 0;
+    if (ways > 1 || search->has_tag != (audit_key_path != NULL))
+        return usage_error("--number, --document or --receipt, and --audit-key, go together");
     if (!search->has_tag)
         return EXIT_OK;
     if (number_text_given != NULL) {
         if (number_form(&form, number_text_given, strlen(number_text_given), &error) != 0)
             return trouble("%s", error.text);
         number_digest(digest, &form);
+    } else if (receipt_path != NULL) {
+        if (take_claim(digest) != EXIT_OK)
+            return EXIT_TROUBLE;
     } else {
         if (query_take_document(&query, document) != EXIT_OK)
             return EXIT_TROUBLE;

@@ -92,7 +92,8 @@ struct times {
     const struct asking *asking;
     unsigned count;
     int64_t ahead_ms[LINK_SERVERS_MAX]; /* of this clock, in order */
-    int64_t signed_ms;                  /* by the last one */
+    int64_t within_ms; /* how wrong one of them may be: half of the longest round trip */
+    int64_t signed_ms; /* by the last one */
 };
 
 /* A client_work. The claim is random, so what is signed was signed just now. */
@@ -109,7 +110,7 @@ static enum link_result sign_time(void *context, struct session_talk *talk,
     int64_t start_ms = net_unix_ms();
     enum link_result result = client_session_receipt(
         talk, times->asking->client.settings.identity.kiosk, claim, &receipt, &is_given);
-    int64_t middle_ms = (start_ms + net_unix_ms()) / 2;
+    int64_t end_ms = net_unix_ms(), middle_ms = (start_ms + end_ms) / 2;
     if (result != LINK_DONE)
         return result;
     if (!is_given ||
@@ -117,6 +118,8 @@ static enum link_result sign_time(void *context, struct session_talk *talk,
         return link_fail(talk->link, LINK_DISTRUSTED, talk->error,
                          is_given ? reason.text : "it gives no receipts, so it signs no time");
     times->signed_ms = receipt.time_ms;
+    if ((end_ms - start_ms + 1) / 2 > times->within_ms)
+        times->within_ms = (end_ms - start_ms + 1) / 2;
     unsigned at = times->count++;
     for (; at > 0 && times->ahead_ms[at - 1] > receipt.time_ms - middle_ms; at--)
         times->ahead_ms[at] = times->ahead_ms[at - 1];
@@ -145,13 +148,18 @@ int client_time(struct asking *asking) {
         return status;
     int64_t apart_ms = times.ahead_ms[times.count - 1] - times.ahead_ms[0];
     int64_t median_ms = times.ahead_ms[times.count / 2];
-    if (apart_ms > (int64_t)asking->options->max_skew_s * 1000)
-        return trouble("the servers disagree by %lld ms, which is more than --max-skew",
-                       (long long)apart_ms);
+    int64_t most_ms = (int64_t)asking->options->max_skew_s * 1000;
+    if (apart_ms > most_ms || times.within_ms > most_ms)
+        return trouble("%s %lld ms, which is more than --max-skew",
+                       apart_ms > most_ms ? "the servers disagree by"
+                                          : "the answers took so long that they may be wrong by",
+                       (long long)(apart_ms > most_ms ? apart_ms : times.within_ms));
     print("it is ");
     print_time(net_unix_ms() + median_ms);
-    print(", the median of %u; they are %lld ms apart, and this clock is %lld ms %s\n", times.count,
-          (long long)apart_ms, llabs((long long)median_ms), median_ms > 0 ? "behind" : "ahead");
+    print(", the median of %u; they are %lld ms apart, and this clock is %lld ms %s, "
+          "each within %lld ms\n",
+          times.count, (long long)apart_ms, llabs((long long)median_ms),
+          median_ms > 0 ? "behind" : "ahead", (long long)times.within_ms);
     return status;
 }
 

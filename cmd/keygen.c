@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/format.h"
 #include "crypto/certificate.h"
+#include "crypto/known_key.h"
 #include "db/lookup_key.h"
 
 #include <limits.h>
@@ -25,7 +26,7 @@ static const struct option options[] = {
     OPTION_COUNT("-b, --bits N", &bits, 2048, RSA_BITS_MAX, 0, "bits"),
     OPTION_TEXT("--certify PUB", &certified),
     OPTION_TEXT("--authority-key KEY", &authority),
-    OPTION_COUNT("--days N", &days, 1, 3650, 400, "days"),
+    OPTION_COUNT("--days N", &days, 1, 3650, 90, "days"),
     OPTION_FLAG("-f, --force", &force),
     OPTIONS_END,
 };
@@ -97,6 +98,10 @@ static int certify(void) {
         code = rsa_private_load(&issuer, authority, 2048, &error);
     if (code != 0)
         return trouble("%s", error.text);
+    uint8_t id[SHA256_LEN];
+    rsa_public_id(&key, id);
+    if (known_key_check(id, &error) != 0)
+        return trouble("%s: %s", certified, error.text);
     if (memcmp(key.n, issuer.public.n, sizeof key.n) == 0)
         return trouble(
             "%s: is the authority's own key, which signs databases: give receipts one of their own",

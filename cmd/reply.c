@@ -164,6 +164,7 @@ static void print_json(const struct reply *reply) {
         json_text("kiosk", reply->receipt->kiosk);
         json_text("officer", reply->receipt->officer);
         json_text("key", reply->receipt->key);
+        json_text("issuer", reply->receipt->issuer);
         json_close_object();
     }
     if (reply->is_unrecorded)

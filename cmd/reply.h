@@ -12,7 +12,8 @@ struct receipt_facts {
     const char *time;    /* the server's */
     const char *kiosk;   /* 32 hex digits; NULL: nobody in particular */
     const char *officer; /* NULL: not told */
-    const char *key;     /* the fingerprint of what has signed it */
+    const char *key;     /* the fingerprint of what has signed it, */
+    const char *issuer;  /* and of the authority that has certified this */
 };
 
 struct reply {

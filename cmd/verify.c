@@ -13,7 +13,6 @@
 #include "base/parallel.h"
 #include "crypto/rsa_key.h"
 #include "db/evidence.h"
-#include "db/lines.h"
 #include "db/receipt.h"
 #include "record/classes.h"
 
@@ -95,16 +94,11 @@ static struct certificate certificate;
 
 /* Reads the file: evidence, or a receipt with its evidence. 0 or ERR_FORMAT. */
 static int read_file(struct evidence *evidence, const char *text, size_t len, struct error *error) {
-    struct lines lines = {.at = text, .end = text + len, .line = 1, .error = error};
-    struct span rest;
-    if (receipt_path == NULL && lines_take(&lines, RECEIPT_MARK, &rest))
+    if (receipt_path != NULL)
+        return receipt_file_read(evidence, &receipt, text, len, error);
+    if (len > strlen(RECEIPT_MARK) && memcmp(text, RECEIPT_MARK, strlen(RECEIPT_MARK)) == 0)
         return error_set(error, ERR_FORMAT, "is a receipt: give it as --receipt");
-    if (receipt_path == NULL)
-        return evidence_read(evidence, text, len, error);
-    if (!lines_take(&lines, RECEIPT_MARK, &rest) || rest.len != 0)
-        return lines_refuse(&lines, "\"" RECEIPT_MARK "\"");
-    int code = evidence_take(evidence, &lines);
-    return code == 0 ? receipt_read(&receipt, &lines, text) : code;
+    return evidence_read(evidence, text, len, error);
 }
 
 /* Checks who has signed the receipt, and that it is of the release that the evidence is from. */
@@ -123,13 +117,15 @@ static void print_receipt(const struct receipt_facts *facts, int32_t offset_s) {
     char from[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE];
     time_format(from, certificate.from_s, offset_s);
     time_format(until, certificate.until_s, offset_s);
-    print("The receipt key %s,\nwhich the authority has certified from %s to %s, has signed that\n"
-          "%s%s%s%s%s has asked so at %s, while the server had this release.\n",
-          facts->key, from, until, facts->kiosk != NULL ? "kiosk " : "somebody who is no kiosk",
-          facts->kiosk != NULL ? facts->kiosk : "",
-          facts->officer != NULL ? ", for the officer \"" : "",
-          facts->officer != NULL ? facts->officer : "", facts->officer != NULL ? "\"," : "",
-          facts->time);
+    print(
+        "The receipt key %s,\nwhich the authority %s\nhas certified from %s to %s, has signed that\n"
+        "%s%s%s%s%s has asked so at %s, while the server had this release.\n",
+        facts->key, facts->issuer, from, until,
+        facts->kiosk != NULL ? "kiosk " : "somebody who is no kiosk",
+        facts->kiosk != NULL ? facts->kiosk : "",
+        facts->officer != NULL ? ", for the officer \"" : "",
+        facts->officer != NULL ? facts->officer : "", facts->officer != NULL ? "\"," : "",
+        facts->time);
 }
 
 /* Where nothing is found, the number itself tells whether the register would know it. */
@@ -244,7 +240,8 @@ static int check_question(const struct evidence *evidence, const struct release_
 
 /* What is to be said of the receipt. */
 static void tell_receipt(struct receipt_facts *facts, int32_t offset_s) {
-    static char time[TIME_TEXT_SIZE], kiosk[2 * RECEIPT_KIOSK_LEN + 1], key[RSA_FINGERPRINT_SIZE];
+    static char time[TIME_TEXT_SIZE], kiosk[2 * RECEIPT_KIOSK_LEN + 1], key[RSA_FINGERPRINT_SIZE],
+        issuer[RSA_FINGERPRINT_SIZE];
     time_format(time, receipt.receipt.time_ms / 1000, offset_s);
     hex_encode(kiosk, receipt.receipt.kiosk, RECEIPT_KIOSK_LEN);
     rsa_fingerprint(&certificate.key, key);
@@ -252,6 +249,8 @@ static void tell_receipt(struct receipt_facts *facts, int32_t offset_s) {
     facts->kiosk = bytes_are_zero(receipt.receipt.kiosk, RECEIPT_KIOSK_LEN) ? NULL : kiosk;
     facts->officer = receipt.officer[0] != '\0' ? receipt.officer : NULL;
     facts->key = key;
+    rsa_fingerprint_of_id(certificate.issuer_id, issuer);
+    facts->issuer = issuer;
 }
 
 static int verify_evidence(const struct key_set *keys, int operand_count, char **operands) {

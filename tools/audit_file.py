@@ -39,7 +39,9 @@ class Record:
     def __init__(self, data):
         self.time, count, self.kiosk, self.tag, self.release, self.by, flags, found, self.status, self.card, zero, bits = \
             struct.unpack("<qQ16s16sQBBBBBBH", data)
-        if zero != 0 or flags > 7 or self.by not in (1, 2, 3) or found > 4 or self.status > 7 or self.card > 3 or \
+        if self.by == 4 and any(data[57:]):
+            raise Damaged("a receipt with values of a question")
+        if zero != 0 or flags > 7 or self.by not in (1, 2, 3, 4) or found > 4 or self.status > 7 or self.card > 3 or \
                 any(bits >> 4 * i & 15 > 4 for i in range(4)) or not 0 <= self.time <= 253402300799999:
             raise Damaged("a record with a value that means nothing")
         self.count, self.worker = count & (1 << 48) - 1, count >> 48

@@ -16,6 +16,7 @@ import dbformat
 import matching
 from Cryptodome.PublicKey import RSA
 
+UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]')
 ANSWERING = {"number": ("licence", "former"), "document": ("document",), "legacy": ("legacy",)}
 FIELD = {"name": 1, "phone": 2, "birth-date": 3, "card": 4}
 HEX = "(?:[0-9a-f]{2})"
@@ -39,7 +40,7 @@ def demand(condition, reason):
 
 def words(lines):
     """The values of "name = value" lines, in words."""
-    return [line.split(" = ", 1)[1].split(" ") for line in lines.splitlines()]
+    return [line.split(" = ", 1)[1].split(" ") for line in lines.split("\n")[:-1]]
 
 
 def ascend(nodes, count, beside):
@@ -149,7 +150,8 @@ def check(text, authority, lookup_key=None, at=None):
     facts = read_header(page, signatures, authority)
     demand((struct.unpack_from("<I", page, 12)[0] & 1) == (lookup_key is not None), "lookup key wanted, or not")
     demand(not lookup_key or dbformat.lookup_key_id(lookup_key) == page[96:128], "another lookup key")
-    given = [line.split(" ")[2] for line in fields.splitlines()]
+    given = [line.split(" ")[2] for line in fields.split("\n")[:-1]]
+    demand(all(len(" ".join(name).encode()) <= 48 and not UNSAFE.search(" ".join(name)) for name in words(classes)), "no such class")
     demand(all(given.count(field) <= (3 if field == "name" else 1) for field in FIELD), "a field more than once")
     demand((kind == "number") == bool(number), "a number where there is none, or the other way round")
     if number:
@@ -202,7 +204,7 @@ def main():
     lookup_key = open(more[0], "rb").read() if more else None
     try:
         verdict, proved = check(open(sys.argv[2], encoding="utf-8", newline="").read(), authority, lookup_key, at)
-    except (Refused, UnicodeDecodeError) as reason:
+    except (Refused, ValueError) as reason:
         print(f"proves nothing: {reason}", file=sys.stderr)
         return 2
     print(verdict, f"(proof of {proved})")

@@ -19,10 +19,9 @@ from Cryptodome.PublicKey import RSA
 from Cryptodome.Signature import pkcs1_15
 
 BATCH_MAX, SKEW, CREATED = 64, 300, 32
-UNSAFE = re.compile('[\x00-\x1f"\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]')
 SHAPE = re.compile(
     r"(dlv receipt 1\n(dlv evidence 2\n.*?)((?:officer = [^\n]+\n)?))nonce = ([0-9a-f]{64})\nkiosk = ([0-9a-f]{32})\n"
-    r"time-ms = (0|[1-9][0-9]*)\nrelease = ([0-9a-f]{64})\nplace = (0|[1-9][0-9]*) ([1-9][0-9]*)\n"
+    r"time-ms = (0|[1-9][0-9]{0,15})\nrelease = ([0-9a-f]{64})\nplace = (0|[1-9][0-9]?) ([1-9][0-9]?)\n"
     rf"((?:receipt-node = [0-9a-f]{{64}}\n){{0,6}})signature = ({HEX}{{1,512}})\ncertificate = ({HEX}{{1,1082}})\n", re.S)
 
 
@@ -54,16 +53,17 @@ def check(text, authority, lookup_key=None):
     demand(match, "not a receipt")
     claimed, evidence, officer, nonce, kiosk, time_ms, release, index, count, nodes, signature, certificate = match.groups()
     index, count, time_ms = int(index), int(count), int(time_ms)
-    demand(index < count <= BATCH_MAX, "no such place")
+    demand(index < count <= BATCH_MAX and time_ms < 1 << 50, "no such place, or time")
     officer = officer[len("officer = "):-1]
-    demand(len(officer.encode()) < 64 and not UNSAFE.search(officer), "no such officer")
+    demand(len(officer.encode()) < 64 and not check_evidence.UNSAFE.search(officer) and '"' not in officer, "no such officer")
     since, until, key = read_certificate(bytes.fromhex(certificate), authority)
     claim = dbformat.sha256(b"dlv receipt claim 1" + bytes.fromhex(nonce) + claimed.encode())
     leaf = dbformat.sha256(b"\0dlv receipt 1" + bytes.fromhex(kiosk) + struct.pack("<Q", time_ms) + bytes.fromhex(release) + claim)
     root = check_evidence.root_of({index: leaf}, count, [bytes.fromhex(node) for node, in check_evidence.words(nodes)])
-    demand(is_signed(key, b"dlv receipts 1" + root, bytes.fromhex(signature)), "not signed by the certified key")
+    signed = b"dlv receipts 1" + bytes([count]) + dbformat.sha256(bytes.fromhex(certificate)) + root
+    demand(is_signed(key, signed, bytes.fromhex(signature)), "not signed by the certified key")
     demand(since <= time_ms // 1000 <= until, "of a time that the certificate is not for")
-    header = re.search(r"^header = ([0-9a-f]+)$", evidence, re.M)
+    header = re.search(r"^header = ([0-9a-f]{8192})$", evidence, re.M)
     demand(header and dbformat.sha256(bytes.fromhex(header.group(1))) == bytes.fromhex(release), "of another release")
     created, = struct.unpack_from("<q", bytes.fromhex(header.group(1)), CREATED)
     demand(time_ms // 1000 >= created - SKEW, "of a time before its release was made")
@@ -78,7 +78,7 @@ def main():
     try:
         text = open(sys.argv[2], encoding="utf-8", newline="").read()
         verdict, proved, kiosk, officer, time_ms = check(text, authority, lookup_key)
-    except (Refused, UnicodeDecodeError) as reason:
+    except (Refused, ValueError) as reason:
         print(f"proves nothing: {reason}", file=sys.stderr)
         return 2
     when = datetime.datetime.fromtimestamp(time_ms / 1000, datetime.timezone.utc).isoformat(" ", "milliseconds")

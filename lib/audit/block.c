@@ -72,10 +72,12 @@ void audit_checkpoint_digest(uint8_t digest[SHA256_LEN], const uint8_t header[AU
 #define MATCHES 62
 
 bool audit_record_is_sound(const uint8_t bytes[AUDIT_RECORD_LEN]) {
-    bool is_sound = bytes[ASKED] >= 1 && bytes[ASKED] <= 3 && bytes[FLAGS] <= 7 &&
+    bool is_sound = bytes[ASKED] >= 1 && bytes[ASKED] <= AUDIT_RECEIPT && bytes[FLAGS] <= 7 &&
                     bytes[FOUND] <= 4 && bytes[STATUS] <= 7 && bytes[CARD] <= 3 &&
                     bytes[CARD + 1] == 0 && load_le16(bytes + WORKER) < AUDIT_WORKERS_MAX &&
                     load_le64(bytes) <= AUDIT_TIME_MAX_MS;
+    if (bytes[ASKED] == AUDIT_RECEIPT)
+        is_sound &= bytes_are_zero(bytes + FLAGS, AUDIT_RECORD_LEN - FLAGS);
     for (unsigned i = 0; i < 4; i++)
         is_sound &= (bytes[MATCHES + i / 2] >> i % 2 * 4 & 15) <= 4;
     return is_sound;

@@ -52,6 +52,9 @@ bool audit_block_decode(struct audit_block *block, const uint8_t bytes[AUDIT_HEA
 /* What a checkpoint signs, by its header (RFC 8017, 8.2). */
 void audit_checkpoint_digest(uint8_t digest[SHA256_LEN], const uint8_t header[AUDIT_HEADER_LEN]);
 
+/* What is noted is not a question, but that a receipt was given; the digest is its claim. */
+#define AUDIT_RECEIPT 4
+
 /* One question, or one licence of a question about several. */
 struct audit_record {
     int64_t time_ms;
@@ -61,7 +64,7 @@ struct audit_record {
     uint8_t kiosk[AUDIT_KIOSK_LEN];
     uint8_t tag[AUDIT_TAG_LEN]; /* audit_tag */
     uint64_t release;           /* sequence number */
-    uint8_t asked;              /* by what: enum ask_kind (db/answer.h) */
+    uint8_t asked;              /* by what: enum ask_kind (db/answer.h); or AUDIT_RECEIPT */
     bool is_proved;
     /* it may have been meant by a number that was not found, and the client asked by itself */
     bool is_slip;

@@ -85,7 +85,11 @@ bool rsa_sign(const struct rsa_private *key, const uint8_t digest[SHA256_LEN], u
     uint32_t is_signed = br_rsa_pkcs1_sign_get_default()(BR_HASH_OID_SHA256, digest, SHA256_LEN,
                                                          &key->key, signature);
     wipe_stack();
-    return is_signed == 1 && rsa_verify(&key->public, digest, signature, key->public.n_len);
+    bool is_good = is_signed == 1 && rsa_verify(&key->public, digest, signature, key->public.n_len);
+    /* One that a fault has spoilt gives the key away (Boneh, DeMillo, Lipton, 1997). */
+    if (!is_good)
+        wipe(signature, key->public.n_len);
+    return is_good;
 }
 
 bool rsa_verify(const struct rsa_public *key, const uint8_t digest[SHA256_LEN],

@@ -56,11 +56,16 @@ void receipt_place(struct receipt *receipt, unsigned index,
     memcpy(root, level[0], MERKLE_NODE_LEN);
 }
 
-void receipt_signed_digest(uint8_t digest[SHA256_LEN], const uint8_t root[MERKLE_NODE_LEN]) {
+void receipt_signed_digest(uint8_t digest[SHA256_LEN], unsigned count, const uint8_t *certificate,
+                           size_t certificate_len, const uint8_t root[MERKLE_NODE_LEN]) {
     static const char purpose[] = "dlv receipts 1";
+    uint8_t count_byte = (uint8_t)count, certificate_digest[SHA256_LEN];
     struct sha256 hash;
+    sha256(certificate_digest, certificate, certificate_len);
     sha256_init(&hash);
     sha256_update(&hash, purpose, sizeof purpose - 1);
+    sha256_update(&hash, &count_byte, 1);
+    sha256_update(&hash, certificate_digest, SHA256_LEN);
     sha256_update(&hash, root, MERKLE_NODE_LEN);
     sha256_out(&hash, digest);
 }
@@ -91,7 +96,8 @@ int receipt_check(const struct receipt *receipt, const struct key_set *authoriti
     if (code != 0)
         return code;
     bool is_on_path = follow(receipt, root);
-    receipt_signed_digest(digest, root);
+    receipt_signed_digest(digest, receipt->count, receipt->certificate, receipt->certificate_len,
+                          root);
     if (!is_on_path ||
         !rsa_verify(&certificate->key, digest, receipt->signature, receipt->signature_len))
         return error_set(error, ERR_SIGNATURE,
@@ -191,4 +197,14 @@ int receipt_read(struct receipt_lines *read, struct lines *lines, const char *te
         !decode_some(receipt->certificate, CERTIFICATE_MAX, &receipt->certificate_len, value))
         return lines_refuse(lines, "\"certificate = \" and hex digits");
     return lines->at == lines->end ? 0 : lines_refuse(lines, "the end of the file");
+}
+
+int receipt_file_read(struct evidence *evidence, struct receipt_lines *read, const char *text,
+                      size_t len, struct error *error) {
+    struct lines lines = {.at = text, .end = text + len, .line = 1, .error = error};
+    struct span rest;
+    if (!lines_take(&lines, RECEIPT_MARK, &rest) || rest.len != 0)
+        return lines_refuse(&lines, "\"" RECEIPT_MARK "\"");
+    int code = evidence_take(evidence, &lines);
+    return code == 0 ? receipt_read(read, &lines, text) : code;
 }

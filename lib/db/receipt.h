@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "crypto/certificate.h"
+#include "db/evidence.h"
 #include "db/merkle.h"
 
 #define RECEIPT_BATCH_MAX 64 /* receipts under one signature */
@@ -48,8 +49,9 @@ void receipt_place(struct receipt *receipt, unsigned index,
                    const uint8_t (*leaves)[MERKLE_NODE_LEN], unsigned count,
                    uint8_t root[MERKLE_NODE_LEN]);
 
-/* The digest that a receipt key signs for a tree with this root. */
-void receipt_signed_digest(uint8_t digest[SHA256_LEN], const uint8_t root[MERKLE_NODE_LEN]);
+/* The digest that a receipt key signs for a tree of so many receipts with this root, and this certificate. */
+void receipt_signed_digest(uint8_t digest[SHA256_LEN], unsigned count, const uint8_t *certificate,
+                           size_t certificate_len, const uint8_t root[MERKLE_NODE_LEN]);
 
 /* Checks path, signature and certificate. 0, or ERR_SIGNATURE or ERR_FORMAT with the reason. */
 int receipt_check(const struct receipt *receipt, const struct key_set *authorities,
@@ -81,5 +83,9 @@ struct lines;
 
 /* Reads them, in the file whose text begins at `text`. Total. 0 or ERR_FORMAT. */
 int receipt_read(struct receipt_lines *read, struct lines *lines, const char *text);
+
+/* Reads a whole file. Total. 0 or ERR_FORMAT. */
+int receipt_file_read(struct evidence *evidence, struct receipt_lines *read, const char *text,
+                      size_t len, struct error *error);
 
 #endif

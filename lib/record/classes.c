@@ -61,7 +61,7 @@ bool class_name_is_valid(struct span name) {
     for (size_t at = 0; at < name.len;) {
         uint32_t character;
         size_t size = utf8_decode((const uint8_t *)name.text + at, name.len - at, &character);
-        if (size == 0 || utf8_is_control(character))
+        if (size == 0 || utf8_is_unsafe(character))
             return false;
         at += size;
     }

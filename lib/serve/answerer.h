@@ -53,7 +53,7 @@ size_t answerer_ask(struct answerer *answerer, const uint8_t *peer, uint64_t net
 struct audit_asked {
     const uint8_t *kiosk;  /* KIOSK_ID_LEN bytes */
     const uint8_t *digest; /* SHA256_LEN */
-    uint8_t kind;          /* enum ask_kind */
+    uint8_t kind;          /* enum ask_kind, or AUDIT_RECEIPT */
     bool is_proved, is_repeated, is_slip;
     unsigned found;         /* enum found */
     const uint8_t *terms;   /* of the licence that was found */

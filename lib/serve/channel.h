@@ -43,12 +43,14 @@ enum channel_result {
     CHANNEL_NOT_ADMITTED = 2 /* it holds an answer that does not admit the client */
 };
 
+/* A worker has no more requests for receipts under way: they are signed together. */
+#define RECEIPTS_UNDER_WAY_MAX 24
+
 /* Worker to key-holders. */
 struct channel_request {
     uint64_t id;   /* the reply carries it, too */
     uint16_t work; /* enum channel_work */
     uint16_t len;
-    uint8_t release_id[SHA256_LEN]; /* that the worker answers from */
     uint8_t bytes[CHANNEL_BYTES_MAX];
 };
 
@@ -58,6 +60,8 @@ struct channel_reply {
     uint64_t id;
     uint32_t result; /* enum channel_result */
     uint32_t len;
+    /* of a receipt that is given, to be recorded: */
+    uint8_t kiosk[KIOSK_ID_LEN], claim[RECEIPT_CLAIM_LEN];
     uint8_t bytes[RECEIPTED_LEN];
 };
 

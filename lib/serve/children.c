@@ -84,6 +84,8 @@ static int run_key_holder(const struct children *children, pid_t parent_pid) {
     close_others(keep, count + 1);
     /* This may fail without harm: an unprivileged process can lock only a little memory. */
     mlock(children->settings->keys, sizeof *children->settings->keys);
+    if (holder.signer != NULL)
+        mlock(holder.signer, sizeof *holder.signer);
     process_set_nice(geteuid() == 0 ? KEY_HOLDER_NICE : KEY_HOLDER_NICE - WORKER_NICE);
     if (become_child(children, parent_pid, &holder.board, &error) != 0 ||
         random_open(&random, &error) != 0 ||

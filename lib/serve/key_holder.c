@@ -1,7 +1,6 @@
 #include "serve/key_holder.h"
 
 #include "base/bytes.h"
-#include "net/socket.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -141,9 +140,9 @@ static void let_in(const struct key_holder *holder, struct callers *callers) {
 static void take_receipt(const struct key_holder *holder, struct random *random,
                          struct session_host *host, struct receipt_batch *batch,
                          struct channel_request *request, int channel) {
-    int64_t now_ms = net_unix_ms();
-    prepare(holder, random, host, now_ms / 1000);
-    receipts_add(batch, holder->signer, host, request, now_ms, &random->drbg.vtable, channel);
+    prepare(holder, random, host, time(NULL));
+    receipts_add(batch, holder->signer, host, request, board_keys(holder->board)->release_id,
+                 &random->drbg.vtable, channel);
 }
 
 /* Serves one request of a worker that has sent something. Whether it was for a receipt: then others may wait. */
@@ -179,21 +178,27 @@ int key_holder_run(const struct key_holder *holder, struct random *random) {
     for (unsigned w = 0; w < holder->worker_count; w++)
         callers.polls[w] = (struct pollfd){.fd = holder->channels[w], .events = POLLIN};
     for (;;) {
-        int n = poll(callers.polls, holder->worker_count, 1000);
+        int n = poll(callers.polls, holder->worker_count, batch.count > 0 ? 0 : 1000);
         if (n < 0 && errno != EINTR)
             break;
         if (n <= 0)
             forget_exponent(&host, time(NULL));
         let_in(holder, &callers);
+        /* Of each worker one request, or as many for receipts as an honest one has under way. */
         for (unsigned w = 0; w < holder->worker_count && n > 0; w++) {
-            while (callers.polls[w].fd >= 0 && callers.polls[w].revents != 0 &&
-                   batch.count < RECEIPT_BATCH_MAX &&
-                   serve_worker(holder, random, &host, &callers, &batch, w)) {
+            for (unsigned i = 0; i < RECEIPTS_UNDER_WAY_MAX && callers.polls[w].fd >= 0 &&
+                                 callers.polls[w].revents != 0 &&
+                                 serve_worker(holder, random, &host, &callers, &batch, w);
+                 i++) {
             }
         }
-        receipts_sign(&batch, holder->signer);
+        if (receipts_are_due(&batch, n <= 0))
+            receipts_sign(&batch, holder->signer);
     }
+    wipe(&batch, sizeof batch);
     wipe(&host, sizeof host);
     wipe(holder->keys, sizeof *holder->keys);
+    if (holder->signer != NULL)
+        wipe(holder->signer, sizeof *holder->signer);
     return 2;
 }

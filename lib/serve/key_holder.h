@@ -11,9 +11,9 @@
 struct key_holder {
     struct private_key_set *keys; /* wiped at the end */
     const struct board *board;
-    const struct receipt_signer *signer; /* NULL: no receipts are given */
-    bool is_legacy_allowed;              /* else nothing is ever merely decrypted */
-    bool is_anonymous_allowed;           /* to have receipts */
+    struct receipt_signer *signer; /* likewise; NULL: no receipts are given */
+    bool is_legacy_allowed;        /* else nothing is ever merely decrypted */
+    bool is_anonymous_allowed;     /* to have receipts */
     unsigned worker_count;
     const int *channels; /* to each worker */
 };

@@ -1,6 +1,7 @@
 #include "serve/receipts.h"
 
 #include "base/bytes.h"
+#include "net/socket.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -12,19 +13,23 @@ static void answer(int channel, struct channel_reply *reply) {
 }
 
 void receipts_add(struct receipt_batch *batch, const struct receipt_signer *signer,
-                  const struct session_host *host, struct channel_request *request, int64_t now_ms,
-                  const br_prng_class **source, int channel) {
+                  const struct session_host *host, struct channel_request *request,
+                  const uint8_t release_id[SHA256_LEN], const br_prng_class **source, int channel) {
+    int64_t now_ms = net_unix_ms();
+    if (batch->count == RECEIPT_BATCH_MAX)
+        receipts_sign(batch, signer);
     struct channel_reply *reply = &batch->items[batch->count].reply;
     bool is_given =
         signer != NULL && now_ms / 1000 >= signer->from_s && now_ms / 1000 <= signer->until_s;
     reply->id = request->id;
     reply->len = RECEIPTED_LEN;
     reply->result = CHANNEL_BAD;
-    switch (receipt_order_begin(host, is_given, request->bytes, request->len, now_ms,
-                                request->release_id, source, &batch->items[batch->count].order,
-                                reply->bytes)) {
+    switch (receipt_order_begin(host, is_given, request->bytes, request->len, now_ms, release_id,
+                                source, &batch->items[batch->count].order, reply->bytes)) {
     case ADMISSION_GOOD:
         reply->result = CHANNEL_GOOD;
+        if (batch->count == 0)
+            batch->since_ms = net_now_ms();
         batch->items[batch->count++].channel = channel;
         return;
     case ADMISSION_NOT_ENROLLED:
@@ -37,6 +42,10 @@ void receipts_add(struct receipt_batch *batch, const struct receipt_signer *sign
     answer(channel, reply);
 }
 
+bool receipts_are_due(const struct receipt_batch *batch, bool is_idle) {
+    return batch->count > 0 && (is_idle || net_now_ms() - batch->since_ms >= RECEIPTS_WAIT_MS);
+}
+
 void receipts_sign(struct receipt_batch *batch, const struct receipt_signer *signer) {
     uint8_t leaves[RECEIPT_BATCH_MAX][MERKLE_NODE_LEN], root[MERKLE_NODE_LEN], digest[SHA256_LEN],
         signature[RSA_LEN_MAX];
@@ -46,7 +55,7 @@ void receipts_sign(struct receipt_batch *batch, const struct receipt_signer *sig
         receipt_leaf(leaves[i], &batch->items[i].order.receipt);
     for (unsigned i = 0; i < batch->count; i++)
         receipt_place(&batch->items[i].order.receipt, i, leaves, batch->count, root);
-    receipt_signed_digest(digest, root);
+    receipt_signed_digest(digest, batch->count, signer->certificate, signer->certificate_len, root);
     bool is_signed = rsa_sign(&signer->key, digest, signature);
     for (unsigned i = 0; i < batch->count; i++) {
         struct receipt *receipt = &batch->items[i].order.receipt;
@@ -54,10 +63,13 @@ void receipts_sign(struct receipt_batch *batch, const struct receipt_signer *sig
         memcpy(receipt->signature, signature, receipt->signature_len);
         receipt->certificate_len = signer->certificate_len;
         memcpy(receipt->certificate, signer->certificate, signer->certificate_len);
-        receipt_order_give(&batch->items[i].order, batch->items[i].reply.bytes);
+        struct channel_reply *reply = &batch->items[i].reply;
+        receipt_order_give(&batch->items[i].order, reply->bytes);
+        memcpy(reply->kiosk, receipt->kiosk, KIOSK_ID_LEN);
+        memcpy(reply->claim, receipt->claim, RECEIPT_CLAIM_LEN);
         if (!is_signed)
-            batch->items[i].reply.result = CHANNEL_BAD;
-        answer(batch->items[i].channel, &batch->items[i].reply);
+            reply->result = CHANNEL_BAD;
+        answer(batch->items[i].channel, reply);
     }
     wipe(batch->items, batch->count * sizeof *batch->items);
     batch->count = 0;

@@ -33,6 +33,7 @@ void reload_publish_keys(struct parent *parent) {
         serve_log(settings, "authority_kept id=%s reason=\"it has signed the database in use\"",
                   fingerprint);
     }
+    memcpy(settings->public.release_id, parent->release.header.id, SHA256_LEN);
     board_set_keys(parent->board, &settings->public);
     make_tickets(parent);
 }
@@ -66,8 +67,6 @@ static void reload_keys(struct parent *parent) {
     int receipts = server_keys_renew_receipts(settings, &error);
     if (receipts < 0)
         serve_log(settings, "receipt_key_refused reason=\"%s\"", error.text);
-    else if (receipts > 0)
-        serve_log(settings, "receipt_key_reloaded");
     parent->reloads[RELOAD_KEYS_REFUSED] += authorities < 0 || own < 0 || receipts < 0;
     if (authorities <= 0 && own <= 0 && receipts <= 0)
         return;
@@ -75,6 +74,8 @@ static void reload_keys(struct parent *parent) {
     reload_publish_keys(parent);
     if ((own > 0 || receipts > 0) && children_replace_key_holders(&parent->children, &error) != 0)
         serve_log(settings, "restart_failed role=key_holder reason=\"%s\"", error.text);
+    if (receipts > 0)
+        serve_log(settings, "receipt_key_reloaded");
     log_keys(parent, "key", &before.servers, &settings->public.servers);
     log_keys(parent, "authority", &before.authorities, &settings->public.authorities);
     serve_log(settings, "keys_reloaded server_keys=%u authorities=%u",

@@ -15,8 +15,7 @@ enum refusal job_refusal(const struct job *job) {
 }
 
 void requests_init(struct requests *requests, int key_holders, unsigned key_holder_count,
-                   uint64_t first_id, const uint8_t release_id[SHA256_LEN]) {
-    requests->release_id = release_id;
+                   uint64_t first_id) {
     requests->key_holders = key_holders;
     requests->limit = key_holder_count * PER_KEY_HOLDER;
     if (requests->limit > UNDER_WAY_MAX - RECEIPTS_UNDER_WAY_MAX)
@@ -48,7 +47,6 @@ static bool start(struct requests *requests, struct job *job) {
     request->id = requests->next_id * UNDER_WAY_MAX + place;
     request->work = (uint16_t)job->work;
     request->len = (uint16_t)job->len;
-    memcpy(request->release_id, requests->release_id, SHA256_LEN);
     memcpy(request->bytes, job->bytes, job->len);
     if (!send_request(requests, request))
         return false;

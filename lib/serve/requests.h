@@ -9,7 +9,6 @@
 #include <stdbool.h>
 
 #define UNDER_WAY_MAX 64
-#define RECEIPTS_UNDER_WAY_MAX 24 /* of these: they are signed together */
 
 /* A piece of work for a key-holder. It is a member of the connection or datagram that it belongs
  * to. */
@@ -61,7 +60,6 @@ struct requests {
     unsigned limit;
     unsigned under_way_count; /* without receipts */
     unsigned receipts_under_way;
-    const uint8_t *release_id; /* of the database in use */
     unsigned waiting_count;
     uint64_t next_id; /* the lowest bits are its place among the requests that were sent */
     struct job_line lines[QUEUE_COUNT];
@@ -74,9 +72,9 @@ struct requests {
 };
 
 /* `first_id` must be random, so that a reply to the process that was here before is not taken for
- * one to this process. `release_id` always is that of the database in use. */
+ * one to this process. */
 void requests_init(struct requests *requests, int key_holders, unsigned key_holder_count,
-                   uint64_t first_id, const uint8_t release_id[SHA256_LEN]);
+                   uint64_t first_id);
 
 /* Puts a job into the queue, and sends as many requests as can be sent. Where its kind has QUEUE_MAX jobs
  * waiting, the network that has most of them gives one up (shed is called for it); where it cannot be done

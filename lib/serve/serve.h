@@ -27,6 +27,7 @@ struct server_public {
     struct key_set servers;     /* the server's own; the first one is for the original protocol */
     struct key_set authorities; /* believed: one of them signs the next database */
     struct key_set served;      /* these, and that of the database in use (server_keys_serve) */
+    uint8_t release_id[SHA256_LEN]; /* of that database */
 };
 
 struct serve_paths {

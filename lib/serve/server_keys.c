@@ -44,6 +44,13 @@ int server_keys_renew_own(struct serve_settings *settings, struct error *error) 
     if (code == 0) {
         code = check_apart(&servers, &settings->public.authorities, error);
     }
+    if (code == 0 && settings->signer != NULL) {
+        uint8_t id[SHA256_LEN];
+        rsa_public_id(&settings->signer->key.public, id);
+        if (key_set_find(&servers, id, SHA256_LEN) >= 0)
+            code = error_set(error, ERR_CONFLICT,
+                             "the server's key is the one that signs receipts, too");
+    }
     if (code != 0 || are_same(&servers, &settings->public.servers)) {
         secret_memory_close(own, sizeof *own);
         return code;
@@ -94,6 +101,8 @@ static int load_signer(const struct serve_settings *settings, struct receipt_sig
                          "%s: is a key of the server or the authority, too: make another one "
                          "(dlv keygen --type receipt)",
                          settings->receipt_key_path);
+    if (!settings->is_demo && known_key_check(id, error) != 0)
+        return ERR_CONFLICT;
     if (certificate.until_s < time(NULL))
         return error_set(error, ERR_CONFLICT, "%s: has run out: have the key certified anew", path);
     signer->from_s = certificate.from_s;

@@ -1,5 +1,6 @@
 #include "serve/worker.h"
 
+#include "audit/block.h"
 #include "base/bytes.h"
 #include "base/date.h"
 #include "crypto/rsa_key.h"
@@ -98,9 +99,27 @@ static const char *answer_legacy(struct worker *worker, const struct channel_rep
     return is_good && outcome.verdict == VERDICT_VALID ? LEGACY_VALID : LEGACY_INVALID;
 }
 
+/* Records that a receipt is given. False where that cannot be done, and must be. */
+static bool record_receipt(struct worker *worker, const struct channel_reply *reply) {
+    const struct audit_asked asked = {
+        .kiosk = reply->kiosk, .digest = reply->claim, .kind = AUDIT_RECEIPT};
+    enum recording recording = answerer_record(&worker->answerer, 1);
+    if (recording == RECORDING_DONE)
+        answerer_note(&worker->answerer, &asked);
+    else
+        count(worker->counts,
+              recording == RECORDING_FAILED ? COUNT_REFUSED_RECORD : COUNT_UNRECORDED);
+    return recording != RECORDING_FAILED;
+}
+
 static void take_connection_reply(struct worker *worker, struct connection *connection,
                                   const struct channel_reply *reply) {
     const char *text = NULL;
+    if (connection->job.work == CHANNEL_RECEIPT && reply->result == CHANNEL_GOOD &&
+        !record_receipt(worker, reply)) {
+        connections_refuse(&worker->connections, connection);
+        return;
+    }
     if (connection->job.work == CHANNEL_LEGACY) {
         if (release_is_stale(&worker->db->header.facts, time(NULL))) {
             count(worker->counts, COUNT_WITHHELD);
@@ -284,8 +303,7 @@ static void prepare_hosts(struct worker *worker) {
     host->answerer = &worker->answerer;
     host->is_legacy_allowed = settings->is_legacy;
     random_bytes(&worker->random, &first_id, sizeof first_id);
-    requests_init(&worker->requests, place->key_holders, settings->key_holder_count, first_id >> 8,
-                  worker->db->header.id);
+    requests_init(&worker->requests, place->key_holders, settings->key_holder_count, first_id >> 8);
     worker->requests.shed = shed;
     worker->requests.shed_context = worker;
     worker->datagrams.fd = place->datagrams;

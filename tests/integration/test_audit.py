@@ -256,7 +256,7 @@ def test_values_without_meaning(release, keys, tmp_path, audit_keys, log_pub):
     start = forged(1, bytes(32), peer.key_id(log_pub) + bytes(48), audit_file.START)
     path = tmp_path / "00000001.audit"
     for good, values in ((True, {}), (True, {"flags": 7, "found": 4, "status": 7, "card": 3, "by": 3, "matches": 0x4321}),
-                         *((False, {name: value}) for name, value in (("time", -1), ("time", 1 << 60), ("by", 0), ("by", 4), ("flags", 8),
+                         *((False, {name: value}) for name, value in (("time", -1), ("time", 1 << 60), ("by", 0), ("by", 4), ("by", 5), ("flags", 8),
                            ("found", 5), ("status", 8), ("card", 4), ("zero", 1), ("matches", 5), ("matches", 0xf000), ("count", 1),
                            ("count", 64 << 48)))):
         path.write_bytes(start + forged(2, hashlib.sha256(start).digest(), record_of(**values)))

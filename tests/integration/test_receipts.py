@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 
+import audit_file
 import check_evidence
 import check_receipt
 import dbformat
@@ -186,7 +187,7 @@ def check_signed(receipt, kiosk, claim, authority):
     leaf = dbformat.sha256(b"\0dlv receipt 1" + kiosk + struct.pack("<Q", time_ms) + release + claim)
     root = check_evidence.root_of({index: leaf}, count, nodes)
     since, until, key = check_receipt.read_certificate(certificate, authority)
-    assert check_receipt.is_signed(key, b"dlv receipts 1" + root, signature) and since <= time_ms / 1000 <= until
+    assert check_receipt.is_signed(key, b"dlv receipts 1" + bytes([count]) + dbformat.sha256(certificate) + root, signature) and since <= time_ms / 1000 <= until
 
 
 def test_one_signature_serves_many(dlv, start, keys, kiosk, server_pub, authority):
@@ -235,7 +236,7 @@ def test_who_is_given_none(release, start, keys, kiosks, kiosk, server_pub):
     try:
         assert receipt_of(van, b"\4" * 32) is None
     except Refused as reason:
-        assert reason.args[0] in (peer.SESSION, peer.BUSY)
+        assert reason.reason in (peer.SESSION, peer.BUSY)
 
 
 def test_not_over_udp(start, kiosk, server_pub):
@@ -335,8 +336,43 @@ def test_certificates(dlv, release, keys, signing, tmp_path):
     assert "private" in one_line(dlv("keygen", "--certify", signing / "receipt.pub", "--authority-key", keys.authority_pub, "-o", tmp_path / "d"))
 
 
-def test_the_audit_log_knows_of_each(release, start, keys, authority, tmp_path):
-    """A receipt that a server never gave to a question would have no record here."""
+def test_the_audit_log_knows_of_each(dlv, release, start, keys, kiosk, server_pub, authority, tmp_path):
+    """Each receipt has a record, found by the file and the audit key; also one that was given to a question never asked."""
+    for kind in ("log", "audit"):
+        release("keygen", "--type", kind, "-o", tmp_path / kind, status=0)
+    folder = tmp_path / "records"
+    folder.mkdir()
+    if os.geteuid() == 0:
+        shutil.chown(folder, "nobody")
+    server = start("--audit", folder, "--log-key", tmp_path / "log.key", "--audit-key", tmp_path / "audit", binary=dlv)
+    client(release, server, keys, "--number", "GJ05-1234", "--receipt", tmp_path / "r", status=0)
+    client(release, server, keys, "--number", "GJ05-1234", "--receipt", tmp_path / "r2", status=0)
+    assert receipt_of(TcpClient(server.port, server_pub, kiosk).open(), b"\7" * 32) is not None
+    server.stop()
+    _, _, van, _, time_ms = check_receipt.check((tmp_path / "r").read_text(), authority)
+    with_key = ["audit", "--json", "--audit-key", tmp_path / "audit", folder]
+    asked = [json.loads(line) for line in dlv(*with_key, "--number", "GJ05-1234", status=0).out.splitlines()]
+    assert len(asked) == 2 and all(record["kiosk"] == van and record["proved"] and record["by"] == "number" for record in asked)
+    record, = [json.loads(line) for line in dlv(*with_key, "--receipt", tmp_path / "r", status=0).out.splitlines()]
+    assert (record["by"], record["kiosk"], record["found"]) == ("receipt", van, None)
+    recorded_ms = datetime.datetime.fromisoformat(record["time"].replace("Z", "+00:00")).timestamp() * 1000
+    assert 0 <= recorded_ms - time_ms < 1000
+    everything = dlv("audit", folder, status=0).out
+    assert everything.count(" receipt ") == 3 and everything.count(": given; release 1") == 3
+    assert "2 questions about 1 numbers" in dlv("audit", "--by-kiosk", folder, status=0).out
+    dlv("verify", "--audit", folder, "--key", tmp_path / "log.pub", status=0)
+    key = (tmp_path / "audit").read_bytes()
+    tags = [audit_file.tag(key, claim) for claim in (b"\7" * 32,)]
+    records = [record for record in audit_file.records(folder, peer.load_public(tmp_path / "log.pub")) if record.by == 4]
+    assert len(records) == 3 and tags[0] in [record.tag for record in records]
+    other = tmp_path / "other"
+    other.write_text((tmp_path / "r").read_text().replace("nonce = ", "nonce = 0", 1)[:-1])
+    assert "other" in one_line(dlv(*with_key, "--receipt", other))
+    assert "go together" in one_line(dlv(*with_key, "--receipt", tmp_path / "r", "--number", "GJ05-1234"))
+
+
+def test_no_receipt_that_is_not_recorded(release, start, keys, kiosk, server_pub, tmp_path):
+    """While nothing can be recorded, none is given."""
     for kind in ("log", "audit"):
         release("keygen", "--type", kind, "-o", tmp_path / kind, status=0)
     folder = tmp_path / "records"
@@ -344,12 +380,18 @@ def test_the_audit_log_knows_of_each(release, start, keys, authority, tmp_path):
     if os.geteuid() == 0:
         shutil.chown(folder, "nobody")
     server = start("--audit", folder, "--log-key", tmp_path / "log.key", "--audit-key", tmp_path / "audit")
-    client(release, server, keys, "--number", "GJ05-1234", "--receipt", tmp_path / "r", status=0)
-    server.stop()
-    _, _, kiosk, _, time_ms = check_receipt.check((tmp_path / "r").read_text(), authority)
-    lines = release("audit", "--json", "--audit-key", tmp_path / "audit", "--number", "GJ05-1234", folder, status=0).out.splitlines()
-    record = json.loads(lines[0])
-    assert len(lines) == 1 and record["kiosk"] == kiosk and record["proved"]
+    connection = TcpClient(server.port, server_pub, kiosk).open()
+    assert receipt_of(connection, bytes(32)) is not None
+    recorder = [pid for pid in server.children() if os.readlink(f"/proc/{pid}/exe") and
+                any("records" in os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd"))]
+    os.kill(recorder[0], signal.SIGSTOP)
+    try:
+        time.sleep(3.5)  # a recorder that has not written for so long
+        with pytest.raises(Refused) as refusal:
+            receipt_of(connection, bytes(32))
+        assert refusal.value.reason == peer.BUSY
+    finally:
+        os.kill(recorder[0], signal.SIGCONT)
 
 
 def test_under_load(release, start, keys):
@@ -379,7 +421,7 @@ def test_what_time_it_is(dlv, release, serve, small_db, start, signing, keys, ki
     assert len(lines) == 3 and all(abs(seconds(line) - time.time()) < 5 for line in lines)
     assert lines[0].startswith(f"{good.address} has signed ") and "the median of 2; they are " in lines[2]
     lines, told = shown(good, ahead, other, status=2)
-    assert len(lines) == 3 and "the servers disagree by 4" in told and abs(seconds(lines[1]) - time.time() - 400) < 5
+    assert len(lines) == 3 and re.search(r"the servers disagree by (399|400)\d{3} ms", told) and abs(seconds(lines[1]) - time.time() - 400) < 5
     lines, _ = shown(ahead, good, other, options=("--max-skew", "1000"))
     assert abs(seconds(lines[3]) - time.time()) < 5
     lines, told = shown(silent, good, status=2)
@@ -395,8 +437,8 @@ def sign_receipt(text, signing, kiosk, time_ms, release):
     claim = dbformat.sha256(b"dlv receipt claim 1" + bytes(32) + text.encode())
     leaf = dbformat.sha256(b"\0dlv receipt 1" + kiosk + struct.pack("<Q", time_ms) + bytes.fromhex(release) + claim)
     key = peer.load_private(signing / "receipt.key")
-    signature = key.sign(b"dlv receipts 1" + leaf, padding.PKCS1v15(), hashes.SHA256())
     certificate = (signing / "certificate").read_text().splitlines()[1]
+    signature = key.sign(b"dlv receipts 1\1" + dbformat.sha256(bytes.fromhex(certificate)) + leaf, padding.PKCS1v15(), hashes.SHA256())
     return (f"{text}nonce = {'0' * 64}\nkiosk = {kiosk.hex()}\ntime-ms = {time_ms}\nrelease = {release}\nplace = 0 1\n"
             f"signature = {signature.hex()}\ncertificate = {certificate}\n")
 
@@ -482,3 +524,49 @@ def test_the_doctor_looks_at_it(release, tmp_path):
 def test_the_log_says_that_it_runs_out(release, start, signing, keys, tmp_path):
     certify(keys, tmp_path / "short", signing / "receipt.pub", until=int(time.time()) + 2 * DAY)
     start(certificate=tmp_path / "short").wait_for(rb"event=receipt_certificate_runs_out until=\d+ days_left=3")
+
+
+def test_a_receipt_has_one_form(dlv, start, keys, kiosk, server_pub, authority, signing, tmp_path):
+    """Neither its place nor its certificate can be another one that is good, too."""
+    certify(keys, tmp_path / "other", signing / "receipt.pub")
+    page, text = bytes(32).hex(), "dlv receipt 1\n"
+    leaves = [dbformat.sha256(b"\0dlv receipt 1" + bytes(16) + struct.pack("<Q", 1000) + bytes(32) +
+                              dbformat.sha256(b"dlv receipt claim 1" + bytes(32) + bytes([i]))) for i in range(3)]
+    root = dbformat.sha256(b"\1" + dbformat.sha256(b"\1" + leaves[0] + leaves[1]) + leaves[2])
+    own, other = (bytes.fromhex(path.read_text().splitlines()[1]) for path in (signing / "certificate", tmp_path / "other"))
+    key = peer.load_private(signing / "receipt.key")
+    sign = lambda count, certificate: key.sign(b"dlv receipts 1" + bytes([count]) + dbformat.sha256(certificate) + root,
+                                               padding.PKCS1v15(), hashes.SHA256())
+    assert check_evidence.root_of({0: leaves[0]}, 3, [leaves[1], leaves[2]]) == check_evidence.root_of({0: leaves[0]}, 4, [leaves[1], leaves[2]])
+    assert sign(3, own) != sign(4, own) and sign(3, own) != sign(3, other) and page and text
+    path, changed = tmp_path / "r", tmp_path / "changed"
+    client(dlv, start(), keys, "--number", "GJ05-1234", "--receipt", path, status=0)
+    for name, value in (("place", "0 2"), ("certificate", other.hex())):
+        changed.write_text(re.sub(rf"^{name} = .*$", f"{name} = {value}", path.read_text(), flags=re.M))
+        assert "not signed" in one_line(dlv("verify", "--authority", keys.authority_pub, "--receipt", changed))
+        with pytest.raises(check_evidence.Refused):
+            check_receipt.check(changed.read_text(), authority)
+
+
+def test_files_that_break_readers(release, start, keys, tmp_path):
+    """Whatever is in it, the checker by the text says that it proves nothing, as dlv does."""
+    path = tmp_path / "r"
+    client(release, start(), keys, "--number", "GJ05-1234", "--class", "LMV", "--receipt", path, status=0)
+    text = path.read_text()
+    for pattern, other in (("time-ms = .*", "time-ms = " + "9" * 20), ("place = .*", "place = " + "1" * 5000 + " 2"), ("time-ms = .*", "time-ms = " + str(1 << 50)),
+                           ("header = .", "header = "), ("class = LMV", "class = a\u2028b"), ("class = LMV", "class = \x1b[2J"),
+                           ("class = LMV", "class = " + "é" * 30)):
+        path.write_text(re.sub(pattern, other, text, count=1))
+        one_line(release("verify", "--authority", keys.authority_pub, "--receipt", path))
+        assert subprocess.run([sys.executable, ROOT / "tools/check_receipt.py", keys.authority_pub, path], capture_output=True).returncode == 2, other[:40]
+
+
+def test_a_key_that_everybody_has(release, keys, start, small_db, kiosks, tmp_path):
+    known = ROOT / "vectors/golden_kiosk.key"
+    subprocess.run(["openssl", "pkey", "-in", known, "-pubout", "-out", tmp_path / "known.pub"], check=True, capture_output=True)
+    shutil.copy(known, tmp_path / "known.key")
+    (tmp_path / "known.key").chmod(0o600)
+    assert "everybody" in one_line(release("keygen", "--certify", tmp_path / "known.pub", "--authority-key", keys.authority, "-o", tmp_path / "c"))
+    certify(keys, tmp_path / "c", tmp_path / "known.pub")
+    assert "everybody" in one_line(release("server", "--db", small_db, "--authority", keys.authority_pub, "--key", keys.server, "--kiosks", kiosks,
+                                           "--listen", "127.0.0.1:0", "--receipt-key", tmp_path / "known.key", "--receipt-certificate", tmp_path / "c"))

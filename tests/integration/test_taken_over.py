@@ -77,6 +77,19 @@ def test_a_flood_of_requests_takes_its_own_turn_only(hostile_server, server_pub)
     server.process.wait()
 
 
+@pytest.mark.parametrize("gives_receipts", [True, False])
+def test_a_flood_of_receipts_takes_its_own_turn_only(hostile_server, release, server_pub, keys, tmp_path, gives_receipts):
+    """Those that are signed together, and those that are refused at once."""
+    release("keygen", "--type", "receipt", "-o", tmp_path / "receipt", status=0)
+    release("keygen", "--certify", tmp_path / "receipt.pub", "--authority-key", keys.authority, "-o", tmp_path / "certificate", status=0)
+    more = ("--receipt-key", tmp_path / "receipt.key", "--receipt-certificate", tmp_path / "certificate") if gives_receipts else ()
+    server = hostile_server("receipts", *more)
+    server.wait_for(rb"hostile: receipts: done")
+    assert answers(server, server_pub, count=30) >= 5
+    server.process.send_signal(9)
+    server.process.wait()
+
+
 def test_a_key_holder_serves_the_next_process_again(hostile_server, server_pub):
     """Whoever sent nonsense is shut out; the worker that takes its place is not."""
     server = hostile_server("long")

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef int confine_function(const struct sandbox *sandbox, const struct worker_place *place,
@@ -46,6 +47,19 @@ static void flood(const struct worker_place *place) {
         send(place->key_holders, &request, sizeof request, MSG_NOSIGNAL);
 }
 
+/* Good requests for receipts, without end: it has the keys of tickets, so it makes sessions of its own. */
+static void flood_with_receipts(const struct worker_place *place) {
+    static struct channel_request request = {.work = CHANNEL_RECEIPT, .len = IDENTIFY_LEN};
+    static const uint8_t claim[RECEIPT_CLAIM_LEN], random[ASK_RANDOM_LEN], nonce[AEAD_NONCE_LEN];
+    static struct session session;
+    struct ticket ticket = {.expires_s = time(NULL) + 600};
+    ticket_seal(session.ticket, &ticket, &board_ring(place->board)->keys[0], nonce);
+    receipt_ask(request.bytes, &session, claim, random);
+    say("receipts", 0);
+    for (;;)
+        send(place->key_holders, &request, sizeof request, MSG_NOSIGNAL);
+}
+
 /* All that the workers share for writing is noise. */
 static void spoil(const struct worker_place *place) {
     for (unsigned round = 0; round < 20; round++) {
@@ -78,6 +92,8 @@ int __wrap_worker_run(const struct serve_settings *settings, struct db *db,
         send_requests(place, sizeof(struct channel_request), 200);
     else if (strcmp(what, "flood") == 0)
         flood(place);
+    else if (strcmp(what, "receipts") == 0)
+        flood_with_receipts(place);
     else if (strcmp(what, "tally") == 0)
         spoil(place);
     else if (strcmp(what, "shut listener") == 0)

@@ -400,8 +400,6 @@ static struct job make_job(enum channel_work work, const char *text) {
     return job;
 }
 
-static const uint8_t release_id[SHA256_LEN] = {1, 2, 3};
-
 static char next_request(int fd, struct channel_request *request) {
     return read(fd, request, sizeof *request) == (ssize_t)sizeof *request ? (char)request->bytes[0]
                                                                           : '-';
@@ -430,7 +428,7 @@ static void test_fair_queues(void) {
     struct channel_request request;
     int pair[2], taken = 0, counts[4] = {0};
     CHECK(channel_pair(pair) == 0);
-    requests_init(&requests, pair[0], 1, 1000, release_id);
+    requests_init(&requests, pair[0], 1, 1000);
     requests.shed = note_shed;
     for (int i = 0; i < FLOOD; i++) {
         flood[i] = make_job(CHANNEL_OPEN, "f");
@@ -478,7 +476,7 @@ static void test_receipts_under_way(void) {
     struct channel_request request;
     int pair[2];
     CHECK(channel_pair(pair) == 0);
-    requests_init(&requests, pair[0], 1, 1000, release_id);
+    requests_init(&requests, pair[0], 1, 1000);
     for (unsigned i = 0; i < RECEIPTS_UNDER_WAY_MAX + 3; i++) {
         receipts[i] = make_job(CHANNEL_RECEIPT, "r");
         receipts[i].queue = QUEUE_RECEIPTS;
@@ -490,7 +488,6 @@ static void test_receipts_under_way(void) {
     }
     for (int i = 0; i < RECEIPTS_UNDER_WAY_MAX; i++) {
         CHECK(next_request(pair[1], &request) == 'r');
-        CHECK(memcmp(request.release_id, release_id, SHA256_LEN) == 0);
     }
     for (int i = 0; i < 4; i++)
         CHECK(next_request(pair[1], &request) == 'o');
@@ -506,7 +503,7 @@ static void test_requests(void) {
     struct job legacy[6], openings[3], *done;
     int pair[2];
     CHECK(channel_pair(pair) == 0);
-    requests_init(&requests, pair[0], 1, 1000, release_id);
+    requests_init(&requests, pair[0], 1, 1000);
     for (int i = 0; i < 6; i++) {
         legacy[i] = make_job(CHANNEL_LEGACY, &"abcdef"[i]);
         CHECK(requests_add(&requests, &legacy[i], 0));
