@@ -224,6 +224,8 @@ check: all $(BUILD)/shifted/dlv $(BUILD)/hostile/dlv $(DEPS)/check.stamp
 # What takes long: thousands of histories of small registries, a million people, an hour of mixed load.
 soak: all
 	@DLV=$(abspath $(BUILD)/dlv) HISTORIES=3000 POINTS=40 $(PYTHON) -m pytest -q -p no:cacheprovider -n 2 tests/integration/test_base.py -k "histories or every_write"
+	@DLV=$(abspath $(BUILD)/dlv) MUTATIONS=20000 PRODUCT_PART=1 $(PYTHON) -m pytest -q -p no:cacheprovider -n 2 tests/integration/test_evidence.py tests/integration/test_verdicts.py \
+	    -k "mutations or product"
 	@DLV=$(abspath $(BUILD)/dlv) PEOPLE=1000000 $(PYTHON) -m pytest -q -p no:cacheprovider tests/integration/test_people.py
 	@DLV=$(abspath $(BUILD)/dlv) $(PYTHON) tests/integration/soak.py
 

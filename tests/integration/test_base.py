@@ -357,7 +357,7 @@ def count_calls(command, call):
     return next(int(line.split()[3]) for line in done.stderr.splitlines() if line.endswith(call))
 
 
-POINTS = int(os.environ.get("POINTS", 4))  # of each call and failure; `make soak` takes more
+POINTS = int(os.environ.get("POINTS", 3))  # of each call and failure; `make soak` takes more
 
 
 @pytest.mark.parametrize("call", ["pwrite64", "fsync", "linkat", "rename"])

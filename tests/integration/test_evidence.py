@@ -1,6 +1,7 @@
 """Evidence: answers that prove themselves, and what is no proof; the checker in tools/ as the peer."""
 
 import json
+import os
 import random
 import re
 import subprocess
@@ -145,15 +146,18 @@ def mutated(text, rng):
     return "\n".join(lines)
 
 
+MUTATIONS = int(os.environ.get("MUTATIONS", 400))  # `make soak` takes more
+
+
 @pytest.mark.parametrize("question", [["--number", "KL07 20200000042", "--name", "Meera Nair"], ["--number", "GJ nobody"]], ids=["presence", "absence"])
-def test_thousands_of_mutations(release, tmp_path, question):
+def test_mutations(release, tmp_path, question):
     """dlv and the checker agree on every one; what changes anything proves nothing."""
     path, changed = tmp_path / "e", tmp_path / "m"
     make(release, path, "golden", *question)
     text = path.read_text()
     rng = random.Random(question[0])
     accepted = 0
-    for _ in range(1500):
+    for _ in range(MUTATIONS):
         mutation = mutated(text, rng)
         changed.write_text(mutation)
         done = release("verify", *GOLDEN, "--at", "2026-11-24", "--evidence", changed)
@@ -168,7 +172,7 @@ def test_thousands_of_mutations(release, tmp_path, question):
             assert verdict_of(done) == verdict, (mutation, done.err)
             assert mutation[mutation.index("header"):] == text[text.index("header"):]
             accepted += mutation != text
-    assert accepted < 100
+    assert accepted < 10 + MUTATIONS / 15
 
 
 def test_mutations_sanitized(dlv, tmp_path):
