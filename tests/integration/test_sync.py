@@ -201,7 +201,7 @@ def test_killed_again_and_again(dlv, keys, releases, server, home, tmp_path):
                 assert home.read_bytes() in [(releases / f"{n}.db").read_bytes() for n in (1, 2, 3)]
         same(home, releases / "3.db")
         if "bytes" in output:
-            assert int(output.split("entries, ")[1].split(" bytes")[0]) < size * 0.9
+            assert int(output.split("entries, ")[1].split(" bytes")[0]) < size  # not what had come before the first end
         home.unlink()
 
 
