@@ -474,16 +474,8 @@ static int check_fields(void) {
 
 /* Whether it can be a reference or who asks, which are shown again later. */
 static bool is_tag(const char *text, size_t max) {
-    size_t left = strlen(text), len = 1;
-    uint32_t character = 0;
-    if (left > max)
-        return false;
-    for (; left > 0; text += len, left -= len) {
-        len = utf8_decode((const uint8_t *)text, left, &character);
-        if (len == 0 || utf8_is_unsafe(character) || character == '"')
-            return false;
-    }
-    return true;
+    size_t len = strlen(text);
+    return len <= max && utf8_is_quotable(text, len);
 }
 
 static int check_usage(int operand_count, char **operands) {

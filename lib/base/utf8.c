@@ -44,3 +44,13 @@ bool utf8_is_unsafe(uint32_t character) {
            character == 0x200F || (character >= 0x2028 && character <= 0x202E) ||
            (character >= 0x2066 && character <= 0x2069);
 }
+
+bool utf8_is_quotable(const char *text, size_t len) {
+    uint32_t character;
+    for (size_t at = 0, size; at < len; at += size) {
+        size = utf8_decode((const uint8_t *)text + at, len - at, &character);
+        if (size == 0 || utf8_is_unsafe(character) || character == '"')
+            return false;
+    }
+    return true;
+}

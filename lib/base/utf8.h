@@ -24,4 +24,7 @@ bool utf8_is_control(uint32_t character);
  * and its property Bidi_Control). */
 bool utf8_is_unsafe(uint32_t character);
 
+/* Whether a text can be shown in quotation marks: well-formed, and without these and what is unsafe. */
+bool utf8_is_quotable(const char *text, size_t len);
+
 #endif

@@ -36,24 +36,25 @@ void receipt_leaf(uint8_t leaf[MERKLE_NODE_LEN], const struct receipt *receipt) 
     sha256_out(&hash, leaf);
 }
 
-void receipt_place(struct receipt *receipt, unsigned index,
-                   const uint8_t (*leaves)[MERKLE_NODE_LEN], unsigned count,
-                   uint8_t root[MERKLE_NODE_LEN]) {
-    uint8_t level[RECEIPT_BATCH_MAX][MERKLE_NODE_LEN];
-    memcpy(level, leaves, count * sizeof *level);
-    receipt->index = index;
-    receipt->count = count;
-    receipt->path_len = 0;
-    for (; count > 1; count = (count + 1) / 2, index /= 2) {
-        if ((index ^ 1) < count)
-            memcpy(receipt->path[receipt->path_len++], level[index ^ 1], MERKLE_NODE_LEN);
-        for (unsigned i = 0; i < (count + 1) / 2; i++) {
-            uint8_t node[MERKLE_NODE_LEN];
-            merkle_parent(node, level[0], count, i);
-            memcpy(level[i], node, MERKLE_NODE_LEN);
-        }
+const uint8_t *receipt_tree_finish(struct receipt_tree *tree) {
+    unsigned level = 0;
+    for (unsigned count = tree->count; count > 1; count = (count + 1) / 2, level++) {
+        for (unsigned i = 0; i < (count + 1) / 2; i++)
+            merkle_parent(tree->levels[level + 1][i], tree->levels[level][0], count, i);
     }
-    memcpy(root, level[0], MERKLE_NODE_LEN);
+    return tree->levels[level][0];
+}
+
+void receipt_place(struct receipt *receipt, const struct receipt_tree *tree, unsigned index) {
+    unsigned level = 0;
+    receipt->index = index;
+    receipt->count = tree->count;
+    receipt->path_len = 0;
+    for (unsigned count = tree->count; count > 1; count = (count + 1) / 2, index /= 2, level++) {
+        if ((index ^ 1) < count)
+            memcpy(receipt->path[receipt->path_len++], tree->levels[level][index ^ 1],
+                   MERKLE_NODE_LEN);
+    }
 }
 
 void receipt_signed_digest(uint8_t digest[SHA256_LEN], unsigned count, const uint8_t *certificate,
@@ -128,20 +129,12 @@ char *receipt_write(char *out, const uint8_t nonce[RECEIPT_NONCE_LEN],
     return put_hex_line(out, "certificate", receipt->certificate, receipt->certificate_len);
 }
 
-/* Whether it may be shown, in quotation marks. */
 static bool take_officer(char officer[RECEIPT_OFFICER_MAX + 1], struct span value) {
-    uint32_t character = 0;
-    size_t len = 1;
     if (value.len == 0 || value.len > RECEIPT_OFFICER_MAX)
         return false;
     memcpy(officer, value.text, value.len);
     officer[value.len] = '\0';
-    for (size_t at = 0; at < value.len; at += len) {
-        len = utf8_decode((const uint8_t *)value.text + at, value.len - at, &character);
-        if (len == 0 || utf8_is_unsafe(character) || character == '"')
-            return false;
-    }
-    return true;
+    return utf8_is_quotable(value.text, value.len);
 }
 
 /* "INDEX COUNT" */

@@ -44,10 +44,17 @@ void receipt_claim(uint8_t claim[RECEIPT_CLAIM_LEN], const uint8_t nonce[RECEIPT
 /* The leaf of a receipt. */
 void receipt_leaf(uint8_t leaf[MERKLE_NODE_LEN], const struct receipt *receipt);
 
-/* Gives the receipt its place among `count` leaves, 1 to RECEIPT_BATCH_MAX, and its path; computes the root. */
-void receipt_place(struct receipt *receipt, unsigned index,
-                   const uint8_t (*leaves)[MERKLE_NODE_LEN], unsigned count,
-                   uint8_t root[MERKLE_NODE_LEN]);
+/* The tree of those that are signed together: the leaves, and level by level what stands above them. */
+struct receipt_tree {
+    unsigned count; /* of leaves, 1 to RECEIPT_BATCH_MAX */
+    uint8_t levels[RECEIPT_PATH_MAX + 1][RECEIPT_BATCH_MAX][MERKLE_NODE_LEN];
+};
+
+/* Computes what stands above the leaves, which are there. Returns the root. */
+const uint8_t *receipt_tree_finish(struct receipt_tree *tree);
+
+/* Gives the receipt of a leaf its place in a finished tree, and its path. */
+void receipt_place(struct receipt *receipt, const struct receipt_tree *tree, unsigned index);
 
 /* The digest that a receipt key signs for a tree of so many receipts with this root, and this certificate. */
 void receipt_signed_digest(uint8_t digest[SHA256_LEN], unsigned count, const uint8_t *certificate,

@@ -47,18 +47,19 @@ bool receipts_are_due(const struct receipt_batch *batch, bool is_idle) {
 }
 
 void receipts_sign(struct receipt_batch *batch, const struct receipt_signer *signer) {
-    uint8_t leaves[RECEIPT_BATCH_MAX][MERKLE_NODE_LEN], root[MERKLE_NODE_LEN], digest[SHA256_LEN],
-        signature[RSA_LEN_MAX];
+    static struct receipt_tree tree;
+    uint8_t digest[SHA256_LEN], signature[RSA_LEN_MAX];
     if (batch->count == 0)
         return;
+    tree.count = batch->count;
     for (unsigned i = 0; i < batch->count; i++)
-        receipt_leaf(leaves[i], &batch->items[i].order.receipt);
-    for (unsigned i = 0; i < batch->count; i++)
-        receipt_place(&batch->items[i].order.receipt, i, leaves, batch->count, root);
-    receipt_signed_digest(digest, batch->count, signer->certificate, signer->certificate_len, root);
+        receipt_leaf(tree.levels[0][i], &batch->items[i].order.receipt);
+    receipt_signed_digest(digest, batch->count, signer->certificate, signer->certificate_len,
+                          receipt_tree_finish(&tree));
     bool is_signed = rsa_sign(&signer->key, digest, signature);
     for (unsigned i = 0; i < batch->count; i++) {
         struct receipt *receipt = &batch->items[i].order.receipt;
+        receipt_place(receipt, &tree, i);
         receipt->signature_len = signer->key.public.n_len;
         memcpy(receipt->signature, signature, receipt->signature_len);
         receipt->certificate_len = signer->certificate_len;
