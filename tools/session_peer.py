@@ -163,14 +163,19 @@ class Session:
         sealed = ChaCha20Poly1305(self.key).encrypt(nonce, bend(identity) if bend else identity, start)
         return start[:8] + cookie + start[28:] + sealed
 
-    def admitted(self, frame, identify):
-        """Takes an ADMIT frame; returns whether the kiosk is enrolled."""
+    def open_sealed(self, frame, kind, length, asked):
+        """What a frame has sealed that answers an IDENTIFY or one in its form; it begins with a status, 0 or 1."""
         if frame[4] == REFUSE:
             raise Refused(frame[5])
-        assert frame[:8] == header(ADMIT, 252) and len(frame) == 252
-        assert frame[8:20] == identify[116:128] and frame[20] == 2
+        assert frame[:8] == header(kind, length) and len(frame) == length
+        assert frame[8:20] == asked[116:128] and frame[20] == 2
         opened = ChaCha20Poly1305(self.key).decrypt(frame[20:32], frame[32:], frame[:32])
         assert opened[0] in (0, 1) and not any(opened[1:4])
+        return opened
+
+    def admitted(self, frame, identify):
+        """Takes an ADMIT frame; returns whether the kiosk is enrolled."""
+        opened = self.open_sealed(frame, ADMIT, 252, identify)
         if opened[0] == 1:
             assert not any(opened[4:])
             return False
@@ -187,12 +192,8 @@ class Session:
 
     def unwrapped(self, frame, unwrap):
         """Takes an UNWRAPPED frame; returns the key, or None where the server has said no."""
-        if frame[4] == REFUSE:
-            raise Refused(frame[5])
-        assert frame[:8] == header(UNWRAPPED, 252) and len(frame) == 252
-        assert frame[8:20] == unwrap[116:128] and frame[20] == 2
-        opened = ChaCha20Poly1305(self.key).decrypt(frame[20:32], frame[32:], frame[:32])
-        assert opened[0] in (0, 1) and not any(opened[1:4]) and not any(opened[36:])
+        opened = self.open_sealed(frame, UNWRAPPED, 252, unwrap)
+        assert not any(opened[36:])
         assert opened[0] == 0 or not any(opened[1:])
         return opened[4:36] if opened[0] == 0 else None
 
@@ -205,12 +206,7 @@ class Session:
     def receipted(self, frame, receipt):
         """Takes a RECEIPTED frame; returns (Unix milliseconds, release, index, count, nodes, signature, certificate), or
         None where the server has said no."""
-        if frame[4] == REFUSE:
-            raise Refused(frame[5])
-        assert frame[:8] == header(RECEIPTED, 1886) and len(frame) == 1886
-        assert frame[8:20] == receipt[116:128] and frame[20] == 2
-        opened = ChaCha20Poly1305(self.key).decrypt(frame[20:32], frame[32:], frame[:32])
-        assert opened[0] in (0, 1) and not any(opened[1:4])
+        opened = self.open_sealed(frame, RECEIPTED, 1886, receipt)
         if opened[0] == 1:
             assert not any(opened[1:])
             return None

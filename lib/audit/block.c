@@ -49,12 +49,7 @@ bool audit_block_decode(struct audit_block *block, const uint8_t bytes[AUDIT_HEA
 }
 
 void audit_checkpoint_digest(uint8_t digest[SHA256_LEN], const uint8_t header[AUDIT_HEADER_LEN]) {
-    static const char purpose[] = "dlv audit checkpoint";
-    struct sha256 hash;
-    sha256_init(&hash);
-    sha256_update(&hash, purpose, sizeof purpose - 1);
-    sha256_update(&hash, header, AUDIT_HEADER_LEN);
-    sha256_out(&hash, digest);
+    sha256_for(digest, "dlv audit checkpoint", header, AUDIT_HEADER_LEN);
 }
 
 /* --- records ---------------------------------------------------------------------------------- */

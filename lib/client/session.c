@@ -78,95 +78,80 @@ static enum link_result identify(struct session_talk *talk, const struct rsa_pub
     return link_exchange(talk->link, &frames, talk->error);
 }
 
-/* --- receipts ----------------------------------------------------------------------------------- */
+/* --- what else a key-holder answers in a session ------------------------------------------------ */
 
-struct receiving {
+/* A frame in the form of an IDENTIFY that was sealed, and what takes its answer. */
+struct inside {
     struct session_talk *talk;
+    enum admission_status (*finish)(const struct session *keys, const uint8_t *asked,
+                                    const uint8_t *frame, size_t len, void *taken);
+    void *taken;
     enum admission_status status;
-    struct receipt *receipt;
 };
 
-static size_t form_receipt(void *context, unsigned index, uint8_t frame[FRAME_MAX]) {
-    return form_identify(((struct receiving *)context)->talk, index, frame);
+static size_t form_inside(void *context, unsigned index, uint8_t frame[FRAME_MAX]) {
+    return form_identify(((struct inside *)context)->talk, index, frame);
 }
 
-static enum link_result take_receipt(void *context, uint8_t *bytes, size_t len,
-                                     struct link_slot **slot, struct error *error) {
-    struct receiving *receiving = context;
-    const struct client_session *session = receiving->talk->session;
-    *slot = &receiving->talk->link->slots[0];
-    receiving->status =
-        receipt_take(&session->keys, session->identify, bytes, len, receiving->receipt);
-    return receiving->status != ADMISSION_FOREIGN
+static enum link_result take_inside(void *context, uint8_t *bytes, size_t len,
+                                    struct link_slot **slot, struct error *error) {
+    struct inside *inside = context;
+    const struct client_session *session = inside->talk->session;
+    *slot = &inside->talk->link->slots[0];
+    inside->status = inside->finish(&session->keys, session->identify, bytes, len, inside->taken);
+    return inside->status != ADMISSION_FOREIGN
                ? LINK_DONE
-               : pass_over(receiving->talk->link, error, "not an answer to this question");
+               : pass_over(inside->talk->link, error, "not an answer to this question");
+}
+
+/* Sends the frame. LINK_DONE also where the server says no: then *is_good is false. */
+static enum link_result exchange_inside(struct inside *inside, const char *doing, bool *is_good) {
+    struct session_talk *talk = inside->talk;
+    const struct link_frames frames = {.count = 1,
+                                       .form = form_inside,
+                                       .take = take_inside,
+                                       .context = inside,
+                                       .cookie_at = IDENTIFY_COOKIE,
+                                       .doing = doing,
+                                       .deadline_ms = &talk->deadline_ms};
+    enum link_result result = link_exchange(talk->link, &frames, talk->error);
+    *is_good = result == LINK_DONE && inside->status == ADMISSION_GOOD;
+    return result;
+}
+
+static enum admission_status finish_receipt(const struct session *keys, const uint8_t *asked,
+                                            const uint8_t *frame, size_t len, void *taken) {
+    return receipt_take(keys, asked, frame, len, taken);
 }
 
 enum link_result client_session_receipt(struct session_talk *talk, const struct rsa_private *kiosk,
                                         const uint8_t claim[RECEIPT_CLAIM_LEN],
                                         struct receipt *receipt, bool *is_given) {
-    struct receiving receiving = {.talk = talk, .receipt = receipt};
-    const struct link_frames frames = {.count = 1,
-                                       .form = form_receipt,
-                                       .take = take_receipt,
-                                       .context = &receiving,
-                                       .cookie_at = IDENTIFY_COOKIE,
-                                       .doing = "having a receipt given",
-                                       .deadline_ms = &talk->deadline_ms};
+    struct inside inside = {.talk = talk, .finish = finish_receipt, .taken = receipt};
     uint8_t nonce[ASK_RANDOM_LEN], id[SHA256_LEN] = {0};
     random_bytes(talk->random, nonce, sizeof nonce);
     receipt_ask(talk->session->identify, &talk->session->keys, claim, nonce);
-    enum link_result result = link_exchange(talk->link, &frames, talk->error);
-    *is_given = result == LINK_DONE && receiving.status == ADMISSION_GOOD;
     if (kiosk != NULL)
         rsa_public_id(&kiosk->public, id);
     memcpy(receipt->kiosk, id, RECEIPT_KIOSK_LEN);
     memcpy(receipt->claim, claim, RECEIPT_CLAIM_LEN);
-    return result;
+    return exchange_inside(&inside, "having a receipt given", is_given);
 }
 
-/* --- keys of kept questions --------------------------------------------------------------------- */
-
-struct unwrapping {
-    struct session_talk *talk;
-    enum admission_status status;
-    uint8_t *key;
-};
-
-static size_t form_unwrap(void *context, unsigned index, uint8_t frame[FRAME_MAX]) {
-    return form_identify(((struct unwrapping *)context)->talk, index, frame);
-}
-
-static enum link_result take_unwrapped(void *context, uint8_t *bytes, size_t len,
-                                       struct link_slot **slot, struct error *error) {
-    struct unwrapping *unwrapping = context;
-    const struct client_session *session = unwrapping->talk->session;
-    *slot = &unwrapping->talk->link->slots[0];
-    unwrapping->status =
-        unwrap_finish(&session->keys, session->identify, bytes, len, unwrapping->key);
-    return unwrapping->status != ADMISSION_FOREIGN
-               ? LINK_DONE
-               : pass_over(unwrapping->talk->link, error, "not an answer to this question");
+static enum admission_status finish_unwrap(const struct session *keys, const uint8_t *asked,
+                                           const uint8_t *frame, size_t len, void *taken) {
+    return unwrap_finish(keys, asked, frame, len, taken);
 }
 
 enum link_result client_session_unwrap(struct session_talk *talk,
                                        const uint8_t key_id[OPEN_KEY_ID_LEN],
                                        const uint8_t *wrapped, size_t wrapped_len,
                                        uint8_t key[UNWRAPPED_KEY_LEN], bool *is_unwrapped) {
-    struct unwrapping unwrapping = {.talk = talk, .key = key};
-    const struct link_frames frames = {.count = 1,
-                                       .form = form_unwrap,
-                                       .take = take_unwrapped,
-                                       .context = &unwrapping,
-                                       .cookie_at = IDENTIFY_COOKIE,
-                                       .doing = "asking what was kept",
-                                       .deadline_ms = &talk->deadline_ms};
+    struct inside inside = {.talk = talk, .finish = finish_unwrap, .taken = key};
     uint8_t nonce[ASK_RANDOM_LEN];
     random_bytes(talk->random, nonce, sizeof nonce);
     unwrap_seal(talk->session->identify, &talk->session->keys, key_id, wrapped, wrapped_len, nonce);
-    enum link_result result = link_exchange(talk->link, &frames, talk->error);
-    *is_unwrapped = result == LINK_DONE && unwrapping.status == ADMISSION_GOOD;
-    return result;
+    return exchange_inside(&inside, "asking what was kept", is_unwrapped);
 }
 
 /* --- opening, and renewing ------------------------------------------------------------------------ */

@@ -13,14 +13,7 @@
 const struct file_kind certificate_file_kind = {
     .what = "a certificate of a receipt key", .mark = CERTIFICATE_MARK, .mode = 0644};
 
-static void signed_digest(uint8_t digest[SHA256_LEN], const uint8_t *bytes, size_t len) {
-    static const char purpose[] = "dlv receipt key 1";
-    struct sha256 hash;
-    sha256_init(&hash);
-    sha256_update(&hash, purpose, sizeof purpose - 1);
-    sha256_update(&hash, bytes, len);
-    sha256_out(&hash, digest);
-}
+#define PURPOSE "dlv receipt key 1"
 
 size_t certificate_make(uint8_t bytes[CERTIFICATE_MAX], const struct rsa_public *key,
                         int64_t from_s, int64_t until_s, const struct rsa_private *issuer) {
@@ -33,7 +26,7 @@ size_t certificate_make(uint8_t bytes[CERTIFICATE_MAX], const struct rsa_public 
     store_le16(bytes + CERTIFICATE_KEY_LEN, (uint16_t)der_len);
     memcpy(bytes + CERTIFICATE_KEY, der, der_len);
     size_t len = CERTIFICATE_KEY + der_len;
-    signed_digest(digest, bytes, len);
+    sha256_for(digest, PURPOSE, bytes, len);
     return rsa_sign(issuer, digest, bytes + len) ? len + issuer->public.n_len : 0;
 }
 
@@ -48,7 +41,7 @@ int certificate_read(struct certificate *certificate, const uint8_t *bytes, size
     certificate->from_s = (int64_t)load_le64(bytes + CERTIFICATE_FROM);
     certificate->until_s = (int64_t)load_le64(bytes + CERTIFICATE_UNTIL);
     size_t signed_len = CERTIFICATE_KEY + key_len;
-    signed_digest(digest, bytes, signed_len);
+    sha256_for(digest, PURPOSE, bytes, signed_len);
     for (unsigned i = 0; i < issuers->count; i++) {
         if (!rsa_verify(&issuers->keys[i], digest, bytes + signed_len, len - signed_len))
             continue;

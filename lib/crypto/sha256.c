@@ -1,5 +1,7 @@
 #include "crypto/sha256.h"
 
+#include <string.h>
+
 #include "base/bytes.h"
 
 #include <bearssl_hmac.h>
@@ -19,6 +21,14 @@ void sha256_out(const struct sha256 *hash, uint8_t digest[SHA256_LEN]) {
 void sha256(uint8_t digest[SHA256_LEN], const void *data, size_t len) {
     struct sha256 hash NOT_CLEARED;
     sha256_init(&hash);
+    sha256_update(&hash, data, len);
+    sha256_out(&hash, digest);
+}
+
+void sha256_for(uint8_t digest[SHA256_LEN], const char *purpose, const void *data, size_t len) {
+    struct sha256 hash;
+    sha256_init(&hash);
+    sha256_update(&hash, purpose, strlen(purpose));
     sha256_update(&hash, data, len);
     sha256_out(&hash, digest);
 }

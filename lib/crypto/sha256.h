@@ -22,6 +22,9 @@ void sha256_out(const struct sha256 *hash, uint8_t digest[SHA256_LEN]);
 /* Hashes `data` in one step. */
 void sha256(uint8_t digest[SHA256_LEN], const void *data, size_t len);
 
+/* Hashes the text `purpose`, without its NUL, and then `data`: what is signed for one purpose is good for no other. */
+void sha256_for(uint8_t digest[SHA256_LEN], const char *purpose, const void *data, size_t len);
+
 void hmac_sha256(uint8_t mac[SHA256_LEN], const void *key, size_t key_len, const void *data,
                  size_t len);
 

@@ -61,6 +61,18 @@ def start(release, serve, small_db, signing, keys, kiosks):
     return begin
 
 
+@pytest.fixture
+def recording(release, tmp_path):
+    """A server's options for an audit log in a folder of its own."""
+    for kind in ("log", "audit"):
+        release("keygen", "--type", kind, "-o", tmp_path / kind, status=0)
+    folder = tmp_path / "records"
+    folder.mkdir()
+    if os.geteuid() == 0:
+        shutil.chown(folder, "nobody")
+    return "--audit", folder, "--log-key", tmp_path / "log.key", "--audit-key", tmp_path / "audit"
+
+
 @pytest.fixture(scope="module")
 def authority(keys):
     return RSA.import_key(keys.authority_pub.read_bytes())
@@ -336,15 +348,9 @@ def test_certificates(dlv, release, keys, signing, tmp_path):
     assert "private" in one_line(dlv("keygen", "--certify", signing / "receipt.pub", "--authority-key", keys.authority_pub, "-o", tmp_path / "d"))
 
 
-def test_the_audit_log_knows_of_each(dlv, release, start, keys, kiosk, server_pub, authority, tmp_path):
+def test_the_audit_log_knows_of_each(dlv, release, start, recording, keys, kiosk, server_pub, authority, tmp_path):
     """Each receipt has a record, found by the file and the audit key; also one that was given to a question never asked."""
-    for kind in ("log", "audit"):
-        release("keygen", "--type", kind, "-o", tmp_path / kind, status=0)
-    folder = tmp_path / "records"
-    folder.mkdir()
-    if os.geteuid() == 0:
-        shutil.chown(folder, "nobody")
-    server = start("--audit", folder, "--log-key", tmp_path / "log.key", "--audit-key", tmp_path / "audit", binary=dlv)
+    server, folder = start(*recording, binary=dlv), recording[1]
     client(release, server, keys, "--number", "GJ05-1234", "--receipt", tmp_path / "r", status=0)
     client(release, server, keys, "--number", "GJ05-1234", "--receipt", tmp_path / "r2", status=0)
     assert receipt_of(TcpClient(server.port, server_pub, kiosk).open(), b"\7" * 32) is not None
@@ -371,15 +377,9 @@ def test_the_audit_log_knows_of_each(dlv, release, start, keys, kiosk, server_pu
     assert "go together" in one_line(dlv(*with_key, "--receipt", tmp_path / "r", "--number", "GJ05-1234"))
 
 
-def test_no_receipt_that_is_not_recorded(release, start, keys, kiosk, server_pub, tmp_path):
+def test_no_receipt_that_is_not_recorded(start, recording, kiosk, server_pub):
     """While nothing can be recorded, none is given."""
-    for kind in ("log", "audit"):
-        release("keygen", "--type", kind, "-o", tmp_path / kind, status=0)
-    folder = tmp_path / "records"
-    folder.mkdir()
-    if os.geteuid() == 0:
-        shutil.chown(folder, "nobody")
-    server = start("--audit", folder, "--log-key", tmp_path / "log.key", "--audit-key", tmp_path / "audit")
+    server = start(*recording)
     connection = TcpClient(server.port, server_pub, kiosk).open()
     assert receipt_of(connection, bytes(32)) is not None
     recorder = [pid for pid in server.children() if os.readlink(f"/proc/{pid}/exe") and
